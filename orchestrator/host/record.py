@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A host that remembers: the exact commands of a job, for whoever wants to do the same by hand."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.host.base import Completed, Host, LineSink
+
+
+@dataclass
+class Recorder:
+    """Passes everything on to `host` and keeps each command as a line of shell."""
+
+    host: Host
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The name of the host behind."""
+        return self.host.name
+
+    def run(
+        self,
+        argv: tuple[str, ...],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: str = "",
+        timeout: float | None = None,
+        on_line: LineSink | None = None,
+        log: Path | None = None,
+    ) -> Completed:
+        """As the host behind; see `Host.run`."""
+        self.lines.append(shell_line(argv, cwd, env))
+        return self.host.run(argv, cwd=cwd, env=env, stdin=stdin, timeout=timeout, on_line=on_line, log=log)
+
+    def put(self, local: Path, remote: Path) -> None:
+        """As the host behind."""
+        self.host.put(local, remote)
+
+    def get(self, remote: Path, local: Path) -> None:
+        """As the host behind."""
+        self.host.get(remote, local)
+
+    def stop_all(self) -> None:
+        """As the host behind."""
+        self.host.stop_all()
+
+    def script(self) -> str:
+        """The commands so far as a shell script."""
+        return "#!/bin/sh\nset -e\n" + "".join(f"{line}\n" for line in self.lines)
+
+
+def shell_line(argv: tuple[str, ...], cwd: Path | None, env: Mapping[str, str] | None) -> str:
+    """One command as a line of POSIX shell, in a subshell where it has a directory of its own."""
+    settings = [f"{name}={shlex.quote(value)}" for name, value in (env or {}).items()]
+    line = " ".join([*settings, shlex.join(argv)])
+    return f"(cd {shlex.quote(str(cwd))} && {line})" if cwd else line

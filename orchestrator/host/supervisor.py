@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The little process between orch and a command, which sees to it that nothing outlives the command.
+
+It runs on the host of the command, this machine or one behind SSH, as ``python3 -I -S``: standard library only,
+nothing newer than Python 3.8, and few imports, since every command waits for them.
+
+    stdin   one line of JSON, the request; then nothing but heartbeats.  Its end means: orch is gone, kill everything
+    stdout  the command's stdout and stderr, which inherit it, so that no byte is copied
+    stderr  one line, the report: `MARK` and JSON
+
+It is a child subreaper: when a process dies, its children become the supervisor's own, even after setsid or a double
+fork.  Hence "the supervisor has no child" is the same as "nothing is left of the command", and it is enough to kill
+children until there are none.  A child's process id cannot be taken by a stranger before the supervisor reaps it,
+so that only ever the right process is killed.
+
+A tree that has to go gets SIGTERM first and SIGKILL after the grace period: make uses the time to delete the targets
+that it was writing, and a half-written object file would poison the next incremental build.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import signal
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing alone takes 5 ms to import
+    from typing import NoReturn
+
+MARK = b"orch-report:"
+GIVE_UP = 8.0
+"""Seconds after SIGKILL at which a process counts as unkillable, for example stuck in a driver."""
+STOPPING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+FOREVER = 1e6
+"""Seconds; `select` refuses much more."""
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Request:
+    """What orch asks for: the fields of the JSON line, which `session.py` writes.
+
+    `timeout` is in seconds, None for no limit.  `patience` is how many seconds orch may be silent before it counts
+    as unreachable; None where its death always shows as the end of stdin.  `grace` is in seconds, too.
+    """
+
+    def __init__(self, line: bytes) -> None:
+        fields = json.loads(line)
+        self.argv: list[str] = fields["argv"]
+        self.cwd: str | None = fields["cwd"]
+        self.env: dict[str, str] = fields["env"]
+        self.stdin: str = fields["stdin"]
+        self.timeout: float | None = fields["timeout"]
+        self.patience: float | None = fields["patience"]
+        self.grace: float = fields["grace"]
+
+
+class Children:
+    """The processes that are left of the command, and the exit status of `main`, the one that was started."""
+
+    def __init__(self, main: int) -> None:
+        self.main = main
+        self.status: int | None = None
+
+    def reap(self) -> bool:
+        """Collect the dead; return whether any process is left."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            if pid == self.main:
+                self.status = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+    def end(self, grace: float, wake: int) -> list[int]:
+        """Make every process go, with SIGTERM for `grace` seconds and SIGKILL then; return those that will not."""
+        begun = time.monotonic()
+        asked: set[int] = set()
+        while self.reap():
+            seconds = time.monotonic() - begun
+            left = children_of(os.getpid())
+            if seconds > grace + GIVE_UP:
+                return left
+            if seconds >= grace:
+                send(left, signal.SIGKILL)
+            else:
+                send(set(left) - asked, signal.SIGTERM)
+                asked.update(left)
+            signals(wake, 0.02)
+        return []
+
+
+def children_of(parent: int) -> list[int]:
+    """Return the direct children of `parent`; from /proc/*/stat, since a kernel may lack the `children` file."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and parent_of(name) == parent]  # noqa: PTH208
+
+
+def parent_of(pid: str) -> int | None:
+    """Return the parent's process id, None where the process has gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - pathlib takes 5 ms to import
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except (OSError, IndexError):
+        return None
+
+
+def send(pids: set[int] | list[int], number: int) -> None:
+    """Send a signal to each; one that belongs to another user cannot be helped, and `Children.end` will name it."""
+    for pid in pids:
+        try:  # noqa: SIM105 - contextlib takes time to import
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+
+def prctl(option: int, value: int) -> None:
+    """Call prctl(2), which Python does not offer; both options in use are older than any kernel that counts."""
+    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def signals_as_bytes() -> int:
+    """Return a descriptor that tells of SIGCHLD and of requests to stop, so that `select` can wait for them."""
+    wake, write = os.pipe()
+    os.set_blocking(write, False)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    for number in (signal.SIGCHLD, *STOPPING):
+        signal.signal(number, lambda *_: None)
+    return wake
+
+
+def signals(wake: int, seconds: float) -> bytes:
+    """Return the numbers of the signals that came within `seconds`, or b"" where none did."""
+    return os.read(wake, 4096) if select.select([wake], [], [], seconds)[0] else b""
+
+
+def start(request: Request) -> int:
+    """Start the command in a session of its own and return its process id; raises OSError with a sentence."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        become(request, write)
+    os.close(write)
+    with os.fdopen(read, encoding="utf-8", errors="replace") as pipe:
+        problem = pipe.read()
+    if problem:
+        os.waitpid(pid, 0)
+        raise OSError(problem)
+    return pid
+
+
+def become(request: Request, problems: int) -> NoReturn:
+    """Turn this forked process into the command; where that fails, say why on the descriptor `problems`."""
+    what = "enter the directory"
+    try:
+        os.setsid()
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)  # Python ignores them, and a command would inherit that
+        os.dup2(standard_input(request.stdin), 0)
+        os.dup2(1, 2)
+        os.chdir(request.cwd or ".")
+        what = "start"
+        os.execvpe(request.argv[0], request.argv, {**os.environ, **request.env})
+    except (OSError, ValueError) as error:
+        subject = request.argv[0] if what == "start" else request.cwd
+        os.write(problems, f"cannot {what} {subject}: {getattr(error, 'strerror', None) or error}".encode())
+    finally:
+        os._exit(127)
+
+
+def standard_input(text: str) -> int:
+    """Return a descriptor that reads `text` and ends; a file, because a pipe would want someone to fill it."""
+    if not text:
+        return os.open(os.devnull, os.O_RDONLY)
+    file = os.memfd_create("stdin")
+    with os.fdopen(os.dup(file), "wb") as stream:
+        stream.write(text.encode("utf-8", "surrogateescape"))
+    os.lseek(file, 0, os.SEEK_SET)
+    return file
+
+
+def watch(children: Children, request: Request, wake: int) -> str:
+    """Wait for the end and return why it came: "exit", "timeout", or a reason that is not the command's."""
+    begun = last_word = time.monotonic()
+    timeout = FOREVER if request.timeout is None else request.timeout
+    patience = FOREVER if request.patience is None else request.patience
+    while True:
+        children.reap()
+        now = time.monotonic()
+        if children.status is not None:
+            return "exit"
+        if now - begun >= timeout:
+            return "timeout"
+        if now - last_word >= patience:
+            return "nothing was heard from orch any more"
+        ready = select.select([0, wake], [], [], min(begun + timeout, last_word + patience) - now)[0]
+        if wake in ready and STOPPING.intersection(os.read(wake, 4096)):
+            return "its supervisor was told to stop"
+        if 0 in ready:
+            if not os.read(0, 4096):
+                return "orch hung up"
+            last_word = now
+
+
+def supervise(request: Request, wake: int) -> dict[str, object]:
+    """Run the command to its end, leave nothing of it, and return the report."""
+    begun = time.monotonic()
+    try:
+        children = Children(start(request))
+    except OSError as error:
+        return {"error": str(error)}
+    reason = watch(children, request, wake)
+    left = children.end(0 if reason == "exit" else request.grace, wake)
+    seconds = time.monotonic() - begun
+    if reason not in ("exit", "timeout"):
+        return {"error": f"{request.argv[0]} was ended, because {reason}"}
+    return {"status": children.status, "timed_out": reason == "timeout", "left": left, "seconds": seconds}
+
+
+def main() -> None:
+    """Read a request, obey it and report; no report is due where orch went away before it asked for anything."""
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    wake = signals_as_bytes()
+    prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # a process that orch forked may hold the other end of stdin open
+    line = sys.stdin.buffer.readline()
+    if line:
+        report = supervise(Request(line), wake)
+        try:  # noqa: SIM105
+            os.write(2, MARK + json.dumps(report).encode() + b"\n")
+        except OSError:
+            pass
+    os._exit(0)  # saves the time that Python takes to tidy up
+
+
+if __name__ == "__main__":
+    main()
