@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kinds of value that a scenario has: what each takes, in words for people and as JSON Schema for editors.
+
+A document holds nothing but texts, so every kind converts one.  JSON Schema also takes the numbers that an editor
+makes of them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from orchestrator.scenario.kinds import (
+    INTEGER_PATTERN,
+    OneOrMany,
+    choice,
+    integer,
+    kind,
+    matching,
+    one_of,
+    text_like,
+    text_or_number,
+    unrepeated,
+)
+from orchestrator.scenario.model import Level, Placement
+from orchestrator.scenario.units import DURATION_PATTERN, SIZE_PATTERN, parse_duration, parse_size
+
+PAGE = 4096
+"""Bytes of the smallest page, and so of the smallest mapping."""
+
+LEAST_MEMORY = 128 << 20
+"""Bytes of memory that no guest boots without; catches ``memory: 2`` where 2G is meant."""
+
+NAME = r"^[a-z0-9][a-z0-9._-]*$"
+NAME_WORDS = "small letters, digits, '.', '_' and '-', beginning with a letter or digit"
+SCENARIO_NAME = r"^[a-z0-9][a-z0-9-]*$"
+SCENARIO_NAME_WORDS = "small letters, digits and '-', beginning with a letter or digit"
+_OPTION = r"^(?!CONFIG_$)[A-Za-z0-9_]+$"
+_PACKAGE = r"^linux-source-[a-z0-9][a-z0-9.+-]*$"
+_SUITE = r"^[a-z0-9][a-z0-9.-]*$"
+_VERSION = r"^[0-9][A-Za-z0-9.+~:-]*$"
+_BOOLEANS = ("yes", "true", "on", "no", "false", "off")
+_PLACEMENTS = tuple(placement.value for placement in Placement)
+_LEVELS = tuple(level.value for level in Level)
+_LEVELS_ANY_CASE = (*_LEVELS, *(level.lower() for level in _LEVELS))
+
+
+def _is_aligned(size: int) -> bool:
+    return size % PAGE == 0
+
+
+def _is_power_of_two(size: int) -> bool:
+    return size >= PAGE and size & (size - 1) == 0
+
+
+def _option_value(text: str) -> str:
+    """Not Y or yes, which Kconfig does not take for y, and nothing that would break out of a line of a fragment."""
+    if text in ("Y", "N", "M", "") or text.lower() in _BOOLEANS or '"' in text or not text.isprintable():
+        raise ValueError(text)
+    return text
+
+
+_SIZE_WORDS = "a size such as 2G or 4096"
+
+PowerOfTwo = Annotated[
+    int,
+    kind(_SIZE_WORDS, parse_size, limit="a power of two, and at least 4K", within=_is_power_of_two),
+    text_or_number(SIZE_PATTERN, PAGE),
+]
+Offset = Annotated[
+    int,
+    kind(_SIZE_WORDS, parse_size, limit="a multiple of 4K", within=_is_aligned),
+    text_or_number(SIZE_PATTERN, 0),
+]
+Length = Annotated[
+    int,
+    kind(_SIZE_WORDS, parse_size, limit="a multiple of 4K, and at least 4K", within=lambda n: n > 0 and _is_aligned(n)),
+    text_or_number(SIZE_PATTERN, PAGE),
+]
+Memory = Annotated[
+    int,
+    kind(_SIZE_WORDS, parse_size, limit="at least 128M, such as 2G", within=lambda size: size >= LEAST_MEMORY),
+    text_or_number(SIZE_PATTERN, LEAST_MEMORY),
+]
+Seconds = Annotated[
+    float,
+    kind("a duration such as 90s, 5m or 1h", parse_duration, limit="at least 1s", within=lambda time: time >= 1),
+    text_or_number(DURATION_PATTERN, 1, number="number"),
+]
+Count = Annotated[int, kind("a number of 0 or more", integer), text_or_number(INTEGER_PATTERN, 0)]
+Cpus = Annotated[
+    int,
+    kind("a number from 1 to 255", integer, limit="a number from 1 to 255", within=lambda count: 1 <= count <= 255),
+    text_or_number(INTEGER_PATTERN, 1, 255),
+]
+BarNumber = Annotated[
+    int,
+    kind("BAR numbers from 0 to 5", integer, limit="BAR numbers from 0 to 5", within=lambda bar: bar <= 5),
+    text_or_number(INTEGER_PATTERN, 0, 5),
+]
+
+Text = Annotated[
+    str,
+    kind("a text", str.strip, limit="a text of at least one letter", within=bool),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+]
+Name = Annotated[str, kind(f"made of {NAME_WORDS}", matching(NAME)), text_like(NAME)]
+ScenarioName = Annotated[str, kind(f"made of {SCENARIO_NAME_WORDS}", matching(SCENARIO_NAME)), text_like(SCENARIO_NAME)]
+Package = Annotated[str, kind("a Debian package such as linux-source-6.12", matching(_PACKAGE)), text_like(_PACKAGE)]
+Suite = Annotated[str, kind("a Debian suite such as trixie-backports", matching(_SUITE)), text_like(_SUITE)]
+Version = Annotated[
+    str,
+    kind("a Debian version such as 7.3.4-1~bpo13+1", matching(_VERSION)),
+    text_or_number(_VERSION, 0, number="number"),
+]
+OptionName = Annotated[
+    str, kind("made of letters, digits and '_', such as KASAN", matching(_OPTION)), text_like(_OPTION)
+]
+OptionValue = Annotated[
+    str,
+    kind("y, n, m, a number or a text without quotes (y for yes, n for no)", _option_value),
+    WithJsonSchema({"type": ["string", "number"], "not": {"enum": ["", "Y", "N", "M", *_BOOLEANS]}}),
+]
+
+PlacementName = Annotated[Placement, one_of(*_PLACEMENTS), AfterValidator(Placement), choice(*_PLACEMENTS)]
+LevelName = Annotated[
+    Level,
+    kind(f"one of {', '.join(_LEVELS)}", lambda text: Level(text.upper())),
+    choice(*_LEVELS_ANY_CASE),
+]
+
+_T = TypeVar("_T")
+Many = Annotated[tuple[_T, ...], OneOrMany()]
+Distinct = Annotated[tuple[_T, ...], Field(min_length=1), AfterValidator(unrepeated), OneOrMany(unique=True)]
+
+
+def is_scenario_name(text: str) -> bool:
+    """Whether `text` can name a scenario, and so its result directories."""
+    return re.fullmatch(SCENARIO_NAME, text) is not None

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A scenario file → a `Scenario`, or one error with all that is wrong with the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.data_files import kernels_dir
+from orchestrator.scenario.build import build
+from orchestrator.scenario.checks import check
+from orchestrator.scenario.document import read_document
+from orchestrator.scenario.library import Library
+from orchestrator.scenario.model import Scenario
+from orchestrator.scenario.parts import read_parts
+from orchestrator.scenario.recipes import resolve
+
+
+def load(path: Path, *, data: Path | None = None) -> Scenario:
+    """Read the scenario at `path`; `data` is the directory with `configs/` and `patches/`, orch's own by default.
+
+    Raises ScenarioError with every problem of the file, in the order of its lines.
+    """
+    document = read_document(path)
+    parts = read_parts(document)
+    recipes = resolve(parts, Library((data or kernels_dir()).absolute(), document.path.parent))
+    found = [*document.findings, *parts.findings, *check(parts), *recipes.findings]
+    if found or parts.file is None:
+        raise document.error(found)
+    return build(parts.file, document, recipes)

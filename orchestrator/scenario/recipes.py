@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The files that each kernel's recipe names itself, without those that it inherits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.scenario.document import Document
+from orchestrator.scenario.inherit import lineage
+from orchestrator.scenario.library import Library
+from orchestrator.scenario.nodes import Finding, Loc
+from orchestrator.scenario.parts import Parts
+from orchestrator.scenario.words import quoted
+
+Found = dict[int, Path]
+"""The files that were found, by their index in the list that names them."""
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """Config fragments and patches by kernel, and what is wrong with them."""
+
+    config: dict[str, Found]
+    patches: dict[str, Found]
+    findings: tuple[Finding, ...]
+
+
+def resolve(parts: Parts, library: Library) -> Recipes:
+    """Look up what every kernel names; what is not there, or applied twice, is in `findings`."""
+    search = _Search(parts.document, [])
+    config = {name: search.all(kernel.config, library.config, name, "config") for name, kernel in parts.kernels.items()}
+    patches = {
+        name: search.all(kernel.patches, library.patches, name, "patches") for name, kernel in parts.kernels.items()
+    }
+    again = [finding for name in parts.kernels for finding in _twice(name, parts, patches)]
+    return Recipes(config, patches, (*search.findings, *again))
+
+
+@dataclass(frozen=True)
+class _Search:
+    document: Document
+    findings: list[Finding]
+
+    def all(self, names: tuple[str, ...], find: Callable[[str], Path], kernel: str, key: str) -> Found:
+        found = {}
+        for index, name in enumerate(names):
+            try:
+                found[index] = find(name)
+            except LookupError as error:
+                loc: Loc = ("kernels", kernel, key, index)
+                self.findings.append(Finding(self.document.line(loc), str(error)))
+        return found
+
+
+def _twice(name: str, parts: Parts, patches: dict[str, Found]) -> list[Finding]:
+    """The patches of a kernel that it, or a kernel it extends, applies already: they would not apply again."""
+    before = {path: kernel for kernel in lineage(name, parts.kernels)[1:] for path in patches[kernel].values()}
+    found = []
+    for index, path in patches[name].items():
+        if path in before:
+            given = quoted(parts.kernels[name].patches[index])
+            what = (
+                f"kernel {quoted(before[path])} applies {given} already, and {quoted(name)} has its patches; remove it"
+            )
+            if before[path] == name:
+                what = f"kernel {quoted(name)} applies {given} twice; remove one of them"
+            found.append(Finding(parts.document.line(("kernels", name, "patches", index)), what))
+        before.setdefault(path, name)
+    return found

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Pydantic's errors → sentences that need no knowledge of pydantic."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from orchestrator.scenario.document import Document
+from orchestrator.scenario.nodes import Finding, Loc
+from orchestrator.scenario.schema import (
+    DeviceEntry,
+    Entry,
+    ExpectEntry,
+    KernelEntry,
+    MachineEntry,
+    ScenarioFile,
+    SourceEntry,
+    WorkloadEntry,
+)
+from orchestrator.scenario.words import hint, quoted
+
+
+class Thing(NamedTuple):
+    """One mapping of a scenario: what to call it, and which keys it knows."""
+
+    name: str
+    entry: type[Entry]
+
+
+_THINGS: tuple[tuple[Loc, str, type[Entry]], ...] = (
+    ((), "the scenario", ScenarioFile),
+    (("machine",), "the machine", MachineEntry),
+    (("devices", "*"), "device {1}", DeviceEntry),
+    (("workloads", "*"), "workload {1}", WorkloadEntry),
+    (("kernels", "*"), "kernel {1}", KernelEntry),
+    (("kernels", "*", "source"), "the source of kernel {1}", SourceEntry),
+    (("kernels", "*", "expect", "*"), "expectation {3} of kernel {1}", ExpectEntry),
+)
+
+
+def thing(loc: Loc) -> Thing | None:
+    """The mapping at `loc`, None where something else is."""
+    for pattern, name, entry in _THINGS:
+        if len(pattern) == len(loc) and all(want in ("*", step) for want, step in zip(pattern, loc, strict=True)):
+            return Thing(name.format(*map(quoted, loc)), entry)
+    return None
+
+
+def findings(error: ValidationError, document: Document) -> list[Finding]:
+    """Every mistake that pydantic found in `document`."""
+    found = []
+    for details in error.errors(include_url=False):
+        loc = details["loc"]
+        if details["type"] == "too_short" and details["input"]:
+            continue  # pydantic does not count items that are wrong, of which there are errors of their own
+        if loc[-1:] == ("[key]",):
+            loc = loc[:-1]
+        found.append(Finding(document.line(loc), _sentence(details, document)))
+    return found
+
+
+def _sentence(details: ErrorDetails, document: Document) -> str:
+    loc, value = details["loc"], details["input"]
+    match details["type"]:
+        case "extra_forbidden":
+            return _unknown(loc)
+        case "missing":
+            return _missing(loc, document)
+        case "too_short":
+            return f"{_key(loc)} is empty; at least one is needed"
+        case "model_type" | "dict_type":
+            return f"{_subject(loc)} must be a mapping{_of_keys(loc)}, not {quoted(value)}"
+        case "value_error":
+            return f"{_subject(loc)} {details['ctx']['error']}"
+    return f"{_subject(loc)}: {details['msg']}"
+
+
+def _of_keys(loc: Loc) -> str:
+    here = thing(loc)
+    return f" with the keys {', '.join(here.entry.known_keys())}" if here else " of names to values"
+
+
+def _unknown(loc: Loc) -> str:
+    around = thing(loc[:-1]) or Thing("the scenario", ScenarioFile)
+    return f"unknown key {quoted(loc[-1])} in {around.name}{hint(loc[-1], around.entry.known_keys(), 'keys')}"
+
+
+def _missing(loc: Loc, document: Document) -> str:
+    if loc in document.lines:
+        return f"{_key(loc)} is empty; give it a value"
+    around = thing(loc[:-1])
+    return f"{around.name if around else 'the scenario'} has no {_key(loc)}; add it"
+
+
+def _subject(loc: Loc) -> str:
+    """What an error at `loc` is about, as the beginning of a sentence."""
+    if loc[-1:] == ("[key]",):
+        return _named(loc)
+    here = thing(loc)
+    return here.name if here else _key(loc)
+
+
+def _named(loc: Loc) -> str:
+    """The subject of an error about the name that something was given."""
+    return {"options": "an option's name", "expect": "the placement"}.get(str(loc[-3]), f"the {_single(loc)}'s name")
+
+
+def _single(loc: Loc) -> str:
+    return str(loc[0]).removesuffix("s")
+
+
+def _key(loc: Loc) -> str:
+    """The key that `loc` ends in, or whose list it ends in."""
+    return quoted(next((step for step in reversed(loc) if isinstance(step, str)), ""))
