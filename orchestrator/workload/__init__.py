@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What runs in the guest, and the protocol in which it answers."""

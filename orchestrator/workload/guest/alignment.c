@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where does this kernel place the mmap of a VFIO device's BAR, with which
+ * page-table entries does it map it, and what does that cost?
+ *
+ * The program speaks KTAP (a test per BAR, in it a test per placement) and
+ * writes measurements; whether the numbers are good is for others to judge.
+ * A test is not ok where the program could not do what it was asked to.
+ *
+ * A child measures, so that whatever happens to it the parent can give the
+ * device back to the driver that had it.
+ *
+ * Build: gcc -O2 -static -o alignment *.c
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bar.h"
+#include "case.h"
+#include "cost.h"
+#include "ktap.h"
+#include "measurements.h"
+#include "options.h"
+#include "sysfs.h"
+#include "vfio.h"
+
+/* What the child ends with where no BAR can be mapped. */
+#define NOTHING_TO_MEASURE	4
+
+static const int stop_signals[] = { SIGHUP, SIGINT, SIGTERM };
+
+#define NR_STOP_SIGNALS	(sizeof(stop_signals) / sizeof(*stop_signals))
+
+/* The child; 0 as long as there is none. */
+static sig_atomic_t child;
+
+static void on_stop(int signal)
+{
+	if (child)
+		kill(child, signal);
+}
+
+static void catch_stop(void (*handler)(int signal))
+{
+	struct sigaction action = { .sa_handler = handler };
+	size_t i;
+
+	for (i = 0; i < NR_STOP_SIGNALS; i++)
+		sigaction(stop_signals[i], &action, NULL);
+}
+
+static void block_stop(int how)
+{
+	sigset_t signals;
+	size_t i;
+
+	sigemptyset(&signals);
+	for (i = 0; i < NR_STOP_SIGNALS; i++)
+		sigaddset(&signals, stop_signals[i]);
+	sigprocmask(how, &signals, NULL);
+}
+
+static int count(const bool *chosen, int size)
+{
+	int total = 0;
+
+	while (size--)
+		total += chosen[size];
+	return total;
+}
+
+/* Every placement of one BAR; whether all were ok. */
+static bool run_bar(const struct options *options, const struct vfio *vfio,
+		    const struct bar *bar, const char *name)
+{
+	char why[WHY_LENGTH];
+	bool all_ok = true;
+	int number = 0;
+	int i;
+
+	ktap_subtests(CASE_DEPTH, name,
+		      count(options->placements, NR_PLACEMENTS));
+	for (i = 0; i < NR_PLACEMENTS; i++) {
+		if (!options->placements[i])
+			continue;
+		if (case_run(options->device, vfio, bar, i, why)) {
+			ktap_result(CASE_DEPTH, true, ++number,
+				    placement_names[i]);
+			continue;
+		}
+		ktap_result_why(CASE_DEPTH, false, ++number,
+				placement_names[i], NULL, "%s", why);
+		all_ok = false;
+	}
+	return all_ok;
+}
+
+/* Returns what the child ends with. */
+static int run_bars(const struct options *options, const struct vfio *vfio,
+		    const struct bar *bars, int nr_bars)
+{
+	int status = NOTHING_TO_MEASURE;
+	char name[16];
+	bool ok;
+	int i;
+
+	ktap_subtests(1, options->device, nr_bars);
+	for (i = 0; i < nr_bars; i++) {
+		snprintf(name, sizeof(name), "BAR%d", bars[i].index);
+		if (bars[i].skip) {
+			ktap_result_why(1, true, i + 1, name, "SKIP", "%s",
+					bars[i].skip);
+			continue;
+		}
+		ok = run_bar(options, vfio, &bars[i], name);
+		ktap_result(1, ok, i + 1, name);
+		if (!ok)
+			status = SOME_NOT_OK;
+		else if (status == NOTHING_TO_MEASURE)
+			status = ALL_OK;
+	}
+	return status;
+}
+
+static void open_vfio(const char *device, struct vfio *vfio)
+{
+	const char *step;
+	int group, ret;
+
+	ret = __read_group(device, &group);
+	if (ret)
+		ktap_setup_failed(device, "no IOMMU group: %s",
+				  strerror(-ret));
+	ret = __vfio_open(vfio, device, group, &step);
+	if (ret)
+		ktap_setup_failed(device, "cannot %s: %s (errno %d)", step,
+				  strerror(-ret), -ret);
+}
+
+static int measure(const struct options *options)
+{
+	struct bar bars[NR_BARS];
+	struct vfio vfio;
+	int nr_bars, ret;
+
+	open_vfio(options->device, &vfio);
+	nr_bars = __bars_find(options, &vfio, bars);
+	if (nr_bars < 0)
+		ktap_setup_failed(options->device, "cannot find its BARs: %s",
+				  strerror(-nr_bars));
+	ret = __cost_prepare();
+	if (ret)
+		ktap_setup_failed(options->device,
+				  "cannot lock the program in memory: %s",
+				  strerror(-ret));
+	return run_bars(options, &vfio, bars, nr_bars);
+}
+
+/* 0 or -errno; status is that of waitpid(). */
+static int __measure_in_child(const struct options *options, int *status)
+{
+	pid_t pid;
+
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		catch_stop(SIG_DFL);
+		block_stop(SIG_UNBLOCK);
+		exit(measure(options));
+	}
+	child = pid;
+	block_stop(SIG_UNBLOCK);
+	while (waitpid(pid, status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	block_stop(SIG_BLOCK);
+	child = 0;
+	return 0;
+}
+
+/* The one test at the top: the device.  Returns the exit status. */
+static int report_device(const char *device, int status)
+{
+	if (WIFSIGNALED(status))
+		ktap_setup_failed(device, "ended by signal %d (%s)",
+				  WTERMSIG(status),
+				  strsignal(WTERMSIG(status)));
+	switch (WEXITSTATUS(status)) {
+	case NOTHING_TO_MEASURE:
+		ktap_result_why(0, true, 1, device, "SKIP", "no mappable BAR");
+		return ALL_OK;
+	case ALL_OK:
+	case SOME_NOT_OK:
+		ktap_result(0, WEXITSTATUS(status) == ALL_OK, 1, device);
+	}
+	return WEXITSTATUS(status);
+}
+
+static void open_outputs(const struct options *options)
+{
+	int ret = __ktap_open(options->ktap);
+
+	ktap_plan(0, 1);
+	if (ret)
+		ktap_setup_failed(options->device, "cannot write %s: %s",
+				  options->ktap, strerror(-ret));
+	ret = __measurements_open(options->measurements);
+	if (ret)
+		ktap_setup_failed(options->device, "cannot write %s: %s",
+				  options->measurements, strerror(-ret));
+}
+
+/* Returns the exit status. */
+static int bind_and_measure(const struct options *options)
+{
+	struct binding binding, undo;
+	int ret, undone, status = 0;
+
+	ret = __vfio_bind(options->device, &binding);
+	undo = binding;
+	if (!ret) {
+		snprintf(binding.step, sizeof(binding.step), "start a process");
+		ret = __measure_in_child(options, &status);
+	}
+	undone = __vfio_unbind(&undo);
+	if (ret)
+		ktap_setup_failed(options->device, "cannot %s: %s (errno %d)",
+				  binding.step, strerror(-ret), -ret);
+	if (undone)
+		ktap_setup_failed(options->device,
+				  "cannot give the device back: %s: %s (errno %d)",
+				  undo.step, strerror(-undone), -undone);
+	return report_device(options->device, status);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+
+	options_parse(argc, argv, &options);
+	open_outputs(&options);
+	if (geteuid())
+		ktap_setup_failed(options.device, "root is needed");
+	block_stop(SIG_BLOCK);
+	catch_stop(on_stop);
+	return bind_and_measure(&options);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the kernel calls the compiler's attributes.
+ */
+#ifndef ALIGNMENT_COMPILER_H
+#define ALIGNMENT_COMPILER_H
+
+#define noinline		__attribute__((__noinline__))
+#define __noreturn		__attribute__((__noreturn__))
+#define __printf(a, b)		__attribute__((__format__(printf, a, b)))
+
+/* The compiler must neither drop nor move what these name. */
+#define READ_ONCE(x)		(*(const volatile typeof(x) *)&(x))
+#define WRITE_ONCE(x, value)	(*(volatile typeof(x) *)&(x) = (value))
+
+#endif /* ALIGNMENT_COMPILER_H */

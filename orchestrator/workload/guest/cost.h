@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What it costs to use a mapping: faults, time, and memory for page tables.
+ */
+#ifndef ALIGNMENT_COST_H
+#define ALIGNMENT_COST_H
+
+#include <stddef.h>
+#include <linux/types.h>
+
+struct cost {
+	__u64 faults;		/* minor faults of this process */
+	__u64 ns;
+};
+
+/* The cost of all between the two calls. */
+void cost_begin(struct cost *cost);
+void cost_end(struct cost *cost);
+
+struct touch {
+	struct cost first;	/* of reading each page of a fresh mapping */
+	struct cost again;	/* of doing so again: no faults */
+	__u64 vmpte;		/* bytes of page tables that the first added */
+};
+
+/*
+ * Make sure that this process takes no faults of its own: its memory present
+ * and locked, the vDSO in use.  What is mapped later is left alone, so that
+ * its faults are still to come.  0 or -errno.
+ */
+int __cost_prepare(void);
+
+/*
+ * Read one word of every 4 KiB page, twice.  -EFAULT where a read was answered
+ * with SIGBUS or SIGSEGV; *bad is then the offset of the page.
+ */
+int __touch(const void *start, size_t length, struct touch *touch,
+	    size_t *bad);
+
+#endif /* ALIGNMENT_COST_H */

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ktap.h"
+#include "levels.h"
+#include "options.h"
+
+static const char help[] =
+"Usage: alignment --device 0000:00:10.0 [OPTION]...\n"
+"Where does this kernel place the mmap of a VFIO device's BAR, with which\n"
+"page-table entries does it map it, and what does that cost?\n"
+"\n"
+"  --device ADDRESS      PCI device, domain and all; given to vfio-pci for\n"
+"                        as long as the program runs\n"
+"  --bar N               BAR to measure, 0 to 5; may be repeated\n"
+"                        (default: all)\n"
+"  --offset BYTES        where in the BAR to begin (default: 0)\n"
+"  --length BYTES        how much to map, at most up to the BAR's end\n"
+"                        (default: all of it)\n"
+"  --placement RULE      who chooses the address: kernel, qemu, offset or\n"
+"                        misaligned; may be repeated (default: all)\n"
+"  --measurements FILE   write every measurement there, a line of JSON each\n"
+"  --ktap FILE           write the results there as well as to stdout\n"
+"  --help                print this and exit\n"
+"\n"
+"BYTES are multiples of 4096, and may end in K, M or G.\n"
+"Exit status: 0 all ok, 1 some not ok, 2 wrong usage, 3 no VFIO device.\n";
+
+__noreturn __printf(1, 2)
+static void usage_error(const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "alignment: ");
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, "; see alignment --help\n");
+	exit(USAGE_ERROR);
+}
+
+static int shift_of(char suffix)
+{
+	switch (suffix) {
+	case '\0':
+		return 0;
+	case 'K':
+		return 10;
+	case 'M':
+		return 20;
+	case 'G':
+		return 30;
+	}
+	return -1;
+}
+
+static __u64 parse_bytes(const char *option, const char *argument)
+{
+	unsigned long long value;
+	int shift;
+	char *end;
+
+	errno = 0;
+	value = strtoull(argument, &end, 0);
+	shift = shift_of(*end);
+	if (!isdigit(*argument) || shift < 0 || (*end && end[1]))
+		usage_error("--%s: '%s' is no number of bytes", option,
+			    argument);
+	if (errno || value > (~0ULL >> 1) >> shift)
+		usage_error("--%s: '%s' is too large", option, argument);
+	value <<= shift;
+	if (value % PTE_SIZE)
+		usage_error("--%s: '%s' is no multiple of %llu", option,
+			    argument, PTE_SIZE);
+	return value;
+}
+
+static __u64 parse_length(const char *argument)
+{
+	__u64 length = parse_bytes("length", argument);
+
+	if (!length)
+		usage_error("--length: nothing to map; leave it out for all");
+	return length;
+}
+
+static int parse_bar(const char *argument)
+{
+	if (*argument < '0' || *argument >= '0' + NR_BARS || argument[1])
+		usage_error("--bar: '%s' is no BAR, they are 0 to %d",
+			    argument, NR_BARS - 1);
+	return *argument - '0';
+}
+
+static enum placement parse_placement(const char *argument)
+{
+	int i;
+
+	for (i = 0; i < NR_PLACEMENTS; i++)
+		if (!strcmp(argument, placement_names[i]))
+			return i;
+	usage_error("--placement: '%s' is none of kernel, qemu, offset, misaligned",
+		    argument);
+}
+
+/* Lower case, as in sysfs; a domain has four digits or more. */
+static bool is_pci_address(const char *address)
+{
+	static const char digits[] = "0123456789abcdef";
+	static const char format[] = ":xx:xx.x";
+	size_t domain = strspn(address, digits);
+	size_t i;
+
+	if (domain < 4 || domain > 8 ||
+	    strlen(address + domain) != strlen(format))
+		return false;
+	for (i = 0; format[i]; i++)
+		if (format[i] == 'x' ? !strchr(digits, address[domain + i]) :
+				       address[domain + i] != format[i])
+			return false;
+	return true;
+}
+
+static const char *parse_device(const char *argument)
+{
+	if (!is_pci_address(argument))
+		usage_error("--device: '%s' is no PCI address such as 0000:00:10.0",
+			    argument);
+	return argument;
+}
+
+/* What was not named at all is all of it. */
+static bool all_unless_any(bool *chosen, int size)
+{
+	int i;
+
+	for (i = 0; i < size; i++)
+		if (chosen[i])
+			return false;
+	memset(chosen, true, size * sizeof(*chosen));
+	return true;
+}
+
+static void parse_option(int option, struct options *options)
+{
+	switch (option) {
+	case 'd':
+		options->device = parse_device(optarg);
+		return;
+	case 'b':
+		options->bars[parse_bar(optarg)] = true;
+		return;
+	case 'o':
+		options->offset = parse_bytes("offset", optarg);
+		return;
+	case 'l':
+		options->length = parse_length(optarg);
+		return;
+	case 'p':
+		options->placements[parse_placement(optarg)] = true;
+		return;
+	case 'm':
+		options->measurements = optarg;
+		return;
+	case 'k':
+		options->ktap = optarg;
+		return;
+	case 'h':
+		fputs(help, stdout);
+		exit(ALL_OK);
+	}
+	exit(USAGE_ERROR);	/* getopt_long() has said why */
+}
+
+void options_parse(int argc, char **argv, struct options *options)
+{
+	static const struct option table[] = {
+		{ "device", required_argument, NULL, 'd' },
+		{ "bar", required_argument, NULL, 'b' },
+		{ "offset", required_argument, NULL, 'o' },
+		{ "length", required_argument, NULL, 'l' },
+		{ "placement", required_argument, NULL, 'p' },
+		{ "measurements", required_argument, NULL, 'm' },
+		{ "ktap", required_argument, NULL, 'k' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	int option;
+
+	memset(options, 0, sizeof(*options));
+	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1)
+		parse_option(option, options);
+	if (optind < argc)
+		usage_error("'%s' is no option", argv[optind]);
+	if (!options->device)
+		usage_error("--device is missing");
+	options->any_bar = all_unless_any(options->bars, NR_BARS);
+	all_unless_any(options->placements, NR_PLACEMENTS);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which page-table entries map a range of this process: read from the page
+ * tables themselves, by way of the dump that CONFIG_PTDUMP_DEBUGFS offers.
+ * Never inferred from faults or from the alignment.
+ */
+#ifndef ALIGNMENT_PAGETABLE_H
+#define ALIGNMENT_PAGETABLE_H
+
+#include <stdio.h>
+#include <linux/types.h>
+
+struct entries {
+	__u64 pte, pmd, pud;	/* entries of each level */
+	__u64 mapped;		/* bytes that they map */
+};
+
+/* Count the entries in the dump that map [start, end).  0 or -errno. */
+int __entries_parse(FILE *dump, __u64 start, __u64 end,
+		    struct entries *entries);
+
+/*
+ * The same for the page tables of this process as they are now.  -ENOENT
+ * where the kernel has no dump, -errno where it cannot be read.
+ */
+int __entries_read(__u64 start, __u64 end, struct entries *entries);
+
+#endif /* ALIGNMENT_PAGETABLE_H */

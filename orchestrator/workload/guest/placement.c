@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One mmap proves little: the top of the mmap area is random, and an address
+ * that nobody aligned is a multiple of 2 MiB once in 512 times.  Worse, the
+ * luck of one boot is not that of the next.  So every placement looks for the
+ * address that its rule allows and that is aligned no better than the rule
+ * demands.
+ *
+ * A rule says: address = phase (modulo align).  Of two addresses that follow
+ * it and are `align` apart, either neither is congruent to the BAR offset
+ * modulo `align`, and then both have the very alignment that phase and offset
+ * dictate; or both are, and then exactly one of them is so modulo 2 * align.
+ * Either way the worse of the two has an alignment that luck cannot change.
+ *
+ * For `kernel` the rule itself is unknown.  Say the kernel aligns to G, 4 KiB
+ * if it does not care, and searches from the top down.  The first mmap goes
+ * to A0, the highest address in the first hole with room, that ends in the
+ * hole and is a multiple of G (shifted by the offset, if the kernel is as
+ * wise as that).  Unmap it, and put a wall of one page where its last page
+ * was.  Above the wall no multiple of G has room, or A0 would not have been
+ * the highest; below it A0 - G is the highest one that ends before the wall.
+ * So the second mmap goes to A0 - G, and by the same argument the third,
+ * with another wall, goes to A0 - 2G.  A0 and A0 - G are G apart, hence the
+ * worse of them is aligned to G and no better, be G 4 KiB, 64 KiB, 2 MiB or
+ * 1 GiB.  Where the kernel searches from the bottom up, the wall takes the
+ * place of the first page, and the second mmap goes to A0 + G.
+ *
+ * The argument needs a hole that goes on for some GiB past A0.  A hole of
+ * lesser size is plugged first; it could make only a lucky address.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "levels.h"
+#include "placement.h"
+
+/* Beyond the last probe one more step, for kernels that search len + G. */
+#define ROOM		(NR_PROBES * PUD_SIZE)
+#define MAX_PLUGS	64
+
+const char * const placement_names[NR_PLACEMENTS] = {
+	[PLACE_KERNEL] = "kernel",
+	[PLACE_QEMU] = "qemu",
+	[PLACE_OFFSET] = "offset",
+	[PLACE_MISALIGNED] = "misaligned",
+};
+
+static __u64 lowest_bit(__u64 value)
+{
+	return value & -value;
+}
+
+__u64 alignment_of(__u64 address, __u64 offset)
+{
+	__u64 bit = lowest_bit(address - offset);
+
+	return bit && bit < PUD_SIZE ? bit : PUD_SIZE;
+}
+
+/* PROT_NONE memory that costs nothing; address 0 lets the kernel choose. */
+static int __reserve(__u64 address, size_t length, __u64 *at)
+{
+	int fixed = address ? MAP_FIXED_NOREPLACE : 0;
+	void *p = mmap((void *)address, length, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed,
+		       -1, 0);
+
+	*at = p == MAP_FAILED ? 0 : (__u64)p;
+	return *at ? 0 : -errno;
+}
+
+static void release(__u64 address, size_t length)
+{
+	munmap((void *)address, length);
+}
+
+static int __range_mmap(const struct range *range, __u64 address, __u64 *at)
+{
+	int fixed = address ? MAP_FIXED_NOREPLACE : 0;
+	void *p = mmap((void *)address, range->length, range->prot,
+		       MAP_SHARED | fixed, range->fd,
+		       range->fd_offset + range->offset);
+
+	*at = p == MAP_FAILED ? 0 : (__u64)p;
+	return *at ? 0 : -errno;
+}
+
+int __range_map(const struct range *range, __u64 address)
+{
+	__u64 at;
+
+	return __range_mmap(range, address, &at);
+}
+
+void range_unmap(const struct range *range, __u64 address)
+{
+	release(address, range->length);
+}
+
+static void choose_worse(const struct range *range, __u64 address,
+			 struct placed *placed)
+{
+	__u64 alignment = alignment_of(address, range->offset);
+
+	if (placed->alignment && placed->alignment <= alignment)
+		return;
+	placed->address = address;
+	placed->alignment = alignment;
+}
+
+/*
+ * An address that is phase modulo align: reserve more than is needed, as
+ * there may be no memory for an allocation of this size, and round up.
+ */
+static int __place_modulo(const struct range *range, __u64 align, __u64 phase,
+			  struct placed *placed)
+{
+	size_t length = range->length + 2 * align;
+	__u64 base, address;
+	int ret;
+
+	ret = __reserve(0, length, &base);
+	if (ret)
+		return ret;
+	address = base + ((phase - base) & (align - 1));
+	release(base, length);
+	choose_worse(range, address, placed);
+	choose_worse(range, address + align, placed);
+	return 0;
+}
+
+/*
+ * What QEMU has done since 9.2: the lowest set bit of the length, at most
+ * 1 GiB, and regardless of where in the BAR the range begins.
+ */
+static int __place_qemu(const struct range *range, struct placed *placed)
+{
+	__u64 align = lowest_bit(range->length);
+
+	if (align > PUD_SIZE)
+		align = PUD_SIZE;
+	return __place_modulo(range, align, 0, placed);
+}
+
+static int __place_offset(const struct range *range, struct placed *placed)
+{
+	__u64 align = PTE_SIZE;
+
+	if (range->length >= PUD_SIZE)
+		align = PUD_SIZE;
+	else if (range->length >= PMD_SIZE)
+		align = PMD_SIZE;
+	return __place_modulo(range, align, range->offset, placed);
+}
+
+static int __place_misaligned(const struct range *range, struct placed *placed)
+{
+	return __place_modulo(range, PMD_SIZE, range->offset + PTE_SIZE,
+			      placed);
+}
+
+/* First fit: the second of two reservations lies further along the search. */
+static int __searches_down(bool *down)
+{
+	__u64 first, second;
+	int ret;
+
+	ret = __reserve(0, PTE_SIZE, &first);
+	if (ret)
+		return ret;
+	ret = __reserve(0, PTE_SIZE, &second);
+	if (!ret)
+		release(second, PTE_SIZE);
+	release(first, PTE_SIZE);
+	*down = second < first;
+	return ret;
+}
+
+static bool has_room(const struct range *range, __u64 address, bool down)
+{
+	__u64 start = down ? address - ROOM : address;
+	__u64 at;
+
+	if (down && address <= ROOM)
+		return false;
+	if (__reserve(start, range->length + ROOM, &at))
+		return false;
+	release(at, range->length + ROOM);
+	return true;
+}
+
+/* Where an mmap of the range goes now. */
+static int __probe(const struct range *range, __u64 *address)
+{
+	int ret = __range_mmap(range, 0, address);
+
+	if (!ret)
+		range_unmap(range, *address);
+	return ret;
+}
+
+/* Plug every hole that is only just large enough; the plugs stay. */
+static int __probe_with_room(const struct range *range, bool down,
+			     __u64 *plugs, int *nr_plugs, __u64 *address)
+{
+	int ret;
+
+	for (;;) {
+		ret = __probe(range, address);
+		if (ret || has_room(range, *address, down))
+			return ret;
+		if (*nr_plugs == MAX_PLUGS)
+			return -ENOSPC;
+		ret = __reserve(*address, range->length, &plugs[*nr_plugs]);
+		if (ret)
+			return ret;
+		++*nr_plugs;
+	}
+}
+
+/* A wall where the last probe ended, or began, and then the next probe. */
+static int __probe_again(const struct range *range, bool down, __u64 *wall,
+			 __u64 last, __u64 *address)
+{
+	__u64 end = down ? range->length - PTE_SIZE : 0;
+	int ret;
+
+	ret = __reserve(last + end, PTE_SIZE, wall);
+	return ret ? ret : __probe(range, address);
+}
+
+static int __place_kernel(const struct range *range, struct placed *placed)
+{
+	__u64 plugs[MAX_PLUGS], walls[NR_PROBES] = { 0 };
+	__u64 *probes = placed->probes;
+	int nr_plugs = 0;
+	bool down;
+	int i, ret;
+
+	ret = __searches_down(&down);
+	if (!ret)
+		ret = __probe_with_room(range, down, plugs, &nr_plugs, probes);
+	for (i = 1; !ret && i < NR_PROBES; i++)
+		ret = __probe_again(range, down, &walls[i], probes[i - 1],
+				    &probes[i]);
+	for (i = 0; i < NR_PROBES; i++)
+		if (walls[i])
+			release(walls[i], PTE_SIZE);
+	while (nr_plugs)
+		release(plugs[--nr_plugs], range->length);
+	if (ret)
+		return ret;
+	placed->nr_probes = NR_PROBES;
+	for (i = 0; i < NR_PROBES; i++)
+		choose_worse(range, probes[i], placed);
+	return 0;
+}
+
+int __place(enum placement placement, const struct range *range,
+	    struct placed *placed)
+{
+	static int (* const place[NR_PLACEMENTS])(const struct range *range,
+						  struct placed *placed) = {
+		[PLACE_KERNEL] = __place_kernel,
+		[PLACE_QEMU] = __place_qemu,
+		[PLACE_OFFSET] = __place_offset,
+		[PLACE_MISALIGNED] = __place_misaligned,
+	};
+
+	memset(placed, 0, sizeof(*placed));
+	return place[placement](range, placed);
+}

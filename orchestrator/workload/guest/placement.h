@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who chooses the virtual address of an mmap, and what alignment it is worth.
+ */
+#ifndef ALIGNMENT_PLACEMENT_H
+#define ALIGNMENT_PLACEMENT_H
+
+#include <stddef.h>
+#include <linux/types.h>
+
+enum placement {
+	PLACE_KERNEL,
+	PLACE_QEMU,
+	PLACE_OFFSET,
+	PLACE_MISALIGNED,
+	NR_PLACEMENTS,
+};
+
+extern const char * const placement_names[NR_PLACEMENTS];
+
+/* A part of a BAR, ready to be mmap'ed; offset and length in bytes. */
+struct range {
+	int fd;
+	int prot;
+	__u64 fd_offset;	/* where the BAR begins in the file */
+	__u64 offset;		/* where the range begins in the BAR */
+	size_t length;
+};
+
+#define NR_PROBES	3
+
+struct placed {
+	__u64 address;
+	__u64 alignment;
+	int nr_probes;		/* 0 where the kernel did not choose */
+	__u64 probes[NR_PROBES];
+};
+
+/*
+ * The largest power of two, in bytes, that divides the distance between the
+ * virtual address and the offset in the BAR; a BAR is aligned to its size, so
+ * that this bounds the level at which it can be mapped.  1 GiB, the largest
+ * level that maps anything, stands for all that is more.
+ */
+__u64 alignment_of(__u64 address, __u64 offset);
+
+/*
+ * Choose an address for the range; nothing stays mapped.  The alignment is
+ * the worst that this placement can give, and the same every time.
+ */
+int __place(enum placement placement, const struct range *range,
+	    struct placed *placed);
+
+/* Map the range exactly at this address, without replacing anything. */
+int __range_map(const struct range *range, __u64 address);
+void range_unmap(const struct range *range, __u64 address);
+
+#endif /* ALIGNMENT_PLACEMENT_H */

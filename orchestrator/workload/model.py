@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a workload measures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One number that the workload took of one placement of one BAR.
+
+    Names and units: `address` (bytes, of the measured mapping), `bar_address` (bytes, physical), `length` (bytes),
+    `offset` (bytes, of the range in the BAR), `alignment` (bytes, of the distance between address and offset, the
+    worst over several mmaps and at most 1 GiB, see workload/guest), `probe0_address` and on (bytes, of those mmaps),
+    `entries_pte`, `entries_pmd`, `entries_pud` (entries, read from the page tables), `faults` (faults), `own_faults`
+    (faults of a second pass, 0 unless something is wrong), `touch_time` (ns), `vmpte` (bytes of page tables),
+    `dma_faults` (faults), `dma_time` (ns).
+    `exact` ones are equal on every run and accelerator; the others are timed, or addresses under ASLR.
+    """
+
+    kernel: str
+    workload: str
+    device: str
+    bar: int
+    placement: str
+    name: str
+    value: int
+    unit: str
+    exact: bool
+    evidence: str = ""
+    """Where the number stands: a path relative to the run directory, with `:line`."""

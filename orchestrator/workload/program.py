@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The guest's `alignment` program: compiled once per toolchain, and its command line."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from orchestrator.errors import CommandError, InfrastructureError
+from orchestrator.host.base import Host, check
+from orchestrator.scenario.model import AlignmentWorkload
+
+GUEST = Path(__file__).resolve().parent / "guest"
+"""The C sources; they are shipped with the package."""
+
+COMPILER = "gcc"
+FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static")
+"""Static, since the guest's root file system may have another C library, or none."""
+
+KTAP_FILE = "ktap.log"
+MEASUREMENTS_FILE = "measurements.jsonl"
+
+_SECONDS_TO_COMPILE = 300.0
+_ERROR_LINE = re.compile(r"\b(error|fatal|undefined reference|cannot find)\b", re.IGNORECASE)
+
+
+def sources() -> tuple[Path, ...]:
+    """The C files and headers of the program, sorted by name."""
+    return tuple(sorted(path for path in GUEST.iterdir() if path.suffix in (".c", ".h")))
+
+
+def compile_program(host: Host, cache: Path) -> Path:
+    """Return the program, compiled on `host` if its cache has none of these sources, compiler and flags.
+
+    `cache` is a directory on the host.  The result appears there in one step (``workloads/<key>/alignment``, beside
+    the sources), so that any number of jobs may ask at the same time.  Raises InfrastructureError with the first
+    error line where it does not compile, CommandError where the host has no compiler, and Interrupted.
+    """
+    home = cache / "workloads" / _key(_compiler_version(host))
+    program = home / "alignment"
+    if not _exists(host, program):
+        _make(host, home)
+    return program
+
+
+def command(workload: AlignmentWorkload, address: str, binary: str, out_dir: str) -> tuple[str, ...]:
+    """The command line in the guest: `address` is the device's PCI address there, `binary` and `out_dir` are paths.
+
+    It writes KTAP_FILE and MEASUREMENTS_FILE to `out_dir`.  Never raises.
+    """
+    argv = [binary, "--device", address]
+    for bar in workload.bars:
+        argv += ["--bar", str(bar)]
+    argv += ["--offset", str(workload.offset)]
+    if workload.length is not None:
+        argv += ["--length", str(workload.length)]
+    for placement in workload.placements:
+        argv += ["--placement", placement.value]
+    argv += ["--measurements", f"{out_dir}/{MEASUREMENTS_FILE}"]
+    argv += ["--ktap", f"{out_dir}/{KTAP_FILE}"]
+    return tuple(argv)
+
+
+def _compiler_version(host: Host) -> str:
+    try:
+        return check(host.run((COMPILER, "--version")), f"{host.name}: asking {COMPILER} for its version").output
+    except CommandError as error:
+        raise CommandError(
+            f"{host.name}: cannot run {COMPILER}, which compiles the guest program; install gcc and libc6-dev"
+        ) from error
+
+
+def _key(compiler_version: str) -> str:
+    """A name for these sources under this toolchain."""
+    digest = hashlib.sha256()
+    for part in (compiler_version, *FLAGS):
+        digest.update(part.encode() + b"\0")
+    for path in sources():
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _exists(host: Host, path: Path) -> bool:
+    return host.run(("test", "-e", str(path))).ok
+
+
+def _make(host: Host, home: Path) -> None:
+    """Compile into a directory beside `home`, then rename it; whoever comes second throws his own away."""
+    check(host.run(("mkdir", "-p", str(home.parent))), f"{host.name}: making {home.parent}")
+    made = check(
+        host.run(("mktemp", "-d", str(home.parent / ".new-XXXXXXXX"))),
+        f"{host.name}: making a directory in {home.parent}",
+    )
+    work = Path(made.output.strip())
+    try:
+        _compile(host, work)
+        renamed = host.run(("mv", "-T", str(work), str(home)))
+        if not _exists(host, home):
+            check(renamed, f"{host.name}: renaming {work} to {home}")
+    finally:
+        host.run(("rm", "-rf", str(work)))
+
+
+def _compile(host: Host, work: Path) -> None:
+    host.put(GUEST, work / "source")
+    files = tuple(str(work / "source" / path.name) for path in sources() if path.suffix == ".c")
+    argv = (COMPILER, *FLAGS, "-o", str(work / "alignment"), *files)
+    compiled = host.run(argv, timeout=_SECONDS_TO_COMPILE)
+    if not compiled.ok:
+        raise InfrastructureError(
+            f"{host.name}: {COMPILER} cannot compile the guest program: {_first_error(compiled.output)}"
+        )
+
+
+def _first_error(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return next((line for line in lines if _ERROR_LINE.search(line)), lines[0] if lines else "no output")

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Parts of the guest program, compiled for this machine: the page-table dump's parser, and the placements."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.workload.program import GUEST
+
+DATA = Path(__file__).parent / "data" / "workload"
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+RUNS = 8
+"""Enough for luck to show: half of all page-aligned addresses are aligned to 8 KiB."""
+
+
+def harness(name: str, directory: Path) -> Path:
+    binary = directory / name
+    flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fsanitize=undefined", f"-I{GUEST}"]
+    subprocess.run(["gcc", *flags, DATA / f"{name}.c", "-o", binary], check=True)
+    return binary
+
+
+@pytest.fixture(scope="module")
+def pagetable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return harness("pagetable_harness", tmp_path_factory.mktemp("pagetable"))
+
+
+@pytest.fixture(scope="module")
+def placement(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return harness("placement_harness", tmp_path_factory.mktemp("placement"))
+
+
+def numbers(binary: Path, *arguments: object) -> tuple[int, ...]:
+    argv = [str(binary), *(str(argument) for argument in arguments)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    return tuple(int(word) for word in done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("dump", "start", "length", "pte", "pmd", "pud", "mapped"),
+    [
+        # --offset 4K --length 2G --placement offset: every level, in the middle of the dump
+        ("ptdump-7.3-mixed.txt", 0x7F9240001000, 2 * GIB, 512, 511, 1, 2 * GIB),
+        # a part of it; an entry of which only a part is in the range counts as one
+        ("ptdump-7.3-mixed.txt", 0x7F9240200000, 2 * MIB, 0, 1, 0, 2 * MIB),
+        ("ptdump-7.3-mixed.txt", 0x7F9280000000, 4 * KIB, 0, 0, 1, 4 * KIB),
+        ("ptdump-7.3-mixed.txt", 0x7F923FE00000, 4 * MIB + 4 * KIB, 511, 1, 0, 2 * MIB),
+        # a hole, and addresses that the dump does not reach
+        ("ptdump-7.3-mixed.txt", 0x7F9240000000, 4 * KIB, 0, 0, 0, 0),
+        ("ptdump-7.3-mixed.txt", 0x40000000, GIB, 0, 0, 0, 0),
+        # --length 64M --placement kernel: the next mapping follows at once
+        ("ptdump-7.3-pte.txt", 0x7FD098D3B000, 64 * MIB, 16384, 0, 0, 64 * MIB),
+        # the form of 6.1: a four-level kernel, runs of one level cut by their flags, skipped entries
+        ("ptdump-6.1-form.txt", 0x7F2A00200000, 8 * MIB, 512, 3, 0, 8 * MIB),
+        ("ptdump-6.1-form.txt", 0x7F2A00000000, 12 * MIB, 512, 3, 0, 8 * MIB),
+        ("ptdump-6.1-form.txt", 0x8000000000, GIB, 0, 0, 0, 0),
+    ],
+)
+def test_entries(
+    pagetable: Path, dump: str, start: int, length: int, pte: int, pmd: int, pud: int, mapped: int
+) -> None:
+    assert numbers(pagetable, DATA / dump, hex(start), hex(start + length)) == (0, pte, pmd, pud, mapped)
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "0x0-0x1000\n", "0x0-0x1000 4K\n", "0x0-0x1000 4K USR RW x\n", "x" * 999])
+def test_what_is_no_run_of_entries_counts_for_nothing(pagetable: Path, text: str, tmp_path: Path) -> None:
+    (tmp_path / "dump").write_text(text)
+    assert numbers(pagetable, tmp_path / "dump", "0", "10000") == (0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("direction", ["down", "up"])
+@pytest.mark.parametrize("aligned", [64 * KIB, 2 * MIB, 32 * MIB, GIB])
+@pytest.mark.parametrize(
+    ("offset", "length"), [(0, 2 * GIB), (0, 3 * GIB + 4 * KIB), (12 * KIB, 2 * GIB), (0, 4 * KIB)]
+)
+def test_the_kernels_alignment_is_found_without_luck(
+    placement: Path, direction: str, aligned: int, offset: int, length: int
+) -> None:
+    """A kernel that aligns each mmap of a file to `aligned` is seen to do that, no less and no more, every time."""
+    step = aligned if direction == "up" else -aligned
+    seen = {numbers(placement, "kernel", offset, length, aligned, direction) for _ in range(RUNS)}
+    assert seen == {(0, aligned, step)}
+
+
+@pytest.mark.parametrize("direction", ["down", "up"])
+def test_this_kernels_alignment_is_the_same_every_time(placement: Path, direction: str) -> None:
+    seen = {numbers(placement, "kernel", 0, 64 * MIB, 0, direction) for _ in range(RUNS)}
+    assert len(seen) == 1
+    ((status, alignment, step),) = seen
+    assert status == 0
+    assert abs(step) == alignment
+
+
+@pytest.mark.parametrize(
+    ("rule", "offset", "length", "alignment"),
+    [
+        ("qemu", 0, 2 * GIB, GIB),
+        ("qemu", 0, 3 * GIB, GIB),
+        ("qemu", 0, 256 * MIB, 256 * MIB),
+        ("qemu", 0, 2 * GIB + 4 * KIB, 4 * KIB),
+        ("qemu", 4 * KIB, 4 * KIB, 4 * KIB),
+        ("qemu", 4 * KIB, 2 * GIB, 4 * KIB),  # aligned as an address, but not like the BAR
+        ("qemu", MIB, 2 * GIB, MIB),
+        ("offset", 0, 2 * GIB, GIB),
+        ("offset", 4 * KIB, 2 * GIB, GIB),
+        ("offset", 4 * KIB, GIB - 4 * KIB, 2 * MIB),
+        ("offset", 0, 2 * MIB, 2 * MIB),
+        ("offset", 4 * KIB, 2 * MIB - 4 * KIB, 4 * KIB),
+        ("misaligned", 0, 2 * GIB, 4 * KIB),
+        ("misaligned", 2 * MIB - 4 * KIB, 2 * GIB, 4 * KIB),
+    ],
+)
+def test_other_rules(placement: Path, rule: str, offset: int, length: int, alignment: int) -> None:
+    assert {numbers(placement, rule, offset, length, 0, "down") for _ in range(RUNS)} == {(0, alignment, 0)}
