@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A private apt configuration: any suite of the machine's own Debian mirror, without touching the machine's apt.
+
+The mirror comes from the machine's apt, the trust from Debian's archive keyring, so apt itself verifies the
+release's signature and every package's hash.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.host.base import Host, check
+
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+LISTS_FRESH_SECONDS = 24 * 3600
+"""How long a suite's package list is believed before apt is asked again."""
+
+_TARGET = "$(REPO_URI)|$(ORIGIN)|$(LABEL)"
+
+
+@dataclass(frozen=True)
+class DebianPackage:
+    """One version of one package as the signed index has it; `sha256` is of the .deb file."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Apt:
+    """apt's commands on a directory of their own for one suite; `directory` holds the lists and the downloads."""
+
+    host: Host
+    directory: Path
+    suite: str
+
+    def refresh(self, *, force: bool = False) -> bool:
+        """Fetch the suite's package list where it is missing, older than a day, or `force`; whether it was fetched.
+
+        Raises InfrastructureError where apt fails and there is no older list to work with.
+        """
+        stamp = self.directory / "fetched"
+        known = stamp.exists()
+        if known and not force and time.time() - stamp.stat().st_mtime < LISTS_FRESH_SECONDS:
+            return False
+        self._write_configuration()
+        updated = self.host.run(("apt-get", *self._options(), "update", "-q"), timeout=600)
+        if updated.ok:
+            stamp.touch()
+        elif not known:
+            check(updated, f"fetching the package list of Debian suite '{self.suite}'")
+        return updated.ok
+
+    def packages(self, name: str) -> tuple[DebianPackage, ...]:
+        """All versions of package `name` in the suite, newest first as apt sorts them."""
+        shown = self.host.run(("apt-cache", *self._options(), "show", name), timeout=120)
+        return parse_show(shown.output) if shown.ok else ()
+
+    def download(self, package: DebianPackage) -> Path:
+        """Download the package's .deb and return its path; apt verifies it against the signed index."""
+        target = self.directory / "archives" / package.sha256
+        found = tuple(target.glob("*.deb"))
+        if found:
+            return found[0]
+        partial = target.with_suffix(".partial")
+        partial.mkdir(parents=True, exist_ok=True)
+        wanted = f"{package.name}={package.version}"
+        done = self.host.run(("apt-get", *self._options(), "download", "-q", wanted), cwd=partial, timeout=1800)
+        check(done, f"downloading {wanted} from Debian suite '{self.suite}'")
+        partial.rename(target)
+        return next(target.glob("*.deb"))
+
+    def _write_configuration(self) -> None:
+        if not KEYRING.exists():
+            raise InfrastructureError(f"{KEYRING} is missing; install the package debian-archive-keyring")
+        for part in ("lists/partial", "archives/partial"):
+            (self.directory / part).mkdir(parents=True, exist_ok=True)
+        line = f"deb [signed-by={KEYRING}] {mirror(self.host, self.suite)} {self.suite} main\n"
+        (self.directory / "sources.list").write_text(line)
+
+    def _options(self) -> tuple[str, ...]:
+        here = self.directory
+        settings = {
+            "Dir::Etc::sourcelist": here / "sources.list",
+            "Dir::Etc::sourceparts": "-",
+            "Dir::Etc::preferencesparts": "-",
+            "Dir::Etc::preferences": "-",
+            "Dir::State": here,
+            "Dir::State::lists": here / "lists",
+            "Dir::State::status": "/dev/null",
+            "Dir::Cache": here,
+            "Dir::Cache::archives": here / "archives",
+            "Acquire::Languages": "none",
+            # A mirror frozen on purpose (a snapshot) must serve too; the signature and the hashes are still checked.
+            "Acquire::Check-Valid-Until": "false",
+            "APT::Sandbox::User": "root" if os.geteuid() == 0 else "",
+            "Debug::NoLocking": "true",
+        }
+        return tuple(word for key, value in settings.items() for word in ("-o", f"{key}={value}"))
+
+
+def mirror(host: Host, suite: str) -> str:
+    """The URI of the machine's own Debian mirror that carries `suite` (security suites have their own).
+
+    Raises InfrastructureError where the machine's apt knows no Debian mirror.
+    """
+    listed = host.run(("apt-get", "indextargets", "--format", _TARGET, "Created-By: Packages"), timeout=60)
+    label = "Debian-Security" if suite.endswith("-security") else "Debian"
+    for line in listed.output.splitlines():
+        uri, origin, its_label = [*line.split("|"), "", ""][:3]
+        if origin == "Debian" and its_label == label:
+            return uri
+    raise InfrastructureError(
+        f"this machine's apt knows no {label} mirror to fetch suite '{suite}' from; "
+        "run 'apt-get update', or add a Debian mirror to its sources"
+    )
+
+
+def parse_show(output: str) -> tuple[DebianPackage, ...]:
+    """The packages in the output of ``apt-cache show``: paragraphs of ``Key: value`` lines."""
+    found = []
+    for paragraph in re.split(r"\n\s*\n", output):
+        fields = dict(re.findall(r"^([A-Za-z0-9-]+): *(.*)$", paragraph, re.MULTILINE))
+        if {"Package", "Version", "SHA256"} <= fields.keys():
+            found.append(DebianPackage(fields["Package"], fields["Version"], fields["SHA256"]))
+    return tuple(found)
+
+
+def choose(apt: Apt, name: str, version: str | None, where: str) -> DebianPackage:
+    """The package that a scenario names: `version`, or the suite's newest; a stale list is fetched again first.
+
+    Raises UsageError (with `where`) for a package or version that the suite does not have.
+    """
+    for attempt in range(2):
+        apt.refresh(force=attempt > 0)
+        candidates = apt.packages(name)
+        chosen = next((p for p in candidates if version in (None, p.version)), None)
+        if chosen:
+            return chosen
+    if not candidates:
+        raise UsageError(f"{where}: Debian suite '{apt.suite}' has no package '{name}'")
+    offered = ", ".join(p.version for p in candidates)
+    raise UsageError(f"{where}: Debian suite '{apt.suite}' has no version {version} of '{name}', only {offered}")

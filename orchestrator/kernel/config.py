@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Kernel configuration as text: what is asked for, what came out, and why something asked for did not survive.
+
+A configuration is ``make allnoconfig`` with KCONFIG_ALLCONFIG: virtme's minimal requests first (they are wishes: many
+name options that a given kernel does not have), then the scenario's fragments and options, which must all hold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+from orchestrator.errors import ConfigError
+from orchestrator.host.base import Host, check
+from orchestrator.kernel.kconfig import Symbol, find_symbol, symbol_names
+
+Option = tuple[str, str]
+"""A name without CONFIG_, and its value: y, m, n, a number or a quoted string."""
+
+_SET = re.compile(r"^CONFIG_([A-Za-z0-9_]+)=(.*)$")
+_PLAIN = re.compile(r'^(?:[ymn]|-?\d+|0[xX][0-9A-Fa-f]+|".*")$')
+_UNSET = re.compile(r"^# CONFIG_([A-Za-z0-9_]+) is not set$")
+
+
+def virtme_request(host: Host, virtme_configkernel: str, arch: str) -> str:
+    """virtme's own minimal configuration for `arch`, as virtme-ng prints it."""
+    argv = (virtme_configkernel, "--arch", arch, "--allnoconfig", "--dry-run")
+    return to_text(parse(check(host.run(argv, timeout=60), "asking virtme for its configuration").output))
+
+
+def parse(text: str) -> dict[str, str]:
+    """The options that a .config or a fragment states, the last statement of each; "is not set" is the value n."""
+    options: dict[str, str] = {}
+    for line in text.splitlines():
+        if match := _SET.match(line.strip()):
+            options[match[1]] = match[2]
+        elif match := _UNSET.match(line.strip()):
+            options[match[1]] = "n"
+    return options
+
+
+def to_text(options: dict[str, str]) -> str:
+    """`options` as the lines of a .config."""
+    return "".join(_line(name, value) for name, value in options.items())
+
+
+def _line(name: str, value: str) -> str:
+    return f"# CONFIG_{name} is not set\n" if value == "n" else f"CONFIG_{name}={value}\n"
+
+
+def required(fragments: Iterable[Path], options: Iterable[Option]) -> tuple[Option, ...]:
+    """What the fragments and then the single options ask for, the last word on each option winning.
+
+    Raises ConfigError for a fragment line that is neither an option nor a comment.
+    """
+    wanted: dict[str, str] = {}
+    for fragment in fragments:
+        text = fragment.read_text()
+        _refuse_strange_lines(fragment, text)
+        wanted |= parse(text)
+    return tuple((wanted | {name: _quoted(value) for name, value in options}).items())
+
+
+def _quoted(value: str) -> str:
+    """A scenario's value as Kconfig writes it: y, m, n and numbers as they are, any other text in quotes."""
+    return value if _PLAIN.match(value) else f'"{value}"'
+
+
+def _refuse_strange_lines(fragment: Path, text: str) -> None:
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.strip()
+        if line and not line.startswith("#") and not _SET.match(line):
+            raise ConfigError(f"{fragment}:{number}: '{line}' is no option; write CONFIG_NAME=value")
+
+
+def resolve(host: Host, tree: Path, request: str, arch: str) -> str:
+    """Let the tree's own Kconfig resolve `request` in ``tree/build``; the text of the final .config."""
+    build = tree / "build"
+    build.mkdir(exist_ok=True)
+    asked = build / "orch.request"
+    asked.write_text(request)
+    argv = ("make", "-C", str(tree), "O=build", f"ARCH={arch}", f"KCONFIG_ALLCONFIG={asked}", "allnoconfig")
+    check(host.run(argv, timeout=600), "make allnoconfig")
+    return (build / ".config").read_text()
+
+
+def verify(tree: Path, wanted: Iterable[Option], final: str, where: str) -> None:
+    """Raise ConfigError, naming each option of `wanted` that is not so in `final` and what it depends on."""
+    values = parse(final)
+    lost = [(name, value) for name, value in wanted if values.get(name, "n") != value]
+    if lost:
+        lines = [f"{where}: {_explain(tree, name, value, values)}" for name, value in lost]
+        raise ConfigError("\n".join(lines))
+
+
+def _explain(tree: Path, name: str, value: str, values: dict[str, str]) -> str:
+    got = values.get(name, "n")
+    told = f"CONFIG_{name}={value} did not survive (it is {got})"
+    symbol = find_symbol(tree, name)
+    if symbol is None:
+        near = get_close_matches(name, symbol_names(tree), 1)
+        return f"{told}: this source has no such option" + (f"; did you mean {near[0]}?" if near else "")
+    return told + _reason(symbol, value, values)
+
+
+def _reason(symbol: Symbol, value: str, values: dict[str, str]) -> str:
+    if value == "n":
+        selectors = [s for s in symbol.selected_by if values.get(s, "n") != "n"]
+        if selectors:
+            return f"; it is selected by {', '.join(selectors)}"
+    if not symbol.prompt:
+        return "; it has no prompt and follows from others: " + (_annotate(symbol.depends, values) or "see its Kconfig")
+    return f"; it depends on {_annotate(symbol.depends, values) or 'nothing'}"
+
+
+def _annotate(conditions: tuple[str, ...], values: dict[str, str]) -> str:
+    """The conditions as one expression, with the value of each option behind it."""
+    joined = " && ".join(f"({c})" if "||" in c and len(conditions) > 1 else c for c in conditions)
+    return re.sub(r"\b(?=\d*[A-Z])[A-Z0-9_]{2,}\b", lambda m: f"{m[0]} [{values.get(m[0], 'n')}]", joined)
