@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which accelerator really runs a guest here: found by booting one, because nothing less tells.
+
+`/dev/kvm` can exist, open, and still not run an ordinary guest: with one CPU model QEMU aborts, with another the
+guest hangs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from filelock import FileLock
+
+from orchestrator.errors import InfrastructureError
+from orchestrator.events import Emit, phase
+from orchestrator.host.base import Host, check
+from orchestrator.machine.boot import boot
+from orchestrator.machine.model import Accelerator, Boot, BootEnd, BootReport
+from orchestrator.scenario.model import Machine
+
+PROBE_DEADLINE_SECONDS = 30.0
+_KVM = Path("/dev/kvm")
+
+
+def qemu_version(host: Host) -> str:
+    """The first line of ``qemu-system-x86_64 --version``.  Raises InfrastructureError where QEMU is missing."""
+    if shutil.which("qemu-system-x86_64") is None:
+        raise InfrastructureError("qemu-system-x86_64 is not installed; install the package qemu-system-x86")
+    asked = host.run(("qemu-system-x86_64", "--version"), timeout=60)
+    return check(asked, "asking QEMU for its version").output.splitlines()[0]
+
+
+def choose_accelerator(
+    host: Host, cache: Path, wish: str, image: Path, root: Path, qemu: str, emit: Emit
+) -> Accelerator:
+    """The accelerator for this host: `wish` where the scenario names one, else KVM if `image` boots under it.
+
+    The answer of the probe is cached per host, host kernel and QEMU version.
+    """
+    if wish != "auto":
+        return Accelerator(wish, "the scenario says so")
+    if not os.access(_KVM, os.R_OK | os.W_OK):
+        return Accelerator("tcg", f"{_KVM} cannot be opened" if _KVM.exists() else f"there is no {_KVM}")
+    key = hashlib.sha256(repr((host.name, os.uname(), qemu)).encode()).hexdigest()[:16]
+    answer = cache / "accelerators" / f"{key}.json"
+    answer.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(answer.with_suffix(".lock")):
+        with suppress(FileNotFoundError, ValueError, TypeError):
+            return Accelerator(**json.loads(answer.read_text()))
+        with phase(emit, "host", "probe KVM"):
+            report = _try_kvm(host, cache, image, root)
+        found = judge_kvm(report)
+        answer.write_text(json.dumps(asdict(found)))
+    return found
+
+
+def _try_kvm(host: Host, cache: Path, image: Path, root: Path) -> BootReport:
+    with TemporaryDirectory(prefix="orch-probe-") as name:
+        directory = Path(name)
+        plan = Boot(
+            image, root, directory / "share", root, "true", Machine(), (), "kvm", timeout=PROBE_DEADLINE_SECONDS
+        )
+        return boot(host, plan, directory / "console.log", cache / "vng-home", lambda _: None).report
+
+
+def judge_kvm(report: BootReport) -> Accelerator:
+    """What a boot under KVM that ended as `report` says of it.
+
+    Raises InfrastructureError where the boot could not even be tried: that says nothing of KVM.
+    """
+    if report.end is BootEnd.OK:
+        return Accelerator("kvm", "a guest booted under it")
+    told = report.lines[0] if report.lines else "it said nothing"
+    if report.end is BootEnd.QEMU and "kvm" not in " ".join(report.lines).lower():
+        raise InfrastructureError(f"cannot boot anything, to find out whether {_KVM} works: {told}")
+    how = {
+        BootEnd.HANG: f"a guest did not come up under it within {PROBE_DEADLINE_SECONDS:.0f} s",
+        BootEnd.QEMU: f"QEMU cannot use it: {told}",
+    }.get(report.end, f"a guest crashed under it: {told}")
+    return Accelerator("tcg", f"{_KVM} is there, but {how}")

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boot one kernel, run one command in it, and say how that ended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from orchestrator.host.base import Completed, Host
+from orchestrator.host.record import shell_line
+from orchestrator.machine.console import Finding, find_end, warnings
+from orchestrator.machine.model import GUEST_SHARE, Boot, BootEnd, BootReport
+from orchestrator.machine.vng import vng_argv, vng_environment
+
+STATUS_FILE = "status"
+
+Progress = Callable[[str], None]
+"""Told, in a few words, what is happening now."""
+
+_KTAP = re.compile(r"^\s*(?:not )?ok \d+ ")
+_GUEST_SCRIPT = """\
+#!/bin/sh
+# Runs in the guest.  What it leaves in this directory is the result; the exit status on the way out is lost too easily.
+cd {share}
+cat /proc/version > version
+cat /proc/cmdline > cmdline
+cat /proc/sys/kernel/tainted > tainted.before
+{command}
+echo $? > {status}
+cat /proc/sys/kernel/tainted > tainted.after
+sync
+"""
+
+
+@dataclass(frozen=True)
+class Booted:
+    """A boot that is over: its report, and the guest's /proc/version ("" where it never came up)."""
+
+    report: BootReport
+    version: str
+
+
+def boot(host: Host, plan: Boot, console: Path, home: Path, progress: Progress) -> Booted:
+    """Boot `plan` to its end or its deadline; the console is logged whole to `console` as it comes.
+
+    `home` is the home directory that virtme-ng gets; `progress` is told what the guest does.  Beside the console,
+    ``command.sh`` has the exact command.
+    Raises CommandError where virtme-ng cannot be started at all.
+    """
+    prepare_home(home)
+    plan.share.mkdir(parents=True, exist_ok=True)
+    script = _GUEST_SCRIPT.format(share=GUEST_SHARE, command=plan.command, status=STATUS_FILE)
+    (plan.share / "run.sh").write_text(script)
+    argv, env = vng_argv(replace(plan, command=f"sh {GUEST_SHARE}/run.sh")), vng_environment(home)
+    console.with_name("command.sh").write_text("#!/bin/sh\n" + shell_line(argv, None, env) + "\n")
+    done = host.run(argv, env=env, timeout=plan.timeout, log=console, on_line=_Watch(progress))
+    return conclude(done, console, plan.share)
+
+
+def conclude(done: Completed, console: Path, share: Path) -> Booted:
+    """What a boot that ended as `done` comes to, from its console and from what the guest left in `share`."""
+    log = console.read_text(errors="replace") if console.exists() else done.output
+    finding = find_end(log, timed_out=done.timed_out, workload_status=_workload_status(share))
+    evidence = f"{console.name}:{max(finding.line, 1)}"
+    report = BootReport(finding.end, done.seconds, _lines(finding, done), evidence, warnings(log))
+    return Booted(report, _read(share / "version").strip())
+
+
+class _Watch:
+    """Reports the workload's KTAP lines, which it also writes to the console."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def __call__(self, line: str) -> None:
+        if _KTAP.match(line):
+            self._progress(line.strip())
+
+
+def _lines(finding: Finding, done: Completed) -> tuple[str, ...]:
+    if finding.end is BootEnd.QEMU and not finding.lines:
+        return (f"virtme-ng ended with status {done.status} and said nothing",)
+    return finding.lines
+
+
+def _workload_status(share: Path) -> int | None:
+    text = _read(share / STATUS_FILE).strip()
+    return int(text) if text.isdigit() else None
+
+
+def _read(path: Path) -> str:
+    with suppress(FileNotFoundError):
+        return path.read_text(errors="replace")
+    return ""
+
+
+def prepare_home(home: Path) -> None:
+    """A home directory in which virtme-ng finds a configuration, an empty one, before it looks into /etc."""
+    settings = home / ".config/virtme-ng/virtme-ng.conf"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    if not settings.exists():
+        settings.write_text("{}\n")

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The values of the machine room: what is booted, with what, and under which accelerator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from orchestrator.scenario.model import Device, Machine
+
+GUEST_SHARE = "/mnt/orch"
+"""Where the guest sees the boot's share, read-write: results leave the guest here."""
+GUEST_PROGRAM = "/mnt/program"
+"""Where the guest sees the workload's programs, read-only."""
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """What executes the guest's code: `name` is "kvm" or "tcg"; `reason` says why not the other, in a sentence."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Boot:
+    """All that one boot needs.
+
+    `image` is the kernel, `root` the guest's root file system, `share` the directory that the guest writes to,
+    `program` the directory with the workload, `command` a line of shell for the guest.  `timeout` is in seconds.
+    """
+
+    image: Path
+    root: Path
+    share: Path
+    program: Path
+    command: str
+    machine: Machine
+    devices: tuple[Device, ...]
+    accelerator: str
+    timeout: float
+
+
+class BootEnd(StrEnum):
+    """How a boot ended; everything but OK."""
+
+    OK = "ok"
+    PANIC = "panic"
+    """The guest kernel panicked: CRASH."""
+    OOPS = "oops"
+    """The guest kernel oopsed, warned of a bug, or tainted itself by dying in a task: CRASH."""
+    HANG = "hang"
+    """The deadline passed with the guest alive: TIMEOUT."""
+    QEMU = "qemu"
+    """QEMU or virtme-ng ended before the workload did, and no guest message says why: ERROR."""
+    WORKLOAD = "workload"
+    """The guest lived, but the workload ended with an error of its own: ERROR."""
+
+
+@dataclass(frozen=True)
+class BootReport:
+    """How one boot ended: `lines` show it (from the console or QEMU), `evidence` says where they stand.
+
+    `seconds` is wall-clock time.  `warnings` are WARN lines of a guest kernel that went on.
+    """
+
+    end: BootEnd
+    seconds: float
+    lines: tuple[str, ...] = ()
+    evidence: str = ""
+    warnings: tuple[str, ...] = ()
