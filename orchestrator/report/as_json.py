@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A comparison as JSON, for programs: the same names as in the terminal and in the result directory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.result.compare import Block, Comparison, Row
+from orchestrator.result.model import NO_BAR, Case
+from orchestrator.result.record import Run
+
+FORMAT = 1
+"""Raised when a key changes its meaning or goes; new keys may come without."""
+
+
+def to_json(comparison: Comparison) -> dict[str, Any]:
+    """`comparison` as values that `json.dumps` takes, with the keys in a fixed order.
+
+    Numbers are in the units that go with them; `change` is null for the base.
+    """
+    return {
+        "format": FORMAT,
+        "run": _run(comparison.run),
+        "counts": {str(status): count for status, count in comparison.run.counts.items()},
+        "blocks": [_block(block) for block in comparison.blocks],
+        "cases": [_case(case) for case in comparison.run.cases],
+    }
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "path": str(run.path),
+        "status": str(run.status),
+        "exit_status": run.exit_status,
+        "started": run.started,
+        "ended": run.ended,
+        "scenario": run.scenario.name,
+        "scenario_sha256": run.scenario.sha256,
+        "base": run.scenario.base,
+        "host": run.host,
+        "accelerator": run.accelerator,
+        "tools": dict(run.tools),
+        "unfinished": [job.id for job in run.unfinished],
+    }
+
+
+def _block(block: Block) -> dict[str, Any]:
+    return {
+        "workload": block.place.workload,
+        "device": block.place.device,
+        "bar": None if block.place.bar == NO_BAR else block.place.bar,
+        "placement": block.place.placement or None,
+        "length": block.length,
+        "rows": [_row(row) for row in block.rows],
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    reading = row.reading
+    numbers = sorted(reading.values.items())
+    return {
+        "kernel": row.kernel,
+        "status": str(row.status) if row.status else None,
+        "change": str(row.change) if row.change else None,
+        "note": reading.note,
+        "evidence": reading.evidence,
+        "measurements": {name: {"value": m.value, "unit": m.unit, "exact": m.exact} for name, m in numbers},
+        "changes": {
+            one.check: {"change": str(one.change), "base": one.base, "variant": one.variant} for one in row.changes
+        },
+    }
+
+
+def _case(case: Case) -> dict[str, Any]:
+    return {
+        "kernel": case.id.kernel,
+        "name": case.id.name,
+        "status": str(case.status),
+        "expected": case.expected,
+        "measured": case.measured,
+        "message": case.message,
+        "evidence": case.evidence,
+        "lines": list(case.lines),
+    }

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A table of text that fits into a given width: by narrower gaps, shorter headers, and at last fewer columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from orchestrator.report.text import fit, paint
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in a cell, and its colour."""
+
+    text: str
+    colour: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column with its cells, top to bottom: `header` is the last line of its title, `above` the one before.
+
+    `short` replaces the header where space is scarce; an `optional` column is left out if that is not enough.
+    """
+
+    header: str
+    cells: tuple[Cell, ...]
+    above: str = ""
+    short: str = ""
+    left: bool = False
+    optional: bool = False
+
+    @property
+    def width(self) -> int:
+        """The characters that the widest of title and cells takes."""
+        return max(len(text) for text in (self.header, self.above, *(cell.text for cell in self.cells)))
+
+
+@dataclass(frozen=True)
+class Table:
+    """The lines of a table; `rows` has one line per row, so that notes can stand between them."""
+
+    header: tuple[str, ...]
+    rows: tuple[str, ...]
+
+
+def lay_out(columns: tuple[Column, ...], width: int, color: bool) -> Table:
+    """Lay out `columns`, all of the same height, in lines of at most `width` characters.
+
+    No line has trailing space.  What fits by no other means is cut off the first column.
+    """
+    attempts = list(_attempts(columns))
+    gap, kept = next((one for one in attempts if _total(*one) <= width), attempts[-1])
+    spare = width - _total(gap, kept)
+    widths = [column.width for column in kept]
+    widths[0] += min(0, spare)
+    header = [_line([Cell(title) for title in titles], kept, widths, gap, color) for titles in _titles(kept)]
+    rows = zip(*(column.cells for column in kept), strict=True)
+    body = [_line(list(row), kept, widths, gap, color) for row in rows]
+    return Table(tuple(line for line in header if line), tuple(body))
+
+
+def _attempts(columns: tuple[Column, ...]) -> Iterator[tuple[str, tuple[Column, ...]]]:
+    """Ever narrower ways to lay out the same: the gap between columns, and the columns."""
+    short = tuple(replace(column, header=column.short or column.header) for column in columns)
+    yield "  ", columns
+    yield " ", columns
+    yield " ", short
+    yield " ", tuple(column for column in short if not column.optional)
+
+
+def _total(gap: str, columns: tuple[Column, ...]) -> int:
+    return sum(column.width for column in columns) + len(gap) * (len(columns) - 1)
+
+
+def _titles(columns: tuple[Column, ...]) -> tuple[list[str], list[str]]:
+    return [column.above for column in columns], [column.header for column in columns]
+
+
+def _line(cells: list[Cell], columns: tuple[Column, ...], widths: list[int], gap: str, color: bool) -> str:
+    texts = [_pad(cell, column, width, color) for cell, column, width in zip(cells, columns, widths, strict=True)]
+    return gap.join(texts).rstrip()
+
+
+def _pad(cell: Cell, column: Column, width: int, color: bool) -> str:
+    text = fit(cell.text, width)
+    space = " " * (width - len(text))
+    painted = paint(text, cell.colour, color)
+    return painted + space if column.left else space + painted

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A comparison as text for a terminal, or for a mail: ASCII, never wider than asked, the same for the same run."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from orchestrator.report.blocks import exact_table, timed_table
+from orchestrator.report.text import one_line, paint, wrap
+from orchestrator.result.compare import Comparison
+from orchestrator.result.model import Case, Status
+from orchestrator.result.record import Run, RunStatus
+
+_INDENT = " " * 9
+
+
+def render(comparison: Comparison, width: int = 80, color: bool = False) -> str:
+    """The whole report: tables per place, times, what is not as expected, and the summary, with a final newline.
+
+    Lines are at most `width` characters (60 is the least that makes sense), but for paths, which are never cut.
+    """
+    run = comparison.run
+    sections = [
+        _title(run, width, color),
+        *(exact_table(run, block, width, color) for block in comparison.blocks),
+        *_timed(comparison, width, color),
+        _unexpected(comparison, width, color),
+        [_summary(run, color), str(run.path)],
+    ]
+    return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
+
+
+def _title(run: Run, width: int, color: bool) -> list[str]:
+    about = f": {one_line(run.scenario.description)}" if run.scenario.description.strip() else ""
+    lines = wrap(f"{run.scenario.name}{about}", width, rest="  ")
+    facts = (f"accelerator {run.accelerator}" if run.accelerator else "", run.host and f"host {run.host}", run.started)
+    lines += wrap(", ".join(fact for fact in facts if fact), width, rest="  ")
+    if run.status is not RunStatus.FINISHED:
+        colour = "bold" if run.status is RunStatus.RUNNING else "red"
+        lines += [paint(line, colour, color) for line in wrap(_how_far(run), width, rest="  ")]
+    return lines
+
+
+def _how_far(run: Run) -> str:
+    if not run.unfinished:
+        return run.status.upper()
+    return f"{run.status.upper()}: {_unfinished(run)}; what follows is what the others left"
+
+
+def _unfinished(run: Run) -> str:
+    so_far = "have not ended" if run.status is RunStatus.RUNNING else "did not end"
+    return f"{len(run.unfinished)} of {len(run.jobs)} jobs {so_far}"
+
+
+def _timed(comparison: Comparison, width: int, color: bool) -> list[list[str]]:
+    tables = [timed_table(comparison.run, block, width, color) for block in comparison.blocks]
+    if not any(tables):
+        return []
+    warning = "Timed: noisy, and comparable within this run only; no verdict rests on it."
+    return [wrap(warning, width), *tables]
+
+
+def _unexpected(comparison: Comparison, width: int, color: bool) -> list[str]:
+    """The cases that are not as expected; those left unmeasured for one and the same reason stand together."""
+    cases = comparison.unexpected
+    lines = [paint("Not as expected:", "bold", color)] if cases else []
+    for _, group in groupby(cases, key=_cause):
+        together = list(group)
+        lines += ["", *_cases(together, width, color)]
+    return lines
+
+
+def _cause(case: Case) -> tuple[str, ...]:
+    shared = (case.id.kernel, case.id.workload, case.status, case.message, case.evidence)
+    return (*shared, case.id.name) if case.measured else shared
+
+
+def _cases(cases: list[Case], width: int, color: bool) -> list[str]:
+    first = cases[0]
+    more = f" and {len(cases) - 1} more of this boot" if len(cases) > 1 else ""
+    title = wrap(f"{first.id.kernel}: {first.id.name}{more}", width, f"{first.status:<8} ", _INDENT)
+    title[0] = paint(first.status, "red", color) + title[0].removeprefix(first.status)
+    body = wrap(_told(first), width, _INDENT, _INDENT)
+    evidence = [f"{_INDENT}see {first.evidence}"] if first.evidence else []
+    return title + body + evidence
+
+
+def _told(case: Case) -> str:
+    if case.expected and case.measured and case.status is Status.FAIL:
+        return f"expected {case.expected}, measured {case.measured}"
+    return case.message
+
+
+def _summary(run: Run, color: bool) -> str:
+    total = len(run.cases)
+    counts = ", ".join(f"{count} {status.lower()}" for status, count in run.counts.items())
+    told = f"{total} case{'' if total == 1 else 's'}: {counts}" if total else "no case ended"
+    missing = f"; {_unfinished(run)}" if run.unfinished else ""
+    good = run.ok and run.status is RunStatus.FINISHED
+    return paint(told + missing, "green" if good else "red", color)

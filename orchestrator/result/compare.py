@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Variants against the base: what each did better, worse or alike.  Pure, exact, and blind to timed numbers.
+
+A change is about what was measured, not about what was expected: a variant that maps PMDs where the base maps PTEs
+is a fix even if both do what the scenario expects of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from orchestrator.result.entries import Entries
+from orchestrator.result.judge import OWN_FAULTS
+from orchestrator.result.model import Case, Status
+from orchestrator.result.reading import Place, Reading, places, read
+from orchestrator.result.record import Run
+from orchestrator.scenario.units import format_size
+
+CHECKS = ("alignment", "level", "entries", "faults", "dma_faults", "run", "boot")
+"""What is compared: the checks of `result.judge`, whether or not an expectation states them, and the boot's end."""
+
+
+class Change(StrEnum):
+    """A check's, or a row's, verdict between the base and a variant."""
+
+    REGRESSION = "regression"
+    FIX = "fix"
+    UNCHANGED = "unchanged"
+    ADDED = "added"
+    REMOVED = "removed"
+    INCOMPLETE = "incomplete"
+    """One side was skipped, failed for the infrastructure's fault, or was not run: nothing can be said."""
+
+
+@dataclass(frozen=True)
+class CheckChange:
+    """The change of one check: what base and variant measured, ready to print, empty where nothing was."""
+
+    check: str
+    change: Change
+    base: str
+    variant: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kernel at one place.  `change` sums up `changes` and is None for the base.
+
+    `status` is the worst of its cases and of the boot's end; None where there is none.
+    """
+
+    reading: Reading
+    status: Status | None
+    change: Change | None
+    changes: tuple[CheckChange, ...] = ()
+
+    @property
+    def kernel(self) -> str:
+        """The kernel's name."""
+        return self.reading.kernel
+
+
+@dataclass(frozen=True)
+class Block:
+    """All kernels at one place, the base first.  `length` is in bytes, None where no kernel told it."""
+
+    place: Place
+    length: int | None
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A run and its blocks, one per place."""
+
+    run: Run
+    blocks: tuple[Block, ...]
+
+    @property
+    def unexpected(self) -> tuple[Case, ...]:
+        """The cases that did not end as expected."""
+        return tuple(case for case in self.run.cases if not case.status.expected)
+
+
+def compare(run: Run) -> Comparison:
+    """Compare every variant of a run with its base, place by place.
+
+    The run need not be finished: what is missing is `incomplete`.  Never raises.
+    """
+    return Comparison(run, tuple(_block(run, place) for place in places(run)))
+
+
+def _block(run: Run, place: Place) -> Block:
+    scenario = run.scenario
+    names = (scenario.base, *(name for name in scenario.kernels if name != scenario.base))
+    base, *variants = (read(run, name, place) for name in names)
+    lengths = (one.values["length"].value for one in (base, *variants) if "length" in one.values)
+    rows = (Row(base, worst_status(base), None), *(_row(base, variant) for variant in variants))
+    return Block(place, next(lengths, None), rows)
+
+
+def _row(base: Reading, variant: Reading) -> Row:
+    pairs = ((check, _change(check, base, variant)) for check in CHECKS)
+    changes = tuple(
+        CheckChange(check, change, measured(check, base), measured(check, variant)) for check, change in pairs if change
+    )
+    return Row(variant, worst_status(variant), _sum_up(changes), changes)
+
+
+_WORST_FIRST = (
+    Status.CRASH,
+    Status.TIMEOUT,
+    Status.FAIL,
+    Status.ERROR,
+    Status.XPASS,
+    Status.XFAIL,
+    Status.SKIP,
+    Status.PASS,
+)
+
+
+def worst_status(reading: Reading) -> Status | None:
+    """The worst status of a reading's cases and of its boot's end; None where there was no boot and no case."""
+    found = {case.status for case in reading.cases} | ({reading.end} if reading.end else set())
+    return next((status for status in _WORST_FIRST if status in found), None)
+
+
+def _sum_up(changes: tuple[CheckChange, ...]) -> Change:
+    """A row's change: the first of these that any check shows.
+
+    Incomplete outranks fix: who has not seen all of a variant cannot call it better.
+    """
+    order = (Change.REGRESSION, Change.INCOMPLETE, Change.FIX, Change.REMOVED, Change.ADDED, Change.UNCHANGED)
+    found = {change.change for change in changes}
+    return next((change for change in order if change in found), Change.INCOMPLETE)
+
+
+_RANK = {Status.PASS: 2, Status.FAIL: 1, Status.XFAIL: 1, Status.TIMEOUT: 0, Status.CRASH: 0}
+"""How well a check fared; SKIP, ERROR and "not run" have no rank, for they say nothing about the kernel."""
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """PASS with a number, or the status that stands in for it; None for not run."""
+
+    status: Status | None
+
+    @property
+    def rank(self) -> int | None:
+        return _RANK.get(self.status) if self.status else None
+
+
+def _change(check: str, base: Reading, variant: Reading) -> Change | None:
+    """The change of one check; None where neither side has it."""
+    before, after = _outcome(check, base), _outcome(check, variant)
+    if (before is None and after is None) or _uneventful(check, before, after):
+        return None
+    if any(side is not None and side.rank is None for side in (before, after)):
+        return Change.INCOMPLETE
+    if before is None or after is None:
+        return Change.ADDED if before is None else Change.REMOVED
+    if before.status is after.status is Status.PASS and check in _ORDER:
+        return _ORDER[check](base, variant)
+    return _ordered(before.rank or 0, after.rank or 0)
+
+
+def _uneventful(check: str, before: _Outcome | None, after: _Outcome | None) -> bool:
+    """Two boots with a good end are nothing to tell; nor is any check that neither side came to."""
+    if before is None or after is None:
+        return False
+    boring = Status.PASS if check == "boot" else None
+    return before.status is boring and after.status is boring
+
+
+def _outcome(check: str, reading: Reading) -> _Outcome | None:
+    """How `check` fared; None where a good boot simply has no such check."""
+    if check == "boot":
+        return _Outcome(reading.end)
+    if check != "run" and measured(check, reading):
+        return _Outcome(Status.PASS)
+    case = reading.case(check)
+    if case:
+        return _Outcome(case.status)
+    return None if reading.gap is Status.PASS else _Outcome(reading.gap)
+
+
+def measured(check: str, reading: Reading) -> str:
+    """What `check` measured, ready to print: a number, a level, a status; empty where nothing was measured."""
+    if check in ("run", "boot"):
+        case = reading.case("run")
+        status = reading.end if check == "boot" else case.status if case else None
+        return status or ""
+    if check in ("level", "entries"):
+        entries = reading.entries
+        return "" if entries is None else str(entries) if check == "level" else str(entries.total)
+    one = reading.values.get(check)
+    if one is None:
+        return ""
+    return format_size(one.value) if check == "alignment" else str(one.value)
+
+
+_Key = TypeVar("_Key", int, tuple[int, int], tuple[tuple[int, int], int])
+
+
+def _ordered(before: _Key, after: _Key) -> Change:
+    """Larger is better."""
+    if before == after:
+        return Change.UNCHANGED
+    return Change.FIX if after > before else Change.REGRESSION
+
+
+def _by_alignment(base: Reading, variant: Reading) -> Change:
+    return _ordered(base.values["alignment"].value, variant.values["alignment"].value)
+
+
+def _by_level(base: Reading, variant: Reading) -> Change:
+    before, after = _entries(base), _entries(variant)
+    if before.pure and before.pure is after.pure:
+        return Change.UNCHANGED
+    return _ordered(before.quality, after.quality)
+
+
+def _by_entries(base: Reading, variant: Reading) -> Change:
+    return _ordered(_entries(base).quality, _entries(variant).quality)
+
+
+def _entries(reading: Reading) -> Entries:
+    return reading.entries or Entries(0, 0, 0)
+
+
+def _by_faults(name: str) -> Callable[[Reading, Reading], Change]:
+    """Entries decide, and then the faults beyond one per entry.
+
+    Linux before 6.12 fills a whole mapping with PTEs on its first fault, so that a lone fault is the worst case, and
+    no better than one fault for each of the same PTEs.  What is worse is to take several faults for one entry.
+    """
+
+    def order(base: Reading, variant: Reading) -> Change:
+        before, after = base.entries, variant.entries
+        if before is None or after is None:
+            same = base.values[name].value == variant.values[name].value
+            return Change.UNCHANGED if same else Change.INCOMPLETE
+        waste = [_waste(base, name, before.total), _waste(variant, name, after.total)]
+        return _ordered((before.quality, -waste[0]), (after.quality, -waste[1]))
+
+    return order
+
+
+def _waste(reading: Reading, name: str, entries: int) -> int:
+    """Faults beyond one per entry and the program's own."""
+    return max(0, reading.values[name].value - entries - OWN_FAULTS)
+
+
+_ORDER: dict[str, Callable[[Reading, Reading], Change]] = {
+    "alignment": _by_alignment,
+    "level": _by_level,
+    "entries": _by_entries,
+    "faults": _by_faults("faults"),
+    "dma_faults": _by_faults("dma_faults"),
+}

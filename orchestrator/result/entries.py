@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The page-table entries that map one range, counted per level: what `level` and `entries` are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.scenario.model import Level
+from orchestrator.workload.model import Measurement
+
+_SMALLEST_FIRST = (Level.PTE, Level.PMD, Level.PUD)
+
+
+@dataclass(frozen=True)
+class Entries:
+    """How many entries of each level map a range."""
+
+    pte: int
+    pmd: int
+    pud: int
+
+    @property
+    def total(self) -> int:
+        """The number of entries over all levels."""
+        return self.pte + self.pmd + self.pud
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels in use, smallest first; empty where nothing is mapped."""
+        counts = zip(_SMALLEST_FIRST, (self.pte, self.pmd, self.pud), strict=True)
+        return tuple(level for level, count in counts if count)
+
+    @property
+    def pure(self) -> Level | None:
+        """The level of every entry, or None where levels are mixed or nothing is mapped."""
+        return self.levels[0] if len(self.levels) == 1 else None
+
+    @property
+    def quality(self) -> tuple[int, int]:
+        """Larger is better: the worst level first, then fewer entries; nothing mapped is the worst of all."""
+        worst = _SMALLEST_FIRST.index(self.levels[0]) if self.levels else -1
+        return worst, -self.total
+
+    def __str__(self) -> str:
+        if self.pure:
+            return self.pure.value
+        counts = ((self.pud, Level.PUD), (self.pmd, Level.PMD), (self.pte, Level.PTE))
+        return " + ".join(f"{count} {level}" for count, level in counts if count) or "no entries"
+
+
+def entries_of(values: Mapping[str, Measurement]) -> Entries | None:
+    """The entries among the measurements of one placement, by name; None unless all three levels were reported.
+
+    A guest that died between two lines must not pass for one that mapped everything with what it told last.
+    """
+    counts = [values.get(f"entries_{level.lower()}") for level in _SMALLEST_FIRST]
+    numbers = [count.value for count in counts if count is not None]
+    return Entries(*numbers) if len(numbers) == len(_SMALLEST_FIRST) else None

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Reads a result directory, whatever point its run was killed at, and finds the one that the user means."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from orchestrator.errors import UsageError
+from orchestrator.machine.model import BootEnd
+from orchestrator.result.codec import FORMAT, decode_boot, decode_case, decode_run
+from orchestrator.result.files import read_lines
+from orchestrator.result.record import (
+    Job,
+    JobKind,
+    JobStatus,
+    Run,
+    RunStatus,
+    with_boot,
+    with_failed_build,
+    with_job,
+)
+
+RUN_FILE = "run.json"
+RESULT_FILE = "result.json"
+LATEST = "latest"
+
+T = TypeVar("T")
+
+
+def load_run(path: Path) -> Run:
+    """The run whose directory is `path`.
+
+    A run that never said that it ended is shown as interrupted, and so are the jobs that it left running; a job that
+    left its result is taken for ended even if the run died before it could say so.  Raises UsageError where `path`
+    is no run directory, is damaged, or was written by a newer orch.
+    """
+    data = _read(path / RUN_FILE)
+    run = _decoded(path / RUN_FILE, lambda: decode_run(data, path))
+    for job in run.jobs:
+        run = _with_result(run, job)
+    return replace(run, status=RunStatus.INTERRUPTED) if run.status is RunStatus.RUNNING else run
+
+
+def read_events(run_directory: Path) -> tuple[dict[str, object], ...]:
+    """The events of a run, without the line that a kill tore.  Raises UsageError for a damaged file."""
+    return read_lines(run_directory / "events.jsonl")
+
+
+def find_run(results: Path, name: str) -> Path:
+    """The run directory that `name` means: "latest", a run's id in `results`, or a path.
+
+    Raises UsageError that names the runs nearest to `name`.
+    """
+    for candidate in (results / name, Path(name)):
+        if (candidate / RUN_FILE).is_file():
+            return candidate.resolve()
+    known = sorted((found.parent.name for found in results.glob(f"*/{RUN_FILE}")), key=_newest_last, reverse=True)
+    known = [run for run in known if run != LATEST]
+    if not known:
+        raise UsageError(f"{results}: no run {name!r}, and no other; `orch run SCENARIO` makes one")
+    near = [run for run in known if run.startswith(name)] or get_close_matches(name, known, cutoff=0.4) or known
+    raise UsageError(f"{results}: no run {name!r}; did you mean {_either(near[:3])}?")
+
+
+def _newest_last(run_id: str) -> list[str]:
+    """Order by the time in the id, whatever the scenario is called."""
+    return re.findall(r"\d{8}-\d{6}.*$", run_id) or [""]
+
+
+def _either(names: list[str]) -> str:
+    return " or ".join(repr(name) for name in names)
+
+
+def _with_result(run: Run, job: Job) -> Run:
+    """`run` with what the job left behind, and the job's status mended where the run died first."""
+    path = run.path / job.directory / RESULT_FILE
+    if not path.is_file():
+        return with_job(run, replace(job, status=JobStatus.INTERRUPTED)) if job.status is JobStatus.RUNNING else run
+    data = _read(path)
+    if job.kind is JobKind.BUILD:
+        return _decoded(path, lambda: _with_build(run, job, data))
+    return _decoded(path, lambda: _with_boot(run, job, data))
+
+
+def _with_build(run: Run, job: Job, data: dict[str, Any]) -> Run:
+    run = replace(run, kernels={**run.kernels, job.kernel: data["provenance"]})
+    if data["failure"]:
+        run = with_failed_build(run, decode_case(data["failure"]))
+    return with_job(run, _ended(job, JobStatus.FAILED if data["failure"] else JobStatus.DONE))
+
+
+def _with_boot(run: Run, job: Job, data: dict[str, Any]) -> Run:
+    result = decode_boot(data)
+    status = JobStatus.DONE if result.boot.end is BootEnd.OK else JobStatus.FAILED
+    return with_job(with_boot(run, result), _ended(job, status))
+
+
+def _ended(job: Job, status: JobStatus) -> Job:
+    return replace(job, status=status) if job.status is JobStatus.RUNNING else job
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise UsageError(f"{path.parent}: not a run directory: there is no {path.name}") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot read: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: damaged: {error}") from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        found = data.get("format") if isinstance(data, dict) else None
+        raise UsageError(f"{path}: format {found!r}, but this orch reads format {FORMAT}; use the orch that wrote it")
+    return data
+
+
+def _decoded(path: Path, decode: Callable[[], T]) -> T:
+    try:
+        return decode()
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"{path}: damaged: {type(error).__name__}: {error}") from error

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The vocabulary of results: statuses, measurements, cases, and how a boot ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from orchestrator.machine.model import BootEnd
+from orchestrator.workload.model import Measurement
+
+NO_BAR = -1
+"""The `bar` of a case that is not about one BAR: a build, or a whole boot."""
+
+
+class Status(StrEnum):
+    """How a test case ended.  ERROR is the infrastructure's fault, never the kernel's."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    SKIP = "SKIP"
+    XFAIL = "XFAIL"
+    XPASS = "XPASS"
+    TIMEOUT = "TIMEOUT"
+    CRASH = "CRASH"
+    ERROR = "ERROR"
+
+    @property
+    def expected(self) -> bool:
+        """Whether a run in which every case ended so is a success."""
+        return self in (Status.PASS, Status.SKIP, Status.XFAIL)
+
+
+@dataclass(frozen=True, order=True)
+class CaseId:
+    """What a case is about; `check` is alignment, level, entries, faults, dma_faults, the program's own verdict
+    (`run`), or how the whole boot ended (`boot`)."""
+
+    kernel: str
+    workload: str
+    device: str = ""
+    bar: int = NO_BAR
+    placement: str = ""
+    check: str = ""
+
+    @classmethod
+    def of_build(cls, kernel: str) -> CaseId:
+        """The case of building `kernel`, called ``build``: it exists only where the build failed."""
+        return cls(kernel, workload="build")
+
+    @classmethod
+    def of_boot(cls, kernel: str, workload: str, device: str) -> CaseId:
+        """The case of a whole boot: it exists only where the boot did not end as it should."""
+        return cls(kernel, workload, device, check="boot")
+
+    @property
+    def name(self) -> str:
+        """The case's name inside its kernel's suite: stable across runs, unique in the suite."""
+        bar = "" if self.bar == NO_BAR else f"BAR{self.bar}"
+        return "/".join(part for part in (self.workload, self.device, bar, self.placement, self.check) if part)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the program itself said of one placement of one BAR in its KTAP line: PASS, FAIL or SKIP.
+
+    `reason` is what follows ``# SKIP``, or the diagnostic line of a ``not ok``.  `evidence` is where the line stands.
+    """
+
+    status: Status
+    reason: str = ""
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the workload told before its boot ended.
+
+    `program` has the verdicts by BAR and placement.  `evidence` (a path relative to the run directory) stands in
+    where a measurement or a verdict names no line of its own.
+    """
+
+    measurements: tuple[Measurement, ...] = ()
+    program: Mapping[tuple[int, str], Verdict] = field(default_factory=dict)
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One verdict: what was expected, what was measured (both ready to print), and where the evidence lies.
+
+    `evidence` is a path relative to the run directory, with `:line` where a line shows it.  `message` is one sentence,
+    empty for PASS.  `lines` are what the console said, where the boot's end decided the status.
+    """
+
+    id: CaseId
+    status: Status
+    expected: str = ""
+    measured: str = ""
+    message: str = ""
+    evidence: str = ""
+    lines: tuple[str, ...] = ()
+
+
+def status_of_end(end: BootEnd) -> Status:
+    """The status of a case that a boot with this end left unreported."""
+    return _STATUS_OF_END[end]
+
+
+_STATUS_OF_END = {
+    BootEnd.OK: Status.ERROR,
+    BootEnd.PANIC: Status.CRASH,
+    BootEnd.OOPS: Status.CRASH,
+    BootEnd.HANG: Status.TIMEOUT,
+    BootEnd.QEMU: Status.ERROR,
+    BootEnd.WORKLOAD: Status.ERROR,
+}

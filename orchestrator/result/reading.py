@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What one kernel did at one place, gathered from a run: numbers where there are some, else why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.machine.model import BootEnd
+from orchestrator.result.entries import Entries, entries_of
+from orchestrator.result.model import NO_BAR, Case, CaseId, Status, status_of_end
+from orchestrator.result.record import BootResult, JobKind, JobStatus, Run
+from orchestrator.workload.model import Measurement
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """What the kernels are compared at: one placement of one BAR of one device, under one workload.
+
+    `bar` is NO_BAR and `placement` empty for a workload of which no boot reported anything.
+    """
+
+    workload: str
+    device: str
+    bar: int = NO_BAR
+    placement: str = ""
+
+    def case(self, kernel: str, check: str) -> CaseId:
+        """The id of a case of `kernel` at this place."""
+        return CaseId(kernel, self.workload, self.device, self.bar, self.placement, check)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One kernel at one place.
+
+    `end` is the status of how the boot ended, PASS for a good end, None where there was no boot.  `note` says in one
+    sentence what went wrong, with `evidence`, and is empty where nothing did.
+    """
+
+    kernel: str
+    place: Place
+    values: Mapping[str, Measurement]
+    cases: tuple[Case, ...]
+    end: Status | None
+    note: str = ""
+    evidence: str = ""
+
+    @property
+    def entries(self) -> Entries | None:
+        """The page-table entries of the mapping, None where they were not measured."""
+        return entries_of(self.values)
+
+    def case(self, check: str) -> Case | None:
+        """The case of `check`, or None."""
+        return next((case for case in self.cases if case.id.check == check), None)
+
+    @property
+    def gap(self) -> Status | None:
+        """Why a number is missing: the status of the program's own verdict, or else of the boot's end."""
+        run = self.case("run")
+        return run.status if run and run.status is not Status.PASS else self.end
+
+
+def places(run: Run) -> tuple[Place, ...]:
+    """Every place of a run, in the order of its workloads, BARs and placements.
+
+    A workload that no kernel reported anything of is still a place, without BAR, so that no report passes over it.
+    """
+    found = {_place(case.id): None for case in run.cases if case.id.bar != NO_BAR}
+    found |= {_place(one): None for boot in run.boots for one in boot.measurements}
+    reported = {place.workload for place in found}
+    silent = [Place(name, _device(run, name)) for name in _workloads(run) if name not in reported]
+    order = {name: at for at, name in enumerate(_workloads(run))}
+    ranked = sorted(found, key=lambda place: (order.get(place.workload, len(order)), place.bar))
+    return (*ranked, *silent)
+
+
+def read(run: Run, kernel: str, place: Place) -> Reading:
+    """What `kernel` did at `place`."""
+    boot = run.boot(kernel, place.workload)
+    if boot is None:
+        note, evidence, cases = _why_no_boot(run, kernel, place.workload)
+        return Reading(kernel, place, {}, cases, None, note, evidence)
+    values = {one.name: one for one in boot.measurements if _place(one) == place}
+    cases = tuple(case for case in boot.cases if _place(case.id) == place and case.id.check != "boot")
+    note, evidence = _what_went_wrong(boot, cases)
+    return Reading(kernel, place, values, cases, _end(boot), note, evidence)
+
+
+def _place(one: CaseId | Measurement) -> Place:
+    return Place(one.workload, one.device, one.bar, one.placement)
+
+
+def _workloads(run: Run) -> tuple[str, ...]:
+    """The workloads of the plan, or those of the scenario where nothing was planned yet."""
+    planned = dict.fromkeys(job.workload for job in run.jobs if job.kind is JobKind.BOOT)
+    return tuple(planned or run.scenario.workloads)
+
+
+def _device(run: Run, workload: str) -> str:
+    booted = (boot.device for boot in run.boots if boot.workload == workload)
+    return next(booted, "") or str(run.scenario.workloads.get(workload, {}).get("device", ""))
+
+
+def _end(boot: BootResult) -> Status:
+    """PASS for a boot that ended OK; one that ended OK without reporting anything is an ERROR."""
+    said = next((case.status for case in boot.cases if case.id.check == "boot"), None)
+    return said or (Status.PASS if boot.boot.end is BootEnd.OK else status_of_end(boot.boot.end))
+
+
+def _what_went_wrong(boot: BootResult, cases: tuple[Case, ...]) -> tuple[str, str]:
+    ends = [case for case in boot.cases if case.id.check == "boot"]
+    verdicts = [case for case in cases if case.id.check == "run" and case.status is not Status.PASS]
+    first = next(iter(ends + verdicts), None)
+    return (first.message, first.evidence) if first else ("", "")
+
+
+def _why_no_boot(run: Run, kernel: str, workload: str) -> tuple[str, str, tuple[Case, ...]]:
+    failed = tuple(case for case in run.builds if case.id.kernel == kernel)
+    if failed:
+        return f"not built: {failed[0].message}", failed[0].evidence, failed
+    jobs = [job for job in run.jobs if (job.kind, job.kernel, job.workload) == (JobKind.BOOT, kernel, workload)]
+    status = jobs[0].status if jobs else JobStatus.PENDING
+    notes = {
+        JobStatus.RUNNING: "still running",
+        JobStatus.INTERRUPTED: "interrupted before it ended",
+        JobStatus.SKIPPED: f"not run: {jobs[0].note}" if jobs and jobs[0].note else "not run",
+    }
+    return notes.get(status, "not run"), "", ()

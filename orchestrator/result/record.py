@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One execution of a scenario as a value: what `store` writes, and what comparison and reports read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+from orchestrator.machine.model import BootReport
+from orchestrator.result.model import Case, Status
+from orchestrator.workload.model import Measurement
+
+
+class RunStatus(StrEnum):
+    """How far a run came.  A run that was killed is `interrupted` to every reader."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    """Stopped by an error of the infrastructure; what had ended before is there."""
+
+
+class JobKind(StrEnum):
+    """What a job does."""
+
+    BUILD = "build"
+    BOOT = "boot"
+
+
+class JobStatus(StrEnum):
+    """How far a job came."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """Never started, because a job that it needs failed."""
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One unit of work: build one kernel, or boot one kernel and run one workload.
+
+    `seconds` is wall-clock time, None until the job has ended.  `note` says why a job was skipped.
+    """
+
+    id: str
+    kind: JobKind
+    kernel: str
+    workload: str = ""
+    status: JobStatus = JobStatus.PENDING
+    seconds: float | None = None
+    note: str = ""
+
+    @property
+    def directory(self) -> Path:
+        """Where the job's files lie, relative to the run directory."""
+        return Path("kernels", self.kernel) if self.kind is JobKind.BUILD else Path("boots", self.kernel, self.workload)
+
+
+@dataclass(frozen=True)
+class BootResult:
+    """All that one boot left behind: how it ended, what was measured, and the verdicts."""
+
+    kernel: str
+    workload: str
+    device: str
+    boot: BootReport
+    cases: tuple[Case, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+
+
+@dataclass(frozen=True)
+class ScenarioRecord:
+    """The scenario as it was run: `sha256` is of the file, `workloads` and `devices` are for reports and people."""
+
+    name: str
+    path: str
+    sha256: str
+    description: str
+    base: str
+    kernels: tuple[str, ...]
+    workloads: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    devices: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a scenario.
+
+    `path` is the run directory.  `started` and `ended` are ISO 8601 in UTC, `ended` empty while it runs.  `tools`
+    are versions by name.  `kernels` is what the kernel room tells of each build, free-form JSON.  `builds` has a case
+    for each kernel that did not build, `boots` one entry for each boot that has ended, in the order of `jobs`.
+    """
+
+    id: str
+    path: Path
+    status: RunStatus
+    scenario: ScenarioRecord
+    started: str
+    ended: str = ""
+    tools: Mapping[str, str] = field(default_factory=dict)
+    host: str = ""
+    accelerator: str = ""
+    kernels: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    jobs: tuple[Job, ...] = ()
+    builds: tuple[Case, ...] = ()
+    boots: tuple[BootResult, ...] = ()
+    exit_status: int | None = None
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """Every case of the run: failed builds first, then the boots in the order of the jobs."""
+        return self.builds + tuple(case for boot in self.boots for case in boot.cases)
+
+    @property
+    def counts(self) -> dict[Status, int]:
+        """How many cases ended with each status; a status that none has is left out."""
+        counted = Counter(case.status for case in self.cases)
+        return {status: counted[status] for status in Status if counted[status]}
+
+    @property
+    def ok(self) -> bool:
+        """Whether every job ended, none failed, and every case is as expected."""
+        return all(job.status is JobStatus.DONE for job in self.jobs) and all(c.status.expected for c in self.cases)
+
+    @property
+    def unfinished(self) -> tuple[Job, ...]:
+        """The jobs that were planned and have not ended."""
+        open_states = (JobStatus.PENDING, JobStatus.RUNNING, JobStatus.INTERRUPTED)
+        return tuple(job for job in self.jobs if job.status in open_states)
+
+    def job(self, job_id: str) -> Job:
+        """The job called `job_id`; KeyError where there is none."""
+        for job in self.jobs:
+            if job.id == job_id:
+                return job
+        raise KeyError(job_id)
+
+    def boot(self, kernel: str, workload: str) -> BootResult | None:
+        """What the boot of `kernel` for `workload` left behind, or None if it has not ended."""
+        found = (boot for boot in self.boots if (boot.kernel, boot.workload) == (kernel, workload))
+        return next(found, None)
+
+
+def with_job(run: Run, job: Job) -> Run:
+    """`run` with the job of the same id replaced."""
+    return replace(run, jobs=tuple(job if old.id == job.id else old for old in run.jobs))
+
+
+def with_boot(run: Run, result: BootResult) -> Run:
+    """`run` with one more boot's result, in the order of the jobs, however the boots happened to end."""
+    order = {(job.kernel, job.workload): at for at, job in enumerate(run.jobs)}
+    kept = [boot for boot in run.boots if (boot.kernel, boot.workload) != (result.kernel, result.workload)]
+    boots = sorted([*kept, result], key=lambda boot: order.get((boot.kernel, boot.workload), len(order)))
+    return replace(run, boots=tuple(boots))
+
+
+def with_failed_build(run: Run, case: Case) -> Run:
+    """`run` with the case of a kernel that did not build, in the order of the scenario's kernels."""
+    order = {name: at for at, name in enumerate(run.scenario.kernels)}
+    kept = [old for old in run.builds if old.id != case.id]
+    builds = sorted([*kept, case], key=lambda failed: order.get(failed.id.kernel, len(order)))
+    return replace(run, builds=tuple(builds))
