@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a single job does: boot one kernel and judge what it measured; put a build's files beside the results."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from orchestrator.errors import InfrastructureError, Interrupted
+from orchestrator.events import Emit, phase
+from orchestrator.host.base import Host
+from orchestrator.kernel.model import KernelBuild, Recipe
+from orchestrator.machine.accelerator import choose_accelerator
+from orchestrator.machine.boot import Booted, boot
+from orchestrator.machine.devices import guest_addresses
+from orchestrator.machine.model import GUEST_PROGRAM, GUEST_SHARE, Boot, BootEnd, BootReport
+from orchestrator.result.judge import judge
+from orchestrator.result.model import Status, Told, Verdict
+from orchestrator.result.record import BootResult
+from orchestrator.result.store import RunStore
+from orchestrator.scenario.model import Scenario, Workload
+from orchestrator.workload.ktap import parse_ktap
+from orchestrator.workload.measurements import parse_measurements
+from orchestrator.workload.program import KTAP_FILE, MEASUREMENTS_FILE, command
+from orchestrator.workload.verdicts import Said, setup_failure, verdicts
+
+SHARE = "guest"
+"""The directory, in a boot's results, that the guest writes to."""
+
+_STATUS_OF_SAID = {Said.OK: Status.PASS, Said.NOT_OK: Status.FAIL, Said.SKIP: Status.SKIP}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the boots of a run share."""
+
+    host: Host
+    cache: Path
+    root: Path
+    program: Path
+    qemu: str
+    scenario: Scenario
+    emit: Emit
+
+
+def boot_kernel(bench: Bench, build: KernelBuild, workload: Workload, store: RunStore, job: str) -> BootResult:
+    """Boot `build`, run `workload` in it, and judge what it told.  An infrastructure failure is a result, too."""
+    kernel = bench.scenario.kernel(build.name)
+    directory = store.directory(job)
+    try:
+        booted = _boot(bench, build, workload, store, directory)
+    except Interrupted:
+        raise
+    except InfrastructureError as error:
+        booted = Booted(BootReport(BootEnd.QEMU, 0.0, (str(error),)), "")
+    place = str(directory.relative_to(store.path))
+    report, told = _told(bench, booted.report, build.name, workload, directory, place)
+    cases = judge(kernel, workload, report, told)
+    return BootResult(build.name, workload.name, workload.device, report, cases, told.measurements)
+
+
+def _boot(bench: Bench, build: KernelBuild, workload: Workload, store: RunStore, directory: Path) -> Booted:
+    machine = bench.scenario.machine
+    accelerator = choose_accelerator(
+        bench.host, bench.cache, machine.accelerator, build.image, bench.root, bench.qemu, bench.emit
+    )
+    store.describe(accelerator=f"{accelerator.name} ({accelerator.reason})")
+    address = guest_addresses(bench.scenario.devices)[workload.device]
+    argv = command(workload, address, f"{GUEST_PROGRAM}/alignment", GUEST_SHARE)
+    plan = Boot(
+        image=build.image,
+        root=bench.root,
+        share=directory / SHARE,
+        program=bench.program,
+        command=shlex.join(argv),
+        machine=machine,
+        devices=bench.scenario.devices,
+        accelerator=accelerator.name,
+        timeout=workload.timeout,
+    )
+    with phase(bench.emit, build.name, f"boot {workload.name}", f"under {accelerator.name}") as progress:
+        return boot(bench.host, plan, directory / "console.log", bench.cache / "vng-home", progress)
+
+
+def _told(
+    bench: Bench, report: BootReport, kernel: str, workload: Workload, directory: Path, place: str
+) -> tuple[BootReport, Told]:
+    """What the workload left in the share, and the report with evidence as paths in the run directory."""
+    devices = {address: name for name, address in guest_addresses(bench.scenario.devices).items()}
+    share = f"{place}/{SHARE}"
+    tap = parse_ktap(_read(directory / SHARE / KTAP_FILE))
+    address = guest_addresses(bench.scenario.devices)[workload.device]
+    said = verdicts(tap, address, [p.value for p in workload.placements], f"{share}/{KTAP_FILE}")
+    measured = parse_measurements(
+        _read(directory / SHARE / MEASUREMENTS_FILE),
+        kernel=kernel,
+        workload=workload.name,
+        devices=devices,
+        path=f"{share}/{MEASUREMENTS_FILE}",
+    )
+    program = {(v.bar, v.placement): Verdict(_STATUS_OF_SAID[v.said], v.reason, v.evidence) for v in said}
+    told = Told(measured.measurements, program, f"{share}/{KTAP_FILE}")
+    problems = tuple(filter(None, (setup_failure(tap), *(str(problem) for problem in measured.problems))))
+    lines = (*problems, *report.lines) if report.end is BootEnd.WORKLOAD or measured.problems else report.lines
+    evidence = f"{place}/{report.evidence}" if report.evidence else ""
+    end = BootEnd.WORKLOAD if measured.problems and report.end is BootEnd.OK else report.end
+    return replace(report, end=end, lines=lines, evidence=evidence), told
+
+
+def _read(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def build_facts(build: KernelBuild) -> dict[str, object]:
+    """What the results say of a build: its provenance, flat, and whether this run built it."""
+    facts = json.loads((build.directory / "provenance.json").read_text())
+    return {
+        "version": facts["version"],
+        "source": facts["source"]["name"],
+        "source_sha256": facts["source"]["sha256"],
+        "patches": [f"{patch['name']} sha256:{patch['sha256'][:12]}" for patch in facts["patches"]],
+        "compiler": facts["toolchain"]["compiler"],
+        "linker": facts["toolchain"]["linker"],
+        "config_sha256": facts["config_sha256"],
+        "build": build.key,
+        "cached": build.cached,
+        "objects": build.objects,
+        "build_seconds": round(build.seconds, 1),
+    }
+
+
+def keep_build_files(build: KernelBuild, recipe: Recipe, directory: Path) -> None:
+    """Copy to `directory` what a reviewer needs of a build: configuration, log, commands, provenance, patches."""
+    for name in ("config", "build.log", "commands.sh", "provenance.json"):
+        shutil.copyfile(build.directory / name, directory / name)
+    if recipe.patches:
+        (directory / "patches").mkdir(exist_ok=True)
+    for number, patch in enumerate(recipe.patches, 1):
+        (directory / "patches" / f"{number:04}-{patch.path.name}").write_text(patch.text)
