@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Everything from nothing: `make run` and `make test` set up what is missing, and do nothing where all is there.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+ORCH := $(VENV)/bin/orch
+SCENARIO := scenarios/pud.yaml
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: help setup run test unit vm check bench clean
+
+help:
+	@echo 'make run    set up, then: orch run $(SCENARIO)'
+	@echo 'make test   set up, then all tests: unit, then those that build and boot'
+	@echo 'make unit   set up, then the tests without a virtual machine'
+	@echo 'make vm     set up, then the tests that build and boot'
+	@echo 'make check  set up, then ruff, mypy and the one-way imports'
+	@echo 'make bench  set up, then measure builds and boots (about 15 minutes)'
+	@echo 'make clean  remove the virtual environment; the cache of kernels stays'
+
+setup: $(VENV)/ready
+	@tools/setup-system
+
+$(VENV)/ready: pyproject.toml tools/setup-system tools/setup-venv
+	@tools/setup-system
+	@tools/setup-venv $(VENV)
+	@touch $@
+
+run: setup
+	$(ORCH) run $(SCENARIO)
+
+test: unit vm
+
+unit: setup
+	$(PYTHON) -m pytest tests/unit
+
+vm: setup
+	$(PYTHON) -m pytest tests/vm
+
+check: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(PYTHON) -m pytest tests/unit/test_house.py
+
+bench: setup
+	$(PYTHON) tools/bench.py
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Stopped in the middle: no process stays, and what was done until then can be read."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from tests.vm.conftest import ORCH, REPOSITORY, SCENARIO, Finished, orch, virtual_machines
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_run_stopped_while_guests_run_leaves_no_process_and_readable_results(
+    pud: Finished, tmp_path: Path, number: signal.Signals
+) -> None:
+    argv = [ORCH, "run", str(SCENARIO), "--results", str(tmp_path)]
+    process = subprocess.Popen(argv, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: len(virtual_machines()) > 0, 60)
+    os.kill(process.pid, number)
+    _, told = process.communicate(timeout=30)
+    wait_for(lambda: not virtual_machines(), 5)
+    assert process.returncode == (-number if number is signal.SIGKILL else 130)
+    record = json.loads((tmp_path / "latest/run.json").read_text())
+    assert record["status"] == ("running" if number is signal.SIGKILL else "interrupted")
+    shown = orch(tmp_path, "compare")
+    assert "interrupted" in shown.out
+    if number is not signal.SIGKILL:
+        assert "interrupted" in told
+        assert "Traceback" not in told
+
+
+def wait_for(condition: object, seconds: float) -> None:
+    """Wait until `condition` holds; fail after `seconds`."""
+    assert callable(condition)
+    deadline = monotonic() + seconds
+    while not condition():
+        assert monotonic() < deadline, "it did not come true in time"
+        sleep(0.1)
