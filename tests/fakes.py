@@ -64,8 +64,7 @@ class FakeHost:
         log: Path | None = None,
     ) -> Completed:
         """Record the call and give the planned answer, its output also to `on_line` and `log`."""
-        if self.stopped:
-            raise Interrupted(f"{self.name}: {argv[0]} was stopped")
+        self.refuse_if_stopped(argv[0])
         call = Call(argv, cwd, env or {}, stdin, timeout)
         self.calls.append(call)
         answer = self._answer(call)
@@ -97,3 +96,8 @@ class FakeHost:
     def stop_all(self) -> None:
         """Refuse every later command."""
         self.stopped = True
+
+    def refuse_if_stopped(self, what: str) -> None:
+        """As `Host.refuse_if_stopped`."""
+        if self.stopped:
+            raise Interrupted(f"{self.name}: {what} was stopped")

@@ -73,6 +73,9 @@ class Host(Protocol):
     def stop_all(self) -> None:
         """Kill the process tree of every command that this host object runs now, and refuse new ones."""
 
+    def refuse_if_stopped(self, what: str) -> None:
+        """Raise Interrupted, naming `what`, after `stop_all`: for work that is not a command."""
+
 
 def check(completed: Completed, what: str) -> Completed:
     """Return `completed`, or raise CommandError that says `what` failed, how, and with which last lines."""

@@ -50,6 +50,10 @@ class Recorder:
         """As the host behind."""
         self.host.stop_all()
 
+    def refuse_if_stopped(self, what: str) -> None:
+        """As the host behind."""
+        self.host.refuse_if_stopped(what)
+
     def script(self) -> str:
         """The commands so far as a shell script."""
         return "#!/bin/sh\nset -e\n" + "".join(f"{line}\n" for line in self.lines)

@@ -75,7 +75,7 @@ class SupervisedHost(ABC):
 
         Raises CommandError also where a process of the command survives SIGKILL, and where the host is lost.
         """
-        self._refuse_if_stopped(argv[0])
+        self.refuse_if_stopped(argv[0])
         request = {
             "argv": argv,
             "cwd": str(cwd) if cwd else None,
@@ -88,7 +88,7 @@ class SupervisedHost(ABC):
         with Output(on_line, log) as output, closing(self._dial()) as wire:
             wire.send(json.dumps(request).encode() + b"\n")
             said = self._listen(wire, output)
-        self._refuse_if_stopped(argv[0])
+        self.refuse_if_stopped(argv[0])
         report = self._report(said, argv)
         return Completed(argv, report["status"], output.text, report["seconds"], report["timed_out"])
 
@@ -109,7 +109,8 @@ class SupervisedHost(ABC):
         output.finish()
         return b"".join(said)
 
-    def _refuse_if_stopped(self, what: str) -> None:
+    def refuse_if_stopped(self, what: str) -> None:
+        """Raise Interrupted, naming `what`, after `stop_all`."""
         if self._stopped:
             raise Interrupted(f"{self.name}: {what} was stopped, because orch was told to stop")
 

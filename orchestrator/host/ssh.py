@@ -110,7 +110,7 @@ class SshHost(SupervisedHost):
         problem = ""
         with contextlib.closing(self._start(shlex.join(argv))) as channel:
             try:
-                yield _Pipe(channel, lambda: self._refuse_if_stopped(f"copying {what}"))
+                yield _Pipe(channel, lambda: self.refuse_if_stopped(f"copying {what}"))
             except (OSError, SSHException, tarfile.TarError) as error:
                 problem = str(error)
             channel.shutdown_write()
@@ -176,17 +176,17 @@ class _Pipe:
     def __init__(self, channel: Channel, refuse_if_stopped: Callable[[], None]) -> None:
         channel.settimeout(TICK)
         self._channel = channel
-        self._refuse_if_stopped = refuse_if_stopped
+        self.refuse_if_stopped = refuse_if_stopped
 
     def read(self, size: int) -> bytes:
         while True:
-            self._refuse_if_stopped()
+            self.refuse_if_stopped()
             with contextlib.suppress(TimeoutError):
                 return cast(bytes, self._channel.recv(size))
 
     def write(self, data: bytes) -> None:
         while data:
-            self._refuse_if_stopped()
+            self.refuse_if_stopped()
             with contextlib.suppress(TimeoutError):
                 data = data[self._channel.send(data) :]
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from filelock import FileLock
-
 from orchestrator.errors import KernelBuildError
-from orchestrator.events import Emit, phase
+from orchestrator.events import Emit, Event, Kind, phase
 from orchestrator.host.base import Completed, Host, check
+from orchestrator.host.lock import locked
 from orchestrator.host.record import Recorder
 from orchestrator.kernel import config, patches
 from orchestrator.kernel.cache import KernelCache, Tree
@@ -40,8 +39,11 @@ class Builder:
         cached = self.cache.lookup(recipe)
         if cached:
             return cached
-        with FileLock(self.cache.lock(recipe.key)):
+        with locked(self.host, self.cache.lock(recipe.key), lambda: self._wait(recipe)):
             return self.cache.lookup(recipe) or self._build(recipe)
+
+    def _wait(self, recipe: Recipe) -> None:
+        self.emit(Event(recipe.name, "build", Kind.NOTE, "waits for another orch that builds the same"))
 
     def _build(self, recipe: Recipe) -> KernelBuild:
         begun = monotonic()

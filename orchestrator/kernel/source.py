@@ -6,11 +6,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from filelock import FileLock
-
 from orchestrator.errors import InfrastructureError
 from orchestrator.events import Emit, phase
 from orchestrator.host.base import Host, check
+from orchestrator.host.lock import locked
 from orchestrator.kernel.apt import Apt, DebianPackage, choose
 from orchestrator.kernel.model import SourceTree
 from orchestrator.scenario.model import DebianSource, Source
@@ -33,7 +32,7 @@ def fetch(host: Host, cache: Path, source: Source, *, where: str, emit: Emit) ->
 def _fetch_debian(host: Host, cache: Path, source: DebianSource, where: str, emit: Emit) -> SourceTree:
     apt = Apt(host, cache / "apt" / source.suite, source.suite)
     apt.directory.mkdir(parents=True, exist_ok=True)
-    with FileLock(apt.directory / "lock.orch"):
+    with locked(host, apt.directory / "lock.orch"):
         package = choose(apt, source.package, source.version, where)
         tree = cache / "sources" / package.sha256[:32]
         if not tree.exists():

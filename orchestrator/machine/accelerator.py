@@ -16,11 +16,10 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from filelock import FileLock
-
 from orchestrator.errors import InfrastructureError
 from orchestrator.events import Emit, phase
 from orchestrator.host.base import Host, check
+from orchestrator.host.lock import locked
 from orchestrator.machine.boot import boot
 from orchestrator.machine.model import Accelerator, Boot, BootEnd, BootReport
 from orchestrator.scenario.model import Machine
@@ -50,8 +49,7 @@ def choose_accelerator(
         return Accelerator("tcg", f"{_KVM} cannot be opened" if _KVM.exists() else f"there is no {_KVM}")
     key = hashlib.sha256(repr((host.name, os.uname(), qemu)).encode()).hexdigest()[:16]
     answer = cache / "accelerators" / f"{key}.json"
-    answer.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(answer.with_suffix(".lock")):
+    with locked(host, answer.with_suffix(".lock")):
         with suppress(FileNotFoundError, ValueError, TypeError):
             return Accelerator(**json.loads(answer.read_text()))
         with phase(emit, "host", "probe KVM"):

@@ -11,10 +11,9 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from filelock import FileLock
-
 from orchestrator.errors import InfrastructureError
 from orchestrator.host.base import Host, check
+from orchestrator.host.lock import locked
 from orchestrator.machine.model import GUEST_PROGRAM, GUEST_SHARE
 
 _DIRECTORIES = [
@@ -54,8 +53,7 @@ def guest_root(host: Host, cache: Path) -> Path:
     busybox = Path(found).resolve()
     key = hashlib.sha256(busybox.read_bytes() + repr((_DIRECTORIES, _FILES)).encode()).hexdigest()[:16]
     root = cache / "guest-root" / key
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(root.with_suffix(".lock")):
+    with locked(host, root.with_suffix(".lock")):
         if not root.exists():
             _make(host, busybox, root)
     return root

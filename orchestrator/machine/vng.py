@@ -17,6 +17,8 @@ _KERNEL_ARGUMENTS = (
     # The 9p tag of the root; a kernel without block devices does not fill in this name by itself (init/do_mounts.c).
     "root=/dev/root",
     "printk.time=1",
+    # A guest that dies before its serial driver is up should have said why.
+    "earlycon=uart,io,0x3f8,115200",
     # On a loaded host the emulated timer can miss the check of its interrupt, and the guest panics for nothing.
     "no_timer_check",
     # An oops ends the boot at once instead of leaving a guest that hangs; virtme-ng adds panic=-1.
