@@ -101,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"orch: {line}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
-        print("orch: interrupted; everything it started is stopped", file=sys.stderr)
+        print("orch: interrupted; all it started is stopped; 'orch compare' shows what was done", file=sys.stderr)
         return Interrupted.exit_status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -167,4 +167,5 @@ def test_an_expectation_that_is_inherited_is_one_problem() -> None:
 
 def test_a_placement_of_any_workload_will_do(tmp_path: Path) -> None:
     text = small("expect: {kernel: {faults: 1}}", "placements: qemu")
-    load_text(tmp_path, text + "  more: {run: alignment, device: testdev, placements: kernel}\n")
+    loaded = load_text(tmp_path, text + "  more: {run: alignment, device: testdev, placements: kernel}\n")
+    assert len(loaded.workloads) == 2

@@ -126,6 +126,7 @@ def test_a_rename_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_it_compiles_with_sanitizers(source: Path, tmp_path: Path) -> None:
     flags = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined"]
     subprocess.run(["gcc", *flags, "-c", source, "-o", tmp_path / "x.o"], check=True)
+    assert (tmp_path / "x.o").stat().st_size > 0
 
 
 def test_help(alignment: Path) -> None:

@@ -59,7 +59,7 @@ def test_an_option_that_cannot_hold_is_named_with_what_it_depends_on(pud: Finish
     done = run(tmp_path, kernels)
     assert done.status == 2
     for part in ("broken.yaml:", "kernel 'variant'", "CONFIG_VFIO_DEVICE_CDEV=y", "IOMMUFD [n]"):
-        assert part in done.out
+        assert part in done.err
 
 
 def test_a_package_that_does_not_exist_is_named_with_its_line(tmp_path: Path) -> None:

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What make's output says: how much was compiled, and which error came first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.kernel.make import ObjectCounter, first_error, make_argv, make_environment
+
+COMPILER = """\
+  CC      mm/vma.o
+../mm/mmap.c: In function ‘__get_unmapped_area’:
+../mm/mmap.c:812:9: warning: unused variable ‘x’ [-Wunused-variable]
+../mm/mmap.c:815:16: error: implicit declaration of function ‘mm_align’ [-Werror=implicit-function-declaration]
+  815 |         return mm_align(addr);
+      |                ^~~~~~~~
+../mm/mmap.c:820:1: error: control reaches end of non-void function [-Werror=return-type]
+cc1: some warnings being treated as errors
+make[4]: *** [../scripts/Makefile.build:289: mm/mmap.o] Error 1
+make[3]: *** [../scripts/Makefile.build:548: mm] Error 2
+make: *** [Makefile:248: __sub-make] Error 2
+"""
+FIRST = (
+    "../mm/mmap.c:815:16: error: implicit declaration of function ‘mm_align’ [-Werror=implicit-function-declaration]"
+)
+LINKER = """\
+  LD      .tmp_vmlinux1
+ld: drivers/vfio/pci/vfio_pci_core.o: in function `vfio_pci_core_mmap':
+vfio_pci_core.c:(.text+0x1a2b): undefined reference to `pud_mkhuge'
+make[2]: *** [../scripts/Makefile.vmlinux:72: vmlinux] Error 1
+"""
+ASSEMBLER = """\
+  AS      arch/x86/entry/entry_64.o
+../arch/x86/entry/entry_64.S: Assembler messages:
+../arch/x86/entry/entry_64.S:90: Error: no such instruction: `swapgz'
+make[3]: *** [../scripts/Makefile.build:430: arch/x86/entry/entry_64.o] Error 1
+"""
+OBJTOOL = """\
+  CC      kernel/fork.o
+kernel/fork.o: error: objtool: copy_process+0x1: unreachable instruction
+make[3]: *** [../scripts/Makefile.build:289: kernel/fork.o] Error 255
+"""
+NO_RULE = """\
+  SYNC    include/config/auto.conf
+make[3]: *** No rule to make target 'mm/nothing.o', needed by 'mm/built-in.a'.  Stop.
+make: *** [Makefile:248: __sub-make] Error 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "error"),
+    [
+        (COMPILER, FIRST),
+        (
+            "In file included from ../mm/mmap.c:1:\n../include/a.h:1:10: fatal error: b.h: No such file or directory\n",
+            None,
+        ),
+        (LINKER, "ld: drivers/vfio/pci/vfio_pci_core.o: in function `vfio_pci_core_mmap':"),
+        ("mm/a.o:(.data+0x0): multiple definition of `x'; mm/b.o:(.data+0x0): first defined here\n", None),
+        (ASSEMBLER, "../arch/x86/entry/entry_64.S:90: Error: no such instruction: `swapgz'"),
+        (OBJTOOL, "kernel/fork.o: error: objtool: copy_process+0x1: unreachable instruction"),
+        (NO_RULE, "make[3]: *** No rule to make target 'mm/nothing.o', needed by 'mm/built-in.a'.  Stop."),
+    ],
+)
+def test_the_first_error_is_the_one_that_is_told(output: str, error: str | None) -> None:
+    assert first_error(output) == (error or output.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "fatal error: error writing to /tmp/ccXYZ.s: No space left on device",
+        "gcc: fatal error: Killed signal terminated program cc1",
+        "cc1: out of memory: Cannot allocate memory",
+        "/bin/sh: line 1: 12345 Killed",
+        "ld: final link failed: No space left on device",
+        "ld: final link failed: Disk quota exceeded",
+        "cc1: out of memory allocating 65536 bytes after a total of 1000 bytes",
+        "virtual memory exhausted",
+    ],
+)
+def test_a_full_disk_or_memory_is_not_the_kernels_fault(reason: str) -> None:
+    assert first_error(f"  CC      mm/mmap.o\n{reason}\n{COMPILER}") is None
+
+
+@pytest.mark.parametrize(
+    "output", ["", "  CC      mm/error.o\n  CC      lib/errname.o\n", "warning: an error occurred\n"]
+)
+def test_no_error_is_none(output: str) -> None:
+    assert first_error(output) is None
+
+
+def test_a_source_line_in_the_compilers_message_is_not_the_machines_trouble() -> None:
+    shown = '  815 |         pr_err("Cannot allocate memory");\n      |         No space left on device\n'
+    assert first_error(COMPILER + shown) == FIRST
+
+
+def test_objects_are_counted_and_other_steps_only_shown() -> None:
+    shown: list[str] = []
+    count = ObjectCounter(shown.append)
+    for line in (
+        "make[1]: Entering directory '/w/tree/build'",
+        "  HOSTCC  scripts/basic/fixdep",
+        "  CC      init/main.o",
+        "  AS      arch/x86/entry/entry.o",
+        "  CC [M]  drivers/a.o",
+        "  AS [M]  drivers/b.o",
+        "  LD      vmlinux",
+        "  CC      /w/tree/build/tools/objtool/check.o",
+        "CC      not/indented.o",
+    ):
+        count(line)
+    assert count.objects == 4
+    assert shown[0] == "0 objects, HOSTCC scripts/basic/fixdep"
+    assert shown[1] == "1 objects, CC init/main.o"
+    assert "4 objects, LD vmlinux" in shown
+
+
+def test_a_build_depends_on_no_clock_user_or_host() -> None:
+    environment = make_environment("0123456789abcdef")
+    fixed = {"KBUILD_BUILD_TIMESTAMP", "KBUILD_BUILD_USER", "KBUILD_BUILD_HOST", "KBUILD_BUILD_VERSION", "LC_ALL"}
+    assert fixed <= environment.keys()
+    assert environment["KBUILD_BUILD_VERSION"] == "0123456789ab"
+    assert make_environment("x") == make_environment("x")
+
+
+def test_make_builds_beside_the_source_with_so_many_jobs() -> None:
+    argv = make_argv(Path("/w/tree"), "x86_64", 3, "vmlinux")
+    assert argv == ("make", "-C", "/w/tree", "O=build", "ARCH=x86_64", "-j3", "vmlinux")

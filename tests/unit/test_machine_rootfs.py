@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The guest's root: made once per busybox, whole or not at all."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import CommandError, InfrastructureError
+from orchestrator.host.local import LocalHost
+from orchestrator.machine.model import GUEST_PROGRAM, GUEST_SHARE
+from orchestrator.machine.rootfs import guest_root
+from tests.fakes import Answer, FakeHost
+
+
+@pytest.fixture
+def busybox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A script that knows its applets."""
+    program = tmp_path / "usr/busybox"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nprintf 'busybox\\nsh\\nmount\\n['\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("shutil.which", {"busybox": str(program)}.get)
+    return program
+
+
+def test_the_root_has_busybox_its_applets_and_every_mount_point(busybox: Path, tmp_path: Path) -> None:
+    root = guest_root(LocalHost(), tmp_path / "cache")
+    assert (root / "bin/busybox").read_bytes() == busybox.read_bytes()
+    assert (root / "bin/busybox").stat().st_mode & stat.S_IXUSR
+    assert {path.name for path in (root / "bin").iterdir() if path.is_symlink()} == {"sh", "mount", "["}
+    assert (root / "bin/sh").readlink() == Path("busybox")
+    for place in ("proc", "sys", "dev", "run", "tmp", "etc", "lib/modules", "var", GUEST_SHARE, GUEST_PROGRAM):
+        assert (root / place.lstrip("/")).is_dir(), place
+    assert (root / "etc/passwd").read_text().startswith("root:")
+
+
+def test_the_root_is_made_once(busybox: Path, tmp_path: Path) -> None:
+    host = FakeHost([((str(busybox), "--list"), Answer("sh\n"))])
+    assert guest_root(host, tmp_path / "cache") == guest_root(host, tmp_path / "cache")
+    assert len(host.calls) == 1
+
+
+def test_another_busybox_gets_another_root(busybox: Path, tmp_path: Path) -> None:
+    before = guest_root(LocalHost(), tmp_path / "cache")
+    busybox.write_text("#!/bin/sh\necho sh\n")
+    assert guest_root(LocalHost(), tmp_path / "cache") != before
+
+
+def test_a_busybox_that_does_not_run_leaves_no_root(busybox: Path, tmp_path: Path) -> None:
+    host = FakeHost([((str(busybox),), Answer("Exec format error\n", 126))])
+    with pytest.raises(CommandError, match="listing busybox's applets"):
+        guest_root(host, tmp_path / "cache")
+    again = FakeHost([((str(busybox),), Answer("sh\n"))])
+    assert (guest_root(again, tmp_path / "cache") / "bin/sh").is_symlink()
+
+
+def test_a_missing_busybox_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    with pytest.raises(InfrastructureError, match="busybox-static"):
+        guest_root(FakeHost(), tmp_path)

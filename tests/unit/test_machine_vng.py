@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The exact command of a boot: nothing in it may depend on what virtme-ng finds on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.machine.devices import guest_address, guest_addresses, qemu_devices
+from orchestrator.machine.model import Boot
+from orchestrator.machine.vng import vng_argv, vng_environment
+from orchestrator.scenario.model import EmulatedDevice, Machine
+
+TESTDEV = EmulatedDevice("testdev", "pci-testdev", 4 << 30)
+SMALL = EmulatedDevice("small", "pci-testdev", 1 << 20)
+BOOT = Boot(
+    image=Path("/builds/k/vmlinux"),
+    root=Path("/roots/1"),
+    share=Path("/run dir/guest"),
+    program=Path("/workloads/1"),
+    command="sh /mnt/orch/run.sh",
+    machine=Machine(cpus=2, memory=3 << 30),
+    devices=(TESTDEV, SMALL),
+    accelerator="tcg",
+    timeout=90.0,
+)
+TCG = """\
+vng --verbose --run /builds/k/vmlinux --disable-microvm --force-9p --disable-kvm
+--cpus 2 --memory 3072M --name orch
+--root /roots/1 --user root
+--rodir /mnt/program=/workloads/1
+--rwdir
+/mnt/orch=/run dir/guest
+--append root=/dev/root --append printk.time=1 --append earlycon=uart,io,0x3f8,115200
+--append no_timer_check --append oops=panic
+--qemu-opts=-machine q35,accel=tcg,kernel-irqchip=split -cpu max \
+-device intel-iommu,intremap=on,caching-mode=on \
+-device pci-testdev,membar=4294967296,bus=pcie.0,addr=0x10 \
+-device pci-testdev,membar=1048576,bus=pcie.0,addr=0x11
+--exec
+sh /mnt/orch/run.sh
+"""
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of each line; a line that holds one word with spaces stands for that word."""
+    one_word = ("/mnt/orch=", "--qemu-opts=", "sh ")
+    lines = text.splitlines()
+    return tuple(word for line in lines for word in ([line] if line.startswith(one_word) else line.split()))
+
+
+def test_the_whole_command_under_tcg() -> None:
+    assert vng_argv(BOOT) == words(TCG)
+
+
+def test_under_kvm_only_the_accelerator_and_the_cpu_differ() -> None:
+    expected = TCG.replace(" --disable-kvm", "").replace("accel=tcg", "accel=kvm").replace("-cpu max", "-cpu host")
+    assert vng_argv(replace(BOOT, accelerator="kvm")) == words(expected)
+
+
+def test_an_accelerator_of_another_name_is_a_mistake() -> None:
+    with pytest.raises(KeyError):
+        vng_argv(replace(BOOT, accelerator="auto"))
+
+
+def test_memory_in_bytes_becomes_mebibytes() -> None:
+    argv = vng_argv(replace(BOOT, machine=Machine(memory=512 << 20)))
+    assert argv[argv.index("--memory") + 1] == "512M"
+
+
+def test_the_environment_finds_virtme_ng_beside_python_and_no_configuration_of_the_user(tmp_path: Path) -> None:
+    environment = vng_environment(tmp_path)
+    assert environment["HOME"] == str(tmp_path)
+    first, rest = environment["PATH"].split(os.pathsep, 1)
+    assert first == str(Path(sys.executable).parent)
+    assert rest == os.environ["PATH"]
+
+
+def test_a_device_is_where_qemu_is_told_to_put_it() -> None:
+    places = [word for word in qemu_devices((TESTDEV, SMALL)) if word != "-device"]
+    slots = [int(word.rpartition("addr=")[2], 16) for word in places]
+    assert list(guest_addresses((TESTDEV, SMALL)).values()) == [f"0000:00:{slot:02x}.0" for slot in slots]
+
+
+def test_addresses_follow_the_order_of_the_scenario() -> None:
+    assert guest_addresses((SMALL, TESTDEV)) == {"small": "0000:00:10.0", "testdev": "0000:00:11.0"}
+
+
+def test_the_bus_is_full_before_the_chipsets_own_slot() -> None:
+    assert guest_address(14) == "0000:00:1e.0"
+    with pytest.raises(ValueError, match="device 15 does not fit"):
+        guest_address(15)
+
+
+def test_no_devices_are_no_arguments() -> None:
+    assert list(qemu_devices(())) == []

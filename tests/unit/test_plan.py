@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a scenario comes to before anything is fetched."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+from pathlib import Path
+
+from orchestrator.kernel.model import Patch, Recipe, SourceTree, Toolchain
+from orchestrator.plan import boot_id, build_id, jobs, leaders
+from orchestrator.result.record import JobKind
+from orchestrator.scenario.model import AlignmentWorkload, DebianSource, EmulatedDevice, Kernel, Scenario
+
+SOURCE = DebianSource("linux-source-7.3", "trixie-backports")
+SCENARIO = Scenario(
+    name="pud",
+    path=Path("pud.yaml"),
+    description="",
+    base="base",
+    kernels=(Kernel("base", SOURCE), Kernel("thp", SOURCE)),
+    devices=(EmulatedDevice("testdev", "pci-testdev", 4 << 30),),
+    workloads=(AlignmentWorkload("alignment", "testdev"), AlignmentWorkload("offset", "testdev")),
+)
+ONE, TWO = (Patch(Path(f"{name}.patch"), f"diff {name}", ("a.c",)) for name in ("one", "two"))
+BASE = Recipe("base", "", SourceTree("sha", "linux", Path("/src")), (), "", (), Toolchain("gcc", "ld"))
+THP = replace(BASE, name="thp", patches=(ONE,))
+SIZE = replace(BASE, name="size", patches=(ONE, TWO))
+
+
+def test_every_kernel_is_built_once_and_boots_once_per_workload() -> None:
+    assert [job.id for job in jobs(SCENARIO)] == [
+        "build/base",
+        "build/thp",
+        "boot/base/alignment",
+        "boot/base/offset",
+        "boot/thp/alignment",
+        "boot/thp/offset",
+    ]
+
+
+def test_jobs_say_what_they_are_about() -> None:
+    build, boot = jobs(SCENARIO)[1], jobs(SCENARIO)[-1]
+    assert (build.kind, build.kernel, build.id) == (JobKind.BUILD, "thp", build_id("thp"))
+    assert (boot.kind, boot.kernel, boot.workload) == (JobKind.BOOT, "thp", "offset")
+    assert boot.id == boot_id("thp", "offset")
+
+
+def test_the_fewest_patches_lead_whatever_the_order() -> None:
+    for order in permutations((SIZE, THP, BASE)):
+        assert list(leaders(order)) == [BASE]
+
+
+def test_every_source_and_toolchain_has_a_leader_of_its_own() -> None:
+    stable = replace(SIZE, name="stable", source=replace(BASE.source, id="other"))
+    clang = replace(THP, name="clang", toolchain=Toolchain("clang", "ld"))
+    assert list(leaders((SIZE, stable, clang, BASE))) == [BASE, stable, clang]
+
+
+def test_the_first_of_equals_leads() -> None:
+    assert [recipe.name for recipe in leaders((THP, replace(THP, name="again")))] == ["thp"]
+
+
+def test_no_recipes_have_no_leader() -> None:
+    assert list(leaders(())) == []
