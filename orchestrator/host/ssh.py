@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import os
 import select
@@ -102,7 +103,10 @@ class SshHost(SupervisedHost):
             tarfile.open(fileobj=cast(IO[bytes], pipe), mode="r|", bufsize=CHUNK) as tar,
         ):
             local.parent.mkdir(parents=True, exist_ok=True)
-            tar.extractall(local.parent, filter=lambda member, _: _received(member, local))
+            # Python 3.11.2, Debian 12's, knows no filters; later ones are told that the members have been looked at.
+            tar.extraction_filter = lambda member, _path: member
+            received = (_received(member, local) for member in tar)
+            tar.extractall(local.parent, members=(member for member in received if member))
 
     @contextlib.contextmanager
     def _copying(self, argv: tuple[str, ...], what: str) -> Iterator[_Pipe]:
@@ -159,15 +163,24 @@ def _quiet(key: Path | None) -> dict[str, object]:
 def _received(member: tarfile.TarInfo, local: Path) -> tarfile.TarInfo | None:
     """Return the member as what it becomes at `local`: renamed, ours, mode kept; None for what is not a file.
 
-    Raises tarfile.FilterError on a name outside of `local`.
+    Raises tarfile.ExtractError on a name outside of `local`, also one that is so through a link sent before it.
     """
     if member.isdev():
         return None
-    inner = Path(*Path(member.name).parts[1:])
-    tarfile.tar_filter(member.replace(name=str(inner), deep=False), str(local))
-    link = str(Path(local.name, *Path(member.linkname).parts[1:])) if member.islnk() else member.linkname
-    name = str(local.name / inner)
-    return member.replace(name=name, linkname=link, uid=os.getuid(), gid=os.getgid(), uname="", gname="", deep=False)
+    ours = copy.copy(member)
+    ours.name = _inside(member.name, local)
+    if member.islnk():
+        ours.linkname = _inside(member.linkname, local)
+    ours.uid, ours.gid, ours.uname, ours.gname = os.getuid(), os.getgid(), "", ""
+    return ours
+
+
+def _inside(name: str, local: Path) -> str:
+    """What a name in the stream, of which the first part is the copied thing itself, is called beside `local`."""
+    inner = Path(*Path(name).parts[1:])
+    if not Path(os.path.realpath(local / inner)).is_relative_to(os.path.realpath(local)):
+        raise tarfile.ExtractError(f"{name} is outside of what was asked for")
+    return str(local.name / inner)
 
 
 class _Pipe:
