@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.errors import InfrastructureError, Interrupted
-from orchestrator.events import Emit, phase
+from orchestrator.events import Emit, Event, Kind, phase
 from orchestrator.host.base import Host
 from orchestrator.kernel.model import KernelBuild, Recipe
 from orchestrator.machine.accelerator import choose_accelerator
@@ -56,6 +56,8 @@ def boot_kernel(bench: Bench, build: KernelBuild, workload: Workload, store: Run
         raise
     except InfrastructureError as error:
         booted = Booted(BootReport(BootEnd.QEMU, 0.0, (str(error),)), "")
+    for warning in booted.report.warnings:
+        bench.emit(Event(build.name, f"boot {workload.name}", Kind.NOTE, f"the guest kernel warned: {warning}"))
     place = str(directory.relative_to(store.path))
     report, told = _told(bench, booted.report, build.name, workload, directory, place)
     cases = judge(kernel, workload, report, told)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import asdict, dataclass
@@ -79,7 +78,8 @@ def exit_status(run: Run, *, bad_input: bool = False) -> int:
 
 
 class _Runner:
-    """One run under way.  Only the thread that calls `work` submits jobs and changes this object."""
+    """One run under way.  Only the thread that calls `work` submits jobs; a build job adds its own entry to `_builds`
+    (and sets `bad_input`, which is never unset), which is read after the job has ended."""
 
     def __init__(
         self, scenario: Scenario, settings: Settings, host: Host, executor: Executor, store: RunStore, emit: Emit
@@ -94,7 +94,6 @@ class _Runner:
         self._waiting: list[Recipe] = []
         self._under_way: dict[Future[None], Callable[[], None]] = {}
         self._builds: dict[str, KernelBuild] = {}
-        self._lock = threading.Lock()
 
     def emit(self, event: Event) -> None:
         """Pass an event on, and keep it with the results unless it is mere progress."""

@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import metadata
+from pathlib import Path
 from types import FrameType
 
+from orchestrator.data_files import scenarios_dir
 from orchestrator.errors import Problem, ScenarioError
 from orchestrator.host.local import LocalHost
 from orchestrator.outlook import outlook
@@ -30,7 +32,7 @@ from orchestrator.scenario.load import load
 
 def run(arguments: argparse.Namespace) -> int:
     """``orch run``: execute the scenario and print the comparison."""
-    scenario = load(arguments.scenario)
+    scenario = load(_shipped(arguments.scenario))
     settings = Settings(arguments.cache.absolute(), arguments.results, arguments.jobs)
     with (
         _terminable(),
@@ -82,7 +84,7 @@ def check(arguments: argparse.Namespace) -> int:
     problems: list[Problem] = []
     for path in arguments.scenarios:
         try:
-            scenario = load(path)
+            scenario = load(_shipped(path))
         except ScenarioError as error:
             problems += error.problems
             continue
@@ -91,6 +93,12 @@ def check(arguments: argparse.Namespace) -> int:
     if problems:
         raise ScenarioError(tuple(problems))
     return 0
+
+
+def _shipped(path: Path) -> Path:
+    """`path`, or the scenario of that name that came with orch: `scenarios/pud.yaml` works outside a checkout, too."""
+    own = scenarios_dir() / path.name
+    return own if not path.exists() and path.parent in (Path(), Path("scenarios")) and own.exists() else path
 
 
 def _counted(count: int, what: str) -> str:
@@ -105,7 +113,7 @@ def schema(_arguments: argparse.Namespace) -> int:
 
 def plan(arguments: argparse.Namespace) -> int:
     """``orch plan``: the jobs, and what the cache already has; fetches and builds nothing."""
-    scenario = load(arguments.scenario)
+    scenario = load(_shipped(arguments.scenario))
     steps = outlook(LocalHost(), arguments.cache.absolute(), scenario)
     if arguments.json:
         print(json.dumps([{"job": step.job, "outlook": step.text, "cached": step.cached} for step in steps], indent=2))

@@ -3,7 +3,7 @@
 
 Kbuild recompiles every object that includes a header which mentions a changed option (scripts/basic/fixdep.c).  For
 an option tested in <asm/pgtable.h>, such as ARCH_SUPPORTS_PMD_PFNMAP, that is all of them, though the header only
-chooses between two versions of a few inline functions that four files call.
+chooses between two versions of a few inline functions that three files call.
 
 An object is spared only where that is proven from the text: its source does not mention the option, every header
 that does mentions it in #if lines only, what those lines guard are static inline functions and macros only, and

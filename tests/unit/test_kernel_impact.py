@@ -334,6 +334,7 @@ def test_an_affected_object_that_is_not_there_is_no_problem(marked: Toy) -> None
     marked.object("bystander", "int g(void) { return 0; }\n", "include/guarded.h")
     with spare_untouched(marked.tree):
         flip(marked, "X")
+    assert not (marked.build / "caller.o").exists()
     shutil.rmtree(marked.tree)
 
 

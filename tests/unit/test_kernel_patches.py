@@ -115,7 +115,9 @@ def test_the_patch_of_a_series_that_fails_is_the_one_named(tree: Path, tmp_path:
 
 
 def test_no_patches_need_no_git() -> None:
-    check_series(FakeHost(), Path("/nowhere"), (), "base")
+    host = FakeHost()
+    check_series(host, Path("/nowhere"), (), "base")
+    assert not host.calls
 
 
 def test_a_series_that_names_no_existing_patch_says_so(tmp_path: Path) -> None:

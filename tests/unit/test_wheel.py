@@ -38,9 +38,8 @@ def test_the_wheel_carries_all_data(unpacked: Path) -> None:
 
 
 def test_a_scenario_loads_from_the_wheel_alone(unpacked: Path, tmp_path: Path) -> None:
-    scenario = unpacked / "orchestrator/data/scenarios/pud.yaml"
     script = f"import sys; sys.path.insert(0, {str(unpacked)!r}); from orchestrator.cli import main; "
-    script += f"import orchestrator; print(orchestrator.__file__); sys.exit(main(['check', {str(scenario)!r}]))"
+    script += "import orchestrator; print(orchestrator.__file__); sys.exit(main(['check', 'scenarios/pud.yaml']))"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0].startswith(str(unpacked))
