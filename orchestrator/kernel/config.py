@@ -2,7 +2,8 @@
 """Kernel configuration as text: what is asked for, what came out, and why something asked for did not survive.
 
 A configuration is ``make allnoconfig`` with KCONFIG_ALLCONFIG: virtme's minimal requests first (they are wishes: many
-name options that a given kernel does not have), then the scenario's fragments and options, which must all hold.
+name options that a given kernel does not have), then the scenario's fragments and options, which must all hold.  A
+fragment can wish, too, for what some kernels call otherwise or do not have: ``# wish: CONFIG_PROC_SYSCTL=y``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ Option = tuple[str, str]
 
 _SET = re.compile(r"^CONFIG_([A-Za-z0-9_]+)=(.*)$")
 _PLAIN = re.compile(r'^(?:[ymn]|-?\d+|0[xX][0-9A-Fa-f]+|".*")$')
+_WISH = re.compile(r"^# wish: (CONFIG_[A-Za-z0-9_]+=.*)$")
 _UNSET = re.compile(r"^# CONFIG_([A-Za-z0-9_]+) is not set$")
 
 
@@ -61,6 +63,12 @@ def required(fragments: Iterable[Path], options: Iterable[Option]) -> tuple[Opti
         _refuse_strange_lines(fragment, text)
         wanted |= parse(text)
     return tuple((wanted | {name: _quoted(value) for name, value in options}).items())
+
+
+def wishes(fragments: Iterable[Path]) -> dict[str, str]:
+    """What the fragments ask for without insisting on it, by option; a fragment that requires an option outranks it."""
+    lines = [line.strip() for fragment in fragments for line in fragment.read_text().splitlines()]
+    return parse("\n".join(match[1] for line in lines if (match := _WISH.match(line))))
 
 
 def _quoted(value: str) -> str:

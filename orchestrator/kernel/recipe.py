@@ -41,7 +41,7 @@ def compose(kernel: Kernel, tree: SourceTree, virtme: str, toolchain: Toolchain)
         where=kernel.where,
         source=tree,
         patches=tuple(patch for path in kernel.patches for patch in patches.read_series(path)),
-        request=config.to_text(config.parse(virtme) | dict(wanted)),
+        request=config.to_text(config.parse(virtme) | config.wishes(kernel.config) | dict(wanted)),
         required=wanted,
         toolchain=toolchain,
     )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import CommandError, ConfigError
-from orchestrator.kernel.config import parse, required, resolve, to_text, verify, virtme_request
+from orchestrator.kernel.config import parse, required, resolve, to_text, verify, virtme_request, wishes
 from tests.fakes import Answer, Call, FakeHost
 
 KCONFIG = """\
@@ -164,3 +164,16 @@ def test_a_scenarios_text_value_is_quoted_as_kconfig_does() -> None:
         "C": "64",
         "D": '"quoted"',
     }
+
+
+def test_a_wish_is_asked_for_but_not_insisted_on(tmp_path: Path) -> None:
+    """VFIO_GROUP is always there before Linux 6.2, where no option has that name."""
+    fragment = tmp_path / "vfio.config"
+    fragment.write_text("CONFIG_VFIO=y\n# wish: CONFIG_VFIO_GROUP=y\n# wish CONFIG_OTHER=y\n")
+    assert wishes((fragment,)) == {"VFIO_GROUP": "y"}
+    assert required((fragment,), ()) == (("VFIO", "y"),)
+
+
+def test_every_fragment_of_ours_can_be_read() -> None:
+    for fragment in (Path(__file__).parents[2] / "kernels/configs").glob("*.config"):
+        assert required((fragment,), ()), fragment
