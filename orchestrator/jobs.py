@@ -12,6 +12,7 @@ from pathlib import Path
 from orchestrator.errors import InfrastructureError, Interrupted
 from orchestrator.events import Emit, Event, Kind, phase
 from orchestrator.host.base import Host
+from orchestrator.kernel.capability import capability_of
 from orchestrator.kernel.model import KernelBuild, Recipe
 from orchestrator.machine.accelerator import choose_accelerator
 from orchestrator.machine.boot import Booted, boot
@@ -21,10 +22,11 @@ from orchestrator.result.judge import judge
 from orchestrator.result.model import Status, Told, Verdict
 from orchestrator.result.record import BootResult
 from orchestrator.result.store import RunStore
-from orchestrator.scenario.model import Scenario, Workload
+from orchestrator.scenario.model import AlignmentWorkload, Scenario, Workload
 from orchestrator.workload.ktap import parse_ktap
 from orchestrator.workload.measurements import parse_measurements
 from orchestrator.workload.program import KTAP_FILE, MEASUREMENTS_FILE, command
+from orchestrator.workload.tests import tests_of
 from orchestrator.workload.verdicts import Said, setup_failure, verdicts
 
 SHARE = "guest"
@@ -40,13 +42,14 @@ class Bench:
     host: Host
     cache: Path
     root: Path
-    program: Path
+    program: Path | None
     qemu: str
     scenario: Scenario
     emit: Emit
+    jobs: int = 1
 
 
-def boot_kernel(bench: Bench, build: KernelBuild, workload: Workload, store: RunStore, job: str) -> BootResult:
+def boot_kernel(bench: Bench, build: KernelBuild, workload: AlignmentWorkload, store: RunStore, job: str) -> BootResult:
     """Boot `build`, run `workload` in it, and judge what it told.  An infrastructure failure is a result, too."""
     kernel = bench.scenario.kernel(build.name)
     directory = store.directory(job)
@@ -56,46 +59,73 @@ def boot_kernel(bench: Bench, build: KernelBuild, workload: Workload, store: Run
         raise
     except InfrastructureError as error:
         booted = Booted(BootReport(BootEnd.QEMU, 0.0, (str(error),)), "")
-    for warning in booted.report.warnings:
-        bench.emit(Event(build.name, f"boot {workload.name}", Kind.NOTE, f"the guest kernel warned: {warning}"))
+    tell_warnings(bench, build.name, workload, booted)
     place = str(directory.relative_to(store.path))
     report, told = _told(bench, booted.report, build.name, workload, directory, place)
-    cases = judge(kernel, workload, report, told)
+    cases = judge(kernel, workload, report, replace(told, capability=capability_of(build, kernel.can)))
     return BootResult(build.name, workload.name, workload.device, report, cases, told.measurements)
 
 
-def _boot(bench: Bench, build: KernelBuild, workload: Workload, store: RunStore, directory: Path) -> Booted:
+def tell_warnings(bench: Bench, kernel: str, workload: Workload, booted: Booted) -> None:
+    """Emit a note for every warning of the guest kernel."""
+    for warning in booted.report.warnings:
+        bench.emit(Event(kernel, f"boot {workload.name}", Kind.NOTE, f"the guest kernel warned: {warning}"))
+
+
+def _boot(bench: Bench, build: KernelBuild, workload: AlignmentWorkload, store: RunStore, directory: Path) -> Booted:
+    address = guest_addresses(bench.scenario.devices)[workload.device]
+    argv = command(workload, address, f"{GUEST_PROGRAM}/alignment", GUEST_SHARE)
+    guest = Guest(bench.root, bench.program or bench.root, shlex.join(argv))
+    return boot_guest(bench, build, workload, guest, store, directory)
+
+
+@dataclass(frozen=True)
+class Guest:
+    """What is in a guest, and what runs in it: see `machine.model.Boot`."""
+
+    root: Path
+    program: Path
+    command: str
+    exports: tuple[tuple[str, Path], ...] = ()
+
+
+def boot_guest(
+    bench: Bench, build: KernelBuild, workload: Workload, guest: Guest, store: RunStore, directory: Path
+) -> Booted:
+    """Boot `build` with `guest` in it, for `workload`; its share and its console are kept in `directory`.
+
+    Raises InfrastructureError where no accelerator can be found or virtme-ng cannot be started.
+    """
     machine = bench.scenario.machine
     accelerator = choose_accelerator(
         bench.host, bench.cache, machine.accelerator, build.image, bench.root, bench.qemu, bench.emit
     )
     store.describe(accelerator=f"{accelerator.name} ({accelerator.reason})")
-    address = guest_addresses(bench.scenario.devices)[workload.device]
-    argv = command(workload, address, f"{GUEST_PROGRAM}/alignment", GUEST_SHARE)
     plan = Boot(
         image=build.image,
-        root=bench.root,
+        root=guest.root,
         share=directory / SHARE,
-        program=bench.program,
-        command=shlex.join(argv),
+        program=guest.program,
+        command=guest.command,
         machine=machine,
         devices=bench.scenario.devices,
         accelerator=accelerator.name,
         timeout=workload.timeout,
+        exports=guest.exports,
     )
     with phase(bench.emit, build.name, f"boot {workload.name}", f"under {accelerator.name}") as progress:
         return boot(bench.host, plan, directory / "console.log", bench.cache / "vng-home", progress)
 
 
 def _told(
-    bench: Bench, report: BootReport, kernel: str, workload: Workload, directory: Path, place: str
+    bench: Bench, report: BootReport, kernel: str, workload: AlignmentWorkload, directory: Path, place: str
 ) -> tuple[BootReport, Told]:
     """What the workload left in the share, and the report with evidence as paths in the run directory."""
     devices = {address: name for name, address in guest_addresses(bench.scenario.devices).items()}
     share = f"{place}/{SHARE}"
     tap = parse_ktap(_read(directory / SHARE / KTAP_FILE))
     address = guest_addresses(bench.scenario.devices)[workload.device]
-    said = verdicts(tap, address, [p.value for p in workload.placements], f"{share}/{KTAP_FILE}")
+    said = verdicts(tap, address, tests_of(workload), f"{share}/{KTAP_FILE}")
     measured = parse_measurements(
         _read(directory / SHARE / MEASUREMENTS_FILE),
         kernel=kernel,
@@ -103,7 +133,7 @@ def _told(
         devices=devices,
         path=f"{share}/{MEASUREMENTS_FILE}",
     )
-    program = {(v.bar, v.placement): Verdict(_STATUS_OF_SAID[v.said], v.reason, v.evidence) for v in said}
+    program = {(v.bar, v.test): Verdict(_STATUS_OF_SAID[v.said], v.reason, v.evidence) for v in said}
     told = Told(measured.measurements, program, f"{share}/{KTAP_FILE}")
     problems = tuple(filter(None, (setup_failure(tap), *(str(problem) for problem in measured.problems))))
     lines = (*problems, *report.lines) if report.end is BootEnd.WORKLOAD or measured.problems else report.lines

@@ -12,9 +12,10 @@ from orchestrator.kernel import config, source
 from orchestrator.kernel.cache import KernelCache
 from orchestrator.kernel.model import Recipe
 from orchestrator.kernel.recipe import compose, virtme_configkernel
+from orchestrator.kernel.selftests import has_selftests
 from orchestrator.kernel.toolchain import detect
 from orchestrator.plan import boot_id, build_id, leaders
-from orchestrator.scenario.model import Scenario
+from orchestrator.scenario.model import Scenario, SelftestsWorkload, Workload
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ def outlook(host: Host, cache: Path, scenario: Scenario) -> tuple[Step, ...]:
     for kernel in scenario.kernels:
         tree = source.peek(host, cache, kernel.source)
         recipes[kernel.name] = compose(kernel, tree, request, toolchain) if tree else None
-    return (*_builds(KernelCache(cache), recipes), *_boots(scenario))
+    store = KernelCache(cache)
+    return (*_builds(store, recipes), *_boots(store, scenario, recipes))
 
 
 def _builds(cache: KernelCache, recipes: dict[str, Recipe | None]) -> Iterator[Step]:
@@ -60,7 +62,17 @@ def _builds(cache: KernelCache, recipes: dict[str, Recipe | None]) -> Iterator[S
             yield Step(build_id(name), f"build from the tree of '{leader.name}', once that is built")
 
 
-def _boots(scenario: Scenario) -> Iterator[Step]:
+def _boots(cache: KernelCache, scenario: Scenario, recipes: dict[str, Recipe | None]) -> Iterator[Step]:
     for kernel in scenario.kernels:
         for workload in scenario.workloads:
-            yield Step(boot_id(kernel.name, workload.name), f"boot, at most {workload.timeout:g} s")
+            first = _first(cache, workload, recipes[kernel.name])
+            yield Step(boot_id(kernel.name, workload.name), f"{first}boot, at most {workload.timeout:g} s")
+
+
+def _first(cache: KernelCache, workload: Workload, recipe: Recipe | None) -> str:
+    """What has to be built before a workload can boot: selftests come from the kernel's own source."""
+    if not isinstance(workload, SelftestsWorkload):
+        return ""
+    if recipe and has_selftests(cache, recipe, workload.targets):
+        return "cached selftests, "
+    return f"build the selftests {', '.join(workload.targets)}, "

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from orchestrator.kernel.model import Recipe
 from orchestrator.result.record import Job, JobKind
-from orchestrator.scenario.model import Scenario
+from orchestrator.scenario.model import AlignmentWorkload, Scenario, Workload
 
 
 def build_id(kernel: str) -> str:
@@ -29,6 +30,17 @@ def jobs(scenario: Scenario) -> tuple[Job, ...]:
         for workload in scenario.workloads
     )
     return (*builds, *boots)
+
+
+def seeded(scenario: Scenario, seed: int) -> Scenario:
+    """`scenario` with `seed` for every workload that names none, so that all kernels of a run meet the same luck."""
+    return replace(scenario, workloads=tuple(_seeded(workload, seed) for workload in scenario.workloads))
+
+
+def _seeded(workload: Workload, seed: int) -> Workload:
+    if isinstance(workload, AlignmentWorkload) and workload.seed is None:
+        return replace(workload, seed=seed)
+    return workload
 
 
 def leaders(recipes: Iterable[Recipe]) -> Iterator[Recipe]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import asdict, dataclass
@@ -21,12 +22,13 @@ from orchestrator.kernel.model import KernelBuild, Recipe
 from orchestrator.kernel.recipe import recipes
 from orchestrator.machine.accelerator import qemu_version
 from orchestrator.machine.rootfs import guest_root
-from orchestrator.plan import boot_id, build_id, jobs, leaders
+from orchestrator.plan import boot_id, build_id, jobs, leaders, seeded
 from orchestrator.report import junit
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.record import BootResult, Run, RunStatus
 from orchestrator.result.store import RunStore
-from orchestrator.scenario.model import Scenario, Workload
+from orchestrator.scenario.model import AlignmentWorkload, Scenario, Workload
+from orchestrator.suites import boot_suite
 from orchestrator.workload.program import compile_program
 
 
@@ -46,6 +48,7 @@ def run_scenario(scenario: Scenario, settings: Settings, host: Host, executor: E
     anything is built, InfrastructureError where nothing could be done at all, and KeyboardInterrupt after having
     stopped every process and closed the run's directory.
     """
+    scenario = seeded(scenario, secrets.randbits(32))
     store = RunStore.create(settings.results, scenario, jobs(scenario), views={"junit.xml": junit.render})
     runner = _Runner(scenario, settings, host, executor, store, emit)
     try:
@@ -128,9 +131,16 @@ class _Runner:
             "host_kernel": f"{os.uname().sysname} {os.uname().release}",
         }
         self.store.describe(host=self.host.name, tools=tools)
-        program = compile_program(self.host, self.settings.cache)
         root = guest_root(self.host, self.settings.cache)
-        return Bench(self.host, self.settings.cache, root, program.parent, qemu, self.scenario, self.emit)
+        return Bench(
+            self.host, self.settings.cache, root, self._program(), qemu, self.scenario, self.emit, self.settings.jobs
+        )
+
+    def _program(self) -> Path | None:
+        """The directory of the alignment program, None where no workload needs it."""
+        if not any(isinstance(workload, AlignmentWorkload) for workload in self.scenario.workloads):
+            return None
+        return compile_program(self.host, self.settings.cache).parent
 
     def _submit(self, job: Callable[[], None], then: Callable[[], None]) -> None:
         self._under_way[self.executor.submit(job)] = then
@@ -155,10 +165,10 @@ class _Runner:
             if build is None:
                 self.store.skip_job(job, "its kernel did not build")
             else:
-                self._submit_boot(build, workload, job)
+                self._submit_boot(build, recipe, workload, job)
 
-    def _submit_boot(self, build: KernelBuild, workload: Workload, job: str) -> None:
-        self._submit(lambda: self._boot(build, workload, job), lambda: None)
+    def _submit_boot(self, build: KernelBuild, recipe: Recipe, workload: Workload, job: str) -> None:
+        self._submit(lambda: self._boot(build, recipe, workload, job), lambda: None)
 
     def _build(self, recipe: Recipe) -> None:
         """The build job: whatever goes wrong in it is a case of this kernel, and the others go on."""
@@ -180,8 +190,12 @@ class _Runner:
             self.emit(Event(recipe.name, "build", Kind.NOTE, str(error)))
         self.store.end_build(job, facts, seconds=monotonic() - begun, failure=failure)
 
-    def _boot(self, build: KernelBuild, workload: Workload, job: str) -> None:
+    def _boot(self, build: KernelBuild, recipe: Recipe, workload: Workload, job: str) -> None:
         begun = monotonic()
         self.store.start_job(job)
-        result: BootResult = boot_kernel(self.bench, build, workload, self.store, job)
+        result: BootResult = (
+            boot_kernel(self.bench, build, workload, self.store, job)
+            if isinstance(workload, AlignmentWorkload)
+            else boot_suite(self.bench, build, recipe, workload, self.store, job)
+        )
         self.store.end_boot(job, result, seconds=monotonic() - begun)

@@ -12,10 +12,13 @@ from pathlib import Path
 from orchestrator.host.base import Completed, Host
 from orchestrator.host.record import shell_line
 from orchestrator.machine.console import Finding, find_end, warnings
+from orchestrator.machine.devices import memory_file
 from orchestrator.machine.model import GUEST_SHARE, Boot, BootEnd, BootReport
 from orchestrator.machine.vng import vng_argv, vng_environment
 
 STATUS_FILE = "status"
+TAINT_BEFORE = "tainted.before"
+TAINT_AFTER = "tainted.after"
 
 Progress = Callable[[str], None]
 """Told, in a few words, what is happening now."""
@@ -27,10 +30,10 @@ _GUEST_SCRIPT = """\
 cd {share}
 cat /proc/version > version
 cat /proc/cmdline > cmdline
-cat /proc/sys/kernel/tainted > tainted.before
+cat /proc/sys/kernel/tainted > {before}
 {command}
 echo $? > {status}
-cat /proc/sys/kernel/tainted > tainted.after
+cat /proc/sys/kernel/tainted > {after}
 sync
 """
 
@@ -52,21 +55,36 @@ def boot(host: Host, plan: Boot, console: Path, home: Path, progress: Progress) 
     """
     prepare_home(home)
     plan.share.mkdir(parents=True, exist_ok=True)
-    script = _GUEST_SCRIPT.format(share=GUEST_SHARE, command=plan.command, status=STATUS_FILE)
-    (plan.share / "run.sh").write_text(script)
+    (plan.share / "run.sh").write_text(_script(plan.command))
     argv, env = vng_argv(replace(plan, command=f"sh {GUEST_SHARE}/run.sh")), vng_environment(home)
     console.with_name("command.sh").write_text("#!/bin/sh\n" + shell_line(argv, None, env) + "\n")
-    done = host.run(argv, env=env, timeout=plan.timeout, log=console, on_line=_Watch(progress))
+    try:
+        done = host.run(argv, env=env, timeout=plan.timeout, log=console, on_line=_Watch(progress))
+    finally:
+        for device in plan.devices:
+            memory_file(device, plan.share.parent).unlink(missing_ok=True)
     return conclude(done, console, plan.share)
+
+
+def _script(command: str) -> str:
+    return _GUEST_SCRIPT.format(
+        share=GUEST_SHARE, command=command, status=STATUS_FILE, before=TAINT_BEFORE, after=TAINT_AFTER
+    )
 
 
 def conclude(done: Completed, console: Path, share: Path) -> Booted:
     """What a boot that ended as `done` comes to, from its console and from what the guest left in `share`."""
     log = console.read_text(errors="replace") if console.exists() else done.output
-    finding = find_end(log, timed_out=done.timed_out, workload_status=_workload_status(share))
-    evidence = f"{console.name}:{max(finding.line, 1)}"
-    report = BootReport(finding.end, done.seconds, _lines(finding, done), evidence, warnings(log))
+    finding = find_end(log, timed_out=done.timed_out, workload_status=_number(share / STATUS_FILE))
+    warned = warnings(log)
+    evidence = f"{console.name}:{finding.line or _line_of(warned[:1], log) or 1}"
+    report = BootReport(finding.end, done.seconds, _lines(finding, done), evidence, warned, _taint(share))
     return Booted(report, _read(share / "version").strip())
+
+
+def _line_of(lines: tuple[str, ...], log: str) -> int:
+    """The number, from 1, of the first line of `log` that is one of `lines`; 0 where none is."""
+    return next((number for number, line in enumerate(log.splitlines(), 1) if line.strip() in lines), 0)
 
 
 class _Watch:
@@ -86,8 +104,14 @@ def _lines(finding: Finding, done: Completed) -> tuple[str, ...]:
     return finding.lines
 
 
-def _workload_status(share: Path) -> int | None:
-    text = _read(share / STATUS_FILE).strip()
+def _taint(share: Path) -> tuple[int, int] | None:
+    before, after = _number(share / TAINT_BEFORE), _number(share / TAINT_AFTER)
+    return None if before is None or after is None else (before, after)
+
+
+def _number(path: Path) -> int | None:
+    """The number that the guest left in a file; None where it left none, or died while it wrote."""
+    text = _read(path).strip()
     return int(text) if text.isdigit() else None
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from orchestrator.scenario.model import Device
 
@@ -28,9 +29,37 @@ def guest_addresses(devices: Iterable[Device]) -> dict[str, str]:
     return {device.name: guest_address(position) for position, device in enumerate(devices)}
 
 
-def qemu_devices(devices: Iterable[Device]) -> Iterator[str]:
-    """QEMU's arguments that put every device at its guest address."""
+def qemu_devices(devices: Iterable[Device], scratch: Path) -> Iterator[str]:
+    """QEMU's arguments that put every device at its guest address; RAM behind a BAR is a sparse file in `scratch`."""
     for position, device in enumerate(devices):
         slot = guest_address(position).split(":")[2].split(".")[0]
-        # pci-testdev's `membar` is its BAR 2, 64-bit and prefetchable (QEMU hw/misc/pci-testdev.c).
-        yield from ("-device", f"{device.model},membar={device.bar_size},bus=pcie.0,addr=0x{slot}")
+        if device.model == "ivshmem-plain":
+            memory = f"memory-backend-file,id={device.name},share=on,mem-path={memory_file(device, scratch)}"
+            yield from ("-object", f"{memory},size={device.bar_size}")
+        if _in_subsystem(device):
+            yield from ("-device", f"nvme-subsys,id={device.name}-subsys")
+        own = ",".join((device.model, *_properties(device), "bus=pcie.0", f"addr=0x{slot}"))
+        yield from ("-device", own)
+
+
+def _in_subsystem(device: Device) -> bool:
+    """Whether QEMU must be given an NVMe subsystem for this device: it takes virtual functions in one only."""
+    names = dict(device.properties)
+    return device.model == "nvme" and "sriov_max_vfs" in names and "subsys" not in names
+
+
+def memory_file(device: Device, scratch: Path) -> Path:
+    """The sparse file behind the BAR of an ivshmem device; QEMU makes it, and leaves it."""
+    return scratch / f"{device.name}.memory"
+
+
+def _properties(device: Device) -> Iterator[str]:
+    """The properties of a device in QEMU's syntax, in which a comma is written twice."""
+    if device.model == "pci-testdev":
+        # Its BAR 2 is 64-bit and prefetchable (QEMU hw/misc/pci-testdev.c).
+        yield f"membar={device.bar_size}"
+    if device.model == "ivshmem-plain":
+        yield f"memdev={device.name}"
+    if _in_subsystem(device):
+        yield f"subsys={device.name}-subsys"
+    yield from (f"{name}={value.replace(',', ',,')}" for name, value in device.properties)

@@ -29,6 +29,7 @@ class Boot:
 
     `image` is the kernel, `root` the guest's root file system, `share` the directory that the guest writes to,
     `program` the directory with the workload, `command` a line of shell for the guest.  `timeout` is in seconds.
+    `exports` are further directories that the guest sees, read-only: where it does, and where they are on the host.
     """
 
     image: Path
@@ -40,6 +41,7 @@ class Boot:
     devices: tuple[Device, ...]
     accelerator: str
     timeout: float
+    exports: tuple[tuple[str, Path], ...] = ()
 
 
 class BootEnd(StrEnum):
@@ -62,7 +64,8 @@ class BootEnd(StrEnum):
 class BootReport:
     """How one boot ended: `lines` show it (from the console or QEMU), `evidence` says where they stand.
 
-    `seconds` is wall-clock time.  `warnings` are WARN lines of a guest kernel that went on.
+    `seconds` is wall-clock time.  `warnings` are WARN lines of a guest kernel that went on.  `taint` is the guest
+    kernel's before and after the workload, None where it did not tell both.
     """
 
     end: BootEnd
@@ -70,3 +73,4 @@ class BootReport:
     lines: tuple[str, ...] = ()
     evidence: str = ""
     warnings: tuple[str, ...] = ()
+    taint: tuple[int, int] | None = None

@@ -34,6 +34,7 @@ def vng_argv(boot: Boot) -> tuple[str, ...]:
     argv += ["--cpus", str(boot.machine.cpus), "--memory", f"{boot.machine.memory >> 20}M", "--name", "orch"]
     argv += ["--root", str(boot.root), "--user", "root"]
     argv += ["--rodir", f"{GUEST_PROGRAM}={boot.program}", "--rwdir", f"{GUEST_SHARE}={boot.share}"]
+    argv += [word for guest, own in boot.exports for word in ("--rodir", f"{guest}={own}")]
     argv += [word for argument in _KERNEL_ARGUMENTS for word in ("--append", argument)]
     argv += [f"--qemu-opts={shlex.join(qemu_arguments(boot))}", "--exec", boot.command]
     return tuple(argv)
@@ -52,7 +53,7 @@ def qemu_arguments(boot: Boot) -> tuple[str, ...]:
         _CPU[boot.accelerator],
         "-device",
         "intel-iommu,intremap=on,caching-mode=on",
-        *qemu_devices(boot.devices),
+        *qemu_devices(boot.devices, boot.share.parent),
     )
 
 

@@ -6,8 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.result.compare import Block, Comparison, Row
-from orchestrator.result.model import NO_BAR, Case
+from orchestrator.result.cost import per_gib
+from orchestrator.result.model import NO_BAR, Case, Status
 from orchestrator.result.record import Run
+from orchestrator.result.suites import Suite, SuiteRow, compare_suites
 
 FORMAT = 1
 """Raised when a key changes its meaning or goes; new keys may come without."""
@@ -23,6 +25,7 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
         "run": _run(comparison.run),
         "counts": {str(status): count for status, count in comparison.run.counts.items()},
         "blocks": [_block(block) for block in comparison.blocks],
+        "suites": [_suite(suite) for suite in compare_suites(comparison.run)],
         "cases": [_case(case) for case in comparison.run.cases],
     }
 
@@ -50,7 +53,7 @@ def _block(block: Block) -> dict[str, Any]:
         "workload": block.place.workload,
         "device": block.place.device,
         "bar": None if block.place.bar == NO_BAR else block.place.bar,
-        "placement": block.place.placement or None,
+        "test": block.place.test or None,
         "length": block.length,
         "rows": [_row(row) for row in block.rows],
     }
@@ -66,9 +69,30 @@ def _row(row: Row) -> dict[str, Any]:
         "note": reading.note,
         "evidence": reading.evidence,
         "measurements": {name: {"value": m.value, "unit": m.unit, "exact": m.exact} for name, m in numbers},
+        "per_gib": per_gib(reading.values),
         "changes": {
             one.check: {"change": str(one.change), "base": one.base, "variant": one.variant} for one in row.changes
         },
+    }
+
+
+def _suite(suite: Suite) -> dict[str, Any]:
+    return {
+        "workload": suite.workload,
+        "device": suite.device or None,
+        "what": suite.what,
+        "rows": [_suite_row(row) for row in suite.rows],
+    }
+
+
+def _suite_row(row: SuiteRow) -> dict[str, Any]:
+    return {
+        "kernel": row.kernel,
+        "status": row.status,
+        "change": row.change,
+        "counts": {str(status): row.counts[status] for status in Status if status in row.counts},
+        "note": row.note,
+        "changes": {one.name: {"change": one.change, "base": one.base, "variant": one.variant} for one in row.changes},
     }
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The two tables of a place: what was counted exactly, and what was timed."""
+"""The table of a place: where each kernel mapped it, how, and how that compares with the base."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
 from orchestrator.report.table import Cell, Column, lay_out
-from orchestrator.report.text import fit, format_ns, format_ratio, one_line, paint
+from orchestrator.report.text import fit, one_line, paint
 from orchestrator.result.compare import Block, Change, Row, measured
 from orchestrator.result.model import NO_BAR
 from orchestrator.result.record import Run
@@ -14,7 +14,6 @@ from orchestrator.scenario.model import Placement
 from orchestrator.scenario.units import format_size
 
 _ABSENT = "-"
-_TIMED = ("touch_time", "dma_time")
 _PLACEMENTS: Mapping[str, str] = {
     Placement.KERNEL: "mmap with NULL hint",
     Placement.QEMU: "size-aligned, at most 1 GiB",
@@ -26,43 +25,38 @@ _PLACEMENTS: Mapping[str, str] = {
 def exact_table(run: Run, block: Block, width: int, color: bool) -> list[str]:
     """The lines of a place's heading and table, with notes below the rows that need one."""
     table = lay_out(_exact_columns(block), width, color)
-    lines = [*_heading(run, block, width, color), *table.header]
+    lines = [*heading(run, block, width, color), *table.header]
     for row, line in zip(block.rows, table.rows, strict=True):
         lines += [line, *(fit(f"  {note}", width) for note in _notes(row))]
     return lines
 
 
-def timed_table(run: Run, block: Block, width: int, color: bool) -> list[str]:
-    """The lines of a place's times, each with its ratio to the base; none where nothing was timed."""
-    if not any(name in row.reading.values for row in block.rows for name in _TIMED):
-        return []
-    columns = (
-        Column("kernel", tuple(Cell(row.kernel) for row in block.rows), left=True),
-        Column("time", _times(block, "touch_time"), above="touch"),
-        Column("to base", _ratios(block, "touch_time"), above="ratio"),
-        Column("time", _times(block, "dma_time"), above="DMA map"),
-        Column("to base", _ratios(block, "dma_time"), above="ratio"),
-    )
-    table = lay_out(columns, width, color)
-    return [*_heading(run, block, width, color), *table.header, *table.rows]
+def heading(run: Run, block: Block, width: int, color: bool) -> list[str]:
+    """A line that says what was mapped: device, BAR, offset, length, placement or test.
 
-
-def _heading(run: Run, block: Block, width: int, color: bool) -> list[str]:
-    """What was mapped: device, BAR, offset, length, placement; the workload only where there are several."""
+    The workload is named only where there are several.
+    """
     place = block.place
     parts = [f"{place.device} BAR{place.bar}" if place.bar != NO_BAR else f"{place.device}: nothing was reported"]
-    offset = run.scenario.workloads.get(place.workload, {}).get("offset")
-    if isinstance(offset, int) and offset:
+    offset = _offset(run, block)
+    if offset:
         parts.append(f"offset {format_size(offset)}")
     if block.length is not None:
         parts.append(format_size(block.length))
     if len(run.scenario.workloads) > 1:
         parts.append(f"workload {place.workload}")
-    if place.placement:
-        parts.append(f"placement {place.placement}")
-    explained = f"{', '.join(parts)} ({_PLACEMENTS.get(place.placement, '')})".removesuffix(" ()")
+    if place.test:
+        parts.append(f"{'placement' if place.test in _PLACEMENTS else 'test'} {place.test}")
+    explained = f"{', '.join(parts)} ({_PLACEMENTS.get(place.test, '')})".removesuffix(" ()")
     text = explained if len(explained) <= width else ", ".join(parts)
     return [paint(fit(text, width), "bold", color)]
+
+
+def _offset(run: Run, block: Block) -> int:
+    """Where in the BAR the range begins: as it was measured, or else as the scenario asks."""
+    measured_at = (row.reading.values["offset"].value for row in block.rows if "offset" in row.reading.values)
+    asked = run.scenario.workloads.get(block.place.workload, {}).get("offset")
+    return next(measured_at, asked if isinstance(asked, int) else 0)
 
 
 def _exact_columns(block: Block) -> tuple[Column, ...]:
@@ -114,14 +108,3 @@ def _notes(row: Row) -> list[str]:
     entries = row.reading.entries
     mixed = [f"entries: {entries}"] if entries and entries.total and not entries.pure else []
     return mixed + ([one_line(row.reading.note)] if row.reading.note else [])
-
-
-def _times(block: Block, name: str) -> tuple[Cell, ...]:
-    values = [row.reading.values.get(name) for row in block.rows]
-    return tuple(Cell(format_ns(value.value) if value else _ABSENT) for value in values)
-
-
-def _ratios(block: Block, name: str) -> tuple[Cell, ...]:
-    values = [row.reading.values.get(name) for row in block.rows]
-    base = values[0].value if values[0] else 0
-    return (Cell(""), *(Cell(format_ratio(value.value, base) if value else _ABSENT) for value in values[1:]))

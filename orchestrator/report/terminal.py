@@ -5,25 +5,31 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from orchestrator.report.blocks import exact_table, timed_table
+from orchestrator.report.blocks import exact_table
+from orchestrator.report.costs import TITLE, cost_table
+from orchestrator.report.matrix import is_further, matrices
+from orchestrator.report.suites import suite_table
 from orchestrator.report.text import one_line, paint, wrap
 from orchestrator.result.compare import Comparison
 from orchestrator.result.model import Case, Status
 from orchestrator.result.record import Run, RunStatus
+from orchestrator.result.suites import compare_suites
 
 _INDENT = " " * 9
 
 
 def render(comparison: Comparison, width: int = 80, color: bool = False) -> str:
-    """The whole report: tables per place, times, what is not as expected, and the summary, with a final newline.
+    """The whole report: tables per place, costs, what is not as expected, and the summary, with a final newline.
 
     Lines are at most `width` characters (60 is the least that makes sense), but for paths, which are never cut.
     """
     run = comparison.run
     sections = [
         _title(run, width, color),
-        *(exact_table(run, block, width, color) for block in comparison.blocks),
-        *_timed(comparison, width, color),
+        *(exact_table(run, block, width, color) for block in comparison.blocks if not is_further(block)),
+        *matrices(comparison.blocks, width, color),
+        *_costs(comparison, width, color),
+        *(suite_table(suite, width, color) for suite in compare_suites(run)),
         _unexpected(comparison, width, color),
         [_summary(run, color), str(run.path)],
     ]
@@ -52,17 +58,17 @@ def _unfinished(run: Run) -> str:
     return f"{len(run.unfinished)} of {len(run.jobs)} jobs {so_far}"
 
 
-def _timed(comparison: Comparison, width: int, color: bool) -> list[list[str]]:
-    tables = [timed_table(comparison.run, block, width, color) for block in comparison.blocks]
-    if not any(tables):
-        return []
-    warning = "Timed: noisy, and comparable within this run only; no verdict rests on it."
-    return [wrap(warning, width), *tables]
+def _costs(comparison: Comparison, width: int, color: bool) -> list[list[str]]:
+    tables = [cost_table(comparison.run, block, width, color) for block in comparison.blocks if not is_further(block)]
+    return [wrap(TITLE, width), *tables] if any(tables) else []
 
 
 def _unexpected(comparison: Comparison, width: int, color: bool) -> list[str]:
-    """The cases that are not as expected; those left unmeasured for one and the same reason stand together."""
-    cases = comparison.unexpected
+    """The cases that are not as expected, without those of suites, which show their own.
+
+    Those left unmeasured for one and the same reason stand together.
+    """
+    cases = [case for case in comparison.unexpected if case.id.workload not in comparison.run.suites]
     lines = [paint("Not as expected:", "bold", color)] if cases else []
     for _, group in groupby(cases, key=_cause):
         together = list(group)
@@ -86,7 +92,7 @@ def _cases(cases: list[Case], width: int, color: bool) -> list[str]:
 
 
 def _told(case: Case) -> str:
-    if case.expected and case.measured and case.status is Status.FAIL:
+    if case.id.check != "oracle" and case.expected and case.measured and case.status is Status.FAIL:
         return f"expected {case.expected}, measured {case.measured}"
     return case.message
 

@@ -83,6 +83,7 @@ def decode_boot(data: Mapping[str, Any]) -> BootResult:
                 "end": BootEnd(boot["end"]),
                 "lines": tuple(boot["lines"]),
                 "warnings": tuple(boot.get("warnings", ())),
+                "taint": tuple(boot["taint"]) if boot.get("taint") else None,
             }
         ),
         cases=tuple(decode_case(case) for case in data["cases"]),

@@ -7,20 +7,25 @@ is a fix even if both do what the scenario expects of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from orchestrator.result.entries import Entries
-from orchestrator.result.judge import OWN_FAULTS
+from orchestrator.result.checks import OWN_FAULTS
+from orchestrator.result.levels import proven, rank
 from orchestrator.result.model import Case, Status
 from orchestrator.result.reading import Place, Reading, places, read
 from orchestrator.result.record import Run
+from orchestrator.scenario.model import Capability
 from orchestrator.scenario.units import format_size
+from orchestrator.workload.entries import Entries
 
-CHECKS = ("alignment", "level", "entries", "faults", "dma_faults", "run", "boot")
+CHECKS = ("alignment", "level", "entries", "faults", "dma_faults", "run", "oracle", "log", "boot")
 """What is compared: the checks of `result.judge`, whether or not an expectation states them, and the boot's end."""
+
+_BY_STATUS = ("run", "oracle", "log")
+"""The checks without a number of their own: their status is all that they measure."""
 
 
 class Change(StrEnum):
@@ -125,6 +130,12 @@ _WORST_FIRST = (
 def worst_status(reading: Reading) -> Status | None:
     """The worst status of a reading's cases and of its boot's end; None where there was no boot and no case."""
     found = {case.status for case in reading.cases} | ({reading.end} if reading.end else set())
+    return worst_of(found)
+
+
+def worst_of(statuses: Iterable[Status]) -> Status | None:
+    """The worst of `statuses`; None where there are none."""
+    found = set(statuses)
     return next((status for status in _WORST_FIRST if status in found), None)
 
 
@@ -168,10 +179,10 @@ def _change(check: str, base: Reading, variant: Reading) -> Change | None:
 
 
 def _uneventful(check: str, before: _Outcome | None, after: _Outcome | None) -> bool:
-    """Two boots with a good end are nothing to tell; nor is any check that neither side came to."""
+    """Two boots with a good end, or clean logs, are nothing to tell; nor is any check that neither side came to."""
     if before is None or after is None:
         return False
-    boring = Status.PASS if check == "boot" else None
+    boring = Status.PASS if check in ("boot", "log") else None
     return before.status is boring and after.status is boring
 
 
@@ -179,7 +190,7 @@ def _outcome(check: str, reading: Reading) -> _Outcome | None:
     """How `check` fared; None where a good boot simply has no such check."""
     if check == "boot":
         return _Outcome(reading.end)
-    if check != "run" and measured(check, reading):
+    if check not in _BY_STATUS and measured(check, reading):
         return _Outcome(Status.PASS)
     case = reading.case(check)
     if case:
@@ -189,17 +200,23 @@ def _outcome(check: str, reading: Reading) -> _Outcome | None:
 
 def measured(check: str, reading: Reading) -> str:
     """What `check` measured, ready to print: a number, a level, a status; empty where nothing was measured."""
-    if check in ("run", "boot"):
-        case = reading.case("run")
-        status = reading.end if check == "boot" else case.status if case else None
-        return status or ""
+    if check == "boot":
+        return reading.end or ""
+    if check in _BY_STATUS:
+        case = reading.case(check)
+        return case.status if case else ""
     if check in ("level", "entries"):
-        entries = reading.entries
-        return "" if entries is None else str(entries) if check == "level" else str(entries.total)
+        return _level(reading) if check == "level" else str(reading.entries.total) if reading.entries else ""
     one = reading.values.get(check)
     if one is None:
         return ""
     return format_size(one.value) if check == "alignment" else str(one.value)
+
+
+def _level(reading: Reading) -> str:
+    """The levels in use, or the level that many addresses prove possible."""
+    many = proven(reading.place.test, reading.numbers, Capability())
+    return str(reading.entries or many or "")
 
 
 _Key = TypeVar("_Key", int, tuple[int, int], tuple[tuple[int, int], int])
@@ -217,6 +234,9 @@ def _by_alignment(base: Reading, variant: Reading) -> Change:
 
 
 def _by_level(base: Reading, variant: Reading) -> Change:
+    many = [proven(one.place.test, one.numbers, Capability()) for one in (base, variant)]
+    if many[0] and many[1]:
+        return _ordered(rank(many[0].level), rank(many[1].level))
     before, after = _entries(base), _entries(variant)
     if before.pure and before.pure is after.pure:
         return Change.UNCHANGED
@@ -235,11 +255,14 @@ def _by_faults(name: str) -> Callable[[Reading, Reading], Change]:
     """Entries decide, and then the faults beyond one per entry.
 
     Linux before 6.12 fills a whole mapping with PTEs on its first fault, so that a lone fault is the worst case, and
-    no better than one fault for each of the same PTEs.  What is worse is to take several faults for one entry.
+    no better than one fault for each of the same PTEs.  What is worse is to take several faults for one entry.  Where
+    a test counts no entries, no number of faults is better than another.
     """
 
     def order(base: Reading, variant: Reading) -> Change:
         before, after = base.entries, variant.entries
+        if before is None and after is None:
+            return Change.UNCHANGED
         if before is None or after is None:
             same = base.values[name].value == variant.values[name].value
             return Change.UNCHANGED if same else Change.INCOMPLETE

@@ -1,47 +1,36 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Expectation + measurements + the boot's end → cases.  Pure: no file is read or written here.
+"""Expectation + prediction + measurements + the boot's end → cases.  Pure: no file is read or written here.
 
-Where a number is missing, the status says why: the program skipped the placement (SKIP), the program failed
-(FAIL), the boot ended early (CRASH, TIMEOUT, ERROR), or the workload broke its promise (ERROR).
+Where a number is missing, the status says why: the program skipped the test (SKIP), the program failed (FAIL), the
+boot ended early (CRASH, TIMEOUT, ERROR), or the workload broke its promise (ERROR).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.machine.model import BootEnd, BootReport
-from orchestrator.result.entries import Entries, entries_of
+from orchestrator.result.checks import Check, Finding, checks_of
+from orchestrator.result.levels import Numbers
+from orchestrator.result.log import TIMESTAMP, log_case
 from orchestrator.result.model import Case, CaseId, Status, Told, Verdict, status_of_end
-from orchestrator.scenario.model import AlignmentWorkload, Expectation, Kernel, Placement
-from orchestrator.scenario.units import format_size
+from orchestrator.result.xfail import with_xfail
+from orchestrator.scenario.model import AlignmentWorkload, Expectation, Kernel, Workload
 from orchestrator.workload.model import Measurement
-
-OWN_FAULTS = 8
-"""Faults that the workload may take of its own (stack, libc, the counters' page) while it counts those of a mapping.
-
-A count passes from the expected number up to this many more; fewer than expected never passes.
-"""
-
-_TIMESTAMP = re.compile(r"^\s*\[ *\d+\.\d+\](\[ *[CT]\d+\])? ?")
-
-Values = Mapping[str, Measurement]
-"""The measurements of one placement of one BAR, by name."""
+from orchestrator.workload.oracle import Held, extent_of, hold, predict
+from orchestrator.workload.tests import placement_of, tests_of
 
 
-def judge(
-    kernel: Kernel,
-    workload: AlignmentWorkload,
-    boot: BootReport,
-    told: Told,
-) -> tuple[Case, ...]:
-    """Turn what one boot left behind into cases, ordered by BAR, placement and check.
+def judge(kernel: Kernel, workload: AlignmentWorkload, boot: BootReport, told: Told) -> tuple[Case, ...]:
+    """Turn what one boot left behind into cases, ordered by BAR, test and check.
 
-    Each BAR × placement has one `run` case (the program's own verdict) and one case per check that the kernel's
-    expectation of that placement states.  The BARs are the workload's, or else those that were reported.  A boot that
-    did not end OK, or that reported nothing at all, has one `boot` case more, so that an oops after the last
-    measurement still fails the run.  Measurements of other kernels, workloads or devices are ignored.  Never raises.
+    Each BAR × test, planned or reported, has one `run` case (the program's own verdict); where it measured one mapping
+    an `oracle` case, which holds all of its numbers against what they must be; and one case per check that the
+    kernel's expectation states.  The BARs are the workload's, or else those that were reported.  A boot that did not
+    end OK, or that reported nothing at all, has one `boot` case more, so that an oops after the last measurement still
+    fails the run; one that ended OK has a `log` case.  Measurements of other kernels, workloads or devices are
+    ignored.  Never raises.
     """
     owner = (kernel.name, workload.name, workload.device)
     mine = [m for m in told.measurements if (m.kernel, m.workload, m.device) == owner]
@@ -49,14 +38,17 @@ def judge(
     cases: list[Case] = []
     if boot.end is not BootEnd.OK or not bars:
         cases.append(_boot_case(kernel, workload, boot, told))
+    if boot.end is BootEnd.OK:
+        cases.append(log_case(*owner, boot))
     for bar in bars:
-        for placement in workload.placements:
-            values = {m.name: m for m in mine if (m.bar, m.placement) == (bar, placement)}
-            cases += _Place(kernel, workload, boot, told, bar, placement, values).cases()
+        measured = [one for one in mine if one.bar == bar]
+        for test in _tests(workload, bar, told, measured):
+            values = {one.name: one for one in measured if one.test == test}
+            cases += _Test(kernel, workload, boot, told, bar, test, values).cases()
     return tuple(cases)
 
 
-def describe_end(workload: AlignmentWorkload, boot: BootReport) -> str:
+def describe_end(workload: Workload, boot: BootReport) -> str:
     """One sentence on how a boot ended, with the first line that shows it, without printk's timestamp."""
     sentence = {
         BootEnd.OK: "the workload ended without reporting anything",
@@ -66,7 +58,13 @@ def describe_end(workload: AlignmentWorkload, boot: BootReport) -> str:
         BootEnd.QEMU: "the virtual machine ended before the workload did",
         BootEnd.WORKLOAD: "the workload ended with an error",
     }[boot.end]
-    return f"{sentence}: {_TIMESTAMP.sub('', boot.lines[0]).strip()}" if boot.lines else sentence
+    return f"{sentence}: {TIMESTAMP.sub('', boot.lines[0]).strip()}" if boot.lines else sentence
+
+
+def _tests(workload: AlignmentWorkload, bar: int, told: Told, measured: list[Measurement]) -> tuple[str, ...]:
+    """The tests that were planned for a BAR, and then those that the program told of beyond them."""
+    reported = [test for number, test in told.program if number == bar]
+    return tuple(dict.fromkeys([*tests_of(workload), *reported, *(one.test for one in measured)]))
 
 
 def _boot_case(kernel: Kernel, workload: AlignmentWorkload, boot: BootReport, told: Told) -> Case:
@@ -80,76 +78,87 @@ def _boot_case(kernel: Kernel, workload: AlignmentWorkload, boot: BootReport, to
 
 
 @dataclass(frozen=True)
-class _Check:
-    """How one check reads an expectation and measurements.
-
-    `expected` is empty where the expectation does not state the check, `measured` where the guest did not report it;
-    `met` is asked only when both are known.  `source` names the measurement whose line is the evidence.
-    """
-
-    name: str
-    source: str
-    expected: Callable[[Expectation], str]
-    measured: Callable[[Values], str]
-    met: Callable[[Expectation, Values], bool]
-
-
-@dataclass(frozen=True)
-class _Place:
-    """All that is known of one placement of one BAR in one boot."""
+class _Test:
+    """All that is known of one test of one BAR in one boot."""
 
     kernel: Kernel
     workload: AlignmentWorkload
     boot: BootReport
     told: Told
     bar: int
-    placement: Placement
-    values: Values
+    test: str
+    values: Mapping[str, Measurement]
 
     @property
     def verdict(self) -> Verdict | None:
-        return self.told.program.get((self.bar, self.placement))
+        return self.told.program.get((self.bar, self.test))
+
+    @property
+    def numbers(self) -> Numbers:
+        return {name: one.value for name, one in self.values.items()}
 
     @property
     def expectation(self) -> Expectation:
-        return dict(self.kernel.expect).get(self.placement, Expectation())
+        placement = placement_of(self.test)
+        return dict(self.kernel.expect).get(placement, Expectation()) if placement else Expectation()
 
     def cases(self) -> list[Case]:
-        checks = [check for check in _CHECKS if check.expected(self.expectation)]
-        return [self._run_case(), *(self._check_case(check) for check in checks)]
+        found = [
+            (check, check.find(self.expectation, self.numbers, self.told.capability)) for check in checks_of(self.test)
+        ]
+        checked = [self._check_case(check, finding) for check, finding in found if finding]
+        return [self._run_case(), *self._oracle_cases(), *checked]
 
     def _id(self, check: str) -> CaseId:
-        return CaseId(self.kernel.name, self.workload.name, self.workload.device, self.bar, self.placement, check)
+        return CaseId(self.kernel.name, self.workload.name, self.workload.device, self.bar, self.test, check)
+
+    def _evidence(self, source: str) -> str:
+        return (self.values[source].evidence if source in self.values else "") or self.told.evidence
 
     def _run_case(self) -> Case:
         verdict = self.verdict
         if verdict is None:
             return self._unreported("run", "verdict")
         message = verdict.reason or ("" if verdict.status is Status.PASS else "the program gave no reason")
-        return Case(self._id("run"), verdict.status, message=message, evidence=verdict.evidence or self.told.evidence)
+        evidence = verdict.evidence or self.told.evidence
+        return with_xfail(Case(self._id("run"), verdict.status, message=message, evidence=evidence), self.kernel.xfail)
 
-    def _check_case(self, check: _Check) -> Case:
+    def _oracle_cases(self) -> list[Case]:
+        """One case, or none where there is no single mapping to predict anything of."""
+        extent = extent_of(self.numbers)
+        held = hold(self.numbers, predict(extent, self.told.capability)) if extent else ()
+        return [self._oracle_case(held)] if held else []
+
+    def _oracle_case(self, held: tuple[Held, ...]) -> Case:
+        wrong = [one for one in held if not one.agrees]
+        # Agreeing page tables and the like are not worth the room: entries and faults say it all.
+        told = [one for one in held if one in wrong or one.name in ("entries", "faults")] or list(held)
+        expected, measured = (", ".join(texts) for texts in zip(*(one.told for one in told), strict=True))
+        status, message = (Status.FAIL, "; ".join(map(str, wrong))) if wrong else (Status.PASS, "")
+        source = (wrong or told)[0].name
+        evidence = self._evidence("entries_pte" if source == "entries" else source)
+        return Case(self._id("oracle"), status, expected, measured, message, evidence)
+
+    def _check_case(self, check: Check, finding: Finding) -> Case:
         if self.verdict is not None and self.verdict.status is Status.SKIP:
-            return self._as_program_said(check, Status.SKIP, self.verdict.reason or "the program gave no reason")
-        if check.measured(self.values):
-            return self._measured(check)
+            reason = self.verdict.reason or "the program gave no reason"
+            return self._as_program_said(check, finding, Status.SKIP, reason)
+        if finding.measured:
+            return self._measured(check, finding)
         if self.verdict is not None and self.verdict.status is Status.FAIL:
             message = f"not measured, for the program failed: {self.verdict.reason or 'it gave no reason'}"
-            return self._as_program_said(check, Status.FAIL, message)
-        return self._unreported(check.name, check.name, check.expected(self.expectation))
+            return self._as_program_said(check, finding, *_with_xfail(False, message, self.expectation.xfail))
+        return self._unreported(check.name, check.name, finding.expected)
 
-    def _measured(self, check: _Check) -> Case:
-        expected, measured = check.expected(self.expectation), check.measured(self.values)
-        met = check.met(self.expectation, self.values)
-        status, message = _with_xfail(met, f"{check.name} {measured}, expected {expected}", self.expectation.xfail)
-        evidence = self.values[check.source].evidence or self.told.evidence
-        return Case(self._id(check.name), status, expected, measured, message, evidence)
+    def _measured(self, check: Check, finding: Finding) -> Case:
+        message = f"{check.name} {finding.measured}, expected {finding.expected}"
+        status, message = _with_xfail(finding.met, message, self.expectation.xfail)
+        evidence = self._evidence(check.source)
+        return Case(self._id(check.name), status, finding.expected, finding.measured, message, evidence)
 
-    def _as_program_said(self, check: _Check, status: Status, message: str) -> Case:
+    def _as_program_said(self, check: Check, finding: Finding, status: Status, message: str) -> Case:
         evidence = (self.verdict.evidence if self.verdict else "") or self.told.evidence
-        if status is Status.FAIL:
-            status, message = _with_xfail(False, message, self.expectation.xfail)
-        return Case(self._id(check.name), status, check.expected(self.expectation), "", message, evidence)
+        return Case(self._id(check.name), status, finding.expected, "", message, evidence)
 
     def _unreported(self, check: str, what: str, expected: str = "") -> Case:
         status = status_of_end(self.boot.end)
@@ -167,75 +176,3 @@ def _with_xfail(met: bool, message: str, xfail: str | None) -> tuple[Status, str
     if met:
         return Status.XPASS, f"meets the expectation, but xfail says: {xfail}; remove the xfail"
     return Status.XFAIL, f"{xfail} ({message})"
-
-
-def _alignment_expected(expectation: Expectation) -> str:
-    return "" if expectation.alignment is None else f"at least {format_size(expectation.alignment)}"
-
-
-def _alignment_measured(values: Values) -> str:
-    return format_size(values["alignment"].value) if "alignment" in values else ""
-
-
-def _alignment_met(expectation: Expectation, values: Values) -> bool:
-    return expectation.alignment is not None and values["alignment"].value >= expectation.alignment
-
-
-def _level_expected(expectation: Expectation) -> str:
-    return expectation.level.value if expectation.level else ""
-
-
-def _level_measured(values: Values) -> str:
-    entries = entries_of(values)
-    return str(entries) if entries else ""
-
-
-def _level_met(expectation: Expectation, values: Values) -> bool:
-    entries = entries_of(values)
-    return entries is not None and entries.pure is expectation.level
-
-
-def _entries_expected(expectation: Expectation) -> str:
-    if expectation.entries is None:
-        return ""
-    return f"{expectation.entries} (all {expectation.level})" if expectation.level else str(expectation.entries)
-
-
-def _entries_measured(values: Values) -> str:
-    entries = entries_of(values)
-    return f"{entries.total} ({_how_mixed(entries)})" if entries else ""
-
-
-def _how_mixed(entries: Entries) -> str:
-    return f"all {entries.pure}" if entries.pure else str(entries)
-
-
-def _entries_met(expectation: Expectation, values: Values) -> bool:
-    entries = entries_of(values)
-    return entries is not None and entries.total == expectation.entries
-
-
-def _faults_check(name: str, stated: Callable[[Expectation], int | None]) -> _Check:
-    """The check of a fault count: at least what is expected, at most the program's own faults more."""
-
-    def expected(expectation: Expectation) -> str:
-        least = stated(expectation)
-        return "" if least is None else f"{least} to {least + OWN_FAULTS}"
-
-    def measured(values: Values) -> str:
-        return str(values[name].value) if name in values else ""
-
-    def met(expectation: Expectation, values: Values) -> bool:
-        least = stated(expectation)
-        return least is not None and least <= values[name].value <= least + OWN_FAULTS
-
-    return _Check(name, name, expected, measured, met)
-
-
-_CHECKS = (
-    _Check("alignment", "alignment", _alignment_expected, _alignment_measured, _alignment_met),
-    _Check("level", "entries_pte", _level_expected, _level_measured, _level_met),
-    _Check("entries", "entries_pte", _entries_expected, _entries_measured, _entries_met),
-    _faults_check("faults", lambda expectation: expectation.faults),
-    _faults_check("dma_faults", lambda expectation: expectation.dma_faults),
-)

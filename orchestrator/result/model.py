@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from orchestrator.machine.model import BootEnd
+from orchestrator.scenario.model import Capability
 from orchestrator.workload.model import Measurement
 
 NO_BAR = -1
@@ -34,14 +35,18 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class CaseId:
-    """What a case is about; `check` is alignment, level, entries, faults, dma_faults, the program's own verdict
-    (`run`), or how the whole boot ended (`boot`)."""
+    """What a case is about.
+
+    `check` is one of alignment, level, entries, faults, dma_faults; the program's own verdict (`run`); whether all
+    numbers are what they must be (`oracle`); how the whole boot ended (`boot`), and what the guest kernel made of it
+    (`log`).
+    """
 
     kernel: str
     workload: str
     device: str = ""
     bar: int = NO_BAR
-    placement: str = ""
+    test: str = ""
     check: str = ""
 
     @classmethod
@@ -54,16 +59,21 @@ class CaseId:
         """The case of a whole boot: it exists only where the boot did not end as it should."""
         return cls(kernel, workload, device, check="boot")
 
+    @classmethod
+    def of_log(cls, kernel: str, workload: str, device: str) -> CaseId:
+        """The case of a guest kernel's log and taint: it exists only where the boot ended as it should."""
+        return cls(kernel, workload, device, check="log")
+
     @property
     def name(self) -> str:
         """The case's name inside its kernel's suite: stable across runs, unique in the suite."""
         bar = "" if self.bar == NO_BAR else f"BAR{self.bar}"
-        return "/".join(part for part in (self.workload, self.device, bar, self.placement, self.check) if part)
+        return "/".join(part for part in (self.workload, self.device, bar, self.test, self.check) if part)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the program itself said of one placement of one BAR in its KTAP line: PASS, FAIL or SKIP.
+    """What the program itself said of one test of one BAR in its KTAP line: PASS, FAIL or SKIP.
 
     `reason` is what follows ``# SKIP``, or the diagnostic line of a ``not ok``.  `evidence` is where the line stands.
     """
@@ -77,13 +87,15 @@ class Verdict:
 class Told:
     """What the workload told before its boot ended.
 
-    `program` has the verdicts by BAR and placement.  `evidence` (a path relative to the run directory) stands in
-    where a measurement or a verdict names no line of its own.
+    `program` has the verdicts by BAR and test.  `evidence` (a path relative to the run directory) stands in
+    where a measurement or a verdict names no line of its own.  `capability` is what the kernel can do, which the
+    measurements are held against.
     """
 
     measurements: tuple[Measurement, ...] = ()
     program: Mapping[tuple[int, str], Verdict] = field(default_factory=dict)
     evidence: str = ""
+    capability: Capability = field(default_factory=Capability)
 
 
 @dataclass(frozen=True)

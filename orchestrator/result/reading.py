@@ -7,35 +7,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.machine.model import BootEnd
-from orchestrator.result.entries import Entries, entries_of
 from orchestrator.result.model import NO_BAR, Case, CaseId, Status, status_of_end
 from orchestrator.result.record import BootResult, JobKind, JobStatus, Run
+from orchestrator.workload.entries import Entries, entries_of
 from orchestrator.workload.model import Measurement
 
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """What the kernels are compared at: one placement of one BAR of one device, under one workload.
+    """What the kernels are compared at: one test of one BAR of one device, under one workload.
 
-    `bar` is NO_BAR and `placement` empty for a workload of which no boot reported anything.
+    `bar` is NO_BAR and `test` empty for a workload of which no boot reported anything.
     """
 
     workload: str
     device: str
     bar: int = NO_BAR
-    placement: str = ""
+    test: str = ""
 
     def case(self, kernel: str, check: str) -> CaseId:
         """The id of a case of `kernel` at this place."""
-        return CaseId(kernel, self.workload, self.device, self.bar, self.placement, check)
+        return CaseId(kernel, self.workload, self.device, self.bar, self.test, check)
 
 
 @dataclass(frozen=True)
 class Reading:
     """One kernel at one place.
 
-    `end` is the status of how the boot ended, PASS for a good end, None where there was no boot.  `note` says in one
-    sentence what went wrong, with `evidence`, and is empty where nothing did.
+    `cases` are those of the place, and that of the guest kernel's log, which is about every place of a boot.  `end` is
+    the status of how the boot ended, PASS for a good end, None where there was no boot.  `note` says in one sentence
+    what went wrong, with `evidence`, and is empty where nothing did.
     """
 
     kernel: str
@@ -47,9 +48,14 @@ class Reading:
     evidence: str = ""
 
     @property
+    def numbers(self) -> dict[str, int]:
+        """The values without their units, by name."""
+        return {name: one.value for name, one in self.values.items()}
+
+    @property
     def entries(self) -> Entries | None:
         """The page-table entries of the mapping, None where they were not measured."""
-        return entries_of(self.values)
+        return entries_of(self.numbers)
 
     def case(self, check: str) -> Case | None:
         """The case of `check`, or None."""
@@ -63,14 +69,16 @@ class Reading:
 
 
 def places(run: Run) -> tuple[Place, ...]:
-    """Every place of a run, in the order of its workloads, BARs and placements.
+    """Every place of a run, in the order of its workloads, BARs and tests.
 
     A workload that no kernel reported anything of is still a place, without BAR, so that no report passes over it.
     """
     found = {_place(case.id): None for case in run.cases if case.id.bar != NO_BAR}
     found |= {_place(one): None for boot in run.boots for one in boot.measurements}
     reported = {place.workload for place in found}
-    silent = [Place(name, _device(run, name)) for name in _workloads(run) if name not in reported]
+    silent = [
+        Place(name, _device(run, name)) for name in _workloads(run) if name not in reported and name not in run.suites
+    ]
     order = {name: at for at, name in enumerate(_workloads(run))}
     ranked = sorted(found, key=lambda place: (order.get(place.workload, len(order)), place.bar))
     return (*ranked, *silent)
@@ -80,16 +88,20 @@ def read(run: Run, kernel: str, place: Place) -> Reading:
     """What `kernel` did at `place`."""
     boot = run.boot(kernel, place.workload)
     if boot is None:
-        note, evidence, cases = _why_no_boot(run, kernel, place.workload)
+        note, evidence, cases = why_no_boot(run, kernel, place.workload)
         return Reading(kernel, place, {}, cases, None, note, evidence)
     values = {one.name: one for one in boot.measurements if _place(one) == place}
-    cases = tuple(case for case in boot.cases if _place(case.id) == place and case.id.check != "boot")
+    cases = tuple(case for case in boot.cases if _is_about(case.id, place))
     note, evidence = _what_went_wrong(boot, cases)
     return Reading(kernel, place, values, cases, _end(boot), note, evidence)
 
 
+def _is_about(case: CaseId, place: Place) -> bool:
+    return case.check == "log" or (_place(case) == place and case.check != "boot")
+
+
 def _place(one: CaseId | Measurement) -> Place:
-    return Place(one.workload, one.device, one.bar, one.placement)
+    return Place(one.workload, one.device, one.bar, one.test)
 
 
 def _workloads(run: Run) -> tuple[str, ...]:
@@ -111,12 +123,14 @@ def _end(boot: BootResult) -> Status:
 
 def _what_went_wrong(boot: BootResult, cases: tuple[Case, ...]) -> tuple[str, str]:
     ends = [case for case in boot.cases if case.id.check == "boot"]
-    verdicts = [case for case in cases if case.id.check == "run" and case.status is not Status.PASS]
-    first = next(iter(ends + verdicts), None)
+    failed = [case for case in cases if case.status is not Status.PASS]
+    telling = [case for check in ("run", "oracle", "log") for case in failed if case.id.check == check]
+    first = next(iter(ends + telling), None)
     return (first.message, first.evidence) if first else ("", "")
 
 
-def _why_no_boot(run: Run, kernel: str, workload: str) -> tuple[str, str, tuple[Case, ...]]:
+def why_no_boot(run: Run, kernel: str, workload: str) -> tuple[str, str, tuple[Case, ...]]:
+    """Why a boot left nothing: a sentence, the evidence, and the case of the build that failed, if that is why."""
     failed = tuple(case for case in run.builds if case.id.kernel == kernel)
     if failed:
         return f"not built: {failed[0].message}", failed[0].evidence, failed

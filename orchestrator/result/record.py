@@ -131,6 +131,11 @@ class Run:
         return all(job.status is JobStatus.DONE for job in self.jobs) and all(c.status.expected for c in self.cases)
 
     @property
+    def suites(self) -> tuple[str, ...]:
+        """The workloads that others wrote: they are read and shown in another way than orch's own."""
+        return tuple(name for name, told in self.scenario.workloads.items() if "targets" in told or "command" in told)
+
+    @property
     def unfinished(self) -> tuple[Job, ...]:
         """The jobs that were planned and have not ended."""
         open_states = (JobStatus.PENDING, JobStatus.RUNNING, JobStatus.INTERRUPTED)

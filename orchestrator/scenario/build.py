@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import math
+
 from orchestrator.scenario.document import Document
 from orchestrator.scenario.inherit import lineage
 from orchestrator.scenario.model import (
     AlignmentWorkload,
+    Can,
+    CommandWorkload,
     DebianSource,
     EmulatedDevice,
     Expectation,
@@ -14,9 +18,20 @@ from orchestrator.scenario.model import (
     Machine,
     Placement,
     Scenario,
+    SelftestsWorkload,
+    Workload,
 )
 from orchestrator.scenario.recipes import Recipes
-from orchestrator.scenario.schema import KernelEntry, MachineEntry, ScenarioFile, SourceEntry, WorkloadEntry
+from orchestrator.scenario.schema import (
+    CanEntry,
+    DeviceEntry,
+    KernelEntry,
+    MachineEntry,
+    ScenarioFile,
+    SourceEntry,
+)
+from orchestrator.scenario.workload_checks import absolute
+from orchestrator.scenario.workloads import WorkloadEntry
 
 
 def build(file: ScenarioFile, document: Document, recipes: Recipes) -> Scenario:
@@ -31,7 +46,7 @@ def build(file: ScenarioFile, document: Document, recipes: Recipes) -> Scenario:
         description=file.description,
         base=base,
         kernels=tuple(_kernel(name, file.kernels, recipes, document) for name in names),
-        devices=tuple(EmulatedDevice(n, d.emulated, d.bar, document.where(("devices", n))) for n, d in devices),
+        devices=tuple(_device(name, device, document) for name, device in devices),
         workloads=tuple(_workload(name, workload, document) for name, workload in workloads),
         machine=_machine(file.machine),
     )
@@ -52,7 +67,23 @@ def _kernel(name: str, kernels: dict[str, KernelEntry], recipes: Recipes, docume
         options=tuple(options.items()),
         expect=tuple(expect.items()),
         where=document.where(("kernels", name)),
+        can=_can([kernels[step].can for step in line]),
+        xfail=_xfail([kernels[step].xfail for step in line]),
     )
+
+
+def _xfail(line: list[dict[str, str] | None]) -> tuple[tuple[str, str], ...]:
+    """The known failures of the last kernel of a line that names any."""
+    named = [step for step in line if step is not None]
+    return tuple(named[-1].items()) if named else ()
+
+
+def _can(line: list[CanEntry | None]) -> Can:
+    """What a line of kernels says last on each key."""
+    stated = [entry for entry in reversed(line) if entry is not None]
+    levels = next((entry.levels for entry in stated if entry.levels is not None), None)
+    faults = next((entry.faults for entry in stated if entry.faults is not None), None)
+    return Can(levels, faults)
 
 
 def _source(line: list[SourceEntry | None]) -> DebianSource:
@@ -61,15 +92,61 @@ def _source(line: list[SourceEntry | None]) -> DebianSource:
     return DebianSource(source.debian, source.suite, source.version)
 
 
-def _workload(name: str, entry: WorkloadEntry, document: Document) -> AlignmentWorkload:
+def _device(name: str, entry: DeviceEntry, document: Document) -> EmulatedDevice:
+    where = document.where(("devices", name))
+    return EmulatedDevice(name, entry.emulated, entry.bar, where, tuple(entry.properties.items()))
+
+
+def _workload(name: str, entry: WorkloadEntry, document: Document) -> Workload:
+    if entry.selftests:
+        return _selftests(name, entry, document)
+    return _command(name, entry, document) if entry.command else _alignment(name, entry, document)
+
+
+def _selftests(name: str, entry: WorkloadEntry, document: Document) -> SelftestsWorkload:
+    return SelftestsWorkload(
+        name=name,
+        targets=entry.selftests,
+        device=entry.device or "",
+        only=entry.only,
+        test_timeout=math.ceil(entry.test_timeout) if entry.test_timeout else None,
+        environment=tuple(entry.environment.items()),
+        setup=entry.setup,
+        xfail=tuple(entry.xfail.items()),
+        timeout=entry.timeout,
+        where=document.where(("workloads", name)),
+    )
+
+
+def _command(name: str, entry: WorkloadEntry, document: Document) -> CommandWorkload:
+    return CommandWorkload(
+        name=name,
+        command=entry.command or "",
+        files=absolute(entry.files, document.path.parent),
+        outcome=entry.outcome,
+        device=entry.device or "",
+        environment=tuple(entry.environment.items()),
+        setup=entry.setup,
+        xfail=tuple(entry.xfail.items()),
+        timeout=entry.timeout,
+        where=document.where(("workloads", name)),
+    )
+
+
+def _alignment(name: str, entry: WorkloadEntry, document: Document) -> AlignmentWorkload:
     return AlignmentWorkload(
         name=name,
-        device=entry.device,
+        device=entry.device or "",
         bars=entry.bars,
         offset=entry.offset,
         length=entry.length,
         placements=entry.placements,
         timeout=entry.timeout,
+        tests=entry.tests,
+        repeats=entry.repeats,
+        ranges=entry.ranges,
+        seed=entry.seed,
+        hole=entry.hole,
         where=document.where(("workloads", name)),
     )
 

@@ -11,23 +11,22 @@ from collections.abc import Iterator
 
 from orchestrator.scenario.fields import SCENARIO_NAME_WORDS, is_scenario_name
 from orchestrator.scenario.inherit import lineage
-from orchestrator.scenario.model import Placement
+from orchestrator.scenario.model import SIZED_BAR, Placement, TestGroup
 from orchestrator.scenario.nodes import Finding, Loc
 from orchestrator.scenario.parts import Parts
-from orchestrator.scenario.schema import WorkloadEntry
 from orchestrator.scenario.units import format_size
-from orchestrator.scenario.words import hint, quoted
+from orchestrator.scenario.words import hint, near, quoted
+from orchestrator.scenario.workload_checks import workload_complaints
+from orchestrator.scenario.workloads import WorkloadEntry
 
 Complaint = tuple[Loc, str]
-
-_SIZED_BAR = 2
-"""The BAR of pci-testdev that has the size a scenario gives."""
 
 
 def check(parts: Parts) -> list[Finding]:
     """Every mistake of these kinds."""
-    checks = (_name, _base, _extends, _cycles, _sources, _devices, _ranges, _expectations)
-    return [Finding(parts.document.line(loc), what) for each in checks for loc, what in each(parts)]
+    checks = (_name, _base, _extends, _cycles, _sources, _devices, _bars, _ranges, _holes, _expectations)
+    complaints = (complaint for each in (*checks, workload_complaints) for complaint in each(parts))
+    return [Finding(parts.document.line(loc), what) for loc, what in complaints]
 
 
 def _name(parts: Parts) -> Iterator[Complaint]:
@@ -71,17 +70,46 @@ def _sources(parts: Parts) -> Iterator[Complaint]:
 
 def _devices(parts: Parts) -> Iterator[Complaint]:
     devices = parts.document.names("devices")
+    if not isinstance(parts.document.value.get("devices", {}), dict):
+        return  # which is a mistake of its own
     for name in parts.document.names("workloads"):
         loc = ("workloads", name, "device")
         device = parts.document.get(loc)
-        if devices and isinstance(device, str) and device not in devices:
+        if isinstance(device, str) and device not in devices:
             yield loc, f"no device {quoted(device)} for workload {quoted(name)}{hint(device, devices, 'devices')}"
+
+
+def _bars(parts: Parts) -> Iterator[Complaint]:
+    """A size for the models that need one, and for no others."""
+    sized = " and ".join(SIZED_BAR)
+    for name, device in parts.devices.items():
+        given = parts.document.get(("devices", name, "bar")) is not None
+        if device.emulated in SIZED_BAR and not given:
+            yield ("devices", name), f"device {quoted(name)} has no 'bar', the size of its BAR; add one, such as 4G"
+        elif device.emulated not in SIZED_BAR and given:
+            what = f"'bar' is for {sized}, not for {quoted(device.emulated)}"
+            mend = near(device.emulated, SIZED_BAR) or "; remove it, or see 'properties'"
+            yield ("devices", name, "bar"), what + mend
+
+
+def _holes(parts: Parts) -> Iterator[Complaint]:
+    for name, workload in parts.workloads.items():
+        device = parts.devices.get(workload.device or "")
+        if workload.hole is None:
+            continue
+        if TestGroup.RANGES not in workload.tests:
+            yield ("workloads", name, "hole"), "'hole' is for the tests 'ranges', which are not among 'tests'; add them"
+        elif device is not None and device.bar is not None and workload.hole >= device.bar:
+            what = f"'hole' {format_size(workload.hole)} is beyond the BAR of device {quoted(workload.device)}"
+            yield ("workloads", name, "hole"), f"{what}, which has {format_size(device.bar)}; make it smaller"
 
 
 def _ranges(parts: Parts) -> Iterator[Complaint]:
     for name, workload in parts.workloads.items():
-        device = parts.devices.get(workload.device)
-        if device is None or (workload.bars and _SIZED_BAR not in workload.bars):
+        device = parts.devices.get(workload.device or "")
+        if device is None or device.bar is None:
+            continue
+        if workload.bars and SIZED_BAR.get(device.emulated) not in workload.bars:
             continue
         what = _beyond(workload, device.bar)
         if what:
@@ -103,12 +131,13 @@ def _beyond(workload: WorkloadEntry, bar: int) -> str:
 def _expectations(parts: Parts) -> Iterator[Complaint]:
     if len(parts.workloads) < len(parts.document.names("workloads")) or not parts.workloads:
         return  # the workload that cannot be read may use any placement
-    used = {placement for workload in parts.workloads.values() for placement in workload.placements}
+    mapping = [name for name in parts.workloads if parts.document.get(("workloads", name, "run")) is not None]
+    used = {placement for name in mapping for placement in parts.workloads[name].placements}
     for name, kernel in parts.kernels.items():
         for placement in kernel.expect:
             if placement not in used:
                 yield (
                     ("kernels", name, "expect", placement.value),
                     f"no workload has the placement '{placement}' that kernel {quoted(name)} has an expectation of"
-                    f"; the placements are {', '.join(p for p in Placement if p in used)}",
+                    f"; the placements are {', '.join(p for p in Placement if p in used) or 'none'}",
                 )

@@ -24,7 +24,7 @@ from orchestrator.scenario.kinds import (
     text_or_number,
     unrepeated,
 )
-from orchestrator.scenario.model import Level, Placement
+from orchestrator.scenario.model import FaultMaps, Level, Outcome, Placement, TestGroup
 from orchestrator.scenario.units import DURATION_PATTERN, SIZE_PATTERN, parse_duration, parse_size
 
 PAGE = 4096
@@ -38,11 +38,20 @@ NAME_WORDS = "small letters, digits, '.', '_' and '-', beginning with a letter o
 SCENARIO_NAME = r"^[a-z0-9][a-z0-9-]*$"
 SCENARIO_NAME_WORDS = "small letters, digits and '-', beginning with a letter or digit"
 _OPTION = r"^(?!CONFIG_$)[A-Za-z0-9_]+$"
+_MODEL = r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$"
+_PROPERTY = r"^[a-zA-Z][a-zA-Z0-9_.-]*$"
 _PACKAGE = r"^linux-source-[a-z0-9][a-z0-9.+-]*$"
 _SUITE = r"^[a-z0-9][a-z0-9.-]*$"
+_TARGET = r"^[A-Za-z0-9_][A-Za-z0-9_+-]*([./][A-Za-z0-9_+-]+)*$"
+_PROGRAM = r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$"
+_CASES = r"^\S(.*\S)?$"
+_VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _VERSION = r"^[0-9][A-Za-z0-9.+~:-]*$"
 _BOOLEANS = ("yes", "true", "on", "no", "false", "off")
 _PLACEMENTS = tuple(placement.value for placement in Placement)
+_FAULT_MAPS = tuple(one.value for one in FaultMaps)
+_GROUPS = tuple(group.value for group in TestGroup)
+_OUTCOMES = tuple(outcome.value for outcome in Outcome)
 _LEVELS = tuple(level.value for level in Level)
 _LEVELS_ANY_CASE = (*_LEVELS, *(level.lower() for level in _LEVELS))
 
@@ -90,6 +99,16 @@ Seconds = Annotated[
     text_or_number(DURATION_PATTERN, 1, number="number"),
 ]
 Count = Annotated[int, kind("a number of 0 or more", integer), text_or_number(INTEGER_PATTERN, 0)]
+Repeats = Annotated[
+    int,
+    kind("a number from 1 to 100000", integer, limit="a number from 1 to 100000", within=lambda n: 1 <= n <= 100_000),
+    text_or_number(INTEGER_PATTERN, 1, 100_000),
+]
+Seed = Annotated[
+    int,
+    kind("a number below 2^63", integer, limit="a number below 2^63", within=lambda seed: seed < 1 << 63),
+    text_or_number(INTEGER_PATTERN, 0, (1 << 63) - 1),
+]
 Cpus = Annotated[
     int,
     kind("a number from 1 to 255", integer, limit="a number from 1 to 255", within=lambda count: 1 <= count <= 255),
@@ -115,6 +134,13 @@ Version = Annotated[
     kind("a Debian version such as 7.3.4-1~bpo13+1", matching(_VERSION)),
     text_or_number(_VERSION, 0, number="number"),
 ]
+Model = Annotated[str, kind("a QEMU device such as pci-testdev", matching(_MODEL)), text_like(_MODEL)]
+PropertyName = Annotated[str, kind("a property of the QEMU device", matching(_PROPERTY)), text_like(_PROPERTY)]
+PropertyValue = Annotated[
+    str,
+    kind("a text or a number", str.strip, limit="a text of at least one letter", within=bool),
+    WithJsonSchema({"type": ["string", "number", "boolean"], "not": {"enum": [""]}}),
+]
 OptionName = Annotated[
     str, kind("made of letters, digits and '_', such as KASAN", matching(_OPTION)), text_like(_OPTION)
 ]
@@ -124,7 +150,22 @@ OptionValue = Annotated[
     WithJsonSchema({"type": ["string", "number"], "not": {"enum": ["", "Y", "N", "M", *_BOOLEANS]}}),
 ]
 
+Target = Annotated[str, kind("a target of the kernel's selftests such as vfio", matching(_TARGET)), text_like(_TARGET)]
+Program = Annotated[str, kind("the name of a program of the selftests", matching(_PROGRAM)), text_like(_PROGRAM)]
+CasePattern = Annotated[str, kind("the name of a case, or a pattern of names", matching(_CASES)), text_like(_CASES)]
+VariableName = Annotated[
+    str, kind("made of letters, digits and '_', such as MY_FLAG", matching(_VARIABLE)), text_like(_VARIABLE)
+]
+Value = Annotated[
+    str,
+    kind("a text or a number", str),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
+
 PlacementName = Annotated[Placement, one_of(*_PLACEMENTS), AfterValidator(Placement), choice(*_PLACEMENTS)]
+FaultMapsName = Annotated[FaultMaps, one_of(*_FAULT_MAPS), AfterValidator(FaultMaps), choice(*_FAULT_MAPS)]
+GroupName = Annotated[TestGroup, one_of(*_GROUPS), AfterValidator(TestGroup), choice(*_GROUPS)]
+OutcomeName = Annotated[Outcome, one_of(*_OUTCOMES), AfterValidator(Outcome), choice(*_OUTCOMES)]
 LevelName = Annotated[
     Level,
     kind(f"one of {', '.join(_LEVELS)}", lambda text: Level(text.upper())),

@@ -9,9 +9,11 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from orchestrator.scenario.document import Document
+from orchestrator.scenario.entry import Entry
 from orchestrator.scenario.nodes import Finding
-from orchestrator.scenario.schema import DeviceEntry, Entry, KernelEntry, ScenarioFile, WorkloadEntry
+from orchestrator.scenario.schema import DeviceEntry, KernelEntry, ScenarioFile
 from orchestrator.scenario.wording import findings
+from orchestrator.scenario.workloads import WorkloadEntry
 
 _E = TypeVar("_E", bound=Entry)
 

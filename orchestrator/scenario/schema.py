@@ -7,93 +7,43 @@ description, which is what editors show and `orch schema` prints.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetJsonSchemaHandler,
-    model_validator,
-)
-from pydantic_core import CoreSchema
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
+from orchestrator.scenario.entry import Entry, spelt
 from orchestrator.scenario.fields import (
-    BarNumber,
+    CasePattern,
     Count,
     Cpus,
     Distinct,
-    Length,
+    FaultMapsName,
     LevelName,
     Many,
     Memory,
+    Model,
     Name,
-    Offset,
     OptionName,
     OptionValue,
     Package,
     PlacementName,
     PowerOfTwo,
+    PropertyName,
+    PropertyValue,
     ScenarioName,
-    Seconds,
     Suite,
     Text,
     Version,
 )
 from orchestrator.scenario.kinds import choice, one_of
-from orchestrator.scenario.model import Placement
+from orchestrator.scenario.model import SIZED_BAR
+from orchestrator.scenario.workloads import WorkloadEntry
 
 ACCELERATORS = ("auto", "kvm", "tcg")
 
 CHECKS = ("alignment", "level", "entries", "faults", "dma_faults")
 """The fields of an expectation that judge something."""
-
-
-def _spelt(field: str) -> str:
-    """A key as it is spelt in YAML."""
-    return field.replace("_", "-")
-
-
-def _title(model: str) -> str:
-    return model.removesuffix("Entry").lower()
-
-
-class Entry(BaseModel):
-    """What all mappings of a scenario share: no unknown keys, and a key left empty is a key left out."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=_spelt, model_title_generator=lambda model: _title(model.__name__)
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_is_left_out(cls, value: object) -> object:
-        if not isinstance(value, dict):
-            return value
-        return {key: item for key, item in value.items() if item is not None or key not in cls.known_keys()}
-
-    @classmethod
-    def known_keys(cls) -> list[str]:
-        """The keys as they are spelt in YAML."""
-        return [field.alias or name for name, field in cls.model_fields.items()]
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        json = handler.resolve_ref_schema(handler(schema))
-        for key in set(json["properties"]) - set(json.get("required", ())):
-            json["properties"][key] = _or_empty(json["properties"][key])
-        return json
-
-
-def _or_empty(schema: dict[str, Any]) -> dict[str, Any]:
-    """The JSON Schema of a key that can be left empty."""
-    about = {key: schema.pop(key) for key in ("default", "description") if key in schema}
-    if about.get("default") is None:
-        about.pop("default", None)
-    kinds = schema["anyOf"] if set(schema) == {"anyOf"} else [schema]
-    empty = {"type": "null"}
-    return about | {"anyOf": [kind for kind in kinds if kind != empty] + [empty]}
 
 
 class MachineEntry(Entry):
@@ -110,14 +60,26 @@ class MachineEntry(Entry):
     )
 
 
+_SIZED: JsonDict = {"properties": {"emulated": {"enum": [*SIZED_BAR]}}}
+_GIVEN: JsonDict = {"required": ["bar"], "properties": {"bar": {"not": {"type": "null"}}}}
+_LEFT_OUT: JsonDict = {"properties": {"bar": {"type": "null"}}}
+
+
 class DeviceEntry(Entry):
     """A PCI function given to the workload."""
 
-    emulated: Annotated[str, one_of("pci-testdev"), choice("pci-testdev")] = Field(
-        description="The QEMU device that emulates it; pci-testdev is the only one so far."
+    model_config = ConfigDict(json_schema_extra={"if": _SIZED, "then": _GIVEN, "else": _LEFT_OUT})
+
+    emulated: Model = Field(
+        description="The QEMU device that emulates it: pci-testdev (a BAR of any size), ivshmem-plain (the same, but "
+        "RAM), or any other PCI device of QEMU, such as sdhci-pci."
     )
-    bar: PowerOfTwo = Field(
-        description="Size of its memory BAR, which is BAR 2: a power of two, at least 4K, such as 4G."
+    bar: PowerOfTwo | None = Field(
+        None,
+        description="Size of BAR 2, for pci-testdev and ivshmem-plain only: a power of two, at least 4K, such as 4G.",
+    )
+    properties: dict[PropertyName, PropertyValue] = Field(
+        {}, description="Properties of the QEMU device, by name, as `qemu-system-x86_64 -device MODEL,help` lists them."
     )
 
 
@@ -132,10 +94,14 @@ class SourceEntry(Entry):
 class ExpectEntry(Entry):
     """What a kernel is supposed to do with one placement; what is left out is recorded, but not judged."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": [_spelt(check)]} for check in CHECKS]})
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": [spelt(check)]} for check in CHECKS]})
 
     alignment: PowerOfTwo | None = Field(None, description="Least alignment of the address of the mapping: 4K, 2M, 1G.")
-    level: LevelName | None = Field(None, description="Page-table level of every entry: PTE, PMD or PUD.")
+    level: LevelName | None = Field(
+        None,
+        description="Largest page-table level in use, wherever the range has room for it: PTE (nothing larger), PMD or "
+        "PUD.",
+    )
     entries: Count | None = Field(None, description="Exact number of page-table entries, once every page was touched.")
     faults: Count | None = Field(None, description="Number of page faults to touch every page of the mapping once.")
     dma_faults: Count | None = Field(
@@ -148,9 +114,24 @@ class ExpectEntry(Entry):
     @model_validator(mode="after")
     def _checks_something(self) -> Self:
         if all(getattr(self, check) is None for check in CHECKS):
-            names = [_spelt(check) for check in CHECKS]
+            names = [spelt(check) for check in CHECKS]
             raise ValueError(f"checks nothing; give it {', '.join(names[:-1])} or {names[-1]}, or remove it")
         return self
+
+
+class CanEntry(Entry):
+    """What a kernel can do when it maps a BAR, where its patches change what version and configuration say of it."""
+
+    levels: Distinct[LevelName] | None = Field(
+        None,
+        description="Page-table levels that its vfio-pci can map a BAR with: PMD, PUD, and always PTE; what its "
+        "configuration has where left out.",
+    )
+    faults: FaultMapsName | None = Field(
+        None,
+        description="What one page fault maps: entry (the touched one), or mapping (all of it, as before Linux 6.12); "
+        "what its version does where left out.",
+    )
 
 
 def _bare(options: dict[str, str]) -> dict[str, str]:
@@ -184,33 +165,21 @@ class KernelEntry(Entry):
         description="Single kernel options, which win over every fragment and over those of `extends`: the name, with "
         "or without CONFIG_, and y, n (not set), m, a number or a text.",
     )
+    can: CanEntry | None = Field(
+        None,
+        description="What it can do, where patches change what follows from its version and configuration; each key "
+        "replaces that of `extends`.",
+    )
     expect: dict[PlacementName, ExpectEntry] = Field(
         {},
         description="What is expected of each placement: kernel, qemu, offset, misaligned. An entry here replaces the "
         "whole entry of `extends` for that placement.",
     )
-
-
-class WorkloadEntry(Entry):
-    """What runs in the guest, and on which device."""
-
-    run: Annotated[str, one_of("alignment"), choice("alignment")] = Field(
-        description="The program: alignment, which maps a BAR and counts faults and page-table entries."
+    xfail: dict[CasePattern, Text] | None = Field(
+        None,
+        description="Tests of `run: alignment` that are known to fail on this kernel, with the reason of each: names, "
+        "or patterns such as 'life.mremap*'. Replaces all of that of `extends`.",
     )
-    device: Text = Field(description="The device to run it on, one of `devices`.")
-    bars: Distinct[BarNumber] = Field(
-        (), description="Numbers of the BARs to map, 0 to 5; every BAR that can be mapped where left out."
-    )
-    offset: Offset = Field(0, description="Where in the BAR the mapping begins: a multiple of 4K; 0 where left out.")
-    length: Length | None = Field(
-        None, description="Length of the mapping, such as 2G: a multiple of 4K; up to the BAR's end where left out."
-    )
-    placements: Distinct[PlacementName] = Field(
-        tuple(Placement),
-        description="Who chooses the address: kernel (NULL hint), qemu (aligned to the length, at most 1G), offset "
-        "(congruent to the region offset), misaligned (negative control); all of them where left out.",
-    )
-    timeout: Seconds = Field(300.0, description="Time for the whole boot, such as 300s, which is the default, or 5m.")
 
 
 class ScenarioFile(Entry):
@@ -224,6 +193,6 @@ class ScenarioFile(Entry):
         None, description="The kernel that the others are compared with; the first one where left out."
     )
     machine: MachineEntry | None = Field(None, description="The virtual machine that every kernel boots on.")
-    devices: dict[Name, DeviceEntry] = Field(min_length=1, description="The PCI functions to test with, by name.")
+    devices: dict[Name, DeviceEntry] = Field({}, description="The PCI functions to test with, by name.")
     kernels: dict[Name, KernelEntry] = Field(min_length=1, description="The kernels to build and to compare, by name.")
     workloads: dict[Name, WorkloadEntry] = Field(min_length=1, description="What runs on every kernel, by name.")

@@ -9,18 +9,18 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.scenario.document import Document
+from orchestrator.scenario.entry import Entry
 from orchestrator.scenario.nodes import Finding, Loc
 from orchestrator.scenario.schema import (
     DeviceEntry,
-    Entry,
     ExpectEntry,
     KernelEntry,
     MachineEntry,
     ScenarioFile,
     SourceEntry,
-    WorkloadEntry,
 )
 from orchestrator.scenario.words import hint, quoted
+from orchestrator.scenario.workloads import WorkloadEntry
 
 
 class Thing(NamedTuple):
@@ -105,7 +105,13 @@ def _subject(loc: Loc) -> str:
 
 def _named(loc: Loc) -> str:
     """The subject of an error about the name that something was given."""
-    return {"options": "an option's name", "expect": "the placement"}.get(str(loc[-3]), f"the {_single(loc)}'s name")
+    named = {
+        "options": "an option's name",
+        "expect": "the placement",
+        "environment": "a variable's name",
+        "xfail": "a case's name",
+    }
+    return named.get(str(loc[-3]), f"the {_single(loc)}'s name")
 
 
 def _single(loc: Loc) -> str:

@@ -245,6 +245,8 @@ class _Parser:
             parent.subtests = tuple(level.tests)
             parent.subtests_name = level.name or parent.subtests_name
             parent.notes += level.notes
+            if level.skip_all:
+                parent.notes.append(f"1..0 # SKIP {level.skip_all}")
 
     def _complete(self, level: _Level) -> None:
         level.add_orphans()

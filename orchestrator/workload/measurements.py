@@ -14,7 +14,7 @@ from orchestrator.workload.model import Measurement
 _TYPES: dict[str, type] = {
     "device": str,
     "bar": int,
-    "placement": str,
+    "test": str,
     "name": str,
     "value": int,
     "unit": str,
@@ -55,7 +55,7 @@ def parse_measurements(
             if number < len(lines) and line.strip():
                 problems.append(Problem(where, str(error)))
             continue
-        key = (one.device, one.bar, one.placement, one.name)
+        key = (one.device, one.bar, one.test, one.name)
         if key in measurements:
             problems.append(Problem(where, f"{one.name} was measured already, see {measurements[key].evidence}"))
         measurements.setdefault(key, one)

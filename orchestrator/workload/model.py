@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measurement:
-    """One number that the workload took of one placement of one BAR.
+    """One number that the workload took of one test of one BAR.
 
     Names and units: `address` (bytes, of the measured mapping), `bar_address` (bytes, physical), `length` (bytes),
     `offset` (bytes, of the range in the BAR), `alignment` (bytes, of the distance between address and offset, the
@@ -23,7 +23,7 @@ class Measurement:
     workload: str
     device: str
     bar: int
-    placement: str
+    test: str
     name: str
     value: int
     unit: str

@@ -57,6 +57,11 @@ def command(workload: AlignmentWorkload, address: str, binary: str, out_dir: str
         argv += ["--length", str(workload.length)]
     for placement in workload.placements:
         argv += ["--placement", placement.value]
+    for group in workload.tests:
+        argv += ["--test", group.value]
+    argv += ["--repeats", str(workload.repeats), "--ranges", str(workload.ranges), "--seed", str(workload.seed or 0)]
+    if workload.hole is not None:
+        argv += ["--hole", str(workload.hole)]
     argv += ["--measurements", f"{out_dir}/{MEASUREMENTS_FILE}"]
     argv += ["--ktap", f"{out_dir}/{KTAP_FILE}"]
     return tuple(argv)

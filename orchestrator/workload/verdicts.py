@@ -29,7 +29,7 @@ class ProgramVerdict:
     """
 
     bar: int
-    placement: str
+    test: str
     said: Said
     reason: str
     evidence: str

@@ -30,6 +30,7 @@ ORDER = [
     {"result"},
     {"report"},
     {"jobs", "plan"},
+    {"suites"},
     {"run", "outlook"},
     {"verbs"},
     {"cli"},

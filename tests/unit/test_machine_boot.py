@@ -148,6 +148,27 @@ def test_warnings_of_a_guest_that_went_on_are_in_the_report(tmp_path: Path) -> N
     assert (report.end, len(report.warnings)) == (BootEnd.OK, 1)
 
 
+def test_the_evidence_of_a_warning_is_its_line(tmp_path: Path) -> None:
+    (tmp_path / "console.log").write_text("[    1.0] fine\n[    2.0] WARNING: mm/memory.c:1 at f+0x1, CPU#0\n")
+    (tmp_path / "status").write_text("0")
+    report = conclude(Completed(("vng",), 0, "", 1.0), tmp_path / "console.log", tmp_path).report
+    assert report.evidence == "console.log:2"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "taint"),
+    [("0\n", "512\n", (0, 512)), ("4096\n", "4096\n", (4096, 4096)), ("0\n", None, None), ("0\n", "", None)],
+)
+def test_the_taint_is_what_the_guest_left(
+    tmp_path: Path, before: str, after: str | None, taint: tuple[int, int] | None
+) -> None:
+    (tmp_path / "tainted.before").write_text(before)
+    if after is not None:
+        (tmp_path / "tainted.after").write_text(after)
+    report = conclude(Completed(("vng",), 0, "", 1.0), tmp_path / "console.log", tmp_path).report
+    assert report.taint == taint
+
+
 def test_virtme_ng_finds_an_empty_configuration_which_is_written_once(tmp_path: Path) -> None:
     prepare_home(tmp_path)
     file = tmp_path / ".config/virtme-ng/virtme-ng.conf"

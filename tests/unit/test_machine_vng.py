@@ -81,7 +81,7 @@ def test_the_environment_finds_virtme_ng_beside_python_and_no_configuration_of_t
 
 
 def test_a_device_is_where_qemu_is_told_to_put_it() -> None:
-    places = [word for word in qemu_devices((TESTDEV, SMALL)) if word != "-device"]
+    places = [word for word in qemu_devices((TESTDEV, SMALL), Path("/scratch")) if word != "-device"]
     slots = [int(word.rpartition("addr=")[2], 16) for word in places]
     assert list(guest_addresses((TESTDEV, SMALL)).values()) == [f"0000:00:{slot:02x}.0" for slot in slots]
 
@@ -97,4 +97,29 @@ def test_the_bus_is_full_before_the_chipsets_own_slot() -> None:
 
 
 def test_no_devices_are_no_arguments() -> None:
-    assert list(qemu_devices(())) == []
+    assert list(qemu_devices((), Path("/scratch"))) == []
+
+
+def test_a_ram_backed_bar_is_a_sparse_file_in_the_boots_directory() -> None:
+    ram = EmulatedDevice("ram", "ivshmem-plain", 4 << 30)
+    words = list(qemu_devices((TESTDEV, ram), Path("/scratch")))
+    memory = "memory-backend-file,id=ram,share=on,mem-path=/scratch/ram.memory,size=4294967296"
+    assert words[2:] == ["-object", memory, "-device", "ivshmem-plain,memdev=ram,bus=pcie.0,addr=0x11"]
+
+
+def test_properties_reach_qemu_with_their_commas_doubled() -> None:
+    nvme = EmulatedDevice("disk", "nvme", None, properties=(("serial", "a,b"), ("max_ioqpairs", "64")))
+    words = list(qemu_devices((nvme,), Path("/scratch")))
+    assert words == ["-device", "nvme,serial=a,,b,max_ioqpairs=64,bus=pcie.0,addr=0x10"]
+
+
+def test_an_nvme_with_virtual_functions_is_put_into_a_subsystem(tmp_path: Path) -> None:
+    plain = EmulatedDevice("disk", "nvme", None, properties=(("serial", "a,b"),))
+    virtual = EmulatedDevice("disk", "nvme", None, properties=(("serial", "1"), ("sriov_max_vfs", "2")))
+    own = EmulatedDevice("disk", "nvme", None, properties=(("sriov_max_vfs", "2"), ("subsys", "mine")))
+    assert list(qemu_devices([plain], tmp_path)) == ["-device", "nvme,serial=a,,b,bus=pcie.0,addr=0x10"]
+    assert list(qemu_devices([virtual], tmp_path)) == [
+        *("-device", "nvme-subsys,id=disk-subsys"),
+        *("-device", "nvme,subsys=disk-subsys,serial=1,sriov_max_vfs=2,bus=pcie.0,addr=0x10"),
+    ]
+    assert len(list(qemu_devices([own], tmp_path))) == 2

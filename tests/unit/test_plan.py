@@ -8,7 +8,7 @@ from itertools import permutations
 from pathlib import Path
 
 from orchestrator.kernel.model import Patch, Recipe, SourceTree, Toolchain
-from orchestrator.plan import boot_id, build_id, jobs, leaders
+from orchestrator.plan import boot_id, build_id, jobs, leaders, seeded
 from orchestrator.result.record import JobKind
 from orchestrator.scenario.model import AlignmentWorkload, DebianSource, EmulatedDevice, Kernel, Scenario
 
@@ -63,3 +63,10 @@ def test_the_first_of_equals_leads() -> None:
 
 def test_no_recipes_have_no_leader() -> None:
     assert list(leaders(())) == []
+
+
+def test_the_seed_of_a_run_is_for_the_workloads_that_name_none() -> None:
+    fixed = AlignmentWorkload("fixed", "testdev", seed=7)
+    scenario = replace(SCENARIO, workloads=(*SCENARIO.workloads, fixed))
+    seeds = {w.name: w.seed for w in seeded(scenario, 42).workloads if isinstance(w, AlignmentWorkload)}
+    assert seeds == {w.name: 42 for w in SCENARIO.workloads} | {"fixed": 7}

@@ -41,42 +41,43 @@ accelerator tcg, host local, 2026-06-17T19:34:06Z
 testdev BAR2, 2 GiB, placement kernel (mmap with NULL hint)
                                                  DMA  VmPTE
 kernel     alignment  level  entries  faults  faults    KiB  vs base    status
-base           4 KiB    PTE   524288  524289  524288   4100  (base)     PASS
-vfio-thp       2 MiB    PMD     1024    1025    1024      4  fix        PASS
-vfio-size      1 GiB    PUD        2       3       2      4  fix        PASS
-mm-align       1 GiB    PUD        2       3       2      4  fix        PASS
-no-huge        4 KiB    PTE   524288  524289  524288   4100  unchanged  PASS
+base           4 KiB    PTE   524288  524288  524288   4100  (base)     PASS
+vfio-thp       2 MiB    PMD     1024    1024    1024      4  fix        PASS
+vfio-size      1 GiB    PUD        2       2       2      4  fix        PASS
+mm-align       1 GiB    PUD        2       2       2      4  fix        PASS
+no-huge        4 KiB    PTE   524288  524288  524288   4100  unchanged  PASS
 
 testdev BAR2, 2 GiB, placement qemu (size-aligned, at most 1 GiB)
                                                  DMA  VmPTE
 kernel     alignment  level  entries  faults  faults    KiB  vs base     status
-base           1 GiB    PUD        2       3       2      4  (base)      PASS
-vfio-thp       1 GiB    PUD        2       3       2      4  unchanged   PASS
-vfio-size      1 GiB    PUD        2       3       2      4  unchanged   PASS
-mm-align       1 GiB    PUD        2       3       2      4  unchanged   PASS
-no-huge        1 GiB    PTE   524288  524289  524288   4100  regression  PASS
+base           1 GiB    PUD        2       2       2      4  (base)      PASS
+vfio-thp       1 GiB    PUD        2       2       2      4  unchanged   PASS
+vfio-size      1 GiB    PUD        2       2       2      4  unchanged   PASS
+mm-align       1 GiB    PUD        2       2       2      4  unchanged   PASS
+no-huge        1 GiB    PTE   524288  524288  524288   4104  regression  PASS
 
-Timed: noisy, and comparable within this run only; no verdict rests on it.
+Cost per GiB. Times are noisy, and comparable within this run only; no verdict
+rests on them.
 
 testdev BAR2, 2 GiB, placement kernel (mmap with NULL hint)
-             touch    ratio  DMA map    ratio
-kernel        time  to base     time  to base
-base        3.35 s            2.71 s
-vfio-thp   7.52 ms    1/445  6.10 ms    1/444
-vfio-size  2.93 ms   1/1143  2.41 ms   1/1124
-mm-align   2.93 ms   1/1143  2.41 ms   1/1124
-no-huge     3.35 s     1.00   2.71 s     1.00
+           VmPTE            first    ratio     DMA             ratio
+kernel       KiB  faults    touch  to base  faults  DMA map  to base
+base        2050  262144   1.68 s           262144   1.35 s
+vfio-thp       2     512  3.76 ms    1/445     512  3.05 ms    1/444
+vfio-size      2       1  1.47 ms   1/1143       1  1.21 ms   1/1124
+mm-align       2       1  1.47 ms   1/1143       1  1.21 ms   1/1124
+no-huge     2050  262144   1.68 s     1.00  262144   1.35 s     1.00
 
 testdev BAR2, 2 GiB, placement qemu (size-aligned, at most 1 GiB)
-             touch    ratio  DMA map    ratio
-kernel        time  to base     time  to base
-base       2.93 ms           2.41 ms
-vfio-thp   2.93 ms     1.00  2.41 ms     1.00
-vfio-size  2.93 ms     1.00  2.41 ms     1.00
-mm-align   2.93 ms     1.00  2.41 ms     1.00
-no-huge     3.35 s     1143   2.71 s     1124
+           VmPTE            first    ratio     DMA             ratio
+kernel       KiB  faults    touch  to base  faults  DMA map  to base
+base           2       1  1.47 ms                1  1.21 ms
+vfio-thp       2       1  1.47 ms     1.00       1  1.21 ms     1.00
+vfio-size      2       1  1.47 ms     1.00       1  1.21 ms     1.00
+mm-align       2       1  1.47 ms     1.00       1  1.21 ms     1.00
+no-huge     2052  262144   1.68 s     1143  262144   1.35 s     1124
 
-50 cases: 50 pass
+65 cases: 65 pass
 results/pud-20260617-193406
 """
 
@@ -87,43 +88,51 @@ accelerator tcg, host local, 2026-06-17T19:34:06Z
 testdev BAR2, 2 GiB, placement kernel (mmap with NULL hint)
                                                 DMA  VmPTE
 kernel    alignment  level  entries  faults  faults    KiB  vs base     status
-base          4 KiB    PTE   524288  524289  524288   4100  (base)      PASS
-vfio-thp      1 MiB  mixed      516     517     516     16  fix         FAIL
+base          4 KiB    PTE   524288  524288  524288   4100  (base)      PASS
+vfio-thp      1 MiB  mixed      516     516     516     16  regression  FAIL
   entries: 1 PUD + 512 PMD + 3 PTE
+  entries: measured 1 PUD + 512 PMD + 3 PTE, predicted 524288 PTE; faults: me...
 mm-align          -      -        -       -       -      -  regression  CRASH
   the guest kernel panicked: Kernel panic - not syncing: Fatal exception in i...
-no-huge       4 KiB    PTE   524288  524289  524288   4100  regression  TIMEOUT
+no-huge       4 KiB    PTE   524288  524288  524288   4100  regression  TIMEOUT
   the workload did not end within 300 s: ok 1 testdev/BAR2/kernel
 
 testdev BAR2, 2 GiB, placement qemu (size-aligned, at most 1 GiB)
                                                 DMA  VmPTE
 kernel    alignment  level  entries  faults  faults    KiB  vs base     status
-base          1 GiB    PUD        2       3       2      4  (base)      PASS
-vfio-thp      1 GiB    PUD        2       3       2      4  unchanged   PASS
+base          1 GiB    PUD        2       2       2      4  (base)      PASS
+vfio-thp      1 GiB    PUD        2       2       2      4  unchanged   PASS
 mm-align          -      -        -       -       -      -  regression  CRASH
   the guest kernel panicked: Kernel panic - not syncing: Fatal exception in i...
 no-huge           -      -        -       -       -      -  regression  TIMEOUT
   the workload did not end within 300 s: ok 1 testdev/BAR2/kernel
 
-Timed: noisy, and comparable within this run only; no verdict rests on it.
+Cost per GiB. Times are noisy, and comparable within this run only; no verdict
+rests on them.
 
 testdev BAR2, 2 GiB, placement kernel (mmap with NULL hint)
-            touch    ratio  DMA map    ratio
-kernel       time  to base     time  to base
-base       3.35 s            2.71 s
-vfio-thp  4.00 ms    1/838  3.90 ms    1/695
-mm-align        -        -        -        -
-no-huge    3.35 s     1.00   2.71 s     1.00
+          VmPTE            first    ratio     DMA             ratio
+kernel      KiB  faults    touch  to base  faults  DMA map  to base
+base       2050  262144   1.68 s           262144   1.35 s
+vfio-thp      8     258  2.00 ms    1/838     258  1.95 ms    1/695
+mm-align      -       -        -        -       -        -        -
+no-huge    2050  262144   1.68 s     1.00  262144   1.35 s     1.00
 
 testdev BAR2, 2 GiB, placement qemu (size-aligned, at most 1 GiB)
-            touch    ratio  DMA map    ratio
-kernel       time  to base     time  to base
-base      2.93 ms           2.41 ms
-vfio-thp  2.93 ms     1.00  2.41 ms     1.00
-mm-align        -        -        -        -
-no-huge         -        -        -        -
+          VmPTE            first    ratio     DMA             ratio
+kernel      KiB  faults    touch  to base  faults  DMA map  to base
+base          2       1  1.47 ms                1  1.21 ms
+vfio-thp      2       1  1.47 ms     1.00       1  1.21 ms     1.00
+mm-align      -       -        -        -       -        -        -
+no-huge       -       -        -        -       -        -        -
 
 Not as expected:
+
+FAIL     vfio-thp: alignment/testdev/BAR2/kernel/oracle
+         entries: measured 1 PUD + 512 PMD + 3 PTE, predicted 524288 PTE;
+         faults: measured 516, predicted 524288; dma_faults: measured 516,
+         predicted 524288; vmpte: measured 16 KiB, predicted 4 MiB to 4116 KiB
+         see boots/vfio-thp/alignment/measurements.jsonl:3
 
 FAIL     vfio-thp: alignment/testdev/BAR2/kernel/alignment
          expected at least 2 MiB, measured 1 MiB
@@ -134,11 +143,11 @@ FAIL     vfio-thp: alignment/testdev/BAR2/kernel/level
          see boots/vfio-thp/alignment/measurements.jsonl:3
 
 FAIL     vfio-thp: alignment/testdev/BAR2/kernel/entries
-         expected 1024 (all PMD), measured 516 (1 PUD + 512 PMD + 3 PTE)
+         expected 1024, measured 516 (1 PUD + 512 PMD + 3 PTE)
          see boots/vfio-thp/alignment/measurements.jsonl:3
 
 FAIL     vfio-thp: alignment/testdev/BAR2/kernel/faults
-         expected 1024 to 1032, measured 517
+         expected 1024 to 1032, measured 516
          see boots/vfio-thp/alignment/measurements.jsonl:6
 
 CRASH    mm-align: alignment/testdev/boot
@@ -150,7 +159,7 @@ TIMEOUT  no-huge: alignment/testdev/boot and 5 more of this boot
          the workload did not end within 300 s: ok 1 testdev/BAR2/kernel
          see boots/no-huge/alignment/console.log:640
 
-32 cases: 21 pass, 4 fail, 6 timeout, 1 crash
+39 cases: 27 pass, 5 fail, 6 timeout, 1 crash
 results/pud-20260617-193406
 """
 
@@ -162,7 +171,7 @@ INTERRUPTED: 2 of 6 jobs did not end; what follows is what the others left
 testdev BAR2, 2 GiB, placement kernel (mmap with NULL hint)
                                                 DMA  VmPTE
 kernel    alignment  level  entries  faults  faults    KiB  vs base     status
-base          4 KiB    PTE   524288  524289  524288   4100  (base)      PASS
+base          4 KiB    PTE   524288  524288  524288   4100  (base)      PASS
 vfio-thp          -      -        -       -       -      -  incomplete  -
   interrupted before it ended
 mm-align          -      -        -       -       -      -  incomplete  -
@@ -171,29 +180,30 @@ mm-align          -      -        -       -       -      -  incomplete  -
 testdev BAR2, 2 GiB, placement qemu (size-aligned, at most 1 GiB)
                                                 DMA  VmPTE
 kernel    alignment  level  entries  faults  faults    KiB  vs base     status
-base          1 GiB    PUD        2       3       2      4  (base)      PASS
+base          1 GiB    PUD        2       2       2      4  (base)      PASS
 vfio-thp          -      -        -       -       -      -  incomplete  -
   interrupted before it ended
 mm-align          -      -        -       -       -      -  incomplete  -
   not run
 
-Timed: noisy, and comparable within this run only; no verdict rests on it.
+Cost per GiB. Times are noisy, and comparable within this run only; no verdict
+rests on them.
 
 testdev BAR2, 2 GiB, placement kernel (mmap with NULL hint)
-           touch    ratio  DMA map    ratio
-kernel      time  to base     time  to base
-base      3.35 s            2.71 s
-vfio-thp       -        -        -        -
-mm-align       -        -        -        -
+          VmPTE           first    ratio     DMA             ratio
+kernel      KiB  faults   touch  to base  faults  DMA map  to base
+base       2050  262144  1.68 s           262144   1.35 s
+vfio-thp      -       -       -        -       -        -        -
+mm-align      -       -       -        -       -        -        -
 
 testdev BAR2, 2 GiB, placement qemu (size-aligned, at most 1 GiB)
-            touch    ratio  DMA map    ratio
-kernel       time  to base     time  to base
-base      2.93 ms           2.41 ms
-vfio-thp        -        -        -        -
-mm-align        -        -        -        -
+          VmPTE            first    ratio     DMA             ratio
+kernel      KiB  faults    touch  to base  faults  DMA map  to base
+base          2       1  1.47 ms                1  1.21 ms
+vfio-thp      -       -        -        -       -        -        -
+mm-align      -       -        -        -       -        -        -
 
-10 cases: 10 pass; 2 of 6 jobs did not end
+13 cases: 13 pass; 2 of 6 jobs did not end
 results/pud-20260617-193406
 """
 
@@ -286,7 +296,7 @@ def test_an_unexpected_pass_says_what_to_do() -> None:
 
 
 def test_the_heading_names_offset_and_workload_where_they_matter() -> None:
-    run = run_of(booted(kernel("base"), told("base", {"offset": PUD})))
+    run = run_of(booted(kernel("base"), told("base", {"offset": PUD | {"offset": 2 << 20}})))
     workloads: dict[str, dict[str, object]] = {
         "alignment": {"device": "testdev", "offset": 2 << 20},
         "other": {"device": "testdev"},
@@ -309,19 +319,19 @@ def test_a_running_run_says_so() -> None:
 
 def test_json_has_all_that_the_terminal_shows() -> None:
     data = json.loads(json.dumps(to_json(compare(broken_run()))))
-    assert list(data) == ["format", "run", "counts", "blocks", "cases"]
-    assert data["counts"] == {"PASS": 21, "FAIL": 4, "TIMEOUT": 6, "CRASH": 1}
+    assert list(data) == ["format", "run", "counts", "blocks", "suites", "cases"]
+    assert data["counts"] == {"PASS": 27, "FAIL": 5, "TIMEOUT": 6, "CRASH": 1}
     base, mixed, crashed, _ = data["blocks"][0]["rows"]
     assert (base["change"], base["measurements"]["alignment"]["value"]) == (None, 4096)
     assert mixed["changes"]["level"] == {"change": "fix", "base": "PTE", "variant": "1 PUD + 512 PMD + 3 PTE"}
     assert (crashed["status"], crashed["change"]) == ("CRASH", "regression")
     assert crashed["evidence"] == "boots/mm-align/alignment/console.log:812"
-    assert len(data["cases"]) == 32
+    assert len(data["cases"]) == 39
 
 
 def test_json_of_a_run_without_reports_has_nulls() -> None:
     block = to_json(compare(run_of(names=("base",))))["blocks"][0]
-    assert (block["bar"], block["placement"], block["length"]) == (None, None, None)
+    assert (block["bar"], block["test"], block["length"]) == (None, None, None)
 
 
 @pytest.mark.parametrize(

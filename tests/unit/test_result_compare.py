@@ -78,6 +78,7 @@ def test_all_measurements_are_compared_where_nothing_is_expected() -> None:
         "faults": Change.FIX,
         "dma_faults": Change.FIX,
         "run": Change.UNCHANGED,
+        "oracle": Change.UNCHANGED,
     }
 
 
@@ -183,7 +184,7 @@ def test_a_bar_that_only_the_variant_maps_was_added() -> None:
     blocks = compare(
         run_of(booted(kernel("base"), told("base", {"kernel": PUD})), booted(kernel("variant"), more))
     ).blocks
-    assert [(block.place.bar, block.rows[1].change) for block in blocks if block.place.placement == "kernel"] == [
+    assert [(block.place.bar, block.rows[1].change) for block in blocks if block.place.test == "kernel"] == [
         (0, Change.ADDED),
         (2, Change.UNCHANGED),
     ]
@@ -221,3 +222,53 @@ def test_the_base_comes_first_whatever_the_order_of_the_scenario() -> None:
 def test_unexpected_are_the_cases_that_fail_the_run() -> None:
     assert {case.status for case in compare(broken_run()).unexpected} == {Status.FAIL, Status.CRASH, Status.TIMEOUT}
     assert compare(pud_run()).unexpected == ()
+
+
+def of_test(test: str, base: Numbers, variant: Numbers) -> dict[str, Change]:
+    """The changes by check of a variant in one test that is no placement."""
+    boots = (booted(kernel(n), told(n, {test: values})) for n, values in (("base", base), ("variant", variant)))
+    blocks = compare(run_of(*boots)).blocks
+    return next(changes(block.rows[1]) for block in blocks if block.place.test == test)
+
+
+def test_a_number_that_contradicts_the_oracle_fails_the_row_and_says_why() -> None:
+    base, variant = (told(name, {"kernel": PUD}) for name in ("base", "variant"))
+    wrong = told("variant", {"kernel": PUD | {"faults": 3}})
+    row = compare(run_of(booted(kernel("base"), base), booted(kernel("variant"), wrong))).blocks[0].rows[1]
+    assert (row.status, changes(row)["oracle"], row.change) == (Status.FAIL, Change.REGRESSION, Change.REGRESSION)
+    assert row.reading.note == "faults: measured 3, predicted 2"
+    row = compare(run_of(booted(kernel("base"), base), booted(kernel("variant"), variant))).blocks[0].rows[1]
+    assert (row.status, row.change) == (Status.PASS, Change.UNCHANGED)
+
+
+def test_a_warning_fails_every_row_of_its_boot() -> None:
+    warned = replace(GOOD, warnings=("[    2.0] WARNING: mm/memory.c:1 at f+0x1",), taint=(0, 512))
+    boots = (
+        booted(kernel("base"), told("base", {"kernel": PTE})),
+        booted(kernel("variant"), told("variant", {"kernel": PUD}), warned),
+    )
+    row = compare(run_of(*boots)).blocks[0].rows[1]
+    assert (row.status, changes(row)["log"], changes(row)["level"]) == (Status.FAIL, Change.REGRESSION, Change.FIX)
+    assert row.reading.note == "the guest kernel warned: WARNING: mm/memory.c:1 at f+0x1"
+
+
+def test_many_addresses_are_compared_by_the_level_that_they_prove() -> None:
+    bad = {"ranges": 20, "long_pmd": 9, "congruent_pmd": 1, "long_pud": 3, "congruent_pud": 0}
+    good = bad | {"congruent_pmd": 9, "congruent_pud": 3}
+    assert of_test("random", bad, good)["level"] is Change.FIX
+    assert of_test("random", good, bad)["level"] is Change.REGRESSION
+    assert set(of_test("random", bad, bad | {"congruent_pmd": 2}).values()) == {Change.UNCHANGED}
+    many = {"mmaps": 200, "distinct": 200, "alignment": 4096, "length": 2 << 30, "offset": 0}
+    found = of_test("repeat.topdown", many, many | {"alignment": 1 << 30})
+    assert (found["alignment"], found["level"]) == (Change.FIX, Change.FIX)
+
+
+def test_a_test_without_entries_is_compared_by_its_status() -> None:
+    assert set(of_test("dma.type1", {"dma_faults": 9}, {"dma_faults": 2}).values()) == {Change.UNCHANGED}
+    boots = [
+        booted(kernel(name), told(name, {}, {"life.fork": Verdict(status, "why")}))
+        for name, status in (("base", Status.PASS), ("variant", Status.FAIL))
+    ]
+    blocks = compare(run_of(*boots)).blocks
+    row = next(block.rows[1] for block in blocks if block.place.test == "life.fork")
+    assert (changes(row)["run"], row.change) == (Change.REGRESSION, Change.REGRESSION)

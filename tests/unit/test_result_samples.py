@@ -22,6 +22,7 @@ from orchestrator.result.record import (
 )
 from orchestrator.scenario.model import (
     AlignmentWorkload,
+    Capability,
     DebianSource,
     EmulatedDevice,
     Expectation,
@@ -35,7 +36,9 @@ from orchestrator.workload.model import Measurement
 Numbers = Mapping[str, int]
 
 WORKLOAD = AlignmentWorkload("alignment", "testdev", placements=(Placement.KERNEL, Placement.QEMU), timeout=300.0)
-EXACT = ("length", "alignment", "entries_pte", "entries_pmd", "entries_pud", "faults", "dma_faults", "vmpte")
+EXACT = ("length", "offset", "alignment", "entries_pte", "entries_pmd", "entries_pud", "faults", "dma_faults")
+HIGH = 127 << 40
+"""An address at which everything is aligned."""
 
 
 def numbers(alignment: int, entries: tuple[int, int, int], vmpte: int, touch: int, dma: int) -> dict[str, int]:
@@ -47,11 +50,14 @@ def numbers(alignment: int, entries: tuple[int, int, int], vmpte: int, touch: in
         "entries_pte": entries[0],
         "entries_pmd": entries[1],
         "entries_pud": entries[2],
-        "faults": total + 1,
+        "faults": total,
         "dma_faults": total,
         "vmpte": vmpte,
         "touch_time": touch * 1000,
         "dma_time": dma * 1000,
+        "address": HIGH + alignment,
+        "bar_address": 4 << 30,
+        "offset": 0,
     }
 
 
@@ -59,7 +65,10 @@ PTE = numbers(4096, (524288, 0, 0), 4198400, 3_350_000, 2_710_000)
 PMD = numbers(2 << 20, (0, 1024, 0), 4096, 7_520, 6_100)
 PUD = numbers(1 << 30, (0, 0, 2), 4096, 2_930, 2_410)
 MIXED = numbers(1 << 20, (3, 512, 1), 16384, 4_000, 3_900)
-FORCED_PTE = PTE | {"alignment": 1 << 30}
+FORCED_PTE = numbers(1 << 30, (524288, 0, 0), 4202496, 3_350_000, 2_710_000)
+
+ALL = Capability()
+ONLY_PTE = Capability(())
 
 ALL_PTE = Expectation(4096, Level.PTE, 524288, 524288)
 ALL_PMD = Expectation(2 << 20, Level.PMD, 1024, 1024)
@@ -84,18 +93,21 @@ def taken(name: str, placement: str, values: Numbers, bar: int = 2) -> tuple[Mea
     )
 
 
-def told(name: str, places: Mapping[str, Numbers], verdicts: Mapping[str, Verdict] | None = None) -> Told:
-    """What a workload tells: measurements per placement of BAR 2, and a PASS for each, unless told otherwise."""
+def told(
+    name: str, places: Mapping[str, Numbers], verdicts: Mapping[str, Verdict] | None = None, can: Capability = ALL
+) -> Told:
+    """What a workload tells: measurements per test of BAR 2, and a PASS for each, unless told otherwise."""
     passed = {placement: Verdict(Status.PASS, evidence=f"boots/{name}/alignment/ktap.log:3") for placement in places}
     said = passed | dict(verdicts or {})
     return Told(
         tuple(one for placement, values in places.items() for one in taken(name, placement, values)),
         {(2, placement): verdict for placement, verdict in said.items()},
         f"boots/{name}/alignment/measurements.jsonl",
+        can,
     )
 
 
-GOOD = BootReport(BootEnd.OK, 12.0)
+GOOD = BootReport(BootEnd.OK, 12.0, evidence="boots/k/alignment/console.log:1", taint=(0, 0))
 PANIC = BootReport(
     BootEnd.PANIC,
     9.0,
@@ -164,7 +176,7 @@ def pud_run() -> Run:
         booted(kernel("mm-align", ALL_PUD, ALL_PUD), told("mm-align", {"kernel": PUD, "qemu": PUD})),
         booted(
             kernel("no-huge", ALL_PTE, replace(ALL_PTE, alignment=1 << 30)),
-            told("no-huge", {"kernel": PTE, "qemu": FORCED_PTE}),
+            told("no-huge", {"kernel": PTE, "qemu": FORCED_PTE}, can=ONLY_PTE),
         ),
     )
 

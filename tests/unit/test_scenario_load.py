@@ -10,9 +10,11 @@ import pytest
 from orchestrator.scenario.load import load
 from orchestrator.scenario.model import (
     AlignmentWorkload,
+    Can,
     DebianSource,
     EmulatedDevice,
     Expectation,
+    FaultMaps,
     Kernel,
     Level,
     Machine,
@@ -233,6 +235,21 @@ def test_an_options_value_is_kept_as_it_is_written(tmp_path: Path, given: str, e
     assert kernel.options == (("FOO_1", expected),)
 
 
+def test_what_a_kernel_can_do_is_inherited_key_by_key(tmp_path: Path) -> None:
+    text = small("can: {levels: [PMD, PTE], faults: mapping}") + "\n"
+    child = "kernels:\n  child: {extends: base, can: {faults: entry}}\n  plain: {extends: base}\n"
+    base, other, plain = load_text(tmp_path, text.replace("kernels:\n", child)).kernels
+    assert {kernel.name: kernel.can for kernel in (base, other, plain)} == {
+        "base": Can((Level.PMD, Level.PTE), FaultMaps.MAPPING),
+        "child": Can((Level.PMD, Level.PTE), FaultMaps.ENTRY),
+        "plain": Can((Level.PMD, Level.PTE), FaultMaps.MAPPING),
+    }
+
+
+def test_a_kernel_can_do_what_follows_from_its_build_where_nothing_is_said(tmp_path: Path) -> None:
+    assert load_text(tmp_path, SMALL).kernels[0].can == Can()
+
+
 @pytest.mark.parametrize("level", ["PTE", "pte", "Pte"])
 def test_the_case_of_a_level_is_no_matter(tmp_path: Path, level: str) -> None:
     kernel = load_text(tmp_path, small(f"expect: {{qemu: {{level: {level}}}}}")).kernels[0]
@@ -251,11 +268,14 @@ def test_a_long_description_is_kept_without_the_space_around_it(tmp_path: Path) 
 
 def test_a_range_that_fills_the_bar_fits(tmp_path: Path) -> None:
     workload = load_text(tmp_path, small(workload="offset: 2G, length: 2G")).workloads[0]
+    assert isinstance(workload, AlignmentWorkload)
     assert (workload.offset, workload.length) == (2 << 30, 2 << 30)
 
 
 def test_the_size_of_other_bars_is_not_that_of_the_sized_one(tmp_path: Path) -> None:
-    assert load_text(tmp_path, small(workload="bars: [0], length: 8G")).workloads[0].length == 8 << 30
+    workload = load_text(tmp_path, small(workload="bars: [0], length: 8G")).workloads[0]
+    assert isinstance(workload, AlignmentWorkload)
+    assert workload.length == 8 << 30
 
 
 def test_anchors_and_merges_work(tmp_path: Path) -> None:

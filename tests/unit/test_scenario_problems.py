@@ -47,7 +47,8 @@ MISTAKES = [
     (small(top="kernals: {}\n"), "9: unknown key 'kernals' in the scenario; did you mean 'kernels'?"),
     (
         small("xyzzy: 1"),
-        "7: unknown key 'xyzzy' in kernel 'base'; the keys are extends, source, config, patches, options, expect",
+        "7: unknown key 'xyzzy' in kernel 'base'; "
+        "the keys are extends, source, config, patches, options, can, expect, xfail",
     ),
     (small("patchs:"), "7: unknown key 'patchs' in kernel 'base'; did you mean 'patches'?"),
     (small(workload="lenght: 2G"), "8: unknown key 'lenght' in workload 'bar'; did you mean 'length'?"),
@@ -62,7 +63,7 @@ MISTAKES = [
     (small(top="machine: {cpu: 2}"), "9: unknown key 'cpu' in the machine; did you mean 'cpus'?"),
     (
         SMALL.replace("bar: 4G", "bar: 4G, rom: 1"),
-        "3: unknown key 'rom' in device 'testdev'; the keys are emulated, bar",
+        "3: unknown key 'rom' in device 'testdev'; the keys are emulated, bar, properties",
     ),
     (SMALL + "description: Again?\n", "9: key 'description' is given twice, first on line 1; remove one of them"),
     (small("config: vfio\n    config: guest"), "8: key 'config' is given twice, first on line 7; remove one of them"),
@@ -70,8 +71,11 @@ MISTAKES = [
     (SMALL.replace("description: What?\n", ""), "1: the scenario has no 'description'; add it"),
     (SMALL.replace("What?", ""), "1: 'description' is empty; give it a value"),
     (SMALL.replace("What?", "' '"), "1: 'description' must be a text of at least one letter, not ' '"),
-    (SMALL.replace(", bar: 4G", ""), "3: device 'testdev' has no 'bar'; add it"),
-    (SMALL.replace("run: alignment, ", ""), "8: workload 'bar' has no 'run'; add it"),
+    (SMALL.replace(", bar: 4G", ""), "3: device 'testdev' has no 'bar', the size of its BAR; add one, such as 4G"),
+    (
+        SMALL.replace("run: alignment, ", ""),
+        "8: workload 'bar' has none of 'run', 'selftests' and 'command'; add the one that says what runs",
+    ),
     (SMALL.replace(", suite: trixie", ""), "6: the source of kernel 'base' has no 'suite'; add it"),
     (SMALL[: SMALL.index("workloads")] + "workloads: {}\n", "7: 'workloads' is empty; at least one is needed"),
     (SMALL[: SMALL.index("workloads")] + "workloads:\n", "7: 'workloads' is empty; give it a value"),
@@ -103,8 +107,14 @@ MISTAKES = [
     (SMALL.replace("bar: 4G", "bar: 3G"), "3: 'bar' must be a power of two, and at least 4K, not '3G'"),
     (SMALL.replace("bar: 4G", "bar: 2K"), "3: 'bar' must be a power of two, and at least 4K, not '2K'"),
     (SMALL.replace("bar: 4G", "bar: 4GB"), "3: 'bar' must be a size such as 2G or 4096, not '4GB'"),
-    (SMALL.replace("pci-testdev", "pci-testdevs"), "3: 'emulated' must be 'pci-testdev', not 'pci-testdevs'"),
-    (SMALL.replace("pci-testdev", "edu"), "3: 'emulated' must be 'pci-testdev', not 'edu'"),
+    (
+        SMALL.replace("pci-testdev", "pci-testdevs"),
+        "3: 'bar' is for pci-testdev and ivshmem-plain, not for 'pci-testdevs'; did you mean 'pci-testdev'?",
+    ),
+    (
+        SMALL.replace("pci-testdev", "pci testdev"),
+        "3: 'emulated' must be a QEMU device such as pci-testdev, not 'pci testdev'",
+    ),
     (small(top="machine: {memory: 2}"), "9: 'memory' must be at least 128M, such as 2G, not '2'"),
     (small(top="machine: {cpus: 0}"), "9: 'cpus' must be a number from 1 to 255, not '0'"),
     (small(top="machine: {cpus: two}"), "9: 'cpus' must be a number from 1 to 255, not 'two'"),

@@ -19,6 +19,23 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 MISTAKES = [
+    # devices and ranges
+    (
+        SMALL.replace(", bar: 4G", ""),
+        "3: device 'testdev' has no 'bar', the size of its BAR; add one, such as 4G",
+    ),
+    (
+        SMALL.replace("pci-testdev", "sdhci-pci"),
+        "3: 'bar' is for pci-testdev and ivshmem-plain, not for 'sdhci-pci'; remove it, or see 'properties'",
+    ),
+    (
+        small(workload="hole: 1G"),
+        "8: 'hole' is for the tests 'ranges', which are not among 'tests'; add them",
+    ),
+    (
+        small(workload="tests: ranges, hole: 4G"),
+        "8: 'hole' 4 GiB is beyond the BAR of device 'testdev', which has 4 GiB; make it smaller",
+    ),
     # names
     (
         SMALL.replace("  testdev", "  TestDev").replace("device: testdev", "device: TestDev"),
@@ -89,7 +106,8 @@ MISTAKES = [
     ),
     (
         SMALL.replace("workloads:", "  b:\nworkloads:"),
-        "7: kernel 'b' must be a mapping with the keys extends, source, config, patches, options, expect, not nothing",
+        "7: kernel 'b' must be a mapping with the keys extends, source, config, patches, options, can, expect, xfail, "
+        "not nothing",
     ),
     (small("extends: base"), "7: 'base' extends 'base': a kernel cannot extend itself; remove one 'extends'"),
     # ranges and expectations

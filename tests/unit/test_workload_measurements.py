@@ -17,7 +17,7 @@ DATA = Path(__file__).parent / "data" / "workload"
 LINE: dict[str, object] = {
     "device": "0000:00:10.0",
     "bar": 2,
-    "placement": "kernel",
+    "test": "kernel",
     "name": "faults",
     "value": 524288,
     "unit": "faults",
@@ -43,7 +43,7 @@ def test_a_line() -> None:
                 workload="alignment",
                 device="testdev",
                 bar=2,
-                placement="kernel",
+                test="kernel",
                 name="faults",
                 value=524288,
                 unit="faults",
@@ -57,7 +57,7 @@ def test_a_line() -> None:
 def test_real_measurements() -> None:
     measured = parse((DATA / "alignment-7.3-2G.measurements.jsonl").read_text())
     assert not measured.problems
-    values = {(m.bar, m.placement, m.name): m.value for m in measured.measurements}
+    values = {(m.bar, m.test, m.name): m.value for m in measured.measurements}
     assert len(values) == len(measured.measurements) == 118
     for placement, level, entries in [
         ("kernel", "pte", 524288),

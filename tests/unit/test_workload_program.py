@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.errors import CommandError, InfrastructureError
 from orchestrator.host.local import LocalHost
-from orchestrator.scenario.model import AlignmentWorkload, Placement
+from orchestrator.scenario.model import AlignmentWorkload, Placement, TestGroup
 from orchestrator.workload import program
 from orchestrator.workload.program import command, compile_program, sources
 from tests.fakes import Answer, FakeHost
@@ -48,10 +48,17 @@ def test_everything_but_defaults_on_the_command_line() -> None:
         offset=4096,
         length=2 << 30,
         placements=(Placement.KERNEL, Placement.QEMU),
+        tests=(TestGroup.MAP, TestGroup.RANGES),
+        repeats=10,
+        ranges=20,
+        seed=7,
+        hole=1 << 20,
     )
     assert command(workload, "0000:00:10.0", "/bin/alignment", "/mnt/out") == (
         *("/bin/alignment", "--device", "0000:00:10.0", "--bar", "0", "--bar", "2", "--offset", "4096"),
         *("--length", "2147483648", "--placement", "kernel", "--placement", "qemu"),
+        *("--test", "map", "--test", "ranges", "--repeats", "10", "--ranges", "20", "--seed", "7"),
+        *("--hole", "1048576"),
         *("--measurements", "/mnt/out/measurements.jsonl", "--ktap", "/mnt/out/ktap.log"),
     )
 
@@ -132,7 +139,7 @@ def test_it_compiles_with_sanitizers(source: Path, tmp_path: Path) -> None:
 def test_help(alignment: Path) -> None:
     done = run(alignment, "--help")
     assert done.returncode == 0
-    for option in ("--device", "--bar", "--offset", "--length", "--placement", "--measurements", "--ktap"):
+    for option in ("--device", "--bar", "--offset", "--length", "--placement", "--test", "--seed", "--ktap"):
         assert option in done.stdout
     assert not done.stderr
 
@@ -155,6 +162,9 @@ def test_help(alignment: Path) -> None:
         (["--device", "0000:00:10.0", "--length", "99999999999999999999"], "is too large"),
         (["--device", "0000:00:10.0", "--offset", "2K"], "--offset: '2K' is no multiple of 4096"),
         (["--device", "0000:00:10.0", "--placement", "best"], "'best' is none of kernel, qemu, offset, misaligned"),
+        (["--device", "0000:00:10.0", "--test", "all"], "'all' is none of map, repeat, random, ranges"),
+        (["--device", "0000:00:10.0", "--seed", "x"], "--seed: 'x' is no number"),
+        (["--device", "0000:00:10.0", "--hole", "1"], "--hole: '1' is no multiple of 4096"),
         (["--device", "0000:00:10.0", "extra"], "'extra' is no option"),
         (["--nonsense"], "unrecognized option"),
         (["--device"], "requires an argument"),

@@ -3,9 +3,10 @@
  * Where does this kernel place the mmap of a VFIO device's BAR, with which
  * page-table entries does it map it, and what does that cost?
  *
- * The program speaks KTAP (a test per BAR, in it a test per placement) and
- * writes measurements; whether the numbers are good is for others to judge.
- * A test is not ok where the program could not do what it was asked to.
+ * The program speaks KTAP (a test per BAR, in it a test per placement and
+ * whatever else is asked for) and writes measurements; whether the numbers
+ * are good is for others to judge.  A test is not ok where the program could
+ * not do what it was asked to, or where the kernel broke a promise.
  *
  * A child measures, so that whatever happens to it the parent can give the
  * device back to the driver that had it.
@@ -22,16 +23,14 @@
 #include <unistd.h>
 
 #include "bar.h"
-#include "case.h"
-#include "cost.h"
+#include "fresh.h"
 #include "ktap.h"
 #include "measurements.h"
 #include "options.h"
+#include "run.h"
 #include "sysfs.h"
+#include "tests.h"
 #include "vfio.h"
-
-/* What the child ends with where no BAR can be mapped. */
-#define NOTHING_TO_MEASURE	4
 
 static const int stop_signals[] = { SIGHUP, SIGINT, SIGTERM };
 
@@ -66,69 +65,8 @@ static void block_stop(int how)
 	sigprocmask(how, &signals, NULL);
 }
 
-static int count(const bool *chosen, int size)
-{
-	int total = 0;
-
-	while (size--)
-		total += chosen[size];
-	return total;
-}
-
-/* Every placement of one BAR; whether all were ok. */
-static bool run_bar(const struct options *options, const struct vfio *vfio,
-		    const struct bar *bar, const char *name)
-{
-	char why[WHY_LENGTH];
-	bool all_ok = true;
-	int number = 0;
-	int i;
-
-	ktap_subtests(CASE_DEPTH, name,
-		      count(options->placements, NR_PLACEMENTS));
-	for (i = 0; i < NR_PLACEMENTS; i++) {
-		if (!options->placements[i])
-			continue;
-		if (case_run(options->device, vfio, bar, i, why)) {
-			ktap_result(CASE_DEPTH, true, ++number,
-				    placement_names[i]);
-			continue;
-		}
-		ktap_result_why(CASE_DEPTH, false, ++number,
-				placement_names[i], NULL, "%s", why);
-		all_ok = false;
-	}
-	return all_ok;
-}
-
-/* Returns what the child ends with. */
-static int run_bars(const struct options *options, const struct vfio *vfio,
-		    const struct bar *bars, int nr_bars)
-{
-	int status = NOTHING_TO_MEASURE;
-	char name[16];
-	bool ok;
-	int i;
-
-	ktap_subtests(1, options->device, nr_bars);
-	for (i = 0; i < nr_bars; i++) {
-		snprintf(name, sizeof(name), "BAR%d", bars[i].index);
-		if (bars[i].skip) {
-			ktap_result_why(1, true, i + 1, name, "SKIP", "%s",
-					bars[i].skip);
-			continue;
-		}
-		ok = run_bar(options, vfio, &bars[i], name);
-		ktap_result(1, ok, i + 1, name);
-		if (!ok)
-			status = SOME_NOT_OK;
-		else if (status == NOTHING_TO_MEASURE)
-			status = ALL_OK;
-	}
-	return status;
-}
-
-static void open_vfio(const char *device, struct vfio *vfio)
+/* Returns the number of the IOMMU group. */
+static int open_vfio(const char *device, struct vfio *vfio)
 {
 	const char *step;
 	int group, ret;
@@ -137,29 +75,26 @@ static void open_vfio(const char *device, struct vfio *vfio)
 	if (ret)
 		ktap_setup_failed(device, "no IOMMU group: %s",
 				  strerror(-ret));
-	ret = __vfio_open(vfio, device, group, &step);
+	ret = __vfio_open(vfio, device, group, MODE_TYPE1V2, &step);
 	if (ret)
 		ktap_setup_failed(device, "cannot %s: %s (errno %d)", step,
 				  strerror(-ret), -ret);
+	return group;
 }
 
 static int measure(const struct options *options)
 {
 	struct bar bars[NR_BARS];
 	struct vfio vfio;
-	int nr_bars, ret;
+	int group, nr_bars;
 
-	open_vfio(options->device, &vfio);
+	group = open_vfio(options->device, &vfio);
 	nr_bars = __bars_find(options, &vfio, bars);
 	if (nr_bars < 0)
 		ktap_setup_failed(options->device, "cannot find its BARs: %s",
 				  strerror(-nr_bars));
-	ret = __cost_prepare();
-	if (ret)
-		ktap_setup_failed(options->device,
-				  "cannot lock the program in memory: %s",
-				  strerror(-ret));
-	return run_bars(options, &vfio, bars, nr_bars);
+	vfio_close(&vfio);
+	return run_bars(options, group, bars, nr_bars);
 }
 
 /* 0 or -errno; status is that of waitpid(). */
@@ -241,11 +176,25 @@ static int bind_and_measure(const struct options *options)
 	return report_device(options->device, status);
 }
 
+static int list_tests(const struct options *options)
+{
+	struct test_position position = { 0 };
+	const struct test_kind *kind;
+
+	while ((kind = next_test(options, &position)))
+		puts(kind->name);
+	return ALL_OK;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
 
+	if (argc > 1 && !strcmp(argv[1], FRESH_MMAP))
+		return fresh_main(argc, argv);
 	options_parse(argc, argv, &options);
+	if (options.list)
+		return list_tests(&options);
 	open_outputs(&options);
 	if (geteuid())
 		ktap_setup_failed(options.device, "root is needed");

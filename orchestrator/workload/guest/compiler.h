@@ -9,6 +9,8 @@
 #define __noreturn		__attribute__((__noreturn__))
 #define __printf(a, b)		__attribute__((__format__(printf, a, b)))
 
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof(*(array)))
+
 /* The compiler must neither drop nor move what these name. */
 #define READ_ONCE(x)		(*(const volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, value)	(*(volatile typeof(x) *)&(x) = (value))

@@ -1,261 +1,198 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "case.h"
 #include "cost.h"
-#include "ktap.h"
 #include "levels.h"
-#include "measurements.h"
+#include "map.h"
 #include "pagetable.h"
+#include "tests.h"
 
 #define SECONDS(ns)	((ns) / 1e9)
 
-struct test {
-	const struct vfio *vfio;
+/* One range, while it is measured. */
+struct mapping {
+	struct test *test;
 	const struct range *range;
-	struct subject subject;
 	struct placed placed;
-	char *why;		/* what went wrong first; empty for nothing */
 };
 
-__printf(2, 3)
-static void say(const struct test *test, const char *format, ...)
+static void report_probes(const struct mapping *mapping)
 {
-	va_list args;
-	char text[WHY_LENGTH];
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	ktap_diag(CASE_DEPTH, "%s: %s", test->subject.placement, text);
-}
-
-__printf(2, 3)
-static void not_ok(const struct test *test, const char *format, ...)
-{
-	va_list args;
-	char text[WHY_LENGTH];
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	say(test, "%s", text);
-	if (!*test->why)
-		memcpy(test->why, text, sizeof(text));
-}
-
-static void failed(const struct test *test, const char *step, int error)
-{
-	not_ok(test, "cannot %s: %s (errno %d)", step, strerror(-error),
-	       -error);
-}
-
-static void exact(const struct test *test, const char *name, __u64 value,
-		  const char *unit)
-{
-	measured(&test->subject, name, value, unit, true);
-}
-
-static void varies(const struct test *test, const char *name, __u64 value,
-		   const char *unit)
-{
-	measured(&test->subject, name, value, unit, false);
-}
-
-/* A size in the largest unit that leaves it whole. */
-static const char *human(__u64 bytes, char text[32])
-{
-	static const char * const units[] = { "bytes", "KiB", "MiB", "GiB" };
-	int i = 0;
-
-	while (bytes && !(bytes % 1024) && i < 3) {
-		bytes /= 1024;
-		i++;
-	}
-	snprintf(text, 32, "%llu %s", bytes, units[i]);
-	return text;
-}
-
-static void report_probes(const struct test *test)
-{
-	const struct placed *placed = &test->placed;
+	const struct placed *placed = &mapping->placed;
 	char name[32];
 	int i;
 
 	for (i = 0; i < placed->nr_probes; i++) {
 		snprintf(name, sizeof(name), "probe%d_address", i);
-		varies(test, name, placed->probes[i], "bytes");
-		say(test, "mmap %d of %d went to 0x%llx", i + 1,
+		test_varies(mapping->test, name, placed->probes[i], "bytes");
+		test_say(mapping->test, "mmap %d of %d went to 0x%llx", i + 1,
 		    placed->nr_probes, placed->probes[i]);
 	}
 }
 
-static void report_place(const struct test *test, const struct bar *bar)
+static void report_place(const struct mapping *mapping)
 {
-	const struct placed *placed = &test->placed;
+	const struct placed *placed = &mapping->placed;
 	char length[32], offset[32], alignment[32];
 
-	report_probes(test);
-	say(test, "%s at offset %s of BAR%d (physical 0x%llx)",
-	    human(test->range->length, length),
-	    human(test->range->offset, offset), bar->index, bar->address);
-	say(test, "at 0x%llx, congruent to the offset modulo %s",
+	report_probes(mapping);
+	test_say(mapping->test, "%s at offset %s of BAR%d (physical 0x%llx)",
+	    human(mapping->range->length, length),
+	    human(mapping->range->offset, offset), mapping->test->bar->index, mapping->test->bar->address);
+	test_say(mapping->test, "at 0x%llx, congruent to the offset modulo %s",
 	    placed->address, human(placed->alignment, alignment));
-	varies(test, "address", placed->address, "bytes");
-	varies(test, "bar_address", bar->address, "bytes");
-	exact(test, "length", test->range->length, "bytes");
-	exact(test, "offset", test->range->offset, "bytes");
-	exact(test, "alignment", placed->alignment, "bytes");
+	test_varies(mapping->test, "address", placed->address, "bytes");
+	test_varies(mapping->test, "bar_address", mapping->test->bar->address, "bytes");
+	test_exact(mapping->test, "length", mapping->range->length, "bytes");
+	test_exact(mapping->test, "offset", mapping->range->offset, "bytes");
+	test_exact(mapping->test, "alignment", placed->alignment, "bytes");
 }
 
-static void report_touch(struct test *test, const struct touch *touch)
+static void report_touch(struct mapping *mapping, const struct touch *touch)
 {
 	char grown[32];
 
-	say(test, "faults to read every page: %llu, in %.6f s",
+	test_say(mapping->test, "faults to read every page: %llu, in %.6f s",
 	    touch->first.faults, SECONDS(touch->first.ns));
-	say(test, "faults to read them again: %llu, in %.6f s",
+	test_say(mapping->test, "faults to read them again: %llu, in %.6f s",
 	    touch->again.faults, SECONDS(touch->again.ns));
-	say(test, "page tables grew by %s", human(touch->vmpte, grown));
-	exact(test, "faults", touch->first.faults, "faults");
-	exact(test, "own_faults", touch->again.faults, "faults");
-	varies(test, "touch_time", touch->first.ns, "ns");
-	varies(test, "vmpte", touch->vmpte, "bytes");
+	test_say(mapping->test, "page tables grew by %s", human(touch->vmpte, grown));
+	test_exact(mapping->test, "faults", touch->first.faults, "faults");
+	test_exact(mapping->test, "own_faults", touch->again.faults, "faults");
+	test_varies(mapping->test, "touch_time", touch->first.ns, "ns");
+	test_varies(mapping->test, "vmpte", touch->vmpte, "bytes");
 	if (touch->again.faults)
-		not_ok(test, "reading the pages again took %llu faults: entries went away, or the program had faults of its own",
+		test_not_ok(mapping->test, "reading the pages again took %llu faults: entries went away, or the program had faults of its own",
 		       touch->again.faults);
 }
 
-static void report_entries(struct test *test, const struct entries *entries)
+static void report_entries(struct mapping *mapping, const struct entries *entries)
 {
 	char mapped[32];
 
-	say(test, "entries: %llu PTE, %llu PMD, %llu PUD",
+	test_say(mapping->test, "entries: %llu PTE, %llu PMD, %llu PUD",
 	    entries->pte, entries->pmd, entries->pud);
-	exact(test, "entries_pte", entries->pte, "entries");
-	exact(test, "entries_pmd", entries->pmd, "entries");
-	exact(test, "entries_pud", entries->pud, "entries");
-	if (entries->mapped != test->range->length)
-		not_ok(test, "every page was read, but the page tables map only %s",
+	test_exact(mapping->test, "entries_pte", entries->pte, "entries");
+	test_exact(mapping->test, "entries_pmd", entries->pmd, "entries");
+	test_exact(mapping->test, "entries_pud", entries->pud, "entries");
+	if (entries->mapped != mapping->range->length)
+		test_not_ok(mapping->test, "every page was read, but the page tables map only %s",
 		       human(entries->mapped, mapped));
 }
 
-static void measure_entries(struct test *test)
+static void measure_entries(struct mapping *mapping)
 {
-	__u64 start = test->placed.address;
+	__u64 start = mapping->placed.address;
 	struct entries entries;
 	int ret;
 
-	ret = __entries_read(start, start + test->range->length, &entries);
+	ret = __entries_read(start, start + mapping->range->length, &entries);
 	if (!ret)
-		report_entries(test, &entries);
+		report_entries(mapping, &entries);
 	else if (ret == -ENOENT)
-		not_ok(test, "cannot read the page tables: this needs CONFIG_PTDUMP_DEBUGFS, and debugfs on /sys/kernel/debug");
+		test_not_ok(mapping->test, "cannot read the page tables: this needs CONFIG_PTDUMP_DEBUGFS, and debugfs on /sys/kernel/debug");
 	else
-		failed(test, "read the page tables", ret);
+		test_failed(mapping->test, "read the page tables", ret);
 }
 
-static void measure_touch(struct test *test)
+static void measure_touch(struct mapping *mapping)
 {
-	__u64 address = test->placed.address;
+	__u64 address = mapping->placed.address;
 	struct touch touch;
 	char step[64];
 	size_t bad;
 	int ret;
 
-	ret = __range_map(test->range, address);
+	ret = __range_map(mapping->range, address);
 	if (ret) {
-		failed(test, "map the BAR", ret);
+		test_failed(mapping->test, "map the BAR", ret);
 		return;
 	}
-	ret = __touch((void *)address, test->range->length, &touch, &bad);
+	ret = __touch((void *)address, mapping->range->length, &touch, &bad);
 	if (ret) {
 		snprintf(step, sizeof(step),
 			 "read 0x%zx bytes into the mapping", bad);
-		failed(test, step, ret);
+		test_failed(mapping->test, step, ret);
 	} else {
-		report_touch(test, &touch);
-		measure_entries(test);
+		report_touch(mapping, &touch);
+		measure_entries(mapping);
 	}
-	range_unmap(test->range, address);
+	range_unmap(mapping->range, address);
 }
 
 /* The mapping is a fresh one: every fault is the DMA map's. */
-static void measure_dma_at(struct test *test, __u64 iova)
+static void measure_dma_at(struct mapping *mapping, __u64 iova)
 {
-	const struct range *range = test->range;
+	const struct range *range = mapping->range;
 	struct cost cost;
 	int ret;
 
 	cost_begin(&cost);
-	ret = __vfio_dma_map(test->vfio, test->placed.address, range->length,
+	ret = __vfio_dma_map(mapping->test->vfio, mapping->placed.address, range->length,
 			     iova, range->prot);
 	cost_end(&cost);
 	if (ret) {
-		failed(test, "map it for DMA (VFIO_IOMMU_MAP_DMA)", ret);
+		test_failed(mapping->test, "map it for DMA (VFIO_IOMMU_MAP_DMA)", ret);
 		return;
 	}
-	say(test, "faults to map it for DMA at 0x%llx: %llu, in %.6f s",
+	test_say(mapping->test, "faults to map it for DMA at 0x%llx: %llu, in %.6f s",
 	    iova, cost.faults, SECONDS(cost.ns));
-	exact(test, "dma_faults", cost.faults, "faults");
-	varies(test, "dma_time", cost.ns, "ns");
-	ret = __vfio_dma_unmap(test->vfio, range->length, iova);
+	test_exact(mapping->test, "dma_faults", cost.faults, "faults");
+	test_varies(mapping->test, "dma_time", cost.ns, "ns");
+	ret = __vfio_dma_unmap(mapping->test->vfio, range->length, iova);
 	if (ret)
-		failed(test, "unmap all of it for DMA (VFIO_IOMMU_UNMAP_DMA)",
+		test_failed(mapping->test, "unmap all of it for DMA (VFIO_IOMMU_UNMAP_DMA)",
 		       ret);
 }
 
-static void measure_dma(struct test *test)
+static void measure_dma(struct mapping *mapping)
 {
-	const struct range *range = test->range;
-	__u64 address = test->placed.address;
+	const struct range *range = mapping->range;
+	__u64 address = mapping->placed.address;
 	__u64 iova;
 	int ret;
 
-	ret = __vfio_choose_iova(test->vfio, range->length, &iova);
+	ret = __vfio_choose_iova(mapping->test->vfio, range->length, &iova);
 	if (ret) {
-		failed(test, "find room for DMA above 4 GiB", ret);
+		test_failed(mapping->test, "find room for DMA above 4 GiB", ret);
 		return;
 	}
 	ret = __range_map(range, address);
 	if (ret) {
-		failed(test, "map the BAR again", ret);
+		test_failed(mapping->test, "map the BAR again", ret);
 		return;
 	}
-	measure_dma_at(test, iova);
+	measure_dma_at(mapping, iova);
 	range_unmap(range, address);
 }
 
-bool case_run(const char *device, const struct vfio *vfio,
-	      const struct bar *bar, enum placement placement,
-	      char why[WHY_LENGTH])
+void map_range(struct test *test, const struct range *range,
+	       enum placement placement)
 {
-	struct test test = {
-		.vfio = vfio,
-		.range = &bar->range,
-		.subject = {
-			.device = device,
-			.bar = bar->index,
-			.placement = placement_names[placement],
-		},
-		.why = why,
-	};
+	struct mapping mapping = { .test = test, .range = range };
 	int ret;
 
-	*why = '\0';
-	ret = __place(placement, &bar->range, &test.placed);
+	ret = __place(placement, range, &mapping.placed);
 	if (ret) {
-		failed(&test, "find an address for the mmap", ret);
-	} else {
-		report_place(&test, bar);
-		measure_touch(&test);
-		measure_dma(&test);
+		test_failed(test, "find an address for the mmap", ret);
+		return;
 	}
-	ret = __measurements_written();
-	if (ret)
-		failed(&test, "write the measurements", ret);
-	return !*why;
+	report_place(&mapping);
+	measure_touch(&mapping);
+	measure_dma(&mapping);
 }
+
+static void run_map(struct test *test)
+{
+	map_range(test, &test->bar->range, test->kind->placement);
+}
+
+static const struct test_kind kinds[] = {
+	{ .name = "kernel", .placement = PLACE_KERNEL, .run = run_map },
+	{ .name = "qemu", .placement = PLACE_QEMU, .run = run_map },
+	{ .name = "offset", .placement = PLACE_OFFSET, .run = run_map },
+	{ .name = "misaligned", .placement = PLACE_MISALIGNED, .run = run_map },
+};
+
+const struct test_list map_tests = { kinds, ARRAY_SIZE(kinds) };

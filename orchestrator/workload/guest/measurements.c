@@ -24,8 +24,8 @@ void measured(const struct subject *subject, const char *name, __u64 value,
 {
 	if (!file)
 		return;
-	fprintf(file, "{\"device\":\"%s\",\"bar\":%d,\"placement\":\"%s\",",
-		subject->device, subject->bar, subject->placement);
+	fprintf(file, "{\"device\":\"%s\",\"bar\":%d,\"test\":\"%s\",",
+		subject->device, subject->bar, subject->test);
 	fprintf(file,
 		"\"name\":\"%s\",\"value\":%llu,\"unit\":\"%s\",\"exact\":%s}\n",
 		name, value, unit, exact ? "true" : "false");

@@ -12,7 +12,7 @@
 struct subject {
 	const char *device;
 	int bar;
-	const char *placement;
+	const char *test;
 };
 
 /*

@@ -25,12 +25,34 @@ static const char help[] =
 "                        (default: all of it)\n"
 "  --placement RULE      who chooses the address: kernel, qemu, offset or\n"
 "                        misaligned; may be repeated (default: all)\n"
+"  --test GROUP          what to test: map, repeat, random, ranges, sub-page,\n"
+"                        content, dma, life or split; may be repeated\n"
+"                        (default: map)\n"
+"  --repeats N           mmaps of each test of the group repeat\n"
+"                        (default: 200)\n"
+"  --ranges N            random ranges of the group random (default: 2000)\n"
+"  --seed N              seed of all that is random (default: 0)\n"
+"  --hole BYTES          offset in the BAR of a page that the group ranges\n"
+"                        leaves out (default: the MSI-X table)\n"
+"  --list                print the names of the tests, and do nothing\n"
 "  --measurements FILE   write every measurement there, a line of JSON each\n"
 "  --ktap FILE           write the results there as well as to stdout\n"
 "  --help                print this and exit\n"
 "\n"
 "BYTES are multiples of 4096, and may end in K, M or G.\n"
 "Exit status: 0 all ok, 1 some not ok, 2 wrong usage, 3 no VFIO device.\n";
+
+const char * const group_names[NR_GROUPS] = {
+	[GROUP_MAP] = "map",
+	[GROUP_REPEAT] = "repeat",
+	[GROUP_RANDOM] = "random",
+	[GROUP_RANGES] = "ranges",
+	[GROUP_SUB_PAGE] = "sub-page",
+	[GROUP_CONTENT] = "content",
+	[GROUP_DMA] = "dma",
+	[GROUP_LIFE] = "life",
+	[GROUP_SPLIT] = "split",
+};
 
 __noreturn __printf(1, 2)
 static void usage_error(const char *format, ...)
@@ -109,6 +131,29 @@ static enum placement parse_placement(const char *argument)
 		    argument);
 }
 
+static enum test_group parse_group(const char *argument)
+{
+	int i;
+
+	for (i = 0; i < NR_GROUPS; i++)
+		if (!strcmp(argument, group_names[i]))
+			return i;
+	usage_error("--test: '%s' is none of map, repeat, random, ranges, sub-page, content, dma, life, split",
+		    argument);
+}
+
+static __u64 parse_number(const char *option, const char *argument)
+{
+	unsigned long long value;
+	char *end;
+
+	errno = 0;
+	value = strtoull(argument, &end, 0);
+	if (!isdigit(*argument) || *end || errno)
+		usage_error("--%s: '%s' is no number", option, argument);
+	return value;
+}
+
 /* Lower case, as in sysfs; a domain has four digits or more. */
 static bool is_pci_address(const char *address)
 {
@@ -135,20 +180,55 @@ static const char *parse_device(const char *argument)
 	return argument;
 }
 
-/* What was not named at all is all of it. */
-static bool all_unless_any(bool *chosen, int size)
+static bool any(const bool *chosen, int size)
 {
 	int i;
 
 	for (i = 0; i < size; i++)
 		if (chosen[i])
-			return false;
+			return true;
+	return false;
+}
+
+/* What was not named at all is all of it. */
+static bool all_unless_any(bool *chosen, int size)
+{
+	if (any(chosen, size))
+		return false;
 	memset(chosen, true, size * sizeof(*chosen));
 	return true;
 }
 
+static bool parse_test_option(int option, struct options *options)
+{
+	switch (option) {
+	case 't':
+		options->groups[parse_group(optarg)] = true;
+		return true;
+	case 'r':
+		options->repeats = parse_number("repeats", optarg);
+		return true;
+	case 'R':
+		options->ranges = parse_number("ranges", optarg);
+		return true;
+	case 's':
+		options->seed = parse_number("seed", optarg);
+		return true;
+	case 'H':
+		options->has_hole = true;
+		options->hole = parse_bytes("hole", optarg);
+		return true;
+	case 'L':
+		options->list = true;
+		return true;
+	}
+	return false;
+}
+
 static void parse_option(int option, struct options *options)
 {
+	if (parse_test_option(option, options))
+		return;
 	switch (option) {
 	case 'd':
 		options->device = parse_device(optarg);
@@ -188,18 +268,28 @@ void options_parse(int argc, char **argv, struct options *options)
 		{ "placement", required_argument, NULL, 'p' },
 		{ "measurements", required_argument, NULL, 'm' },
 		{ "ktap", required_argument, NULL, 'k' },
+		{ "test", required_argument, NULL, 't' },
+		{ "repeats", required_argument, NULL, 'r' },
+		{ "ranges", required_argument, NULL, 'R' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "hole", required_argument, NULL, 'H' },
+		{ "list", no_argument, NULL, 'L' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
 	int option;
 
 	memset(options, 0, sizeof(*options));
+	options->repeats = 200;
+	options->ranges = 2000;
 	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1)
 		parse_option(option, options);
 	if (optind < argc)
 		usage_error("'%s' is no option", argv[optind]);
-	if (!options->device)
+	if (!options->device && !options->list)
 		usage_error("--device is missing");
 	options->any_bar = all_unless_any(options->bars, NR_BARS);
 	all_unless_any(options->placements, NR_PLACEMENTS);
+	if (!any(options->groups, NR_GROUPS))
+		options->groups[GROUP_MAP] = true;
 }

@@ -8,11 +8,34 @@
 #include "placement.h"
 #include "sysfs.h"
 
+/* Groups of tests, in the order in which they run. */
+enum test_group {
+	GROUP_MAP,
+	GROUP_REPEAT,
+	GROUP_RANDOM,
+	GROUP_RANGES,
+	GROUP_SUB_PAGE,
+	GROUP_CONTENT,
+	GROUP_DMA,
+	GROUP_LIFE,
+	GROUP_SPLIT,
+	NR_GROUPS,
+};
+
+extern const char * const group_names[NR_GROUPS];
+
 struct options {
 	const char *device;		/* PCI address */
 	bool any_bar;			/* none was named: take all */
 	bool bars[NR_BARS];
 	bool placements[NR_PLACEMENTS];
+	bool groups[NR_GROUPS];
+	bool list;			/* only print the names of the tests */
+	__u64 repeats;			/* mmaps of each test of GROUP_REPEAT */
+	__u64 ranges;			/* of GROUP_RANDOM */
+	__u64 seed;			/* of all that is random */
+	bool has_hole;
+	__u64 hole;			/* bytes; offset in the BAR of a page */
 	__u64 offset;			/* bytes */
 	__u64 length;			/* bytes; 0 for up to the BAR's end */
 	const char *measurements;	/* paths, NULL for none */

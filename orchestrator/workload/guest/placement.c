@@ -40,6 +40,10 @@
 #define ROOM		(NR_PROBES * PUD_SIZE)
 #define MAX_PLUGS	64
 
+struct plug {
+	__u64 start, length;
+};
+
 const char * const placement_names[NR_PLACEMENTS] = {
 	[PLACE_KERNEL] = "kernel",
 	[PLACE_QEMU] = "qemu",
@@ -76,7 +80,7 @@ static void release(__u64 address, size_t length)
 	munmap((void *)address, length);
 }
 
-static int __range_mmap(const struct range *range, __u64 address, __u64 *at)
+int __range_mmap(const struct range *range, __u64 address, __u64 *at)
 {
 	int fixed = address ? MAP_FIXED_NOREPLACE : 0;
 	void *p = mmap((void *)address, range->length, range->prot,
@@ -162,7 +166,7 @@ static int __place_misaligned(const struct range *range, struct placed *placed)
 }
 
 /* First fit: the second of two reservations lies further along the search. */
-static int __searches_down(bool *down)
+int __searches_down(bool *down)
 {
 	__u64 first, second;
 	int ret;
@@ -183,9 +187,8 @@ static bool has_room(const struct range *range, __u64 address, bool down)
 	__u64 start = down ? address - ROOM : address;
 	__u64 at;
 
-	if (down && address <= ROOM)
-		return false;
-	if (__reserve(start, range->length + ROOM, &at))
+	if ((down && address <= ROOM) ||
+	    __reserve(start, range->length + ROOM, &at))
 		return false;
 	release(at, range->length + ROOM);
 	return true;
@@ -201,9 +204,30 @@ static int __probe(const struct range *range, __u64 *address)
 	return ret;
 }
 
+/*
+ * Fill the hole at the address, from there on in the direction of the search:
+ * as much as there is, by ever smaller steps, which sum up to more than ROOM.
+ */
+static int __plug(const struct range *range, __u64 address, bool down,
+		  struct plug *plug)
+{
+	__u64 step, at, end = address + range->length;
+
+	plug->length = range->length;
+	for (step = 2 * PUD_SIZE; step >= PTE_SIZE; step /= 2) {
+		at = down ? end - plug->length - step : address;
+		if (at >= end || __reserve(at, plug->length + step, &at))
+			continue;
+		release(at, plug->length + step);
+		plug->length += step;
+	}
+	at = down ? end - plug->length : address;
+	return __reserve(at, plug->length, &plug->start);
+}
+
 /* Plug every hole that is only just large enough; the plugs stay. */
 static int __probe_with_room(const struct range *range, bool down,
-			     __u64 *plugs, int *nr_plugs, __u64 *address)
+			     struct plug *plugs, int *nr_plugs, __u64 *address)
 {
 	int ret;
 
@@ -213,7 +237,7 @@ static int __probe_with_room(const struct range *range, bool down,
 			return ret;
 		if (*nr_plugs == MAX_PLUGS)
 			return -ENOSPC;
-		ret = __reserve(*address, range->length, &plugs[*nr_plugs]);
+		ret = __plug(range, *address, down, &plugs[*nr_plugs]);
 		if (ret)
 			return ret;
 		++*nr_plugs;
@@ -233,7 +257,8 @@ static int __probe_again(const struct range *range, bool down, __u64 *wall,
 
 static int __place_kernel(const struct range *range, struct placed *placed)
 {
-	__u64 plugs[MAX_PLUGS], walls[NR_PROBES] = { 0 };
+	__u64 walls[NR_PROBES] = { 0 };
+	struct plug plugs[MAX_PLUGS];
 	__u64 *probes = placed->probes;
 	int nr_plugs = 0;
 	bool down;
@@ -248,8 +273,8 @@ static int __place_kernel(const struct range *range, struct placed *placed)
 	for (i = 0; i < NR_PROBES; i++)
 		if (walls[i])
 			release(walls[i], PTE_SIZE);
-	while (nr_plugs)
-		release(plugs[--nr_plugs], range->length);
+	while (nr_plugs--)
+		release(plugs[nr_plugs].start, plugs[nr_plugs].length);
 	if (ret)
 		return ret;
 	placed->nr_probes = NR_PROBES;

@@ -5,6 +5,7 @@
 #ifndef ALIGNMENT_PLACEMENT_H
 #define ALIGNMENT_PLACEMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <linux/types.h>
 
@@ -50,6 +51,12 @@ __u64 alignment_of(__u64 address, __u64 offset);
  */
 int __place(enum placement placement, const struct range *range,
 	    struct placed *placed);
+
+/* Whether this process gives out addresses from the top down. */
+int __searches_down(bool *down);
+
+/* Map the range; address 0 lets the kernel choose, *at is where it is. */
+int __range_mmap(const struct range *range, __u64 address, __u64 *at);
 
 /* Map the range exactly at this address, without replacing anything. */
 int __range_map(const struct range *range, __u64 address);

@@ -14,8 +14,9 @@
 #define PROBE_PATH	"/sys/bus/pci/drivers_probe"
 #define VFIO_PCI	"vfio-pci"
 
-/* The flag of I/O ports in the resource file, see include/linux/ioport.h. */
-#define RESOURCE_IO	0x100
+/* Flags in the resource file, see include/linux/ioport.h. */
+#define RESOURCE_IO		0x100
+#define RESOURCE_PREFETCH	0x2000
 
 /* The last component of the link; empty where there is none. */
 static int __read_link(const char *device, const char *name, char *target,
@@ -193,6 +194,7 @@ int __read_resources(const char *device, struct resource bars[NR_BARS])
 		bars[i].address = start;
 		bars[i].size = end ? end - start + 1 : 0;
 		bars[i].io_ports = flags & RESOURCE_IO;
+		bars[i].prefetchable = flags & RESOURCE_PREFETCH;
 	}
 	fclose(file);
 	return i == NR_BARS ? 0 : -EINVAL;

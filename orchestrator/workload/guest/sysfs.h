@@ -16,6 +16,7 @@ struct resource {
 	__u64 address;		/* physical; all 0 where there is no BAR */
 	__u64 size;
 	bool io_ports;
+	bool prefetchable;	/* no side effects */
 };
 
 struct binding {

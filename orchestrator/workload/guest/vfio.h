@@ -1,18 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A PCI device opened through VFIO's group interface and the type1 IOMMU:
- * the one that every kernel since long before 6.1 has.
+ * A PCI device opened through VFIO, with a way to map memory for its DMA.
+ * Every kernel since long before 6.1 has the group interface with the type1
+ * IOMMU; iommufd came later.
  */
 #ifndef ALIGNMENT_VFIO_H
 #define ALIGNMENT_VFIO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <linux/types.h>
 
+/* How DMA is mapped, and so how the device is opened. */
+enum iommu_mode {
+	MODE_TYPE1V2,		/* a group in a VFIO container */
+	MODE_TYPE1,
+	MODE_COMPAT_TYPE1,	/* a group with an iommufd as its container */
+	MODE_COMPAT_TYPE1V2,
+	MODE_IOMMUFD,		/* no group: the device's own file */
+};
+
 struct vfio {
-	int container;
-	int group;
+	enum iommu_mode mode;
+	int container;		/* or the iommufd */
+	int group;		/* -1 for none */
 	int device;
+	__u32 ioas;		/* of MODE_IOMMUFD: the address space */
 };
 
 /* A BAR, as far as VFIO lets it be mapped. */
@@ -27,7 +40,14 @@ struct region {
 
 /* 0 or -errno, and then *step says what failed. */
 int __vfio_open(struct vfio *vfio, const char *address, int group,
-		const char **step);
+		enum iommu_mode mode, const char **step);
+void vfio_close(const struct vfio *vfio);
+
+/*
+ * Memory-enable in the device's command register; __vfio_open() sets it.
+ * Reads of a BAR are answered with SIGBUS as long as it is off.
+ */
+int __vfio_set_memory(const struct vfio *vfio, bool on);
 
 /*
  * What VFIO says of a BAR.  The area is the largest part of the BAR between
@@ -39,11 +59,18 @@ int __vfio_region(const struct vfio *vfio, int bar, __u64 start, __u64 end,
 /* An address for DMA: at 4 GiB or above, a multiple of 1 GiB. */
 int __vfio_choose_iova(const struct vfio *vfio, size_t length, __u64 *iova);
 
+/* Whether there is one from start to last, and then it is in *iova. */
+bool iova_fits(__u64 start, __u64 last, size_t length, __u64 *iova);
+
 /* prot is as for mmap. */
 int __vfio_dma_map(const struct vfio *vfio, __u64 address, size_t length,
 		   __u64 iova, int prot);
 
-/* -EIO where less than the whole length was mapped. */
+/* -EIO where another length than that was mapped. */
 int __vfio_dma_unmap(const struct vfio *vfio, size_t length, __u64 iova);
+
+/* The same, with how much it was; 0 where it failed. */
+int __vfio_dma_unmap_some(const struct vfio *vfio, size_t length, __u64 iova,
+			  __u64 *unmapped);
 
 #endif /* ALIGNMENT_VFIO_H */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The page-table entries that map one range, counted per level: what `level` and `entries` are judged by."""
+"""The page-table entries that map one range, counted per level: measured by the guest, or predicted by the oracle."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.scenario.model import Level
-from orchestrator.workload.model import Measurement
 
 _SMALLEST_FIRST = (Level.PTE, Level.PMD, Level.PUD)
 
@@ -42,18 +41,21 @@ class Entries:
         worst = _SMALLEST_FIRST.index(self.levels[0]) if self.levels else -1
         return worst, -self.total
 
-    def __str__(self) -> str:
-        if self.pure:
-            return self.pure.value
+    @property
+    def counted(self) -> str:
+        """The number of entries of each level in use, such as "2 PUD" or "1 PUD + 3 PTE"."""
         counts = ((self.pud, Level.PUD), (self.pmd, Level.PMD), (self.pte, Level.PTE))
         return " + ".join(f"{count} {level}" for count, level in counts if count) or "no entries"
 
+    def __str__(self) -> str:
+        return self.pure.value if self.pure else self.counted
 
-def entries_of(values: Mapping[str, Measurement]) -> Entries | None:
-    """The entries among the measurements of one placement, by name; None unless all three levels were reported.
+
+def entries_of(numbers: Mapping[str, int]) -> Entries | None:
+    """The entries among the measured numbers of one test, by name; None unless all three levels were reported.
 
     A guest that died between two lines must not pass for one that mapped everything with what it told last.
     """
-    counts = [values.get(f"entries_{level.lower()}") for level in _SMALLEST_FIRST]
-    numbers = [count.value for count in counts if count is not None]
-    return Entries(*numbers) if len(numbers) == len(_SMALLEST_FIRST) else None
+    counts = [numbers.get(f"entries_{level.lower()}") for level in _SMALLEST_FIRST]
+    reported = [count for count in counts if count is not None]
+    return Entries(*reported) if len(reported) == len(_SMALLEST_FIRST) else None

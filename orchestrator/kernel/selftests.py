@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernel's own selftests: built from the source of the kernel that they will test, patches applied, unmodified.
+
+selftests/<key>/install/       what `make install` of the selftests leaves, with run_kselftest.sh
+selftests/<key>/build.log      the whole output, and commands.sh, what was run
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from orchestrator.errors import KernelBuildError
+from orchestrator.events import Emit, phase
+from orchestrator.host.base import Host, check
+from orchestrator.host.lock import locked
+from orchestrator.host.record import Recorder
+from orchestrator.kernel import patches
+from orchestrator.kernel.build import clone
+from orchestrator.kernel.cache import KernelCache
+from orchestrator.kernel.make import first_error, make_environment
+from orchestrator.kernel.model import Recipe
+
+FORMAT = 1
+"""Part of every key: raise it when the way of building changes what comes out."""
+
+_SECONDS_TO_BUILD = 1800.0
+_PLACE = Path("tools/testing/selftests")
+
+
+@dataclass(frozen=True)
+class Selftests:
+    """Installed selftests: `directory` has the runner, `listed` the text of its kselftest-list.txt."""
+
+    directory: Path
+    listed: str
+
+
+@dataclass(frozen=True)
+class SelftestsBuilder:
+    """What every build of selftests shares: where, how many jobs make may use, and who watches."""
+
+    host: Host
+    cache: KernelCache
+    jobs: int
+    emit: Emit
+
+    def build(self, recipe: Recipe, targets: tuple[str, ...]) -> Selftests:
+        """The selftests `targets` of the kernel of `recipe`, built now unless the cache has them.
+
+        Raises PatchError, KernelBuildError (no such target, or the first error of the log), InfrastructureError.
+        """
+        key = selftests_key(recipe, targets)
+        place = self.cache.root / "selftests" / key
+        if not place.exists():
+            with locked(self.host, self.cache.lock(f"selftests-{key}")):
+                if not place.exists():
+                    self._build(recipe, targets, key, place)
+        return Selftests(place / "install", (place / "install/kselftest-list.txt").read_text())
+
+    def _build(self, recipe: Recipe, targets: tuple[str, ...], key: str, place: Path) -> None:
+        recorder = Recorder(self.host)
+        job = f"selftests {', '.join(targets)}"
+        with self.cache.workspace(f"selftests-{key}") as work, phase(self.emit, recipe.name, job) as progress:
+            tree, whole = work / "tree", work / "whole"
+            whole.mkdir()
+            clone(recorder, recipe.source.path, tree)
+            for patch in recipe.patches:
+                patches.apply(recorder, tree, patch, recipe.name)
+            _refuse_unknown(tree, targets, recipe.name)
+            progress("headers")
+            self._make(recorder, recipe, whole, ("make", "-C", str(tree), "ARCH=x86_64", "headers"))
+            progress("install")
+            self._make(recorder, recipe, whole, install_argv(tree, targets, whole / "install", self.jobs))
+            (whole / "commands.sh").write_text(recorder.script())
+            place.parent.mkdir(parents=True, exist_ok=True)
+            whole.rename(place)
+
+    def _make(self, host: Host, recipe: Recipe, whole: Path, argv: tuple[str, ...]) -> None:
+        log = whole / "build.log"
+        done = host.run(argv, env=make_environment(""), timeout=_SECONDS_TO_BUILD, log=log)
+        if done.ok:
+            return
+        kept = self.cache.root / "failed" / f"{recipe.name}-selftests-{recipe.key[:12]}.log"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(log, kept)
+        told = first_error(done.output)
+        if told is None:
+            check(done, f"building the selftests of kernel '{recipe.name}' (log: {kept})")
+        raise KernelBuildError(f"the selftests of kernel '{recipe.name}' do not build: {told} (log: {kept})")
+
+
+def has_selftests(cache: KernelCache, recipe: Recipe, targets: tuple[str, ...]) -> bool:
+    """Whether the selftests `targets` of the kernel of `recipe` are built already."""
+    return (cache.root / "selftests" / selftests_key(recipe, targets)).exists()
+
+
+def selftests_key(recipe: Recipe, targets: tuple[str, ...]) -> str:
+    """The identity of built selftests: source, patches, targets and compiler; the configuration plays no part."""
+    parts = {
+        "format": FORMAT,
+        "source": recipe.source.id,
+        "patches": [patch.digest for patch in recipe.patches],
+        "toolchain": asdict(recipe.toolchain),
+        "targets": sorted(targets),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def install_argv(tree: Path, targets: tuple[str, ...], install: Path, jobs: int) -> tuple[str, ...]:
+    """The command that builds `targets` in `tree` and installs them to `install`; fails where one of them does."""
+    argv = ("make", "-C", str(tree / _PLACE), f"-j{jobs}", f"TARGETS={' '.join(targets)}", "FORCE_TARGETS=1")
+    # Both names: which of them counts changed between versions.
+    return (*argv, f"KSFT_INSTALL_PATH={install}", f"INSTALL_PATH={install}", "install")
+
+
+def _refuse_unknown(tree: Path, targets: tuple[str, ...], kernel: str) -> None:
+    """Raise KernelBuildError for a target that this source does not have."""
+    missing = next((target for target in targets if not (tree / _PLACE / target / "Makefile").exists()), None)
+    if missing is not None:
+        known = [path.parent.name for path in (tree / _PLACE).glob("*/Makefile")]
+        near = get_close_matches(missing, known, 1)
+        mend = f"; did you mean '{near[0]}'?" if near else ""
+        raise KernelBuildError(f"the source of kernel '{kernel}' has no selftests '{missing}'{mend}")

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The table of what a mapping costs for each GiB of it: page tables, faults, and times as ratios to the base."""
+
+from __future__ import annotations
+
+from orchestrator.report.blocks import heading
+from orchestrator.report.table import Cell, Column, lay_out
+from orchestrator.report.text import format_ns, format_ratio
+from orchestrator.result.compare import Block
+from orchestrator.result.cost import per_gib
+from orchestrator.result.record import Run
+
+TITLE = "Cost per GiB.  Times are noisy, and comparable within this run only; no verdict rests on them."
+
+_ABSENT = "-"
+
+
+def cost_table(run: Run, block: Block, width: int, color: bool) -> list[str]:
+    """The lines of a place's costs; none where nothing was timed."""
+    costs = [per_gib(row.reading.values) for row in block.rows]
+    if not any("touch_time" in one or "dma_time" in one for one in costs):
+        return []
+    columns = (
+        Column("kernel", tuple(Cell(row.kernel) for row in block.rows), left=True),
+        Column("KiB", _numbers(costs, "vmpte", 1024), above="VmPTE", optional=True),
+        Column("faults", _numbers(costs, "faults")),
+        Column("touch", _times(costs, "touch_time"), above="first"),
+        Column("to base", _ratios(costs, "touch_time"), above="ratio"),
+        Column("faults", _numbers(costs, "dma_faults"), above="DMA"),
+        Column("DMA map", _times(costs, "dma_time")),
+        Column("to base", _ratios(costs, "dma_time"), above="ratio"),
+    )
+    table = lay_out(columns, width, color)
+    return [*heading(run, block, width, color), *table.header, *table.rows]
+
+
+def _numbers(costs: list[dict[str, float]], name: str, unit: int = 1) -> tuple[Cell, ...]:
+    return tuple(Cell(_number(one[name] / unit) if name in one else _ABSENT) for one in costs)
+
+
+def _number(value: float) -> str:
+    """Whole where it is whole, else with one digit behind the point; "<0.1" for less."""
+    if value == int(value):
+        return str(int(value))
+    return f"{value:.1f}" if value >= 0.05 else "<0.1"
+
+
+def _times(costs: list[dict[str, float]], name: str) -> tuple[Cell, ...]:
+    return tuple(Cell(format_ns(round(one[name])) if name in one else _ABSENT) for one in costs)
+
+
+def _ratios(costs: list[dict[str, float]], name: str) -> tuple[Cell, ...]:
+    base = round(costs[0].get(name, 0))
+    return (Cell(""), *(Cell(format_ratio(round(one[name]), base) if name in one else _ABSENT) for one in costs[1:]))

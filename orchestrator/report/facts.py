@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a test that passed found out, in a few words: the numbers that a reader of its name would ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from errno import errorcode
+
+from orchestrator.report.text import format_ns
+from orchestrator.workload.model import Measurement
+
+_IOMMU_PAGES = (("iommu_1g", "1G"), ("iommu_2m", "2M"), ("iommu_4k", "4K"))
+
+
+def facts(values: Mapping[str, Measurement]) -> str:
+    """Faults, IOMMU pages and time of a DMA map, or the error with which it was refused; empty for other tests."""
+    return ", ".join(_facts({name: one.value for name, one in values.items()}))
+
+
+def _facts(numbers: Mapping[str, int]) -> Iterator[str]:
+    for name in ("map_error", "write_error"):
+        if name in numbers:
+            yield errorcode.get(numbers[name], f"errno {numbers[name]}")
+    for name in ("dma_faults", "map_faults"):
+        if name in numbers:
+            yield f"{numbers[name]} fault{'' if numbers[name] == 1 else 's'}"
+    pages = [f"{numbers[name]}x{size}" for name, size in _IOMMU_PAGES if numbers.get(name)]
+    if pages:
+        yield "+".join(pages)
+    if "dma_time" in numbers:
+        yield format_ns(numbers["dma_time"])

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tests that do not measure one mapping, as a table: a line per test, a column per kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from orchestrator.report.facts import facts
+from orchestrator.report.table import Cell, Column, lay_out
+from orchestrator.report.text import one_line, paint, wrap
+from orchestrator.result.compare import Block, Row
+from orchestrator.result.model import Status
+from orchestrator.workload.tests import measures_mapping
+
+_ABSENT = "-"
+
+
+def is_further(block: Block) -> bool:
+    """Whether the block's test belongs in such a table: it measures no mapping, or had none to measure anywhere."""
+    if not block.place.test:
+        return False
+    return not measures_mapping(block.place.test) or all(row.status is Status.SKIP for row in block.rows)
+
+
+def matrices(blocks: tuple[Block, ...], width: int, color: bool) -> Iterator[list[str]]:
+    """The lines of a table for each workload and BAR that has such tests, with the reasons of what was skipped."""
+    further = [block for block in blocks if is_further(block)]
+    for (workload, device, bar), group in groupby(
+        further, key=lambda b: (b.place.workload, b.place.device, b.place.bar)
+    ):
+        title = f"{device} BAR{bar}, further tests of workload {workload}"
+        yield _matrix(title, list(group), width, color)
+
+
+def _matrix(title: str, blocks: list[Block], width: int, color: bool) -> list[str]:
+    lines = [paint(title, "bold", color)]
+    names = Column("test", tuple(Cell(block.place.test) for block in blocks), left=True)
+    columns = [_column(blocks, at) for at in range(len(blocks[0].rows))]
+    for part in _parts(names, columns, width):
+        table = lay_out((names, *part), width, color)
+        lines += [*table.header, *table.rows]
+    return lines + _skipped(blocks, width)
+
+
+def _column(blocks: list[Block], at: int) -> Column:
+    """The kernel whose row is the one at `at` in each block."""
+    return Column(blocks[0].rows[at].kernel, tuple(_cell(block.rows[at]) for block in blocks), left=True)
+
+
+def _parts(names: Column, columns: list[Column], width: int) -> Iterator[list[Column]]:
+    """As many columns at a time as fit beside the names."""
+    part: list[Column] = []
+    room = width - names.width
+    for column in columns:
+        if part and sum(one.width + 2 for one in (*part, column)) > room:
+            yield part
+            part = []
+        part.append(column)
+    yield part
+
+
+def _cell(row: Row) -> Cell:
+    """What a test came to: the level that its mmaps allow where that is what it is about, else status and facts."""
+    if row.status is None:
+        return Cell(_ABSENT)
+    level = row.reading.case("level")
+    if level and level.measured and row.status is Status.PASS:
+        return Cell(level.measured.split(" ")[0])
+    if row.status is Status.PASS:
+        return Cell(" ".join((row.status, facts(row.reading.values))).strip())
+    return Cell(row.status, "" if row.status.expected else "red")
+
+
+def _skipped(blocks: list[Block], width: int) -> list[str]:
+    """Why tests were skipped: each reason once, with the tests and, unless it holds for all, the kernels."""
+    reasons: dict[str, dict[str, list[str]]] = {}
+    for block in blocks:
+        for row in block.rows:
+            case = row.reading.case("run")
+            if case and case.status is Status.SKIP:
+                reasons.setdefault(one_line(case.message), {}).setdefault(row.kernel, []).append(block.place.test)
+    return [line for reason, where in reasons.items() for line in _reason(reason, where, len(blocks[0].rows), width)]
+
+
+def _reason(reason: str, where: dict[str, list[str]], nr_kernels: int, width: int) -> list[str]:
+    tests = list(dict.fromkeys(test for tests in where.values() for test in tests))
+    kernels = f" on {', '.join(where)}" if len(where) < nr_kernels else ""
+    return wrap(f"{reason} ({', '.join(tests)}{kernels})", width, "SKIP  ", "      ")

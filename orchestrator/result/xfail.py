@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Cases that are known to fail, by patterns of their names, with the reason of each.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from orchestrator.result.model import Case, Status
+
+_TOUCHED = (Status.PASS, Status.FAIL, Status.TIMEOUT, Status.XFAIL)
+"""A skip, a crash, and a fault of the infrastructure stay what they are."""
+
+
+def with_xfail(case: Case, known: Iterable[tuple[str, str]]) -> Case:
+    """`case` as an XFAIL where it failed and `known` has a pattern of its test and why, as an XPASS where it passed."""
+    reason = next((why for pattern, why in known if fnmatchcase(case.id.test or case.id.check, pattern)), None)
+    if reason is None or case.status not in _TOUCHED:
+        return case
+    if case.status is Status.PASS:
+        message = f"passes, but xfail says: {reason}; remove the xfail"
+        return replace(case, status=Status.XPASS, message=message)
+    return replace(case, status=Status.XFAIL, message=f"{reason} ({case.message})")

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A BAR mapped for DMA by the address of its mmap.  VFIO's own containers do
+ * that.  iommufd refuses: it pins pages (drivers/iommu/iommufd/pages.c), and
+ * a BAR has none (check_vma_flags() in mm/gup.c: -EFAULT); it takes BARs as
+ * dma-bufs, which can be revoked.  As a container it is "known to lack
+ * peer-to-peer DMA mapping" (drivers/iommu/iommufd/Kconfig); that is a lack
+ * that a later kernel may make good, and no promise to refuse.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "cost.h"
+#include "dma.h"
+#include "dma_check.h"
+#include "levels.h"
+
+#define SECONDS(ns)	((ns) / 1e9)
+
+struct attempt {
+	struct test *test;
+	struct range range;
+	struct placed placed;
+	struct dma dma;
+};
+
+bool dma_takes_bars(enum iommu_mode mode)
+{
+	return mode == MODE_TYPE1 || mode == MODE_TYPE1V2;
+}
+
+static int __map(const struct attempt *attempt, struct cost *cost)
+{
+	const struct dma *dma = &attempt->dma;
+	int ret;
+
+	cost_begin(cost);
+	ret = __vfio_dma_map(attempt->test->vfio, attempt->placed.address,
+			     dma->length, dma->iova, dma->prot);
+	cost_end(cost);
+	return ret;
+}
+
+/* What is left behind would be in the way of a mapping at the same place. */
+static void map_again(struct attempt *attempt)
+{
+	struct cost cost;
+	int ret = __map(attempt, &cost);
+
+	if (ret) {
+		test_failed(attempt->test, "map it for DMA again, at the same IOVA",
+			    ret);
+		return;
+	}
+	dma_check_mapped(attempt->test, &attempt->dma);
+	dma_unmap(attempt->test, &attempt->dma);
+}
+
+static void judge_mapped(struct attempt *attempt, const struct cost *cost)
+{
+	struct test *test = attempt->test;
+
+	test_say(test, "faults to map it for DMA at 0x%llx: %llu, in %.6f s",
+		 attempt->dma.iova, cost->faults, SECONDS(cost->ns));
+	test_exact(test, "dma_faults", cost->faults, "faults");
+	test_varies(test, "dma_time", cost->ns, "ns");
+	dma_measure_entries(test, &attempt->dma);
+	test_varies(test, "unmap_time", dma_unmap(test, &attempt->dma), "ns");
+	map_again(attempt);
+}
+
+static void judge_refused(struct attempt *attempt, int error,
+			  const char *when)
+{
+	struct test *test = attempt->test;
+
+	test_say(test, "%s: refused: %s (errno %d)", when,
+		 strerror(-error), -error);
+	if (error != -EFAULT)
+		test_not_ok(test, "a BAR by address was refused with %s (errno %d), but for want of pages it is EFAULT",
+			    strerror(-error), -error);
+	dma_check_empty(test, &attempt->dma, "a refused mapping");
+	dma_check_unknown(test, &attempt->dma, "a refused mapping");
+}
+
+static void say_accepted(const struct attempt *attempt)
+{
+	struct test *test = attempt->test;
+
+	if (test->kind->mode == MODE_IOMMUFD)
+		test_not_ok(test, "IOMMU_IOAS_MAP accepted the address 0x%llx of a BAR: nothing revokes such a mapping",
+			    attempt->placed.address);
+	else
+		test_say(test, "this kernel's iommufd maps a BAR by address in place of a VFIO container");
+}
+
+/* The answer must not depend on whether the process has used the BAR. */
+static void refuse_present(struct attempt *attempt)
+{
+	struct test *test = attempt->test;
+	struct touch touch;
+	struct cost cost;
+	size_t bad;
+	int ret;
+
+	ret = __touch((void *)attempt->placed.address, PTE_SIZE, &touch, &bad);
+	if (ret) {
+		test_failed(test, "read the first page of the mapping", ret);
+		return;
+	}
+	ret = __map(attempt, &cost);
+	if (ret) {
+		judge_refused(attempt, ret, "page present");
+		return;
+	}
+	say_accepted(attempt);
+	dma_unmap(test, &attempt->dma);
+}
+
+static void judge_iommufd(struct attempt *attempt, int error,
+			  const struct cost *cost)
+{
+	test_exact(attempt->test, "map_error", -error, "errno");
+	if (error) {
+		judge_refused(attempt, error, "page not present");
+		refuse_present(attempt);
+	} else {
+		say_accepted(attempt);
+		judge_mapped(attempt, cost);
+	}
+}
+
+static void try_dma(struct attempt *attempt)
+{
+	struct test *test = attempt->test;
+	struct cost cost;
+	int ret;
+
+	ret = __range_map(&attempt->range, attempt->placed.address);
+	if (ret) {
+		test_failed(test, "map the BAR", ret);
+		return;
+	}
+	ret = __map(attempt, &cost);
+	if (!dma_takes_bars(test->kind->mode))
+		judge_iommufd(attempt, ret, &cost);
+	else if (ret)
+		test_failed(test, "map it for DMA (VFIO_IOMMU_MAP_DMA)", ret);
+	else
+		judge_mapped(attempt, &cost);
+	range_unmap(&attempt->range, attempt->placed.address);
+}
+
+static void report_place(const struct attempt *attempt)
+{
+	const struct test *test = attempt->test;
+	const struct placed *placed = &attempt->placed;
+	char length[32], offset[32], alignment[32];
+
+	test_say(test, "%s at offset %s of BAR%d (physical 0x%llx)",
+		 human(attempt->range.length, length),
+		 human(attempt->range.offset, offset), test->bar->index,
+		 test->bar->address);
+	test_say(test, "at 0x%llx, congruent to the offset modulo %s",
+		 placed->address, human(placed->alignment, alignment));
+	test_varies(test, "address", placed->address, "bytes");
+	test_varies(test, "bar_address", test->bar->address, "bytes");
+	test_exact(test, "length", attempt->range.length, "bytes");
+	test_exact(test, "offset", attempt->range.offset, "bytes");
+	test_exact(test, "alignment", placed->alignment, "bytes");
+}
+
+static int __prepare(struct attempt *attempt, const char **step)
+{
+	const struct test *test = attempt->test;
+	enum placement placement = PLACE_OFFSET;
+	int ret;
+
+	attempt->range = test->bar->range;
+	if (test->kind->variant == PART_PAGE)
+		attempt->range.length = PTE_SIZE;
+	if (test->kind->variant == PART_MISALIGNED)
+		placement = PLACE_MISALIGNED;
+	*step = "find an address for the mmap";
+	ret = __place(placement, &attempt->range, &attempt->placed);
+	if (ret)
+		return ret;
+	attempt->dma.length = attempt->range.length;
+	attempt->dma.physical = test->bar->address + attempt->range.offset;
+	attempt->dma.prot = attempt->range.prot;
+	*step = "find room for DMA above 4 GiB";
+	return __dma_choose_iova(test, &attempt->dma);
+}
+
+void run_dma_map(struct test *test)
+{
+	struct attempt attempt = { .test = test };
+	const char *step;
+	int ret = __prepare(&attempt, &step);
+
+	if (ret) {
+		test_failed(test, step, ret);
+		return;
+	}
+	report_place(&attempt);
+	try_dma(&attempt);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the kernel logs while a test runs: a mapping that is handled wrongly
+ * is often mended in silence, but for a line such as "bad pud".
+ */
+#ifndef ALIGNMENT_KLOG_H
+#define ALIGNMENT_KLOG_H
+
+#include "test.h"
+
+/* From here on.  A file, or -errno. */
+int __klog_open(void);
+
+/*
+ * Not ok where the kernel has logged an error or a warning of its own code
+ * since then, with the first such line.  Closes the file.
+ */
+void klog_check(struct test *test, int klog);
+
+#endif /* ALIGNMENT_KLOG_H */

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A huge entry whose middle becomes another area, or none.  The kernel takes
+ * the whole entry away then (mm/huge_memory.c: __split_huge_pud_locked() and
+ * __split_huge_pmd_locked(), which only clear what maps no memory of its own),
+ * and faults bring back what is still mapped, in the largest entries that fit
+ * into an area (drivers/vfio/pci/vfio_pci_core.c: vfio_pci_mmap_huge_fault()).
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "levels.h"
+#include "life.h"
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ	22	/* asm-generic/mman-common.h, 5.14 */
+#endif
+
+static void unmap_part(struct life *life)
+{
+	if (munmap((void *)life->part, life->part_size))
+		test_failed(life->test, "unmap a part of the mapping",
+			    -errno);
+}
+
+/* The hole and both sides of it, as they must be once it is there. */
+static void check_around(struct life *life, const char *when)
+{
+	__u64 before = life->part - life->address;
+	__u64 after = before + life->part_size;
+
+	life_read(life, life->part, SIGSEGV, when);
+	life_read(life, life->part + life->part_size - PTE_SIZE, SIGSEGV,
+		  when);
+	life_content(life, life->address, 0, before, when);
+	life_content(life, life->part + life->part_size, after,
+		     life->range.length - after, when);
+}
+
+static void refill_around(struct life *life)
+{
+	const char *when = "beside a part that was unmapped";
+	__u64 end = life->address + life->range.length;
+	__u64 after = life->part + life->part_size;
+	struct entries entries;
+
+	if (!life_touch(life, life->address, life->part - life->address,
+			when) ||
+	    !life_touch(life, after, end - after, when) ||
+	    !life_entries(life, "again", &entries))
+		return;
+	life_judge(life, &entries, life->range.length - life->part_size,
+		   life_more(life) - 1, when);
+}
+
+void run_life_munmap(struct test *test)
+{
+	struct entries entries;
+	struct life life;
+
+	if (!life_begin(&life, test))
+		return;
+	unmap_part(&life);
+	life_entries(&life, "after", &entries);
+	check_around(&life, "after a part of it was unmapped");
+	refill_around(&life);
+	check_around(&life, "after all else was touched again");
+	life_end(&life);
+}
+
+static void protect(struct life *life, __u64 address, __u64 length, int prot)
+{
+	if (mprotect((void *)address, length, prot))
+		test_failed(life->test, "mprotect", -errno);
+}
+
+/* The part may not be written; all else stays as it is. */
+static void protect_part(struct life *life)
+{
+	const char *when = "with a read-only part in it";
+	__u64 part = life->part, size = life->part_size;
+	struct entries entries;
+
+	protect(life, part, size, PROT_READ);
+	life_entries(life, "after", &entries);
+	life_content_all(life, when);
+	life_write(life, part, SIGSEGV, "that is read-only");
+	life_write(life, part - PTE_SIZE, 0, "before a read-only part");
+	life_write(life, part + size, 0, "after a read-only part");
+	if (life_touch(life, life->address, life->range.length, when) &&
+	    life_entries(life, "again", &entries))
+		life_judge(life, &entries, life->range.length,
+			   life_more(life), when);
+	protect(life, part, size, life->range.prot);
+	life_write(life, part, 0, "that is no longer read-only");
+	life_content_all(life, "that can be written again");
+}
+
+/* All of another area, so that huge entries change as they are. */
+static void protect_all(struct life *life)
+{
+	__u64 address = life->address;
+	__u64 length = life->range.length;
+
+	protect(life, address, length, PROT_READ);
+	life_content_all(life, "that is all read-only");
+	life_write(life, life->block, SIGSEGV, "that is all read-only");
+	protect(life, address, length, PROT_NONE);
+	life_read(life, life->block, SIGSEGV, "that is all inaccessible");
+	protect(life, address, length, life->range.prot);
+	life_content_all(life, "that is accessible again");
+	life_write(life, life->block, 0, "that is accessible again");
+}
+
+void run_life_mprotect(struct test *test)
+{
+	struct life life;
+
+	if (!(test->bar->range.prot & PROT_WRITE)) {
+		test_skip(test, "VFIO does not let the BAR be written");
+		return;
+	}
+	if (!life_begin(&life, test))
+		return;
+	protect_all(&life);
+	life_as_before(&life, "restored", "after its protection was restored");
+	protect_part(&life);
+	life_end(&life);
+}
+
+static void advise(struct life *life, const char *name, int advice)
+{
+	char said[WHY_LENGTH], what[32];
+	int error = 0;
+
+	if (madvise((void *)life->address, life->range.length, advice))
+		error = errno;
+	snprintf(said, sizeof(said), "after madvise(MADV_%s), which said '%s'",
+		 name, error ? strerror(error) : "ok");
+	test_say(life->test, "%s", said);
+	snprintf(what, sizeof(what), "errno_%s", name);
+	test_exact(life->test, what, error, "errno");
+	life_content_all(life, said);
+}
+
+/*
+ * Advice about memory, for what is none: refused (mm/madvise.c keeps off
+ * VM_PFNMAP) or without harm.  Populating by advice is refused as well, so
+ * that nobody can take the faults in advance (mm/gup.c: check_vma_flags()).
+ */
+void run_life_madvise(struct test *test)
+{
+	struct life life;
+
+	if (!life_begin(&life, test))
+		return;
+	advise(&life, "DONTNEED", MADV_DONTNEED);
+	advise(&life, "FREE", MADV_FREE);
+	advise(&life, "REMOVE", MADV_REMOVE);
+	advise(&life, "POPULATE_READ", MADV_POPULATE_READ);
+	advise(&life, "NOHUGEPAGE", MADV_NOHUGEPAGE);
+	life_as_before(&life, "again", "after all advice");
+	life_end(&life);
+}
+
+static void check_dma(struct life *life, __u64 iova)
+{
+	const struct vfio *vfio = life->test->vfio;
+	__u64 length = life->range.length;
+	int ret;
+
+	unmap_part(life);
+	check_around(life, "unmapped while mapped for DMA");
+	ret = __vfio_dma_unmap(vfio, length, iova);
+	if (ret)
+		test_failed(life->test, "unmap all of it for DMA", ret);
+	ret = __vfio_dma_map(vfio, life->address, length, iova,
+			     life->range.prot);
+	if (!ret) {
+		test_not_ok(life->test, "0x%llx bytes at 0x%llx were mapped for DMA although a part at 0x%llx is not mapped",
+			    length, life->address, life->part);
+		__vfio_dma_unmap(vfio, length, iova);
+	}
+}
+
+/*
+ * What the device reaches stays as it was mapped for DMA; what the program no
+ * longer has cannot be mapped anew.
+ */
+void run_life_dma(struct test *test)
+{
+	struct life life;
+	__u64 iova;
+	int ret;
+
+	if (!life_begin(&life, test))
+		return;
+	ret = __vfio_choose_iova(test->vfio, life.range.length, &iova);
+	if (!ret)
+		ret = __vfio_dma_map(test->vfio, life.address,
+				     life.range.length, iova,
+				     life.range.prot);
+	if (ret)
+		test_failed(test, "map it for DMA", ret);
+	else
+		check_dma(&life, iova);
+	life_end(&life);
+}

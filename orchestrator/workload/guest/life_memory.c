@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A device that does not answer for a while: its memory decoding is off, or
+ * it is being reset.  Nobody may reach it then, so VFIO takes all mappings of
+ * all processes away first (drivers/vfio/pci/vfio_pci_core.c:
+ * vfio_pci_zap_and_down_write_memory_lock()), and answers faults with SIGBUS
+ * until it is back.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <linux/vfio.h>
+
+#include "access.h"
+#include "levels.h"
+#include "life.h"
+#include "probe.h"
+
+#define NR_READERS	4
+#define NR_TOGGLES	100
+
+/* Reading through the file is refused as well, rather than answered with ~0. */
+static void read_file(struct life *life, int error, const char *when)
+{
+	__u32 word;
+	int ret;
+
+	ret = __file_read(&life->range, life->range.offset, &word,
+			  sizeof(word));
+	if (ret != error)
+		test_not_ok(life->test, "pread of the region %s: %s, expected %s",
+			    when, ret ? strerror(-ret) : "ok",
+			    error ? strerror(-error) : "ok");
+}
+
+static void disable(struct life *life)
+{
+	const char *when = "with PCI_COMMAND_MEMORY cleared";
+	struct entries entries;
+
+	life_gone(life, life->address, life->range.length, when);
+	life_read(life, life->part, SIGBUS, when);
+	life_entries(life, "off", &entries);
+	read_file(life, -EIO, when);
+}
+
+void run_life_disable(struct test *test)
+{
+	struct life life;
+
+	if (!life_begin(&life, test))
+		return;
+	if (life_memory(&life, false))
+		disable(&life);
+	if (life_memory(&life, true)) {
+		life_as_before(&life, "again",
+			       "with PCI_COMMAND_MEMORY set again");
+		read_file(&life, 0, "with PCI_COMMAND_MEMORY set again");
+	}
+	life_end(&life);
+}
+
+/* Readers that go on while memory is switched off and on. */
+struct race {
+	struct life *life;
+	bool over;
+	__u64 read, refused, wrong;
+	__u64 wrong_address;
+	__u32 wrong_word;
+};
+
+static void race_read(struct race *race, const struct tag *tag)
+{
+	const struct life *life = race->life;
+	__u64 at = life->address + tag->offset - life->range.offset;
+	__u32 word;
+
+	if (try_read(at, &word)) {
+		__atomic_add_fetch(&race->refused, 1, __ATOMIC_RELAXED);
+		return;
+	}
+	__atomic_add_fetch(&race->read, 1, __ATOMIC_RELAXED);
+	if (!life->tags.kept || word == tag->word)
+		return;
+	WRITE_ONCE(race->wrong_address, at);
+	WRITE_ONCE(race->wrong_word, word);
+	__atomic_add_fetch(&race->wrong, 1, __ATOMIC_RELAXED);
+}
+
+static void *race_reader(void *argument)
+{
+	struct race *race = argument;
+	int i;
+
+	while (!READ_ONCE(race->over))
+		for (i = 0; i < race->life->tags.count; i++)
+			race_read(race, &race->life->tags.tags[i]);
+	return NULL;
+}
+
+static void race_toggle(struct life *life)
+{
+	int i;
+
+	for (i = 0; i < NR_TOGGLES; i++)
+		if (!life_memory(life, false) || !life_memory(life, true))
+			return;
+}
+
+static void race_judge(struct race *race)
+{
+	struct test *test = race->life->test;
+
+	test_say(test, "memory off and on %d times: %llu reads were answered, %llu by SIGBUS",
+		 NR_TOGGLES, race->read + race->refused, race->refused);
+	test_varies(test, "reads", race->read, "reads");
+	test_varies(test, "refused", race->refused, "reads");
+	if (race->wrong)
+		test_not_ok(test, "%llu of %llu reads while memory was switched were wrong, the last 0x%08x at 0x%llx: expected the content or SIGBUS",
+			    race->wrong, race->read, race->wrong_word,
+			    race->wrong_address);
+	if (!race->read)
+		test_not_ok(test, "no read was answered while memory was switched off and on");
+}
+
+void run_life_race(struct test *test)
+{
+	pthread_t threads[NR_READERS];
+	struct life life;
+	struct race race = { .life = &life };
+	int count = 0, ret = 0;
+
+	if (!life_begin(&life, test))
+		return;
+	while (!ret && count < NR_READERS)
+		ret = pthread_create(&threads[count++], NULL, race_reader,
+				     &race);
+	if (ret)
+		test_failed(test, "start a thread", -ret);
+	else
+		race_toggle(&life);
+	WRITE_ONCE(race.over, true);
+	for (count -= !!ret; count; count--)
+		pthread_join(threads[count - 1], NULL);
+	if (!ret)
+		race_judge(&race);
+	life_as_before(&life, "again", "after memory was off and on");
+	life_end(&life);
+}
+
+static bool can_reset(const struct life *life)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+
+	return !ioctl(life->range.fd, VFIO_DEVICE_GET_INFO, &info) &&
+	       info.flags & VFIO_DEVICE_FLAGS_RESET;
+}
+
+/*
+ * The reset itself may clear what the BAR holds and whether it answers, so
+ * that the entries are looked at before anything is read.
+ */
+static void reset(struct life *life)
+{
+	struct entries entries;
+
+	if (ioctl(life->range.fd, VFIO_DEVICE_RESET)) {
+		test_failed(life->test, "reset it (VFIO_DEVICE_RESET)",
+			    -errno);
+		return;
+	}
+	life->tags.kept = false;
+	if (!life_entries(life, "off", &entries))
+		return;
+	if (entries.mapped)
+		test_not_ok(life->test, "%llu PTE, %llu PMD and %llu PUD entries are left after VFIO_DEVICE_RESET, expected none",
+			    entries.pte, entries.pmd, entries.pud);
+	if (life_memory(life, true))
+		life_as_before(life, "again", "after VFIO_DEVICE_RESET");
+}
+
+void run_life_reset(struct test *test)
+{
+	struct life life;
+
+	if (!life_begin(&life, test))
+		return;
+	if (can_reset(&life))
+		reset(&life);
+	else
+		test_skip(test, "the device has no reset of its own (VFIO_DEVICE_FLAGS_RESET)");
+	life_end(&life);
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A mapping in another process, and one that is all that is left of a device.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "levels.h"
+#include "life.h"
+#include "probe.h"
+
+/* One word each way, by turns; whoever waits for a dead one reads nothing. */
+struct turns {
+	int to_child[2], to_parent[2];
+};
+
+static bool give(const int pipe[2])
+{
+	return write(pipe[1], "", 1) == 1;
+}
+
+static bool await(const int pipe[2])
+{
+	char byte;
+
+	return read(pipe[0], &byte, 1) == 1;
+}
+
+static void child_writes(struct life *life)
+{
+	struct tag *tag = &life->tags.tags[0];
+	__u64 at = life->address + tag->offset - life->range.offset;
+
+	if (life->tags.kept && try_write(at, ~tag->word))
+		test_not_ok(life->test, "a child cannot write to 0x%llx",
+			    at);
+}
+
+/* The mapping is shared, and so is what the child wrote. */
+static void parent_reads(struct life *life)
+{
+	struct tag *tag = &life->tags.tags[0];
+	__u64 at = life->address + tag->offset - life->range.offset;
+	__u32 word = 0;
+
+	if (!life->tags.kept)
+		return;
+	try_read(at, &word);
+	if (word != ~tag->word)
+		test_not_ok(life->test, "0x%llx reads 0x%08x after a child wrote 0x%08x there",
+			    at, word, ~tag->word);
+	if (__tag_write(&life->tags, tag))
+		test_not_ok(life->test, "cannot write through the region's file");
+}
+
+/*
+ * Its entries are copied, since they map a device (mm/memory.c:
+ * vma_needs_copy()).  6.1 takes them away again (drivers/vfio/pci/
+ * vfio_pci_core.c: vfio_pci_mmap_open()), and the child has faults of its own.
+ */
+static void child_main(struct life *life, struct turns *turns)
+{
+	struct entries entries;
+
+	life_entries(life, "child", &entries);
+	life_content_all(life, "in a child");
+	child_writes(life);
+	if (!give(turns->to_parent) || !await(turns->to_child))
+		return;
+	life_gone(life, life->address, life->range.length,
+		  "in a child, with memory off");
+	if (!give(turns->to_parent) || !await(turns->to_child))
+		return;
+	life_as_before(life, "child_again",
+		       "in a child, with memory on again");
+}
+
+static void parent_main(struct life *life, struct turns *turns)
+{
+	if (!await(turns->to_parent)) {
+		test_not_ok(life->test, "the child ended early");
+		return;
+	}
+	parent_reads(life);
+	life_memory(life, false);
+	if (!give(turns->to_child) || !await(turns->to_parent))
+		test_not_ok(life->test, "the child ended early");
+	life_memory(life, true);
+	give(turns->to_child);
+}
+
+static pid_t start_child(struct life *life, struct turns *turns)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(turns->to_child[1]);
+	close(turns->to_parent[0]);
+	child_main(life, turns);
+	fflush(NULL);
+	_exit(0);
+}
+
+static void fork_and_wait(struct life *life)
+{
+	struct turns turns;
+	int status = 0;
+	pid_t pid;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (pipe(turns.to_child) || pipe(turns.to_parent)) {
+		test_failed(life->test, "make a pipe", -errno);
+		return;
+	}
+	pid = start_child(life, &turns);
+	if (pid < 0) {
+		test_failed(life->test, "fork", -errno);
+		return;
+	}
+	close(turns.to_child[0]);
+	close(turns.to_parent[1]);
+	parent_main(life, &turns);
+	close(turns.to_child[1]);
+	if (waitpid(pid, &status, 0) != pid || status)
+		test_not_ok(life->test, "the child ended with wait status 0x%x",
+			    status);
+}
+
+void run_life_fork(struct test *test)
+{
+	struct life life;
+
+	if (!life_begin(&life, test))
+		return;
+	fork_and_wait(&life);
+	life_as_before(&life, "again", "after a child ended");
+	life_end(&life);
+}
+
+/* The mapping holds the device's file, and so the group is in use. */
+static void try_open(struct life *life, int group)
+{
+	struct vfio vfio;
+	const char *step;
+	int ret;
+
+	ret = __vfio_open(&vfio, life->test->options->device, group,
+			  MODE_TYPE1V2, &step);
+	test_say(life->test, "to open it while only a mapping is left: %s: %s",
+		 ret ? step : "works", ret ? strerror(-ret) : "ok");
+	test_exact(life->test, "errno_open", -ret, "errno");
+	vfio_close(&vfio);
+}
+
+static void open_again(struct life *life, int group)
+{
+	static struct vfio vfio;
+	const char *step;
+	int ret;
+
+	ret = __vfio_open(&vfio, life->test->options->device, group,
+			  MODE_TYPE1V2, &step);
+	if (!ret) {
+		life->range.fd = vfio.device;
+		life->tags.range.fd = vfio.device;
+		step = "map it again";
+		ret = __range_map(&life->range, life->address);
+	}
+	if (ret)
+		test_not_ok(life->test, "cannot open the device again after its last mapping was unmapped: %s: %s",
+			    step, strerror(-ret));
+	else
+		life_as_before(life, "again", "after it was opened again");
+}
+
+void run_life_close(struct test *test)
+{
+	struct life life;
+	int group, ret;
+
+	ret = __read_group(test->options->device, &group);
+	if (ret) {
+		test_failed(test, "read the IOMMU group", ret);
+		return;
+	}
+	if (!life_begin(&life, test))
+		return;
+	vfio_close(test->vfio);
+	life_as_before(&life, "closed", "after the device was closed");
+	try_open(&life, group);
+	life_as_before(&life, "tried", "after the device was closed");
+	range_unmap(&life.range, life.address);
+	open_again(&life, group);
+	life_end(&life);
+}

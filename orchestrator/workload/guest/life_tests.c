@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "life.h"
+#include "tests.h"
+
+#define KIND(name_, run_, variant_)		\
+	{					\
+		.name = name_,			\
+		.placement = NO_PLACEMENT,	\
+		.run = run_,			\
+		.variant = variant_,		\
+	}
+#define LIFE(name, run)		KIND("life." name, run, LIFE_PUD)
+#define PMD(name, run)		KIND("life." name "-pmd", run, LIFE_PMD)
+#define SPLIT(name, run)	KIND("split." name, run, LIFE_SPLIT)
+
+static const struct test_kind life_kinds[] = {
+	LIFE("munmap", run_life_munmap),
+	PMD("munmap", run_life_munmap),
+	LIFE("mprotect", run_life_mprotect),
+	PMD("mprotect", run_life_mprotect),
+	LIFE("madvise", run_life_madvise),
+	LIFE("mremap", run_life_mremap),
+	PMD("mremap", run_life_mremap),
+	LIFE("mremap-part", run_life_mremap_part),
+	PMD("mremap-part", run_life_mremap_part),
+	LIFE("fork", run_life_fork),
+	LIFE("threads", run_life_threads),
+	LIFE("memory-disable", run_life_disable),
+	LIFE("memory-race", run_life_race),
+	LIFE("reset", run_life_reset),
+	LIFE("close", run_life_close),
+	LIFE("dma", run_life_dma),
+};
+
+const struct test_list life_tests = { life_kinds, ARRAY_SIZE(life_kinds) };
+
+/*
+ * A page in the midst of a PUD entry gets an area of its own.  A group of its
+ * own, since kernels from 6.12 to 7.3 oops over it: mm/rmap.c:
+ * mm_find_pmd() takes the device's memory, which the PUD entry maps, for a
+ * page table, and split_huge_pmd_address() looks for an entry in it.
+ */
+static const struct test_kind split_kinds[] = {
+	SPLIT("munmap", run_life_munmap),
+	SPLIT("mprotect", run_life_mprotect),
+	SPLIT("mremap", run_life_mremap_part),
+};
+
+const struct test_list split_tests = { split_kinds, ARRAY_SIZE(split_kinds) };

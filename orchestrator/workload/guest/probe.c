@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+
+#include "compiler.h"
+#include "levels.h"
+#include "probe.h"
+
+/* A fault is handled by the thread that made it. */
+static __thread sigjmp_buf bad_probe;
+
+static void on_bad_probe(int signal)
+{
+	siglongjmp(bad_probe, signal);
+}
+
+/*
+ * The signal is not blocked while it is handled, so that there is no mask to
+ * save, which would be a system call for every word.
+ */
+int __probe_prepare(void)
+{
+	struct sigaction action = {
+		.sa_handler = on_bad_probe,
+		.sa_flags = SA_NODEFER,
+	};
+
+	if (sigaction(SIGBUS, &action, NULL) ||
+	    sigaction(SIGSEGV, &action, NULL))
+		return -errno;
+	return 0;
+}
+
+int try_read(__u64 address, __u32 *word)
+{
+	int signal = sigsetjmp(bad_probe, 0);
+
+	if (!signal)
+		*word = READ_ONCE(*(const __u32 *)address);
+	return signal;
+}
+
+int try_write(__u64 address, __u32 word)
+{
+	int signal = sigsetjmp(bad_probe, 0);
+
+	if (!signal)
+		WRITE_ONCE(*(__u32 *)address, word);
+	return signal;
+}
+
+/* Of its own, since a jump out of it leaves its locals undefined. */
+static noinline void read_pages(__u64 at, __u64 end, __u64 *reading)
+{
+	for (; at < end; at += PTE_SIZE) {
+		WRITE_ONCE(*reading, at);
+		READ_ONCE(*(const __u32 *)at);
+	}
+}
+
+int try_pages(__u64 address, size_t length, __u64 *bad)
+{
+	int signal = sigsetjmp(bad_probe, 0);
+
+	if (!signal)
+		read_pages(address, address + length, bad);
+	return signal;
+}
+
+const char *signal_name(int signal)
+{
+	switch (signal) {
+	case 0:
+		return "no signal";
+	case SIGBUS:
+		return "SIGBUS";
+	case SIGSEGV:
+		return "SIGSEGV";
+	}
+	return "another signal";
+}

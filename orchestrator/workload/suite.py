@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How the guest runs a program that others wrote: the script for it, and the files that it leaves in the share.
+
+Output and status go to files of their own, because the exit status of a virtual machine says little.  The script runs
+in a mount namespace of its own, so that what called it still has its busybox, whatever the host's programs do.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+
+from orchestrator.machine.model import GUEST_PROGRAM, GUEST_SHARE
+from orchestrator.scenario.model import SelftestsWorkload, SuiteWorkload
+
+SCRIPT_FILE = "suite.sh"
+OUTPUT_FILE = "output.log"
+"""What the program wrote on stdout and stderr, in the order written."""
+PROGRAM_STATUS_FILE = "program.status"
+"""The program's exit status; missing where it did not end."""
+PROBLEM_FILE = "problem"
+"""One sentence, where the program could not even be started."""
+
+_WORK = "/tmp/work"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+_HEAD = f"""\
+#!/bin/sh
+# Runs in the guest, in a mount namespace of its own: the host's programs are bound over the guest's busybox.
+fail() {{ echo "orch: $*"; echo "$*" > {GUEST_SHARE}/{PROBLEM_FILE}; exit 2; }}
+"""
+_SCRATCH = """\
+mount -t tmpfs tmpfs /tmp && mount -t tmpfs tmpfs /root || fail 'cannot make a writable directory'
+"""
+_WORKING_DIRECTORY = f"""\
+mkdir -p {_WORK} && cp -a {GUEST_PROGRAM}/. {_WORK} && cd {_WORK} || fail 'cannot lay out the working directory'
+"""
+_BIND = """\
+device=/sys/bus/pci/devices/$ORCH_DEVICE
+[ -e "$device" ] || fail "there is no PCI device $ORCH_DEVICE"
+echo vfio-pci > "$device/driver_override"
+[ ! -e "$device/driver" ] || echo "$ORCH_DEVICE" > "$device/driver/unbind"
+echo "$ORCH_DEVICE" > /sys/bus/pci/drivers_probe
+[ "$(basename "$(readlink "$device/driver")")" = vfio-pci ] || fail "vfio-pci does not take $ORCH_DEVICE"
+"""
+_GIVE_BACK = """\
+echo "$ORCH_DEVICE" > "$device/driver/unbind"
+echo > "$device/driver_override"
+echo "$ORCH_DEVICE" > /sys/bus/pci/drivers_probe
+"""
+
+
+def guest_command() -> str:
+    """The line of shell that runs the script in the guest."""
+    return f"unshare -m sh {GUEST_SHARE}/{SCRIPT_FILE}"
+
+
+def guest_script(
+    workload: SuiteWorkload, address: str, binds: Iterable[tuple[str, str]], tests: Iterable[str] = ()
+) -> str:
+    """The script that runs `workload`.
+
+    `address` is the PCI address of its device in the guest, "" for none.  `binds` are (directory, where to bind it).
+    `tests` are the names of the selftests to run, as their runner lists them.  It exits with 0 once the program was
+    run to its end, whatever came out.
+    """
+    line = runner_line(workload, tests) if isinstance(workload, SelftestsWorkload) else workload.command
+    bound = (f"mount --bind {source} {target} || fail 'cannot bind {source} to {target}'\n" for source, target in binds)
+    return "".join(
+        (
+            _HEAD,
+            _SCRATCH,
+            *bound,
+            *_variables(workload, address),
+            _WORKING_DIRECTORY,
+            _BIND if address else "",
+            *_setup(workload.setup),
+            f"{{ sh -c {shlex.quote(line)} < /dev/null; echo $? > {GUEST_SHARE}/{PROGRAM_STATUS_FILE}; }} 2>&1 |\n"
+            f"    tee {GUEST_SHARE}/{OUTPUT_FILE}\n",
+            _GIVE_BACK if address else "",
+            "exit 0\n",
+        )
+    )
+
+
+def runner_line(workload: SelftestsWorkload, tests: Iterable[str]) -> str:
+    """The command line of the selftests' own runner for `tests`."""
+    argv = ["./run_kselftest.sh"]
+    if workload.test_timeout is not None:
+        argv += ["-o", str(workload.test_timeout)]
+    return shlex.join([*argv, *(word for test in tests for word in ("-t", test))])
+
+
+def chosen_tests(listed: str, only: Iterable[str]) -> tuple[str, ...]:
+    """The tests of kselftest-list.txt, of the form target:program, in the order in which the runner runs them.
+
+    `only` are names of programs, none for all.  Raises LookupError with the name of a program that is not there.
+    """
+    tests = listed.split()
+    wanted = tuple(only)
+    programs = {test.partition(":")[2] for test in tests}
+    missing = [name for name in wanted if name not in programs]
+    if missing:
+        raise LookupError(missing[0])
+    chosen = [test for test in tests if not wanted or test.partition(":")[2] in wanted]
+    return tuple(sorted(chosen, key=lambda test: test.partition(":")[0]))
+
+
+def _variables(workload: SuiteWorkload, address: str) -> Iterable[str]:
+    own = {"PATH": _PATH, "HOME": "/root", "LC_ALL": "C", "ORCH_RESULTS": GUEST_SHARE}
+    if address:
+        own |= {"ORCH_DEVICE": address}
+    if address and isinstance(workload, SelftestsWorkload):
+        # tools/testing/selftests/vfio/lib/libvfio.c
+        own |= {"VFIO_SELFTESTS_BDF": address}
+    return (f"export {name}={shlex.quote(value)}\n" for name, value in (own | dict(workload.environment)).items())
+
+
+def _setup(lines: Iterable[str]) -> Iterable[str]:
+    return (f"sh -c {shlex.quote(line)} || fail {shlex.quote(f'the setup failed: {line}')}\n" for line in lines)

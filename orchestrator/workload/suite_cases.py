@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The cases of a suite that others wrote, found in its KTAP: one for each test, under a stable and unique name.
+
+A name is the path of the tests' names: ``vfio:vfio_pci_device_test/vfio_pci_device_test.reset``.  A test with subtests
+is a case only where it says what they do not: that it failed although none of them did, or that its time was over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from orchestrator.workload.tap import Directive, Outcome, Tap, TapTest
+
+_LINES = 12
+"""Lines of its output that a case which went wrong keeps."""
+
+_RUNNER = re.compile(r"selftests: (?P<target>\S+): (?P<program>\S+)")
+_SKIP_ALL = re.compile(r"1\.\.0\s+#\s+SKIP\s*(?P<reason>.*)", re.IGNORECASE)
+_TELLING = re.compile(r"\S+\.\w+:\d+:|\bexpected\b|\bassert", re.IGNORECASE)
+_NOISE = re.compile(
+    r"^(?:$|selftests: |overriding timeout|timeout set to|Starting \d|RUN |OK |FAIL |SKIP |PASSED: |FAILED: |Totals: |"
+    r"\d+ skipped test|TAP version|1\.\.\d)"
+)
+"""What the runner and the harness say of every test (tools/testing/selftests/kselftest_harness.h)."""
+
+
+class Came(StrEnum):
+    """What came out of a test, before the boot's end is looked at."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    SKIP = "skip"
+    XFAIL = "xfail"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+    MISSING = "missing"
+    """It was planned, and never reported."""
+
+
+_OF_DIRECTIVE = {
+    Directive.SKIP: Came.SKIP,
+    Directive.XFAIL: Came.XFAIL,
+    Directive.TIMEOUT: Came.TIMEOUT,
+    Directive.ERROR: Came.ERROR,
+}
+
+
+@dataclass(frozen=True)
+class SuiteCase:
+    """One case: `message` is one sentence, empty for a PASS; `line` is that of the result, 0 where there is none.
+
+    `lines` are the last of what the test wrote, where it went wrong.
+    """
+
+    name: str
+    came: Came
+    message: str = ""
+    line: int = 0
+    lines: tuple[str, ...] = ()
+
+
+def suite_cases(tap: Tap, planned: Iterable[str] = ()) -> tuple[SuiteCase, ...]:
+    """The cases of a document, in the order in which they were said, missing ones last.
+
+    `planned` are the names of the tests at the top, in their order, where they are known: a test that never reported
+    has no other name.  Names that occur again are numbered.  Never raises.
+    """
+    found = [case for test in tap.tests for case in _cases((_top_name(test, tuple(planned)),), test)]
+    unbelievable = [problem.what for problem in tap.problems if problem.what.startswith("the plan is ")]
+    return tuple(_numbered([*found, *(SuiteCase("plan", Came.ERROR, what) for what in unbelievable)]))
+
+
+def _top_name(test: TapTest, planned: tuple[str, ...]) -> str:
+    match = _RUNNER.fullmatch(test.name)
+    if match:
+        return f"{match['target']}:{match['program']}"
+    if test.outcome is Outcome.MISSING and 0 < test.number <= len(planned):
+        return planned[test.number - 1]
+    return _name(test)
+
+
+def _name(test: TapTest) -> str:
+    return test.name or f"#{test.number}"
+
+
+def _cases(path: tuple[str, ...], test: TapTest) -> Iterator[SuiteCase]:
+    """The cases of a test and of all below it."""
+    below = [case for each in test.subtests for case in _cases((*path, _name(each)), each)]
+    came = _came(test)
+    yield from (_explained(case, test, came) for case in below)
+    if not below or _says_more(came, below):
+        yield _case("/".join(path), test, came, with_subtests=bool(below))
+
+
+def _came(test: TapTest) -> Came:
+    if test.outcome is Outcome.MISSING:
+        return Came.MISSING
+    if test.directive is Directive.TODO:
+        return Came.PASS if test.outcome is Outcome.OK else Came.XFAIL
+    plain = Came.PASS if test.outcome is Outcome.OK else Came.FAIL
+    return _OF_DIRECTIVE.get(test.directive, plain) if test.directive else plain
+
+
+def _says_more(came: Came, below: list[SuiteCase]) -> bool:
+    """Whether a test says of itself what none of the cases below it does."""
+    wrong = any(case.came in (Came.FAIL, Came.TIMEOUT, Came.ERROR, Came.MISSING) for case in below)
+    return came in (Came.TIMEOUT, Came.ERROR) or (came in (Came.FAIL, Came.MISSING) and not wrong)
+
+
+def _explained(case: SuiteCase, parent: TapTest, came: Came) -> SuiteCase:
+    """A case that never reported, with what is known of the program that should have reported it."""
+    if case.came is not Came.MISSING or case.message:
+        return case
+    if came is Came.TIMEOUT:
+        return replace(case, came=Came.TIMEOUT, message=f"never reported: {_comment(parent)}")
+    if came is Came.MISSING:
+        return case
+    return replace(case, message=f"never reported: {_name(parent)} ended before it ({_comment(parent)})")
+
+
+def _comment(test: TapTest) -> str:
+    directive = f"{test.directive} " if test.directive else ""
+    return f"{directive}{test.comment}".strip() or test.outcome.value
+
+
+def _case(name: str, test: TapTest, came: Came, *, with_subtests: bool) -> SuiteCase:
+    if came is Came.PASS:
+        return SuiteCase(name, came, line=test.line)
+    message = _message(test, came)
+    if with_subtests and came is Came.FAIL:
+        message = f"not ok, although none of its subtests failed: {message or 'it gave no reason'}"
+    quiet = came in (Came.SKIP, Came.XFAIL)
+    lines = () if quiet else tuple(line for line in test.diagnostics if line.strip())[-_LINES:]
+    return SuiteCase(name, came, message, test.line, lines)
+
+
+def _message(test: TapTest, came: Came) -> str:
+    """Why a test did not pass: what it says itself, or else the most telling line that it wrote."""
+    told = [line.strip() for line in test.diagnostics]
+    skipped = [match["reason"] for line in told if (match := _SKIP_ALL.fullmatch(line))]
+    if came is Came.SKIP:
+        return test.comment or next(iter(skipped), "") or _last(told)
+    if came is Came.TIMEOUT:
+        return f"not ended within {test.comment}" if test.comment else "its time was over"
+    telling = next((line for line in told if _TELLING.search(line)), "") or _last(told)
+    return "; ".join(part for part in (test.comment, telling) if part)
+
+
+def _last(told: list[str]) -> str:
+    return next((line for line in reversed(told) if not _NOISE.match(line)), "")
+
+
+def _numbered(cases: list[SuiteCase]) -> Iterator[SuiteCase]:
+    """Give every name but the first of its kind a number, and one that no test has by itself."""
+    names = {case.name for case in cases}
+    seen: dict[str, int] = {}
+    for case in cases:
+        count = seen.get(case.name, 0) + 1
+        seen[case.name] = count
+        if count == 1:
+            yield case
+            continue
+        while f"{case.name} ({count})" in names:
+            count += 1
+        names.add(f"{case.name} ({count})")
+        seen[case.name] = count
+        yield replace(case, name=f"{case.name} ({count})")

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The tests of the `alignment` program by name, and what is known of each before it runs.
+
+The program has the same list (guest/tests.c), and prints it for ``--list``; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from orchestrator.scenario.model import AlignmentWorkload, Placement, TestGroup
+
+_HELPFUL = (Placement.KERNEL, Placement.QEMU, Placement.OFFSET)
+"""The placements that sub-ranges are tried with: all but the negative control."""
+
+_DMA_MODES = ("type1", "type1v2", "compat-type1", "compat-type1v2", "iommufd")
+_DMA_WHATS = ("full", "page", "misaligned", "read-only", "slice")
+
+_FIXED: dict[TestGroup, tuple[str, ...]] = {
+    TestGroup.REPEAT: ("repeat.topdown", "repeat.bottomup"),
+    TestGroup.RANDOM: ("random",),
+    TestGroup.SUB_PAGE: ("sub-page",),
+    TestGroup.DMA: (
+        *(f"dma.{mode}.{what}" for mode in _DMA_MODES for what in _DMA_WHATS),
+        *(f"dma.dma-buf.{what}" for what in ("export", "map", "disable", "close")),
+    ),
+    TestGroup.LIFE: (
+        "life.munmap",
+        "life.munmap-pmd",
+        "life.mprotect",
+        "life.mprotect-pmd",
+        "life.madvise",
+        "life.mremap",
+        "life.mremap-pmd",
+        "life.mremap-part",
+        "life.mremap-part-pmd",
+        "life.fork",
+        "life.threads",
+        "life.memory-disable",
+        "life.memory-race",
+        "life.reset",
+        "life.close",
+        "life.dma",
+    ),
+    TestGroup.SPLIT: ("split.munmap", "split.mprotect", "split.mremap"),
+}
+"""The tests of the groups that do not go by placements."""
+
+
+def tests_of(workload: AlignmentWorkload) -> tuple[str, ...]:
+    """The names of the tests that the program runs on every BAR for `workload`, in its order."""
+    chosen = [group for group in TestGroup if group in workload.tests]
+    return tuple(name for group in chosen for name in _names(group, workload.placements))
+
+
+def placement_of(test: str) -> Placement | None:
+    """Who chooses the address in `test`: it decides which expectation holds; None where no placement is at stake."""
+    if test == "random" or test.startswith("repeat."):
+        return Placement.KERNEL
+    if test.startswith("dma."):
+        return None
+    last = test.rpartition(".")[2]
+    return Placement(last) if last in tuple(Placement) else None
+
+
+def measures_mapping(test: str) -> bool:
+    """Whether `test` is about where one range is placed and how it is mapped, so that it has a table of its own."""
+    return test in tuple(Placement) or test.startswith(("before.", "after."))
+
+
+def _names(group: TestGroup, placements: tuple[Placement, ...]) -> tuple[str, ...]:
+    ordered = [placement for placement in Placement if placement in placements]
+    if group is TestGroup.MAP:
+        return tuple(placement.value for placement in ordered)
+    if group is TestGroup.CONTENT:
+        return tuple(f"content.{placement}" for placement in ordered)
+    if group is TestGroup.RANGES:
+        parts = ("before", "after")
+        return tuple(f"{part}.{placement}" for part in parts for placement in ordered if placement in _HELPFUL)
+    return _FIXED[group]

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a kernel can do, from its version and configuration, or because the scenario says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.kernel.capability import capability, capability_of, override
+from orchestrator.kernel.model import KernelBuild
+from orchestrator.scenario.model import Can, Capability, FaultMaps, Level
+
+BOTH = "CONFIG_ARCH_SUPPORTS_HUGE_PFNMAP=y\nCONFIG_ARCH_SUPPORTS_PMD_PFNMAP=y\nCONFIG_ARCH_SUPPORTS_PUD_PFNMAP=y\n"
+THP_ALONE = "CONFIG_TRANSPARENT_HUGEPAGE=y\nCONFIG_HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD=y\n"
+OLD = Capability((), FaultMaps.MAPPING)
+
+
+@pytest.mark.parametrize(
+    ("version", "config", "can"),
+    [
+        ("7.3.4", BOTH, Capability((Level.PMD, Level.PUD))),
+        ("6.12.117", BOTH, Capability((Level.PMD, Level.PUD))),
+        ("7.3-rc1", BOTH, Capability((Level.PMD, Level.PUD))),
+        ("7.3.4", THP_ALONE, Capability(())),
+        ("7.3.4", BOTH.replace("CONFIG_ARCH_SUPPORTS_PUD_PFNMAP=y\n", ""), Capability((Level.PMD,))),
+        ("7.3.4", "# CONFIG_ARCH_SUPPORTS_PMD_PFNMAP is not set\n", Capability(())),
+        ("6.1.192", THP_ALONE, OLD),
+        ("6.11.9", BOTH, OLD),
+        ("5.10", "", OLD),
+        ("next", BOTH, Capability((Level.PMD, Level.PUD))),
+    ],
+)
+def test_a_version_and_a_configuration_say_what_a_kernel_can_do(version: str, config: str, can: Capability) -> None:
+    assert capability(config, version) == can
+
+
+@pytest.mark.parametrize(
+    ("can", "result"),
+    [
+        (Can(), OLD),
+        (Can(levels=(Level.PUD, Level.PTE, Level.PMD)), Capability((Level.PMD, Level.PUD), FaultMaps.MAPPING)),
+        (Can(faults=FaultMaps.ENTRY), Capability(())),
+        (Can((Level.PTE,), FaultMaps.ENTRY), Capability(())),
+    ],
+)
+def test_what_the_scenario_says_outranks_it_key_by_key(can: Can, result: Capability) -> None:
+    assert override(OLD, can) == result
+
+
+def test_a_build_tells_by_its_own_files(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(BOTH)
+    build = KernelBuild("base", "0", tmp_path, "7.3.4", 0, 0.0, cached=True)
+    assert capability_of(build, Can()) == Capability()
+    assert capability_of(build, Can(levels=(Level.PTE,))) == Capability(())

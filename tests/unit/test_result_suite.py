@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a suite told, and how its boot ended, as cases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.machine.model import BootEnd, BootReport
+from orchestrator.result.model import Case, Status
+from orchestrator.result.suite import SuiteTold, failed_to_build, judge_suite, spell_status
+from orchestrator.scenario.model import CommandWorkload, Outcome, SelftestsWorkload, SuiteWorkload
+
+DATA = Path(__file__).parent / "data/suites"
+SELFTESTS = SelftestsWorkload("vfio", ("vfio",), device="nvme")
+KTAP = CommandWorkload("own", "./test", outcome=Outcome.KTAP, timeout=60.0)
+STATUS = CommandWorkload("own", "./test", timeout=60.0)
+GOOD = BootReport(BootEnd.OK, 9.0, taint=(0, 0))
+PANIC = BootReport(BootEnd.PANIC, 9.0, ("[    4.2] Kernel panic - not syncing: x",), "boots/base/own/console.log:8")
+HANG = BootReport(BootEnd.HANG, 60.0, (), "boots/base/own/console.log:9")
+QEMU = BootReport(BootEnd.QEMU, 1.0, ("no such device",), "boots/base/own/console.log:1")
+HALF = "KTAP version 1\n1..3\nok 1 a\n"
+
+
+def judged(workload: SuiteWorkload, output: str, status: int | None = 0, boot: BootReport = GOOD) -> dict[str, Case]:
+    """The cases by test, or by check where they are about the whole."""
+    told = SuiteTold(output, status, evidence="boots/base/own/guest/output.log")
+    cases = judge_suite("base", workload, boot, told)
+    return {case.id.test or case.id.check: case for case in cases}
+
+
+def statuses(cases: dict[str, Case]) -> dict[str, str]:
+    return {name: case.status for name, case in cases.items()}
+
+
+def test_a_real_run_of_the_vfio_selftests() -> None:
+    cases = judged(SELFTESTS, (DATA / "vfio-7.3-failing.log").read_text(), status=1)
+    assert next(iter(cases)) == "log"
+    assert [case.status for case in cases.values()].count(Status.PASS) == 10
+    failed = cases["vfio:vfio_iommufd_setup_test/vfio_cdev.get_info_without_bind_fails"]
+    assert failed.status is Status.FAIL
+    assert failed.evidence == "boots/base/own/guest/output.log:16"
+    name = "vfio/nvme/vfio:vfio_iommufd_setup_test/vfio_cdev.get_info_without_bind_fails/run"
+    assert failed.id.name == name
+
+
+@pytest.mark.parametrize(
+    ("status", "expected", "message"),
+    [
+        (0, Status.PASS, ""),
+        (4, Status.SKIP, "said last"),
+        (1, Status.FAIL, "ended with exit status 1"),
+        (139, Status.FAIL, "was killed by SIGSEGV (exit status 139)"),
+        (None, Status.CRASH, "it left no exit status"),
+    ],
+)
+def test_an_exit_status_is_a_verdict(status: int | None, expected: Status, message: str) -> None:
+    case = judged(STATUS, "said\nsaid last\n", status)["run"]
+    assert (case.status, case.message) == (expected, message)
+    assert case.lines == (() if expected in (Status.PASS, Status.SKIP) else ("said", "said last"))
+    assert case.evidence == "boots/base/own/guest/output.log:2"
+
+
+@pytest.mark.parametrize(
+    ("boot", "status"), [(PANIC, Status.CRASH), (HANG, Status.TIMEOUT), (QEMU, Status.ERROR)], ids=lambda v: str(v)[:20]
+)
+def test_the_end_of_a_boot_decides_what_was_planned_and_not_reported(boot: BootReport, status: Status) -> None:
+    cases = judged(KTAP, HALF, None, boot)
+    assert statuses(cases) == {"boot": status, "a": "PASS", "#2": status, "#3": status}
+    assert cases["#2"].message.startswith("never reported: ")
+    assert cases["#2"].evidence == boot.evidence
+
+
+def test_a_suite_whose_time_was_over_says_what_it_said_last() -> None:
+    case = judged(STATUS, "begun\n", None, HANG)["run"]
+    assert (case.status, case.message) == (
+        Status.TIMEOUT,
+        "the workload did not end within 60 s; it said last: begun",
+    )
+
+
+def test_what_a_dead_program_had_planned_is_a_crash() -> None:
+    cases = judged(KTAP, HALF, 137)
+    assert statuses(cases) == {"log": "PASS", "a": "PASS", "#2": "CRASH", "#3": "CRASH"}
+    assert cases["#2"].message == "planned, but never reported; the program was killed by SIGKILL (exit status 137)"
+
+
+@pytest.mark.parametrize(
+    ("output", "status", "expected", "message"),
+    [
+        ("", 0, Status.ERROR, "the suite ran nothing: it said nothing"),
+        ("No such collection 'x'\n", 1, Status.ERROR, "the suite ran nothing: No such collection 'x'"),
+        ("TAP version 13\n1..0\n", 0, Status.ERROR, "the suite ran nothing: 1..0"),
+        ("TAP version 13\n1..0 # SKIP no device\n", 4, Status.SKIP, "no device"),
+        ("TAP version 13\n1..2\nBail out! no disk\n", 1, Status.FAIL, "it bailed out: no disk"),
+        ("TAP version 13\n1..1\nok 1 a\n", 139, Status.FAIL, "none of its tests failed, but it was killed by SIGSEGV"),
+    ],
+)
+def test_what_no_test_says_is_a_case_of_the_whole(output: str, status: int, expected: Status, message: str) -> None:
+    case = judged(KTAP, output, status)["suite"]
+    assert case.status is expected
+    assert case.message.startswith(message)
+
+
+def test_a_suite_that_says_it_all_by_its_tests_has_no_case_of_the_whole() -> None:
+    assert statuses(judged(KTAP, "TAP version 13\n1..2\nok 1 a\nnot ok 2 b\n", 1)) == {
+        "log": "PASS",
+        "a": "PASS",
+        "b": "FAIL",
+    }
+
+
+def test_what_could_not_be_set_up_is_the_infrastructures_error() -> None:
+    told = SuiteTold(problem="the setup failed: false", evidence="output.log")
+    boot = BootReport(BootEnd.WORKLOAD, 3.0, ("the setup failed: false",))
+    cases = judge_suite("base", STATUS, boot, told)
+    assert {(case.status, case.message) for case in cases} == {(Status.ERROR, "the setup failed: false")}
+
+
+def test_a_guest_that_warned_fails_beside_a_suite_that_passed() -> None:
+    warned = replace(GOOD, warnings=("WARNING: x.c:1",))
+    assert statuses(judged(STATUS, "", 0, warned)) == {"log": "FAIL", "run": "PASS"}
+
+
+def test_known_failures() -> None:
+    workload = replace(KTAP, xfail=(("b*", "not yet"), ("a", "never")))
+    cases = judged(workload, "TAP version 13\n1..4\nok 1 a\nnot ok 2 b\nok 3 bb # SKIP\nnot ok 4 c\n", 1)
+    assert statuses(cases) == {"log": "PASS", "a": "XPASS", "b": "XFAIL", "bb": "SKIP", "c": "FAIL"}
+    assert cases["a"].message == "passes, but xfail says: never; remove the xfail"
+    assert cases["b"].message.startswith("not yet (")
+
+
+def test_a_suite_that_does_not_compile_is_the_kernels_fault() -> None:
+    case = failed_to_build("base", SELFTESTS, "x.c:1: error")
+    assert (case.id.name, case.status) == ("vfio/nvme/build", Status.FAIL)
+
+
+def test_statuses_in_words() -> None:
+    assert [spell_status(status) for status in (1, 134, 255)] == [
+        "ended with exit status 1",
+        "was killed by SIGABRT (exit status 134)",
+        "ended with exit status 255",
+    ]

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Cases that are known to fail."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.result.model import Case, CaseId, Status
+from orchestrator.result.xfail import with_xfail
+
+KNOWN = (("life.mremap*", "takes a PUD entry for a bad one"), ("fork", "never seen"))
+
+
+def case(test: str, status: Status, check: str = "run") -> Case:
+    return Case(CaseId("base", "life", "ram", 2, test, check), status, message="the kernel logged: bad pud")
+
+
+@pytest.mark.parametrize(
+    ("test", "before", "after"),
+    [
+        ("life.mremap", Status.FAIL, Status.XFAIL),
+        ("life.mremap-part", Status.TIMEOUT, Status.XFAIL),
+        ("life.mremap", Status.PASS, Status.XPASS),
+        ("life.mremap", Status.SKIP, Status.SKIP),
+        ("life.mremap", Status.CRASH, Status.CRASH),
+        ("life.fork", Status.FAIL, Status.FAIL),
+    ],
+)
+def test_a_known_failure_is_expected_and_a_pass_is_news(test: str, before: Status, after: Status) -> None:
+    assert with_xfail(case(test, before), KNOWN).status is after
+
+
+def test_the_reason_and_what_was_seen_are_both_told() -> None:
+    told = with_xfail(case("life.mremap", Status.FAIL), KNOWN)
+    assert told.message == "takes a PUD entry for a bad one (the kernel logged: bad pud)"
+    assert with_xfail(case("life.mremap", Status.PASS), KNOWN).message.endswith("remove the xfail")
+
+
+def test_a_case_without_a_test_goes_by_its_check() -> None:
+    assert with_xfail(case("", Status.FAIL, check="fork"), KNOWN).status is Status.XFAIL

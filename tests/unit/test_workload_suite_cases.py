@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The cases in a suite's KTAP: their names, and what came out of each; the logs in data/suites are of real runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.workload.ktap import parse_ktap
+from orchestrator.workload.suite_cases import Came, SuiteCase, suite_cases
+
+DATA = Path(__file__).parent / "data/suites"
+
+
+def cases(text: str, planned: tuple[str, ...] = ()) -> tuple[SuiteCase, ...]:
+    return suite_cases(parse_ktap(text), planned)
+
+
+def came(text: str, planned: tuple[str, ...] = ()) -> dict[str, Came]:
+    return {case.name: case.came for case in cases(text, planned)}
+
+
+def golden(name: str) -> dict[str, SuiteCase]:
+    return {case.name: case for case in cases((DATA / name).read_text())}
+
+
+def test_a_real_run_with_a_failed_test_and_three_that_were_skipped() -> None:
+    found = golden("vfio-7.3-failing.log")
+    assert [case.name for case in found.values() if case.came is not Came.PASS] == [
+        "vfio:vfio_iommufd_setup_test/vfio_cdev.get_info_without_bind_fails",
+        "vfio:vfio_pci_device_test/vfio_pci_irq_test.msi.enable_trigger_disable",
+        "vfio:vfio_pci_driver_test",
+        "vfio:vfio_pci_sriov_uapi_test",
+    ]
+    assert len(found) == 13
+
+
+def test_a_failure_is_told_by_its_assertion_with_the_lines_around_it() -> None:
+    failed = golden("vfio-7.3-failing.log")["vfio:vfio_iommufd_setup_test/vfio_cdev.get_info_without_bind_fails"]
+    assert failed.came is Came.FAIL
+    assert failed.message.startswith("vfio_iommufd_setup_test.c:88:get_info_without_bind_fails:Expected 0 (0) == ")
+    assert failed.line == 16
+    assert any("Test terminated by assertion" in line for line in failed.lines)
+
+
+def test_every_skip_has_its_reason_wherever_it_stands() -> None:
+    found = golden("vfio-7.3-failing.log")
+    reasons = [case.message for case in found.values() if case.came is Came.SKIP]
+    assert reasons == [
+        "MSI: not supported",
+        "No driver found for device 0000:00:10.0",
+        "SR-IOV may not be supported by the PF: 0000:00:10.0",
+    ]
+
+
+def test_a_real_run_in_which_the_runner_ended_two_programs() -> None:
+    found = golden("vfio-7.3-timeout.log")
+    program = found["vfio:vfio_pci_device_init_perf_test"]
+    assert (program.came, program.message, program.line) == (Came.TIMEOUT, "not ended within 1 seconds", 44)
+    assert (
+        found["vfio:vfio_pci_device_init_perf_test/vfio_pci_device_init_perf_test.vfio_type1_iommu.init"].came == "pass"
+    )
+    assert found["vfio:vfio_pci_device_init_perf_test/#2"].came is Came.TIMEOUT
+    assert found["vfio:vfio_pci_device_init_perf_test/#2"].message == "never reported: TIMEOUT 1 seconds"
+
+
+def test_subtests_of_any_depth_have_the_path_as_their_name() -> None:
+    text = (
+        "KTAP version 1\n1..1\n  KTAP version 1\n  1..1\n    KTAP version 1\n    1..1\n    ok 1 c\n  ok 1 b\nok 1 a\n"
+    )
+    assert came(text) == {"a/b/c": Came.PASS}
+
+
+def test_names_that_occur_again_are_numbered_and_never_collide() -> None:
+    text = "TAP version 13\n1..4\nok 1 - a\nok 2 - a\nok 3 - a (2)\nok 4\n"
+    assert list(came(text)) == ["a", "a (3)", "a (2)", "#4"]
+
+
+def test_a_parent_that_failed_although_no_child_did() -> None:
+    text = "TAP version 13\n1..1\n# TAP version 13\n# 1..1\n# ok 1 b\nnot ok 1 selftests: mm: a # exit=139\n"
+    (child, parent) = cases(text)
+    assert (child.name, child.came) == ("mm:a/b", Came.PASS)
+    assert (parent.name, parent.came) == ("mm:a", Came.FAIL)
+    assert parent.message == "not ok, although none of its subtests failed: exit=139"
+
+
+def test_a_parent_that_failed_with_a_child_says_nothing_new() -> None:
+    text = "TAP version 13\n1..1\n# TAP version 13\n# 1..1\n# not ok 1 b\nnot ok 1 selftests: mm: a # exit=1\n"
+    assert came(text) == {"mm:a/b": Came.FAIL}
+
+
+def test_a_program_that_died_left_tests_unreported() -> None:
+    text = "TAP version 13\n1..1\n# TAP version 13\n# 1..3\n# ok 1 b\nnot ok 1 selftests: mm: a # exit=139\n"
+    assert came(text) == {"mm:a/b": Came.PASS, "mm:a/#2": Came.MISSING, "mm:a/#3": Came.MISSING}
+    assert cases(text)[1].message == "never reported: selftests: mm: a ended before it (exit=139)"
+
+
+def test_a_guest_that_died_left_programs_unreported_that_the_list_names() -> None:
+    text = "TAP version 13\n1..3\nok 1 selftests: mm: a\n# selftests: mm: b\n# TAP version 13\n# 1..2\n# ok 1 x\n"
+    found = came(text, ("mm:a", "mm:b", "mm:c"))
+    assert found == {
+        "mm:a": Came.PASS,
+        "mm:b/x": Came.PASS,
+        "mm:b/#2": Came.MISSING,
+        "mm:c": Came.MISSING,
+    }
+
+
+def test_directives() -> None:
+    text = (
+        "TAP version 13\n1..7\nok 1 a # SKIP why\nnot ok 2 b # SKIP\nnot ok 3 c # TODO later\nok 4 d # TODO\n"
+        "ok 5 e # XFAIL known\nnot ok 6 f # TIMEOUT 45 seconds\nnot ok 7 g # ERROR no device\n"
+    )
+    assert list(came(text).values()) == [
+        *(Came.SKIP, Came.SKIP, Came.XFAIL, Came.PASS, Came.XFAIL, Came.TIMEOUT, Came.ERROR),
+    ]
+    assert [case.message for case in cases(text)][:3] == ["why", "", "later"]
+
+
+def test_a_program_that_skips_all_of_its_tests_says_why() -> None:
+    text = "TAP version 13\n1..1\n# TAP version 13\n# 1..0 # SKIP no such device\nok 1 selftests: mm: a # SKIP\n"
+    (case,) = cases(text)
+    assert (case.name, case.came, case.message) == ("mm:a", Came.SKIP, "no such device")
+
+
+def test_a_plan_that_cannot_be_believed_is_an_error() -> None:
+    assert came("TAP version 13\n1..999999\nok 1 a\n") == {"a": Came.PASS, "plan": Came.ERROR}
+
+
+@given(
+    st.lists(st.sampled_from(["TAP version 13", "1..3", "ok 1 a", "not ok 2 a", "# ok 1 b", "# TAP version 13", "x"]))
+)
+def test_names_are_unique_whatever_was_written(lines: list[str]) -> None:
+    names = [case.name for case in cases("\n".join(lines))]
+    assert len(names) == len(set(names))
