@@ -14,7 +14,7 @@ from orchestrator.kernel.model import Recipe
 from orchestrator.kernel.recipe import compose, virtme_configkernel
 from orchestrator.kernel.selftests import has_selftests
 from orchestrator.kernel.toolchain import detect
-from orchestrator.plan import boot_id, build_id, leaders
+from orchestrator.plan import boot_id, build_id, build_order
 from orchestrator.scenario.model import Scenario, SelftestsWorkload, Workload
 
 
@@ -44,7 +44,7 @@ def outlook(host: Host, cache: Path, scenario: Scenario) -> tuple[Step, ...]:
 
 def _builds(cache: KernelCache, recipes: dict[str, Recipe | None]) -> Iterator[Step]:
     known = [recipe for recipe in recipes.values() if recipe]
-    first = list(leaders(known))
+    awaited = {recipe.name: before for recipe, before in build_order(known)}
     for name, recipe in recipes.items():
         if recipe is None:
             yield Step(build_id(name), "fetch the source, then build")
@@ -55,11 +55,10 @@ def _builds(cache: KernelCache, recipes: dict[str, Recipe | None]) -> Iterator[S
             yield Step(build_id(name), f"cached: {built.key[:12]}, Linux {built.version}", cached=True)
         elif seed:
             yield Step(build_id(name), f"build from the tree of '{seed.name}'")
-        elif recipe in first:
-            yield Step(build_id(name), "build from nothing")
+        elif before := awaited[name]:
+            yield Step(build_id(name), f"build from the tree of '{before.name}', once that is built")
         else:
-            leader = next(r for r in first if r.source.id == recipe.source.id)
-            yield Step(build_id(name), f"build from the tree of '{leader.name}', once that is built")
+            yield Step(build_id(name), "build from nothing")
 
 
 def _boots(cache: KernelCache, scenario: Scenario, recipes: dict[str, Recipe | None]) -> Iterator[Step]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from orchestrator.kernel.model import Recipe
@@ -43,15 +43,30 @@ def _seeded(workload: Workload, seed: int) -> Workload:
     return workload
 
 
-def leaders(recipes: Iterable[Recipe]) -> Iterator[Recipe]:
-    """The recipes to build first, one of each source and toolchain: the others start from their built trees.
+def build_order(recipes: Iterable[Recipe]) -> tuple[tuple[Recipe, Recipe | None], ...]:
+    """Every recipe and the one whose build it waits for, since its own starts from that built tree; None for none.
 
-    The one with the fewest patches leads, for its tree serves the most others.
+    Of each source and toolchain one goes first.  Then, of each configuration request, one starts from its tree, for
+    another configuration is the dearest change there is; all others start from those.  The one with the fewest patches
+    goes first, for its tree serves the most others.
     """
-    families: dict[object, Recipe] = {}
+    made = tuple(recipes)
+    first = _fewest_patches(made, lambda recipe: (recipe.source.id, recipe.toolchain))
+    alike = _fewest_patches(made, lambda recipe: (recipe.source.id, recipe.toolchain, recipe.request))
+    return tuple((recipe, _awaited(recipe, first(recipe), alike(recipe))) for recipe in made)
+
+
+def _awaited(recipe: Recipe, first: Recipe, alike: Recipe) -> Recipe | None:
+    if recipe is first:
+        return None
+    return first if recipe is alike else alike
+
+
+def _fewest_patches(recipes: tuple[Recipe, ...], family: Callable[[Recipe], object]) -> Callable[[Recipe], Recipe]:
+    """A function that names, for a recipe, the one of its family with the fewest patches; the first of equals."""
+    best: dict[object, Recipe] = {}
     for recipe in recipes:
-        family = (recipe.source.id, recipe.toolchain)
-        best = families.setdefault(family, recipe)
-        if len(recipe.patches) < len(best.patches):
-            families[family] = recipe
-    yield from families.values()
+        found = best.setdefault(family(recipe), recipe)
+        if len(recipe.patches) < len(found.patches):
+            best[family(recipe)] = recipe
+    return lambda recipe: best[family(recipe)]

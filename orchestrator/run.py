@@ -22,7 +22,7 @@ from orchestrator.kernel.model import KernelBuild, Recipe
 from orchestrator.kernel.recipe import recipes
 from orchestrator.machine.accelerator import qemu_version
 from orchestrator.machine.rootfs import guest_root
-from orchestrator.plan import boot_id, build_id, jobs, leaders, seeded
+from orchestrator.plan import boot_id, build_id, build_order, jobs, seeded
 from orchestrator.report import junit
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.record import BootResult, Run, RunStatus
@@ -94,7 +94,7 @@ class _Runner:
         self.store = store
         self.bad_input = False
         self._consumer = emit
-        self._waiting: list[Recipe] = []
+        self._order: tuple[tuple[Recipe, Recipe | None], ...] = ()
         self._under_way: dict[Future[None], Callable[[], None]] = {}
         self._builds: dict[str, KernelBuild] = {}
 
@@ -110,10 +110,8 @@ class _Runner:
         made = recipes(self.host, self.settings.cache, self.scenario.kernels, self.emit)
         self.builder = Builder(self.host, cache, self.settings.jobs, self.emit)
         self.bench = self._bench()
-        first = list(leaders(made))
-        self._waiting = [recipe for recipe in made if recipe not in first]
-        for recipe in first:
-            self._submit_build(recipe, then=self._release)
+        self._order = build_order(made)
+        self._submit_builds(after=None)
         while self._under_way:
             done, _ = wait(self._under_way, return_when=FIRST_COMPLETED)
             for future in done:
@@ -145,18 +143,18 @@ class _Runner:
     def _submit(self, job: Callable[[], None], then: Callable[[], None]) -> None:
         self._under_way[self.executor.submit(job)] = then
 
-    def _submit_build(self, recipe: Recipe, then: Callable[[], None] = lambda: None) -> None:
+    def _submit_builds(self, after: Recipe | None) -> None:
+        """Submit the builds that wait for that of `after`, however it ended."""
+        for recipe, awaited in self._order:
+            if awaited is after:
+                self._submit_build(recipe)
+
+    def _submit_build(self, recipe: Recipe) -> None:
         def follow() -> None:
-            then()
+            self._submit_builds(after=recipe)
             self._after_build(recipe)
 
         self._submit(lambda: self._build(recipe), follow)
-
-    def _release(self) -> None:
-        """A leader is done: the rest of its family may start (waiting for all leaders at once costs nothing here)."""
-        waiting, self._waiting = self._waiting, []
-        for recipe in waiting:
-            self._submit_build(recipe)
 
     def _after_build(self, recipe: Recipe) -> None:
         build = self._builds.get(recipe.name)

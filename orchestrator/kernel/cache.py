@@ -76,10 +76,12 @@ class KernelCache:
             return None
 
     def seed(self, recipe: Recipe) -> Tree | None:
-        """The built tree from which the least has to be made: same source and toolchain, and a prefix of the patches;
-        the longest prefix wins, then an equal configuration request."""
+        """The built tree from which the least has to be made: same source and toolchain, and a prefix of the patches.
+
+        An equal configuration request wins, for another one may change every object; then the longest prefix.
+        """
         fitting = [tree for tree in self._trees() if _fits(tree, recipe)]
-        return max(fitting, key=lambda tree: (len(tree.patches), tree.request == recipe.request), default=None)
+        return max(fitting, key=lambda tree: (tree.request == recipe.request, len(tree.patches)), default=None)
 
     def _trees(self) -> Iterator[Tree]:
         for facts in sorted((self.root / "trees").glob("*/tree.json")):

@@ -45,7 +45,7 @@ def judge(kernel: Kernel, workload: AlignmentWorkload, boot: BootReport, told: T
         for test in _tests(workload, bar, told, measured):
             values = {one.name: one for one in measured if one.test == test}
             cases += _Test(kernel, workload, boot, told, bar, test, values).cases()
-    return tuple(cases)
+    return tuple(with_xfail(case, kernel.xfail) if case.id.check in ("run", "boot") else case for case in cases)
 
 
 def describe_end(workload: Workload, boot: BootReport) -> str:
@@ -121,7 +121,7 @@ class _Test:
             return self._unreported("run", "verdict")
         message = verdict.reason or ("" if verdict.status is Status.PASS else "the program gave no reason")
         evidence = verdict.evidence or self.told.evidence
-        return with_xfail(Case(self._id("run"), verdict.status, message=message, evidence=evidence), self.kernel.xfail)
+        return Case(self._id("run"), verdict.status, message=message, evidence=evidence)
 
     def _oracle_cases(self) -> list[Case]:
         """One case, or none where there is no single mapping to predict anything of."""

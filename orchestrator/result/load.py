@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from orchestrator.errors import UsageError
-from orchestrator.machine.model import BootEnd
 from orchestrator.result.codec import FORMAT, decode_boot, decode_case, decode_run
 from orchestrator.result.files import read_lines
 from orchestrator.result.record import (
@@ -97,7 +96,7 @@ def _with_build(run: Run, job: Job, data: dict[str, Any]) -> Run:
 
 def _with_boot(run: Run, job: Job, data: dict[str, Any]) -> Run:
     result = decode_boot(data)
-    status = JobStatus.DONE if result.boot.end is BootEnd.OK else JobStatus.FAILED
+    status = JobStatus.DONE if result.ended_well else JobStatus.FAILED
     return with_job(with_boot(run, result), _ended(job, status))
 
 

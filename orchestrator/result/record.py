@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from orchestrator.machine.model import BootReport
+from orchestrator.machine.model import BootEnd, BootReport
 from orchestrator.result.model import Case, Status
 from orchestrator.workload.model import Measurement
 
@@ -74,6 +74,11 @@ class BootResult:
     boot: BootReport
     cases: tuple[Case, ...] = ()
     measurements: tuple[Measurement, ...] = ()
+
+    @property
+    def ended_well(self) -> bool:
+        """Whether the boot ended as it should, or in a way that is known of this kernel."""
+        return self.boot.end is BootEnd.OK or any(c.id.check == "boot" and c.status.expected for c in self.cases)
 
 
 @dataclass(frozen=True)

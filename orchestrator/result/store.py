@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import UsageError
-from orchestrator.machine.model import BootEnd
 from orchestrator.result.codec import encode_boot, encode_build, encode_run
 from orchestrator.result.files import (
     append_line,
@@ -165,7 +164,7 @@ class RunStore:
 
     def end_boot(self, job_id: str, result: BootResult, *, seconds: float) -> None:
         """Store what a boot left behind.  The job is FAILED if the boot did not end OK, whatever its cases say."""
-        status = JobStatus.DONE if result.boot.end is BootEnd.OK else JobStatus.FAILED
+        status = JobStatus.DONE if result.ended_well else JobStatus.FAILED
         with self._lock:
             write_atomically(self.directory(job_id) / RESULT_FILE, to_json(encode_boot(result)))
             self._run = with_boot(self._run, result)

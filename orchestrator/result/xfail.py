@@ -9,13 +9,17 @@ from fnmatch import fnmatchcase
 
 from orchestrator.result.model import Case, Status
 
-_TOUCHED = (Status.PASS, Status.FAIL, Status.TIMEOUT, Status.XFAIL)
-"""A skip, a crash, and a fault of the infrastructure stay what they are."""
+_TOUCHED = (Status.PASS, Status.FAIL, Status.CRASH, Status.TIMEOUT, Status.XFAIL)
+"""A skip and a fault of the infrastructure stay what they are."""
 
 
 def with_xfail(case: Case, known: Iterable[tuple[str, str]]) -> Case:
-    """`case` as an XFAIL where it failed and `known` has a pattern of its test and why, as an XPASS where it passed."""
-    reason = next((why for pattern, why in known if fnmatchcase(case.id.test or case.id.check, pattern)), None)
+    """`case` as an XFAIL where it failed and `known` has a pattern of its name and why, as an XPASS where it passed.
+
+    A case that is about no test goes by its check (`exit-status`), or by its workload and check (`split/boot`).
+    """
+    names = [case.id.test] if case.id.test else [case.id.check, f"{case.id.workload}/{case.id.check}"]
+    reason = next((why for pattern, why in known if any(fnmatchcase(name, pattern) for name in names)), None)
     if reason is None or case.status not in _TOUCHED:
         return case
     if case.status is Status.PASS:

@@ -8,7 +8,7 @@ from itertools import permutations
 from pathlib import Path
 
 from orchestrator.kernel.model import Patch, Recipe, SourceTree, Toolchain
-from orchestrator.plan import boot_id, build_id, jobs, leaders, seeded
+from orchestrator.plan import boot_id, build_id, build_order, jobs, seeded
 from orchestrator.result.record import JobKind
 from orchestrator.scenario.model import AlignmentWorkload, DebianSource, EmulatedDevice, Kernel, Scenario
 
@@ -46,23 +46,33 @@ def test_jobs_say_what_they_are_about() -> None:
     assert boot.id == boot_id("thp", "offset")
 
 
-def test_the_fewest_patches_lead_whatever_the_order() -> None:
-    for order in permutations((SIZE, THP, BASE)):
-        assert list(leaders(order)) == [BASE]
+def order(*recipes: Recipe) -> dict[str, str | None]:
+    """Which build each waits for, by name."""
+    return {recipe.name: before.name if before else None for recipe, before in build_order(recipes)}
 
 
-def test_every_source_and_toolchain_has_a_leader_of_its_own() -> None:
+def test_the_fewest_patches_go_first_whatever_the_order() -> None:
+    for recipes in permutations((SIZE, THP, BASE)):
+        assert order(*recipes) == {"base": None, "thp": "base", "size": "base"}
+
+
+def test_every_source_and_toolchain_has_a_first_of_its_own() -> None:
     stable = replace(SIZE, name="stable", source=replace(BASE.source, id="other"))
     clang = replace(THP, name="clang", toolchain=Toolchain("clang", "ld"))
-    assert list(leaders((SIZE, stable, clang, BASE))) == [BASE, stable, clang]
+    assert order(SIZE, stable, clang, BASE) == {"size": "base", "stable": None, "clang": None, "base": None}
+
+
+def test_another_configuration_is_made_once_and_its_variants_start_from_it() -> None:
+    full, variant = replace(BASE, name="full", request="IOMMUFD"), replace(THP, name="variant", request="IOMMUFD")
+    assert order(variant, THP, full, BASE) == {"variant": "full", "thp": "base", "full": None, "base": "full"}
 
 
 def test_the_first_of_equals_leads() -> None:
-    assert [recipe.name for recipe in leaders((THP, replace(THP, name="again")))] == ["thp"]
+    assert order(THP, replace(THP, name="again")) == {"thp": None, "again": "thp"}
 
 
-def test_no_recipes_have_no_leader() -> None:
-    assert list(leaders(())) == []
+def test_no_recipes_have_no_order() -> None:
+    assert build_order(()) == ()
 
 
 def test_the_seed_of_a_run_is_for_the_workloads_that_name_none() -> None:

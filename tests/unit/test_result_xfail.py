@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.machine.model import BootEnd, BootReport
 from orchestrator.result.model import Case, CaseId, Status
+from orchestrator.result.record import BootResult
 from orchestrator.result.xfail import with_xfail
 
 KNOWN = (("life.mremap*", "takes a PUD entry for a bad one"), ("fork", "never seen"))
@@ -22,7 +24,8 @@ def case(test: str, status: Status, check: str = "run") -> Case:
         ("life.mremap-part", Status.TIMEOUT, Status.XFAIL),
         ("life.mremap", Status.PASS, Status.XPASS),
         ("life.mremap", Status.SKIP, Status.SKIP),
-        ("life.mremap", Status.CRASH, Status.CRASH),
+        ("life.mremap", Status.CRASH, Status.XFAIL),
+        ("life.mremap", Status.ERROR, Status.ERROR),
         ("life.fork", Status.FAIL, Status.FAIL),
     ],
 )
@@ -38,3 +41,12 @@ def test_the_reason_and_what_was_seen_are_both_told() -> None:
 
 def test_a_case_without_a_test_goes_by_its_check() -> None:
     assert with_xfail(case("", Status.FAIL, check="fork"), KNOWN).status is Status.XFAIL
+    assert with_xfail(case("", Status.CRASH, check="boot"), (("life/boot", "oopses"),)).status is Status.XFAIL
+    assert with_xfail(case("", Status.CRASH, check="boot"), (("split/boot", "oopses"),)).status is Status.CRASH
+
+
+@pytest.mark.parametrize(("known", "well"), [((("life/boot", "oopses"),), True), ((), False)])
+def test_a_boot_that_crashes_as_it_is_known_to_ended_well(known: tuple[tuple[str, str], ...], well: bool) -> None:
+    report = BootReport(BootEnd.OOPS, 3.0, ("BUG: unable to handle page fault",))
+    crash = with_xfail(case("", Status.CRASH, check="boot"), known)
+    assert BootResult("base", "life", "ram", report, (crash,)).ended_well is well

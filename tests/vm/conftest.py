@@ -24,6 +24,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PATCHES = Path(__file__).parent / "patches"
 ORCH = str(Path(sys.executable).parent / "orch")
 SCENARIO = REPOSITORY / "scenarios/pud.yaml"
+_INFO = ["name", "cmdline"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -103,17 +104,16 @@ def host() -> LocalHost:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_behind() -> Iterator[None]:
-    """After every test, whatever happened in it, no virtual machine of ours is alive."""
-    before = virtual_machines()
+def nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """After every test, whatever happened in it, no virtual machine of these tests is alive."""
     yield
-    assert virtual_machines() <= before
+    assert not virtual_machines(tmp_path_factory.getbasetemp())
 
 
-def virtual_machines() -> set[int]:
-    """The process ids of every QEMU on this machine."""
-    names = ((process.pid, process.info["name"] or "") for process in psutil.process_iter(["name"]))
-    return {pid for pid, name in names if name.startswith("qemu-system")}
+def virtual_machines(below: Path) -> set[int]:
+    """The process ids of every QEMU whose guest writes to a directory `below`: others may use this machine, too."""
+    found = ((one.pid, one.info["name"] or "", one.info["cmdline"] or []) for one in psutil.process_iter(_INFO))
+    return {pid for pid, name, argv in found if name.startswith("qemu-system") and str(below) in " ".join(argv)}
 
 
 def scenario_text(kernels: str, length: str = "64M") -> str:

@@ -21,10 +21,10 @@ def test_a_run_stopped_while_guests_run_leaves_no_process_and_readable_results(
 ) -> None:
     argv = [ORCH, "run", str(SCENARIO), "--results", str(tmp_path)]
     process = subprocess.Popen(argv, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: len(virtual_machines()) > 0, 60)
+    wait_for(lambda: len(virtual_machines(tmp_path)) > 0, 60)
     os.kill(process.pid, number)
     _, told = process.communicate(timeout=30)
-    wait_for(lambda: not virtual_machines(), 5)
+    wait_for(lambda: not virtual_machines(tmp_path), 5)
     assert process.returncode == (-number if number is signal.SIGKILL else 130)
     record = json.loads((tmp_path / "latest/run.json").read_text())
     assert record["status"] == ("running" if number is signal.SIGKILL else "interrupted")

@@ -83,6 +83,13 @@ def test_every_test_of_the_program_runs_somewhere(placement: Finished) -> None:
     assert len(by_test) > 50
 
 
+def test_what_stock_kernels_do_with_a_split_pud_entry_is_known_and_mended(placement: Finished) -> None:
+    found = cases(placement)
+    for test in ("content/ram/BAR2/life.mremap", "content/ram/BAR2/life.mremap-part", "split/ram/BAR2/split.munmap"):
+        assert (found["base", f"{test}/run"], found["mended", f"{test}/run"]) == ("XFAIL", "PASS")
+    assert found["base", "split/ram/boot"] == "XFAIL"
+
+
 def test_two_runs_with_one_seed_draw_the_same_ranges(placement: Finished) -> None:
     lines = [
         json.loads(line)

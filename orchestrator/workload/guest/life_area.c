@@ -19,11 +19,15 @@
 #define MADV_POPULATE_READ	22	/* asm-generic/mman-common.h, 5.14 */
 #endif
 
+/* Read at once, before anything else can flush what the TLB has of it. */
 static void unmap_part(struct life *life)
 {
+	life_read(life, life->part, 0, "before it was unmapped");
 	if (munmap((void *)life->part, life->part_size))
 		test_failed(life->test, "unmap a part of the mapping",
 			    -errno);
+	else
+		life_read(life, life->part, SIGSEGV, "that was unmapped");
 }
 
 /* The hole and both sides of it, as they must be once it is there. */
@@ -84,10 +88,11 @@ static void protect_part(struct life *life)
 	__u64 part = life->part, size = life->part_size;
 	struct entries entries;
 
+	life_write(life, part, 0, "before it is made read-only");
 	protect(life, part, size, PROT_READ);
+	life_write(life, part, SIGSEGV, "that is read-only");
 	life_entries(life, "after", &entries);
 	life_content_all(life, when);
-	life_write(life, part, SIGSEGV, "that is read-only");
 	life_write(life, part - PTE_SIZE, 0, "before a read-only part");
 	life_write(life, part + size, 0, "after a read-only part");
 	if (life_touch(life, life->address, life->range.length, when) &&

@@ -58,17 +58,23 @@ static void check_refused(struct life *life)
 	life_content_all(life, "after mremap was refused");
 }
 
-/* False where it failed. */
+/*
+ * False where it failed.  The old address is read at once, before anything else
+ * can flush from the TLB what mremap should have.
+ */
 static bool move(struct life *life, __u64 from, __u64 to, __u64 length)
 {
 	void *moved = MAP_FAILED;
 
+	life_read(life, from, 0, "before mremap");
 	if (to)
 		moved = mremap((void *)from, length, length,
 			       MREMAP_MAYMOVE | MREMAP_FIXED, to);
 	if (moved == MAP_FAILED)
 		test_failed(life->test, "move the mapping with mremap",
 			    to ? -errno : -ENOMEM);
+	else
+		life_read(life, from, SIGSEGV, "whence mremap moved it");
 	return moved != MAP_FAILED;
 }
 
@@ -96,7 +102,6 @@ static void move_all(struct life *life)
 	life->address = new;
 	life_entries(life, "after", &entries);
 	life_content_all(life, "where mremap moved it");
-	life_read(life, old, SIGSEGV, "whence mremap moved it");
 	life_as_before(life, "again", "where mremap moved it");
 	disable_moved(life, new, life->range.length, 0);
 }
@@ -126,7 +131,6 @@ static void move_part(struct life *life)
 	life_entries(life, "after", &entries);
 	life_content(life, new, before, length,
 		     "where mremap moved a part of it");
-	life_read(life, old, SIGSEGV, "whence mremap moved a part");
 	life_content(life, life->address, 0, before,
 		     "before the part that mremap moved");
 	life_content(life, old + length, after, life->range.length - after,

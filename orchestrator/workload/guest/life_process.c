@@ -60,8 +60,10 @@ static void parent_reads(struct life *life)
 
 /*
  * Its entries are copied, since they map a device (mm/memory.c:
- * vma_needs_copy()).  6.1 takes them away again (drivers/vfio/pci/
- * vfio_pci_core.c: vfio_pci_mmap_open()), and the child has faults of its own.
+ * vma_needs_copy()).  6.1 copies after it has called vfio_pci_mmap_open()
+ * (kernel/fork.c: dup_mmap()) and zaps only what has faulted (drivers/vfio/pci/
+ * vfio_pci_core.c: vfio_pci_zap_and_vma_lock()): a child that has not, and what
+ * mremap moved, outlive memory-enable there.
  */
 static void child_main(struct life *life, struct turns *turns)
 {

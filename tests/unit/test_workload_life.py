@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the guest program's group life is made of, compiled for this machine."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.workload.program import GUEST
+
+DATA = Path(__file__).parent / "data" / "workload"
+
+
+@pytest.fixture(scope="module")
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    binary = tmp_path_factory.mktemp("life") / "life_harness"
+    flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", f"-I{GUEST}"]
+    subprocess.run(["gcc", *flags, DATA / "life_harness.c", "-o", binary], check=True)
+    return binary
+
+
+def said(harness: Path, *arguments: str) -> list[str]:
+    return subprocess.run([harness, *arguments], check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("record", "text"),
+    [
+        (
+            "3,410,9456008,-;mm/pgtable-generic.c:44: bad pud 1(2)\n SUBSYSTEM=x\n",
+            "mm/pgtable-generic.c:44: bad pud 1(2)",
+        ),
+        ("4,411,9456010,-;WARNING: CPU: 0 PID: 46 at mm/mremap.c:1", "WARNING: CPU: 0 PID: 46 at mm/mremap.c:1"),
+        ("4,412,9456011,-;clocksource: Marking clocksource 'tsc' as unstable", "nothing"),
+        ("6,413,9456012,-;vfio-pci 0000:00:10.0: resetting", "nothing"),
+        # The facility of user space, whatever the level.
+        ("11,414,9456013,-;virtme-ng-init: an error", "nothing"),
+        ("no record", "nothing"),
+    ],
+)
+def test_the_kernels_errors_are_told_from_the_rest_of_the_log(harness: Path, record: str, text: str) -> None:
+    assert said(harness, "log", record) == [text]
+
+
+def test_a_signal_is_told_by_name_in_every_thread(harness: Path) -> None:
+    found = "no signal SIGBUS SIGSEGV SIGSEGV SIGBUS 4096"
+    assert said(harness, "probe") == [f"here: {found}", f"there: {found}"]
+
+
+def test_tags_are_written_once_and_taken_back(harness: Path) -> None:
+    before, count, written, after = said(harness, "tags", "ram")
+    assert before == after == "00000000 00000001"
+    assert count == "2 tags, kept"
+    first, second = written.split()
+    assert len({first, second, "00000000", "00000001"}) == 4
+
+
+def test_what_keeps_no_tag_is_left_alone(harness: Path) -> None:
+    assert said(harness, "tags", "none") == ["00000000 00000000", "2 tags, not kept", *["00000000 00000000"] * 2]
