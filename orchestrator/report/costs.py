@@ -12,11 +12,16 @@ from orchestrator.result.record import Run
 
 TITLE = "Cost per GiB.  Times are noisy, and comparable within this run only; no verdict rests on them."
 
+LEAST = 16 << 20
+"""Bytes below which a mapping's fixed costs say nothing of a GiB."""
+
 _ABSENT = "-"
 
 
 def cost_table(run: Run, block: Block, width: int, color: bool) -> list[str]:
-    """The lines of a place's costs; none where nothing was timed."""
+    """The lines of a place's costs; none where nothing was timed, or too little mapped to speak of a GiB."""
+    if (block.length or 0) < LEAST:
+        return []
     costs = [per_gib(row.reading.values) for row in block.rows]
     if not any("touch_time" in one or "dma_time" in one for one in costs):
         return []

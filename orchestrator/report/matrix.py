@@ -11,6 +11,7 @@ from orchestrator.report.table import Cell, Column, lay_out
 from orchestrator.report.text import one_line, paint, wrap
 from orchestrator.result.compare import Block, Row
 from orchestrator.result.model import Status
+from orchestrator.result.xfail import known_reason
 from orchestrator.workload.tests import measures_mapping
 
 _ABSENT = "-"
@@ -40,7 +41,7 @@ def _matrix(title: str, blocks: list[Block], width: int, color: bool) -> list[st
     for part in _parts(names, columns, width):
         table = lay_out((names, *part), width, color)
         lines += [*table.header, *table.rows]
-    return lines + _skipped(blocks, width)
+    return lines + _reasons(blocks, width)
 
 
 def _column(blocks: list[Block], at: int) -> Column:
@@ -72,18 +73,21 @@ def _cell(row: Row) -> Cell:
     return Cell(row.status, "" if row.status.expected else "red")
 
 
-def _skipped(blocks: list[Block], width: int) -> list[str]:
-    """Why tests were skipped: each reason once, with the tests and, unless it holds for all, the kernels."""
-    reasons: dict[str, dict[str, list[str]]] = {}
+def _reasons(blocks: list[Block], width: int) -> list[str]:
+    """Why tests were skipped or are known to fail: each reason once, with the tests, and the kernels unless all."""
+    found: dict[tuple[Status, str], dict[str, list[str]]] = {}
     for block in blocks:
         for row in block.rows:
             case = row.reading.case("run")
-            if case and case.status is Status.SKIP:
-                reasons.setdefault(one_line(case.message), {}).setdefault(row.kernel, []).append(block.place.test)
-    return [line for reason, where in reasons.items() for line in _reason(reason, where, len(blocks[0].rows), width)]
+            if case and case.status in (Status.SKIP, Status.XFAIL):
+                why = one_line(case.message)
+                key = (case.status, why if case.status is Status.SKIP else known_reason(why))
+                found.setdefault(key, {}).setdefault(row.kernel, []).append(block.place.test)
+    lines = (_reason(*key, where, len(blocks[0].rows), width) for key, where in found.items())
+    return [line for reason in lines for line in reason]
 
 
-def _reason(reason: str, where: dict[str, list[str]], nr_kernels: int, width: int) -> list[str]:
+def _reason(status: Status, reason: str, where: dict[str, list[str]], nr_kernels: int, width: int) -> list[str]:
     tests = list(dict.fromkeys(test for tests in where.values() for test in tests))
     kernels = f" on {', '.join(where)}" if len(where) < nr_kernels else ""
-    return wrap(f"{reason} ({', '.join(tests)}{kernels})", width, "SKIP  ", "      ")
+    return wrap(f"{reason} ({', '.join(tests)}{kernels})", width, f"{status:<6}", "      ")

@@ -26,3 +26,13 @@ def with_xfail(case: Case, known: Iterable[tuple[str, str]]) -> Case:
         message = f"passes, but xfail says: {reason}; remove the xfail"
         return replace(case, status=Status.XPASS, message=message)
     return replace(case, status=Status.XFAIL, message=f"{reason} ({case.message})")
+
+
+def known_reason(message: str) -> str:
+    """The reason in the message of an XFAIL, without what was seen this time, which stands in the last parentheses."""
+    depth = 0
+    for at in range(len(message) - 1, -1, -1):
+        depth += (message[at] == ")") - (message[at] == "(")
+        if not depth:
+            break
+    return message[:at].rstrip() if message.endswith(")") and at else message

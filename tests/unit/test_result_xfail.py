@@ -8,7 +8,7 @@ import pytest
 from orchestrator.machine.model import BootEnd, BootReport
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.record import BootResult
-from orchestrator.result.xfail import with_xfail
+from orchestrator.result.xfail import known_reason, with_xfail
 
 KNOWN = (("life.mremap*", "takes a PUD entry for a bad one"), ("fork", "never seen"))
 
@@ -50,3 +50,20 @@ def test_a_boot_that_crashes_as_it_is_known_to_ended_well(known: tuple[tuple[str
     report = BootReport(BootEnd.OOPS, 3.0, ("BUG: unable to handle page fault",))
     crash = with_xfail(case("", Status.CRASH, check="boot"), known)
     assert BootResult("base", "life", "ram", report, (crash,)).ended_well is well
+
+
+@pytest.mark.parametrize(
+    ("reason", "seen"),
+    [
+        ("get_old_pud() takes it for bad (mm/mremap.c), see there", "bad pud 00000(80000002000002b7)"),
+        ("takes it for bad (mm/mremap.c)", "level PTE (4 of 10 ranges (random)), expected PUD"),
+        ("plain", ""),
+    ],
+)
+def test_the_reason_can_be_told_from_what_was_seen(reason: str, seen: str) -> None:
+    assert known_reason(f"{reason} ({seen})") == reason
+
+
+@pytest.mark.parametrize("message", ["", "no parentheses", "unbalanced)", "(all of it)"])
+def test_a_message_without_both_is_the_reason(message: str) -> None:
+    assert known_reason(message) == message

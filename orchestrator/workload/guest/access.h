@@ -11,12 +11,7 @@
 
 #include "placement.h"
 
-/*
- * Answer SIGBUS and SIGSEGV from now on: what is read or written through a
- * mapping below then returns -EFAULT.  Takes the place of cost.h's handler.
- */
-int __access_prepare(void);
-
+/* A signal in answer is -EFAULT; call __probe_prepare() before. */
 int __mapped_read32(__u64 address, __u32 *word);
 int __mapped_read64(__u64 address, __u64 *word);
 int __mapped_write64(__u64 address, __u64 word);

@@ -30,6 +30,7 @@
 #include "levels.h"
 #include "pagetable.h"
 #include "pattern.h"
+#include "probe.h"
 #include "ram.h"
 #include "tests.h"
 
@@ -226,7 +227,7 @@ static void run_content(struct test *test)
 	struct placed placed;
 	int ret;
 
-	ret = __access_prepare();
+	ret = __probe_prepare();
 	if (ret || !is_ram(test)) {
 		if (ret)
 			test_failed(test, "catch signals", ret);

@@ -50,6 +50,24 @@ int try_write(__u64 address, __u32 word)
 	return signal;
 }
 
+int try_read64(__u64 address, __u64 *word)
+{
+	int signal = sigsetjmp(bad_probe, 0);
+
+	if (!signal)
+		*word = READ_ONCE(*(const __u64 *)address);
+	return signal;
+}
+
+int try_write64(__u64 address, __u64 word)
+{
+	int signal = sigsetjmp(bad_probe, 0);
+
+	if (!signal)
+		WRITE_ONCE(*(__u64 *)address, word);
+	return signal;
+}
+
 /* Of its own, since a jump out of it leaves its locals undefined. */
 static noinline void read_pages(__u64 at, __u64 end, __u64 *reading)
 {

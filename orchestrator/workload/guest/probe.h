@@ -10,7 +10,7 @@
 
 /*
  * Answer SIGBUS and SIGSEGV from now on, in every thread.  Takes the place of
- * the handlers of cost.h and access.h.  0 or -errno.
+ * cost.h's handler.  0 or -errno.
  */
 int __probe_prepare(void);
 
@@ -20,6 +20,8 @@ int __probe_prepare(void);
  */
 int try_read(__u64 address, __u32 *word);
 int try_write(__u64 address, __u32 word);
+int try_read64(__u64 address, __u64 *word);
+int try_write64(__u64 address, __u64 word);
 
 /* The same for a word of each page; *bad is where it went wrong. */
 int try_pages(__u64 address, size_t length, __u64 *bad);

@@ -27,6 +27,7 @@
 #include "levels.h"
 #include "neighbours.h"
 #include "pagetable.h"
+#include "probe.h"
 #include "registers.h"
 #include "tests.h"
 
@@ -257,7 +258,7 @@ static void check_bar(struct test *test, bool io_ports)
 	ret = __vfio_region(test->vfio, test->bar->index, 0, PTE_SIZE,
 			    &region);
 	if (!ret)
-		ret = __access_prepare();
+		ret = __probe_prepare();
 	if (ret) {
 		test_failed(test, "ask VFIO for the region", ret);
 		return;

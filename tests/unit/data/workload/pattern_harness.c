@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "access.c"
+#include "probe.c"
 #include "draw.c"
 #include "pattern.c"
 #include "spots.c"
@@ -90,7 +91,7 @@ int main(int argc, char **argv)
 		     PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, range.fd,
 		     atoi(argv[4]) * PAGE);
 	pattern.address = (__u64)mapping;
-	ret = __access_prepare();
+	ret = __probe_prepare();
 	if (!ret)
 		ret = __spots_choose(&range, pattern.address, pattern.seed,
 				     &pattern.spots);
