@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
+from orchestrator.errors import Problem
 from orchestrator.kernel.model import Recipe
 from orchestrator.result.record import Job, JobKind
 from orchestrator.scenario.model import AlignmentWorkload, Scenario, Workload
+from orchestrator.workload.tests import tests_of
 
 
 def build_id(kernel: str) -> str:
@@ -43,12 +46,25 @@ def _seeded(workload: Workload, seed: int) -> Workload:
     return workload
 
 
+def unknown_failures(scenario: Scenario) -> tuple[Problem, ...]:
+    """A problem for each known failure of a kernel (`xfail`) that is the name of nothing that the scenario runs."""
+    names = [f"{workload.name}/boot" for workload in scenario.workloads]
+    for workload in scenario.workloads:
+        names += tests_of(workload) if isinstance(workload, AlignmentWorkload) else ()
+    return tuple(
+        Problem(kernel.where, f"kernel '{kernel.name}' has an xfail for '{pattern}', which no workload runs; remove it")
+        for kernel in scenario.kernels
+        for pattern, _ in kernel.xfail
+        if not any(fnmatchcase(name, pattern) for name in names)
+    )
+
+
 def build_order(recipes: Iterable[Recipe]) -> tuple[tuple[Recipe, Recipe | None], ...]:
     """Every recipe and the one whose build it waits for, since its own starts from that built tree; None for none.
 
     Of each source and toolchain one goes first.  Then, of each configuration request, one starts from its tree, for
     another configuration is the dearest change there is; all others start from those.  The one with the fewest patches
-    goes first, for its tree serves the most others.
+    goes first, for its tree serves the most others; who does not begin with its patches has nothing to wait for.
     """
     made = tuple(recipes)
     first = _fewest_patches(made, lambda recipe: (recipe.source.id, recipe.toolchain))
@@ -57,9 +73,10 @@ def build_order(recipes: Iterable[Recipe]) -> tuple[tuple[Recipe, Recipe | None]
 
 
 def _awaited(recipe: Recipe, first: Recipe, alike: Recipe) -> Recipe | None:
-    if recipe is first:
+    awaited = first if recipe is alike else alike
+    if recipe is first or recipe.patches[: len(awaited.patches)] != awaited.patches:
         return None
-    return first if recipe is alike else alike
+    return awaited
 
 
 def _fewest_patches(recipes: tuple[Recipe, ...], family: Callable[[Recipe], object]) -> Callable[[Recipe], Recipe]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from orchestrator.errors import KernelBuildError
+from orchestrator.errors import InfrastructureError, KernelBuildError
 from orchestrator.events import Emit, phase
 from orchestrator.host.base import Host, check
 from orchestrator.host.lock import locked
@@ -30,6 +31,11 @@ FORMAT = 1
 
 _SECONDS_TO_BUILD = 1800.0
 _PLACE = Path("tools/testing/selftests")
+
+_NO_HEADER = re.compile(r"fatal error: (?P<header>\S+): No such file or directory")
+_KERNELS = ("linux/", "asm/", "asm-generic/", "uapi/", "generated/", ".", "/")
+"""Headers that only a kernel's tree has, whether this one does or not."""
+_INCLUDES = ("include", "include/uapi", "usr/include", "tools/include", "tools/include/uapi", "tools/lib")
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,10 @@ class SelftestsBuilder:
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(log, kept)
         told = first_error(done.output)
+        header = hosts_header(told or "", done.output, whole.parent / "tree")
+        if header:
+            what = f"the selftests of kernel '{recipe.name}' need the header '{header}', which this host does not have"
+            raise InfrastructureError(f"{what}; install the package with it (log: {kept})")
         if told is None:
             check(done, f"building the selftests of kernel '{recipe.name}' (log: {kept})")
         raise KernelBuildError(f"the selftests of kernel '{recipe.name}' do not build: {told} (log: {kept})")
@@ -116,6 +126,16 @@ def install_argv(tree: Path, targets: tuple[str, ...], install: Path, jobs: int)
     argv = ("make", "-C", str(tree / _PLACE), f"-j{jobs}", f"TARGETS={' '.join(targets)}", "FORCE_TARGETS=1")
     # Both names: which of them counts changed between versions.
     return (*argv, f"KSFT_INSTALL_PATH={install}", f"INSTALL_PATH={install}", "install")
+
+
+def hosts_header(error: str, output: str, tree: Path) -> str:
+    """The header that the compiler did not find, where it is none of the kernel's own; "" for any other error."""
+    match = _NO_HEADER.search(error)
+    name = match["header"] if match else ""
+    ours = name.startswith(_KERNELS) or f'#include "{name}"' in output
+    there = (tree / place / name for place in _INCLUDES)
+    beside = (path.as_posix().endswith(f"/{name}") for path in (tree / _PLACE).rglob("*.h"))
+    return "" if ours or any(path.exists() for path in there) or any(beside) else name
 
 
 def _refuse_unknown(tree: Path, targets: tuple[str, ...], kernel: str) -> None:

@@ -34,7 +34,8 @@ def qemu_devices(devices: Iterable[Device], scratch: Path) -> Iterator[str]:
     for position, device in enumerate(devices):
         slot = guest_address(position).split(":")[2].split(".")[0]
         if device.model == "ivshmem-plain":
-            memory = f"memory-backend-file,id={device.name},share=on,mem-path={memory_file(device, scratch)}"
+            path = str(memory_file(device, scratch)).replace(",", ",,")
+            memory = f"memory-backend-file,id=orch-{device.name},share=on,mem-path={path}"
             yield from ("-object", f"{memory},size={device.bar_size}")
         if _in_subsystem(device):
             yield from ("-device", f"nvme-subsys,id={device.name}-subsys")
@@ -59,7 +60,7 @@ def _properties(device: Device) -> Iterator[str]:
         # Its BAR 2 is 64-bit and prefetchable (QEMU hw/misc/pci-testdev.c).
         yield f"membar={device.bar_size}"
     if device.model == "ivshmem-plain":
-        yield f"memdev={device.name}"
+        yield f"memdev=orch-{device.name}"
     if _in_subsystem(device):
         yield f"subsys={device.name}-subsys"
     yield from (f"{name}={value.replace(',', ',,')}" for name, value in device.properties)

@@ -13,7 +13,7 @@ _IOMMU_PAGES = (("iommu_1g", "1G"), ("iommu_2m", "2M"), ("iommu_4k", "4K"))
 
 
 def facts(values: Mapping[str, Measurement]) -> str:
-    """Faults, IOMMU pages and time of a DMA map, or the error with which it was refused; empty for other tests."""
+    """What a DMA map took, or the error with which it was refused; whether a small BAR can be mapped."""
     return ", ".join(_facts({name: one.value for name, one in values.items()}))
 
 
@@ -27,5 +27,9 @@ def _facts(numbers: Mapping[str, int]) -> Iterator[str]:
     pages = [f"{numbers[name]}x{size}" for name, size in _IOMMU_PAGES if numbers.get(name)]
     if pages:
         yield "+".join(pages)
+    if "mmap_offered" in numbers:
+        yield "mmap" if numbers["mmap_offered"] else "no mmap"
+    if numbers.get("shared_page"):
+        yield "shares its page"
     if "dma_time" in numbers:
         yield format_ns(numbers["dma_time"])

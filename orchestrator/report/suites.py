@@ -66,8 +66,8 @@ def _noteworthy(suite: Suite, width: int, color: bool) -> list[str]:
     """The cases that did not pass, or not on every kernel; those of which the same is to be said stand together."""
     told = [(label, _outcomes(suite, label)) for label in suite.labels]
     shown = [(label, outcomes) for label, outcomes in told if {status for _, status, _ in outcomes} != {Status.PASS}]
-    shown.sort(key=lambda one: _urgency(one[1]))
-    groups = [(list(group), outcomes) for outcomes, group in groupby(shown, key=lambda one: one[1])]
+    shown.sort(key=lambda one: _urgency(*one))
+    groups = [(list(group), key[0]) for key, group in groupby(shown, key=lambda one: (one[1], _own(one[0])))]
     lines: list[str] = []
     for group, outcomes in groups[:MOST]:
         more = f" and {len(group) - 1} more" if len(group) > 1 else ""
@@ -91,12 +91,17 @@ def _outcome(row: SuiteRow, case: Case | None, label: str) -> _Outcome:
     return row.kernel, status, ""
 
 
-def _urgency(outcomes: tuple[_Outcome, ...]) -> tuple[int, tuple[str, ...]]:
-    """What is not as expected first, then what differs, then what no kernel passed."""
+def _own(label: str) -> str:
+    """The label of a check of the whole, which stands alone; "" for a test."""
+    return label if label in OF_THE_BOOT else ""
+
+
+def _urgency(label: str, outcomes: tuple[_Outcome, ...]) -> tuple[int, bool, tuple[str, ...]]:
+    """What is not as expected first, then what differs, then what no kernel passed; checks of the whole lead."""
     statuses = [status for _, status, _ in outcomes]
     bad = any(status is not None and not status.expected for status in statuses)
     rank = 0 if bad else 1 if len(set(statuses)) > 1 else 2
-    return rank, tuple(f"{kernel} {status} {message}" for kernel, status, message in outcomes)
+    return rank, not _own(label), tuple(f"{kernel} {status} {message}" for kernel, status, message in outcomes)
 
 
 def _lines(suite: Suite, label: str, outcomes: tuple[_Outcome, ...], width: int, color: bool) -> Iterator[str]:
@@ -108,6 +113,7 @@ def _lines(suite: Suite, label: str, outcomes: tuple[_Outcome, ...], width: int,
         bad = status is not None and not status.expected
         yield lines[0].replace(str(status), paint(str(status), "red", color), 1) if bad else lines[0]
         yield from lines[1:]
-        evidence = next((row.cases[label].evidence for row in suite.rows if row.kernel in kernels and bad), "")
+        told = (row.cases.get(label) for row in suite.rows if row.kernel in kernels)
+        evidence = next((case.evidence for case in told if case and bad), "")
         if evidence:
             yield f"{' ' * len(head)}see {evidence}"

@@ -149,7 +149,7 @@ def _sum_up(changes: tuple[CheckChange, ...]) -> Change:
     return next((change for change in order if change in found), Change.INCOMPLETE)
 
 
-_RANK = {Status.PASS: 2, Status.FAIL: 1, Status.XFAIL: 1, Status.TIMEOUT: 0, Status.CRASH: 0}
+_RANK = {Status.PASS: 2, Status.XPASS: 2, Status.FAIL: 1, Status.XFAIL: 1, Status.TIMEOUT: 0, Status.CRASH: 0}
 """How well a check fared; SKIP, ERROR and "not run" have no rank, for they say nothing about the kernel."""
 
 

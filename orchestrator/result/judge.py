@@ -8,14 +8,14 @@ boot ended early (CRASH, TIMEOUT, ERROR), or the workload broke its promise (ERR
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.machine.model import BootEnd, BootReport
 from orchestrator.result.checks import Check, Finding, checks_of
 from orchestrator.result.levels import Numbers
 from orchestrator.result.log import TIMESTAMP, log_case
 from orchestrator.result.model import Case, CaseId, Status, Told, Verdict, status_of_end
-from orchestrator.result.xfail import with_xfail
+from orchestrator.result.xfail import boot_with_xfail, cases_with_xfail
 from orchestrator.scenario.model import AlignmentWorkload, Expectation, Kernel, Workload
 from orchestrator.workload.model import Measurement
 from orchestrator.workload.oracle import Held, extent_of, hold, predict
@@ -36,16 +36,25 @@ def judge(kernel: Kernel, workload: AlignmentWorkload, boot: BootReport, told: T
     mine = [m for m in told.measurements if (m.kernel, m.workload, m.device) == owner]
     bars = workload.bars or tuple(sorted({m.bar for m in mine} | {bar for bar, _ in told.program}))
     cases: list[Case] = []
-    if boot.end is not BootEnd.OK or not bars:
-        cases.append(_boot_case(kernel, workload, boot, told))
+    if boot.end is not BootEnd.OK or not bars or not tests_of(workload):
+        crash = _boot_case(kernel, workload, boot, told)
+        cases.append(boot_with_xfail(crash, kernel.xfail, began=bool(mine or told.program)))
+    known_crash = any(case.status is Status.XFAIL for case in cases)
     if boot.end is BootEnd.OK:
         cases.append(log_case(*owner, boot))
     for bar in bars:
         measured = [one for one in mine if one.bar == bar]
         for test in _tests(workload, bar, told, measured):
             values = {one.name: one for one in measured if one.test == test}
-            cases += _Test(kernel, workload, boot, told, bar, test, values).cases()
-    return tuple(with_xfail(case, kernel.xfail) if case.id.check in ("run", "boot") else case for case in cases)
+            found = _Test(kernel, workload, boot, told, bar, test, values).cases()
+            unreached = known_crash and not values and found[0].status is Status.CRASH
+            cases += map(_unreached, found) if unreached else cases_with_xfail(found, kernel.xfail)
+    return tuple(cases)
+
+
+def _unreached(case: Case) -> Case:
+    """A case of a test that never began, since the guest had crashed as it is known to: nothing is known of it."""
+    return replace(case, status=Status.SKIP, message=f"not reached: {case.message}")
 
 
 def describe_end(workload: Workload, boot: BootReport) -> str:

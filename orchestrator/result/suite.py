@@ -122,7 +122,8 @@ class _Boot:
     def by_ktap(self) -> Iterator[Case]:
         """A case for each test in the output, and one for the whole where it says what no test does."""
         tap = parse_ktap(self.told.output, self.told.evidence)
-        cases = [self._case(one) for one in suite_cases(tap, self.told.planned)]
+        silent = not tap.tests and self.boot.end is BootEnd.OK
+        cases = [self._case(one) for one in suite_cases(tap, () if silent else self.told.planned)]
         yield from cases
         yield from self._whole(tap, cases)
 
@@ -142,12 +143,14 @@ class _Boot:
         return f"planned, but never reported; the program {ended}"
 
     def _whole(self, tap: Tap, cases: list[Case]) -> Iterator[Case]:
-        """The case of the whole suite: it ran nothing, it gave up, or it failed although no test did."""
+        """The case of the whole suite: it ran nothing, gave up, did not end, or failed although no test did."""
         status, message = Status.PASS, ""
         if not cases:
             status, message = self._nothing(tap)
         elif tap.bail_out is not None:
             status, message = Status.FAIL, f"it bailed out: {tap.bail_out or 'no reason given'}"
+        elif self.told.status is None and self.boot.end is BootEnd.OK:
+            status, message = Status.CRASH, "it left no exit status"
         elif self.told.status not in (None, 0) and all(case.status.expected for case in cases):
             status, message = Status.FAIL, f"none of its tests failed, but it {spell_status(self.told.status or 0)}"
         if message:

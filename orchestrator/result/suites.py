@@ -6,6 +6,7 @@ Unlike the places of a BAR, the cases of a suite are known only once it has run;
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,8 +20,10 @@ from orchestrator.result.record import BootResult, Run
 RANK = {Status.PASS: 2, Status.XPASS: 2, Status.FAIL: 1, Status.XFAIL: 1, Status.TIMEOUT: 0, Status.CRASH: 0}
 """How well a case fared; SKIP and ERROR have no rank, for they say nothing about the kernel."""
 
-OF_THE_BOOT = ("boot", "log", "build", "suite")
-"""Checks of the whole, most of which are cases only where something is wrong."""
+OF_THE_BOOT = ("(boot)", "(log)", "(build)", "(suite)")
+"""Labels of the checks of the whole, most of which are cases only where something is wrong; no test has them."""
+
+_LIKE_OURS = re.compile(r"\\*\((?:boot|log|build|suite)\)(?=/|$)")
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,14 @@ def compare_suites(run: Run) -> tuple[Suite, ...]:
 
 
 def label_of(case: Case) -> str:
-    """What a case of a suite is called where its workload is known: its name there, or what of the whole it is."""
-    return case.id.test or case.id.check
+    """What a case of a suite is called where its workload is known: its name there, or what of the whole it is.
+
+    A test whose name looks like a label of the whole gets a backslash, so that no two cases have one label.
+    """
+    test, check = case.id.test, case.id.check
+    if test:
+        return f"\\{test}" if _LIKE_OURS.match(test) else test
+    return f"({check})" if f"({check})" in OF_THE_BOOT else check
 
 
 def _suite(run: Run, workload: str) -> Suite:

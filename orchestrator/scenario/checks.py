@@ -11,9 +11,10 @@ from collections.abc import Iterator
 
 from orchestrator.scenario.fields import SCENARIO_NAME_WORDS, is_scenario_name
 from orchestrator.scenario.inherit import lineage
-from orchestrator.scenario.model import SIZED_BAR, Placement, TestGroup
+from orchestrator.scenario.model import MOST_DEVICES, OWN_PROPERTIES, SIZED_BAR, Placement, TestGroup
 from orchestrator.scenario.nodes import Finding, Loc
 from orchestrator.scenario.parts import Parts
+from orchestrator.scenario.schema import ExpectEntry
 from orchestrator.scenario.units import format_size
 from orchestrator.scenario.words import hint, near, quoted
 from orchestrator.scenario.workload_checks import workload_complaints
@@ -24,8 +25,9 @@ Complaint = tuple[Loc, str]
 
 def check(parts: Parts) -> list[Finding]:
     """Every mistake of these kinds."""
-    checks = (_name, _base, _extends, _cycles, _sources, _devices, _bars, _ranges, _holes, _expectations)
-    complaints = (complaint for each in (*checks, workload_complaints) for complaint in each(parts))
+    checks = (_name, _base, _extends, _cycles, _sources, _devices, _ranges, _holes, _no_tests, _expectations)
+    devices = (_bars, _properties, _too_many)
+    complaints = (complaint for each in (*checks, *devices, workload_complaints) for complaint in each(parts))
     return [Finding(parts.document.line(loc), what) for loc, what in complaints]
 
 
@@ -92,6 +94,27 @@ def _bars(parts: Parts) -> Iterator[Complaint]:
             yield ("devices", name, "bar"), what + mend
 
 
+def _properties(parts: Parts) -> Iterator[Complaint]:
+    for name, device in parts.devices.items():
+        for key in device.properties:
+            if key in OWN_PROPERTIES:
+                what = f"property {quoted(key)} of device {quoted(name)} is set by orch; remove it"
+                yield ("devices", name, "properties", key), f"{what}{', and see bar' if key == 'membar' else ''}"
+
+
+def _too_many(parts: Parts) -> Iterator[Complaint]:
+    names = parts.document.names("devices")
+    if len(names) > MOST_DEVICES:
+        yield ("devices",), f"{len(names)} devices are more than the {MOST_DEVICES} that fit; remove some"
+
+
+def _no_tests(parts: Parts) -> Iterator[Complaint]:
+    """The parts around a hole are tried with every placement but the negative control."""
+    for name, workload in parts.workloads.items():
+        if workload.run and workload.tests == (TestGroup.RANGES,) and workload.placements == (Placement.MISALIGNED,):
+            yield ("workloads", name, "tests"), "'ranges' has no test of 'misaligned'; add another placement or group"
+
+
 def _holes(parts: Parts) -> Iterator[Complaint]:
     for name, workload in parts.workloads.items():
         device = parts.devices.get(workload.device or "")
@@ -141,3 +164,18 @@ def _expectations(parts: Parts) -> Iterator[Complaint]:
                     f"no workload has the placement '{placement}' that kernel {quoted(name)} has an expectation of"
                     f"; the placements are {', '.join(p for p in Placement if p in used) or 'none'}",
                 )
+            elif not any(_judges(parts.workloads[name], placement, kernel.expect[placement]) for name in mapping):
+                yield (
+                    ("kernels", name, "expect", placement.value),
+                    f"no tests of any workload judge this expectation of '{placement}'; add 'map' to 'tests'",
+                )
+
+
+def _judges(workload: WorkloadEntry, placement: Placement, expected: ExpectEntry) -> bool:
+    """Whether any test of `workload` holds `placement` against something that is `expected` (result/checks.py)."""
+    if TestGroup.MAP in workload.tests and placement in workload.placements:
+        return True
+    around = TestGroup.RANGES in workload.tests and placement in workload.placements
+    many = {TestGroup.REPEAT, TestGroup.RANDOM} & set(workload.tests)
+    of_level = (around and placement is not Placement.MISALIGNED) or (many and placement is Placement.KERNEL)
+    return bool(of_level) and expected.level is not None

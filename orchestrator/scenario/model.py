@@ -149,6 +149,12 @@ class EmulatedDevice:
     properties: tuple[tuple[str, str], ...] = ()
 
 
+MOST_DEVICES = 15
+"""So many devices fit on the guest's root bus, see `machine.devices`."""
+
+OWN_PROPERTIES = ("addr", "bus", "id", "membar", "memdev")
+"""Properties of QEMU's devices that orch sets, and no scenario."""
+
 SIZED_BAR = {"pci-testdev": 2, "ivshmem-plain": 2}
 """The models of which a scenario gives the size of a BAR, and its number.
 

@@ -12,6 +12,7 @@ from orchestrator.scenario.document import Document
 from orchestrator.scenario.entry import Entry
 from orchestrator.scenario.nodes import Finding, Loc
 from orchestrator.scenario.schema import (
+    CanEntry,
     DeviceEntry,
     ExpectEntry,
     KernelEntry,
@@ -37,6 +38,7 @@ _THINGS: tuple[tuple[Loc, str, type[Entry]], ...] = (
     (("workloads", "*"), "workload {1}", WorkloadEntry),
     (("kernels", "*"), "kernel {1}", KernelEntry),
     (("kernels", "*", "source"), "the source of kernel {1}", SourceEntry),
+    (("kernels", "*", "can"), "'can' of kernel {1}", CanEntry),
     (("kernels", "*", "expect", "*"), "expectation {3} of kernel {1}", ExpectEntry),
 )
 
@@ -109,6 +111,7 @@ def _named(loc: Loc) -> str:
         "options": "an option's name",
         "expect": "the placement",
         "environment": "a variable's name",
+        "properties": "a property's name",
         "xfail": "a case's name",
     }
     return named.get(str(loc[-3]), f"the {_single(loc)}'s name")

@@ -41,6 +41,7 @@ def _of_workload(name: str, keys: list[str], parts: Parts) -> Iterator[tuple[Loc
             yield from _strange(loc, key)
     if kind == "run" and "device" not in keys:
         yield loc, f"workload {quoted(name)} has no 'device'; add it"
+    yield from _environment(name, parts)
     yield from _files(name, parts)
 
 
@@ -49,6 +50,13 @@ def _strange(loc: Loc, key: str) -> Iterator[tuple[Loc, str]]:
     owners = [_CALLED[kind] for kind, keys in KINDS.items() if key in keys]
     if owners:
         yield (*loc, key), f"{quoted(key)} is for {' and '.join(owners)}; remove it"
+
+
+def _environment(name: str, parts: Parts) -> Iterator[tuple[Loc, str]]:
+    workload = parts.workloads.get(name)
+    for variable in workload.environment if workload else ():
+        if variable.startswith("ORCH_"):
+            yield ("workloads", name, "environment", variable), f"{quoted(variable)} is orch's own; name it otherwise"
 
 
 def _files(name: str, parts: Parts) -> Iterator[tuple[Loc, str]]:

@@ -28,6 +28,7 @@ _PLAN = re.compile(r"(?P<indent>[ \t]*)1\.\.(?P<tests>\d{1,9})\s*(?:#\s*(?P<comm
 _RESULT = re.compile(
     r"(?P<indent>[ \t]*)(?P<outcome>ok|not ok)(?:\s+(?P<number>\d{1,9}))?(?:\s+(?P<rest>.*)|\s*)", re.ASCII
 )
+_UNNUMBERED = re.compile(r"not ok(?:\s.*)?")
 _SUBTEST = re.compile(r"(?P<indent>[ \t]*)# Subtest(?:: (?P<name>.*))?", re.ASCII)
 _BAIL_OUT = re.compile(r"\s*Bail out!\s*(?P<reason>.*)")
 _COMMENT = re.compile(r"(?:^|\s)#\s*")
@@ -171,6 +172,9 @@ class _Parser:
             self._result(self._enter(level, match["indent"]), match)
         elif match := _SUBTEST.fullmatch(rest):
             self._subtest(level, match)
+        elif level is self.levels[0] and _UNNUMBERED.fullmatch(rest):
+            self._problem(f"a result without a number: {rest.strip()}")
+            self._note(level, rest)
         elif match := _BAIL_OUT.fullmatch(rest):
             self.bail_out = match["reason"].strip()
         else:

@@ -36,16 +36,16 @@ _WORKING_DIRECTORY = f"""\
 mkdir -p {_WORK} && cp -a {GUEST_PROGRAM}/. {_WORK} && cd {_WORK} || fail 'cannot lay out the working directory'
 """
 _BIND = """\
-device=/sys/bus/pci/devices/$ORCH_DEVICE
-[ -e "$device" ] || fail "there is no PCI device $ORCH_DEVICE"
-echo vfio-pci > "$device/driver_override"
-[ ! -e "$device/driver" ] || echo "$ORCH_DEVICE" > "$device/driver/unbind"
+_orch_device=/sys/bus/pci/devices/$ORCH_DEVICE
+[ -e "$_orch_device" ] || fail "there is no PCI device $ORCH_DEVICE"
+echo vfio-pci > "$_orch_device/driver_override"
+[ ! -e "$_orch_device/driver" ] || echo "$ORCH_DEVICE" > "$_orch_device/driver/unbind"
 echo "$ORCH_DEVICE" > /sys/bus/pci/drivers_probe
-[ "$(basename "$(readlink "$device/driver")")" = vfio-pci ] || fail "vfio-pci does not take $ORCH_DEVICE"
+[ "$(basename "$(readlink "$_orch_device/driver")")" = vfio-pci ] || fail "vfio-pci does not take $ORCH_DEVICE"
 """
 _GIVE_BACK = """\
-echo "$ORCH_DEVICE" > "$device/driver/unbind"
-echo > "$device/driver_override"
+echo "$ORCH_DEVICE" > "$_orch_device/driver/unbind"
+echo > "$_orch_device/driver_override"
 echo "$ORCH_DEVICE" > /sys/bus/pci/drivers_probe
 """
 
@@ -62,7 +62,8 @@ def guest_script(
 
     `address` is the PCI address of its device in the guest, "" for none.  `binds` are (directory, where to bind it).
     `tests` are the names of the selftests to run, as their runner lists them.  It exits with 0 once the program was
-    run to its end, whatever came out.
+    run to its end, whatever came out.  The user's environment is that of the setup and the program alone, so that no
+    variable meets the script's own work.
     """
     line = runner_line(workload, tests) if isinstance(workload, SelftestsWorkload) else workload.command
     bound = (f"mount --bind {source} {target} || fail 'cannot bind {source} to {target}'\n" for source, target in binds)
@@ -71,11 +72,12 @@ def guest_script(
             _HEAD,
             _SCRATCH,
             *bound,
-            *_variables(workload, address),
+            *_exports(_own_variables(workload, address)),
             _WORKING_DIRECTORY,
             _BIND if address else "",
+            f'_orch_sh() (\n{"".join(_exports(workload.environment))}exec /bin/sh -c "$1"\n)\n',
             *_setup(workload.setup),
-            f"{{ sh -c {shlex.quote(line)} < /dev/null; echo $? > {GUEST_SHARE}/{PROGRAM_STATUS_FILE}; }} 2>&1 |\n"
+            f"{{ _orch_sh {shlex.quote(line)} < /dev/null; echo $? > {GUEST_SHARE}/{PROGRAM_STATUS_FILE}; }} 2>&1 |\n"
             f"    tee {GUEST_SHARE}/{OUTPUT_FILE}\n",
             _GIVE_BACK if address else "",
             "exit 0\n",
@@ -106,15 +108,19 @@ def chosen_tests(listed: str, only: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(chosen, key=lambda test: test.partition(":")[0]))
 
 
-def _variables(workload: SuiteWorkload, address: str) -> Iterable[str]:
+def _own_variables(workload: SuiteWorkload, address: str) -> Iterable[tuple[str, str]]:
     own = {"PATH": _PATH, "HOME": "/root", "LC_ALL": "C", "ORCH_RESULTS": GUEST_SHARE}
     if address:
         own |= {"ORCH_DEVICE": address}
     if address and isinstance(workload, SelftestsWorkload):
         # tools/testing/selftests/vfio/lib/libvfio.c
         own |= {"VFIO_SELFTESTS_BDF": address}
-    return (f"export {name}={shlex.quote(value)}\n" for name, value in (own | dict(workload.environment)).items())
+    return own.items()
+
+
+def _exports(variables: Iterable[tuple[str, str]]) -> Iterable[str]:
+    return (f"export {name}={shlex.quote(value)}\n" for name, value in variables)
 
 
 def _setup(lines: Iterable[str]) -> Iterable[str]:
-    return (f"sh -c {shlex.quote(line)} || fail {shlex.quote(f'the setup failed: {line}')}\n" for line in lines)
+    return (f"_orch_sh {shlex.quote(line)} || fail {shlex.quote(f'the setup failed: {line}')}\n" for line in lines)

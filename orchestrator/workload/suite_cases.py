@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import groupby
 
 from orchestrator.workload.tap import Directive, Outcome, Tap, TapTest
 
 _LINES = 12
 """Lines of its output that a case which went wrong keeps."""
 
-_RUNNER = re.compile(r"selftests: (?P<target>\S+): (?P<program>\S+)")
+_RUNNER = re.compile(r"selftests: (?P<target>\S+): (?P<program>\S+)(?: .*)?")
 _SKIP_ALL = re.compile(r"1\.\.0\s+#\s+SKIP\s*(?P<reason>.*)", re.IGNORECASE)
 _TELLING = re.compile(r"\S+\.\w+:\d+:|\bexpected\b|\bassert", re.IGNORECASE)
 _NOISE = re.compile(
@@ -66,20 +67,54 @@ def suite_cases(tap: Tap, planned: Iterable[str] = ()) -> tuple[SuiteCase, ...]:
     """The cases of a document, in the order in which they were said, missing ones last.
 
     `planned` are the names of the tests at the top, in their order, where they are known: a test that never reported
-    has no other name.  Names that occur again are numbered.  Never raises.
+    has no other name, and one that the document does not even count is missing, too.  Names that occur again are
+    numbered.  Never raises.
     """
-    found = [case for test in tap.tests for case in _cases((_top_name(test, tuple(planned)),), test)]
-    unbelievable = [problem.what for problem in tap.problems if problem.what.startswith("the plan is ")]
-    return tuple(_numbered([*found, *(SuiteCase("plan", Came.ERROR, what) for what in unbelievable)]))
+    plan = tuple(planned)
+    names = _top_names(tap, plan)
+    found = [case for name, test in zip(names, tap.tests, strict=True) for case in _cases((name,), test)]
+    never = (SuiteCase(name, Came.MISSING) for name in dict.fromkeys(plan) if name not in names)
+    return tuple(_numbered([*found, *never, *_breaches(tap)]))
 
 
-def _top_name(test: TapTest, planned: tuple[str, ...]) -> str:
+def _breaches(tap: Tap) -> Iterator[SuiteCase]:
+    """One case for all that breaks the protocol, for then nobody knows whether the cases are all and right."""
+    if not tap.problems:
+        return
+    unbelievable = [problem for problem in tap.problems if problem.what.startswith("the plan is ")]
+    first, more = (unbelievable or tap.problems)[0], len(tap.problems) - 1
+    line = int(first.where.rpartition(":")[2])
+    message = f"{first.what} (and {more} more breaches of the protocol)" if more else first.what
+    yield SuiteCase("plan", Came.ERROR if unbelievable else Came.FAIL, message, line)
+
+
+def _top_names(tap: Tap, planned: tuple[str, ...]) -> list[str]:
+    """The names of the tests at the top: a missing one has that of its place in the plan.
+
+    Up to Linux 6.12 the runner counts the programs of every target from 1.
+    """
+    told = {name for test in tap.tests if (name := _told_name(test))}
+    parts = [planned] if tap.plan == len(planned) else _by_target(planned)
+    names: list[str] = []
+    for test in tap.tests:
+        name = _told_name(test)
+        parts = next((parts[index:] for index, part in enumerate(parts) if name in part), parts)
+        if not name and test.outcome is Outcome.MISSING and test.number > 0:
+            index = test.number - 1
+            name = next((part[index] for part in parts if index < len(part) and part[index] not in told), "")
+            told.add(name)
+        names.append(name or _name(test))
+    return names
+
+
+def _by_target(planned: tuple[str, ...]) -> list[tuple[str, ...]]:
+    return [tuple(part) for _, part in groupby(planned, key=lambda name: name.partition(":")[0])]
+
+
+def _told_name(test: TapTest) -> str:
+    """What the kernel's runner calls a test, "" for a test of others and for one that never reported."""
     match = _RUNNER.fullmatch(test.name)
-    if match:
-        return f"{match['target']}:{match['program']}"
-    if test.outcome is Outcome.MISSING and 0 < test.number <= len(planned):
-        return planned[test.number - 1]
-    return _name(test)
+    return f"{match['target']}:{match['program']}" if match else ""
 
 
 def _name(test: TapTest) -> str:
@@ -116,9 +151,17 @@ def _explained(case: SuiteCase, parent: TapTest, came: Came) -> SuiteCase:
         return case
     if came is Came.TIMEOUT:
         return replace(case, came=Came.TIMEOUT, message=f"never reported: {_comment(parent)}")
+    if came is Came.SKIP:
+        return replace(case, came=Came.SKIP, message=_why_skipped(parent))
     if came is Came.MISSING:
         return case
     return replace(case, message=f"never reported: {_name(parent)} ended before it ({_comment(parent)})")
+
+
+def _why_skipped(parent: TapTest) -> str:
+    """The reason of a program, or of the nameless result with which it ends (kselftest.h's ksft_exit_skip())."""
+    nameless = (test for test in reversed(parent.subtests) if not test.name and test.directive is Directive.SKIP)
+    return parent.comment or next((test.comment for test in nameless if test.comment), "")
 
 
 def _comment(test: TapTest) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import CommandError, KernelBuildError
+from orchestrator.errors import CommandError, InfrastructureError, KernelBuildError
 from orchestrator.events import Event
 from orchestrator.host.local import LocalHost
 from orchestrator.host.record import Recorder
@@ -101,6 +101,38 @@ def test_an_error_is_the_kernels_and_leaves_nothing_but_its_log(bench: Bench) ->
     assert not has_selftests(bench.cache, bench.recipe(BREAK), ("vfio",))
     assert not list((bench.cache.root / "work").iterdir())
     assert len(list((bench.cache.root / "failed").iterdir())) == 1
+
+
+MISSING = 'echo "x.c:7:10: fatal error: {}: No such file or directory"; echo " 7 | #include {}"; exit 1'
+
+
+def missing(name: str, included: str) -> str:
+    """A patch, after which the compiler does not find a header."""
+    echo = MISSING.format(name, included.replace('"', '\\"'))
+    return BREAK.replace('echo "x.c:7:1: error: unknown type"; exit 1', echo)
+
+
+def test_a_header_that_the_host_lacks_is_the_infrastructures(bench: Bench) -> None:
+    with pytest.raises(InfrastructureError, match=r"'mine' need the header 'numa\.h', which this host does not have"):
+        bench.builder.build(bench.recipe(missing("numa.h", "<numa.h>")), ("vfio",))
+    assert len(list((bench.cache.root / "failed").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "included"),
+    [
+        ("linux/new.h", "<linux/new.h>"),
+        ("mine.h", '"mine.h"'),
+        ("kselftest.h", "<kselftest.h>"),
+        ("x/own.h", "<x/own.h>"),
+    ],
+)
+def test_a_header_of_the_kernel_is_the_kernels(bench: Bench, name: str, included: str) -> None:
+    (bench.source / "tools/testing/selftests/kselftest.h").touch()
+    (bench.source / "tools/include/x").mkdir(parents=True)
+    (bench.source / "tools/include/x/own.h").touch()
+    with pytest.raises(KernelBuildError, match="fatal error"):
+        bench.builder.build(bench.recipe(missing(name, included)), ("vfio",))
 
 
 def test_a_failure_that_nobody_explains_is_the_infrastructures(bench: Bench) -> None:

@@ -103,8 +103,8 @@ def test_no_devices_are_no_arguments() -> None:
 def test_a_ram_backed_bar_is_a_sparse_file_in_the_boots_directory() -> None:
     ram = EmulatedDevice("ram", "ivshmem-plain", 4 << 30)
     words = list(qemu_devices((TESTDEV, ram), Path("/scratch")))
-    memory = "memory-backend-file,id=ram,share=on,mem-path=/scratch/ram.memory,size=4294967296"
-    assert words[2:] == ["-object", memory, "-device", "ivshmem-plain,memdev=ram,bus=pcie.0,addr=0x11"]
+    memory = "memory-backend-file,id=orch-ram,share=on,mem-path=/scratch/ram.memory,size=4294967296"
+    assert words[2:] == ["-object", memory, "-device", "ivshmem-plain,memdev=orch-ram,bus=pcie.0,addr=0x11"]
 
 
 def test_properties_reach_qemu_with_their_commas_doubled() -> None:

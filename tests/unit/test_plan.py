@@ -8,9 +8,9 @@ from itertools import permutations
 from pathlib import Path
 
 from orchestrator.kernel.model import Patch, Recipe, SourceTree, Toolchain
-from orchestrator.plan import boot_id, build_id, build_order, jobs, seeded
+from orchestrator.plan import boot_id, build_id, build_order, jobs, seeded, unknown_failures
 from orchestrator.result.record import JobKind
-from orchestrator.scenario.model import AlignmentWorkload, DebianSource, EmulatedDevice, Kernel, Scenario
+from orchestrator.scenario.model import AlignmentWorkload, DebianSource, EmulatedDevice, Kernel, Scenario, TestGroup
 
 SOURCE = DebianSource("linux-source-7.3", "trixie-backports")
 SCENARIO = Scenario(
@@ -80,3 +80,18 @@ def test_the_seed_of_a_run_is_for_the_workloads_that_name_none() -> None:
     scenario = replace(SCENARIO, workloads=(*SCENARIO.workloads, fixed))
     seeds = {w.name: w.seed for w in seeded(scenario, 42).workloads if isinstance(w, AlignmentWorkload)}
     assert seeds == {w.name: 42 for w in SCENARIO.workloads} | {"fixed": 7}
+
+
+def test_another_patch_has_no_tree_to_wait_for() -> None:
+    one, two = replace(BASE, name="one", patches=(ONE,)), replace(BASE, name="two", patches=(TWO,))
+    assert order(one, two) == {"one": None, "two": None}
+
+
+def test_an_xfail_of_a_test_that_nobody_runs_is_a_mistake() -> None:
+    life = AlignmentWorkload("life", "testdev", tests=(TestGroup.LIFE,))
+    known = tuple((pattern, "why") for pattern in ("life.mremap*", "life/boot", "kernel", "lfie.*"))
+    scenario = replace(SCENARIO, workloads=(life,), kernels=(Kernel("base", SOURCE, xfail=known, where="a.yaml:3"),))
+    assert [str(problem) for problem in unknown_failures(scenario)] == [
+        "a.yaml:3: kernel 'base' has an xfail for 'kernel', which no workload runs; remove it",
+        "a.yaml:3: kernel 'base' has an xfail for 'lfie.*', which no workload runs; remove it",
+    ]

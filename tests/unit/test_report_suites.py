@@ -113,12 +113,42 @@ def test_a_suite_is_a_line_per_kernel_and_what_did_not_pass_everywhere() -> None
 
 def test_what_is_the_same_of_many_stands_together_and_the_rest_is_cut() -> None:
     crashed = text_of(run_of({"base": "TAP version 13\n1..90\nok 1 a\n"}, {"base": PANIC}))
-    assert "boot\n  CRASH    base: the guest kernel panicked" in crashed
+    assert "(boot)\n  CRASH    base: the guest kernel panicked" in crashed
     assert "#2 and 88 more\n" in crashed
     failing = tap(*(f"not ok t{number} # reason {number}" for number in range(90)))
     text = text_of(run_of({"base": failing}))
     assert "... and 70 more cases: see junit.xml" in text
     assert len(text.splitlines()) < 100
+
+
+def nested(*results: str, parent: str = "ok") -> str:
+    """What the kernel's runner says of one program with these results."""
+    below = "".join(f"# {line}\n" for line in tap(*results).splitlines())
+    return f"TAP version 13\n1..1\n{below}{parent.replace('ok', 'ok 1 selftests: m: a', 1)}\n"
+
+
+def test_a_test_that_a_program_took_along_has_no_evidence_of_its_own() -> None:
+    text = text_of(run_of({"base": nested("ok x"), "v": tap("not ok selftests: m: a # TIMEOUT 9 seconds")}))
+    assert "\nm:a/x\n  PASS     base\n  TIMEOUT  v\n" in text
+
+
+def test_tests_that_are_called_as_checks_of_the_whole_are_tests() -> None:
+    names = ("log", "boot", "build", "suite", "(log)", "\\(log)")
+    base, less = tap(*(f"ok {name}" for name in names)), tap("ok x")
+    (suite,) = compare_suites(run_of({"base": base, "v": less}))
+    gone = [one.name for one in suite.rows[1].changes if one.change is Change.REMOVED]
+    assert gone == ["log", "boot", "build", "suite", "\\(log)", "\\\\(log)"]
+    assert len(suite.rows[0].cases) == len(names) + 1
+    text = text_of(run_of({"base": tap("ok log"), "v": tap("not ok log # why")}))
+    assert "\nlog\n  PASS     base\n  FAIL     v: why\n" in text
+
+
+@pytest.mark.parametrize("name", ["log", "(log)"])
+def test_a_guest_that_warned_is_seen_among_many_failures(name: str) -> None:
+    failing = tap(f"ok {name}", *(f"not ok t{number} # reason {number}" for number in range(90)))
+    warned = replace(GOOD, warnings=("WARNING: x.c:1",))
+    text = text_of(run_of({"base": failing}, {"base": warned}))
+    assert "\n(log)\n  FAIL     base: the guest kernel warned: WARNING: x.c:1\n" in text
 
 
 def test_no_line_is_wider_than_80_columns() -> None:

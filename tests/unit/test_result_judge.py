@@ -381,3 +381,36 @@ def test_tests_of_no_placement_are_judged_by_the_program_and_the_oracle_alone() 
     said = told("k", {"content.kernel": PUD})
     cases = judge(kernel("k", ALL_PTE), replace(ONE, tests=(TestGroup.CONTENT,)), GOOD, said)
     assert [case.id.check for case in cases if case.id.test == "content.kernel"] == ["run", "oracle"]
+
+
+SPLIT = replace(WORKLOAD, name="alignment", bars=(2,), tests=(TestGroup.SPLIT,))
+KNOWN = (("split.*", "takes a BAR for a table of PMDs"), ("alignment/boot", "takes a BAR for a table of PMDs"))
+BEFORE = taken("k", "split.munmap", {"before_pud": 2})
+
+
+def split_cases(boot: BootReport, said: Told, known: tuple[tuple[str, str], ...]) -> dict[str, Status]:
+    cases = judge(replace(kernel("k"), xfail=known), SPLIT, boot, said)
+    return {case.id.test or case.id.check: case.status for case in cases}
+
+
+def test_after_a_known_crash_only_the_test_that_ran_into_it_is_a_known_failure() -> None:
+    assert split_cases(PANIC, Told(BEFORE), KNOWN) == {
+        "boot": Status.XFAIL,
+        "split.munmap": Status.XFAIL,
+        "split.mprotect": Status.SKIP,
+        "split.mremap": Status.SKIP,
+    }
+
+
+def test_a_boot_that_crashes_before_its_workload_began_is_no_known_failure() -> None:
+    statuses = split_cases(PANIC, Told(), KNOWN)
+    assert statuses["boot"] is Status.CRASH
+
+
+def test_without_a_known_crash_every_lost_test_is_a_crash() -> None:
+    assert set(split_cases(PANIC, Told(BEFORE), ()).values()) == {Status.CRASH}
+
+
+def test_a_workload_without_any_test_is_no_success() -> None:
+    nothing = replace(WORKLOAD, tests=(TestGroup.RANGES,), placements=(Placement.MISALIGNED,), bars=(2,))
+    assert Status.ERROR in {case.status for case in judge(kernel("k"), nothing, GOOD, Told())}

@@ -87,9 +87,26 @@ def test_what_a_dead_program_had_planned_is_a_crash() -> None:
     assert cases["#2"].message == "planned, but never reported; the program was killed by SIGKILL (exit status 137)"
 
 
+def test_programs_that_the_runner_never_came_to_fare_as_the_boot() -> None:
+    output = "TAP version 13\n1..1\nok 1 selftests: m: a\n"
+    for boot, status in ((GOOD, "CRASH"), (PANIC, "CRASH"), (HANG, "TIMEOUT"), (QEMU, "ERROR")):
+        told = SuiteTold(output, 137, planned=("m:a", "n:b"), evidence="output.log")
+        (_, first, second, *_) = judge_suite("base", SELFTESTS, boot, told)
+        assert (first.id.test, first.status) == ("m:a", "PASS")
+        assert (second.id.test, second.status) == ("n:b", status)
+        assert "never reported" in second.message
+
+
+def test_a_runner_that_ran_nothing_says_why_once() -> None:
+    told = SuiteTold("No such collection\n", 1, planned=("m:a", "n:b"), evidence="output.log")
+    (_, whole) = judge_suite("base", SELFTESTS, GOOD, told)
+    assert (whole.status, whole.message) == (Status.ERROR, "the suite ran nothing: No such collection")
+
+
 @pytest.mark.parametrize(
     ("output", "status", "expected", "message"),
     [
+        ("TAP version 13\n1..1\nok 1 a\n", None, Status.CRASH, "it left no exit status"),
         ("", 0, Status.ERROR, "the suite ran nothing: it said nothing"),
         ("No such collection 'x'\n", 1, Status.ERROR, "the suite ran nothing: No such collection 'x'"),
         ("TAP version 13\n1..0\n", 0, Status.ERROR, "the suite ran nothing: 1..0"),

@@ -8,7 +8,7 @@ import pytest
 from orchestrator.machine.model import BootEnd, BootReport
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.record import BootResult
-from orchestrator.result.xfail import known_reason, with_xfail
+from orchestrator.result.xfail import boot_with_xfail, cases_with_xfail, known_reason, with_xfail
 
 KNOWN = (("life.mremap*", "takes a PUD entry for a bad one"), ("fork", "never seen"))
 
@@ -67,3 +67,25 @@ def test_the_reason_can_be_told_from_what_was_seen(reason: str, seen: str) -> No
 @pytest.mark.parametrize("message", ["", "no parentheses", "unbalanced)", "(all of it)"])
 def test_a_message_without_both_is_the_reason(message: str) -> None:
     assert known_reason(message) == message
+
+
+def test_a_check_that_fails_is_known_by_its_test_and_a_test_passes_only_as_a_whole() -> None:
+    known = (("kernel", "places badly"),)
+    run, level = case("kernel", Status.PASS), case("kernel", Status.FAIL, check="level")
+    assert [one.status for one in cases_with_xfail([run, level], known)] == [Status.PASS, Status.XFAIL]
+    good = case("kernel", Status.PASS, check="level")
+    assert [one.status for one in cases_with_xfail([run, good], known)] == [Status.XPASS, Status.PASS]
+
+
+@pytest.mark.parametrize(
+    ("status", "began", "after"),
+    [
+        (Status.CRASH, True, Status.XFAIL),
+        (Status.CRASH, False, Status.CRASH),
+        (Status.TIMEOUT, True, Status.TIMEOUT),
+        (Status.ERROR, True, Status.ERROR),
+    ],
+)
+def test_of_a_boot_only_a_crash_of_the_workload_can_be_known(status: Status, began: bool, after: Status) -> None:
+    known = (("life/boot", "oopses"),)
+    assert boot_with_xfail(case("", status, check="boot"), known, began=began).status is after

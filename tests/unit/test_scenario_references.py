@@ -36,6 +36,22 @@ MISTAKES = [
         small(workload="tests: ranges, hole: 4G"),
         "8: 'hole' 4 GiB is beyond the BAR of device 'testdev', which has 4 GiB; make it smaller",
     ),
+    (
+        SMALL.replace("bar: 4G", "bar: 4G, properties: {membar: 1M}"),
+        "3: property 'membar' of device 'testdev' is set by orch; remove it, and see bar",
+    ),
+    (
+        small(workload="tests: ranges, placements: misaligned"),
+        "8: 'ranges' has no test of 'misaligned'; add another placement or group",
+    ),
+    (
+        small("expect: {qemu: {level: PUD}}", workload="tests: dma"),
+        "7: no tests of any workload judge this expectation of 'qemu'; add 'map' to 'tests'",
+    ),
+    (
+        small("expect: {kernel: {faults: 2}}", workload="tests: [repeat, random]"),
+        "7: no tests of any workload judge this expectation of 'kernel'; add 'map' to 'tests'",
+    ),
     # names
     (
         SMALL.replace("  testdev", "  TestDev").replace("device: testdev", "device: TestDev"),
@@ -187,3 +203,10 @@ def test_a_placement_of_any_workload_will_do(tmp_path: Path) -> None:
     text = small("expect: {kernel: {faults: 1}}", "placements: qemu")
     loaded = load_text(tmp_path, text + "  more: {run: alignment, device: testdev, placements: kernel}\n")
     assert len(loaded.workloads) == 2
+
+
+def test_so_many_devices_do_not_fit() -> None:
+    more = "".join(f"  d{number}: {{emulated: edu}}\n" for number in range(15))
+    assert problems(SMALL.replace("kernels:", f"{more}kernels:")) == [
+        "2: 16 devices are more than the 15 that fit; remove some"
+    ]

@@ -126,6 +126,12 @@ def test_editors_see_what_needs_no_look_at_other_keys() -> None:
         assert accepted(scenario(workload)) == workload.endswith("device: nvm"), workload
 
 
+def test_variables_of_orch_itself_are_not_the_users() -> None:
+    assert problems(scenario("command: a, environment: {ORCH_DEVICE: x, A: b}")) == [
+        "5: 'ORCH_DEVICE' is orch's own; name it otherwise"
+    ]
+
+
 def test_files_must_be_there_and_differ_in_name() -> None:
     assert problems(scenario("command: a, files: [tset.sh, test.sh, data/test.sh]")) == [
         "5: 'data/test.sh' and 'test.sh' have one name in the guest; rename one",

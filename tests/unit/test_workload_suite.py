@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.machine.model import GUEST_PROGRAM, GUEST_SHARE
 from orchestrator.scenario.model import CommandWorkload, SelftestsWorkload, SuiteWorkload
 from orchestrator.workload.suite import chosen_tests, guest_command, guest_script, runner_line
 
@@ -37,15 +38,31 @@ def test_the_script_of_a_command() -> None:
     steps = (
         "mount --bind /mnt/host/usr/bin /bin || fail 'cannot bind /mnt/host/usr/bin to /bin'",
         "export ORCH_DEVICE=0000:00:10.0",
+        'echo vfio-pci > "$_orch_device/driver_override"',
         """export A='it'"'"'s'""",
-        'echo vfio-pci > "$device/driver_override"',
-        "sh -c 'x | y' || fail 'the setup failed: x | y'",
-        """{ sh -c './mytest --flag '"'"'a b'"'"'' < /dev/null; echo $? > /mnt/orch/program.status; } 2>&1 |""",
-        'echo > "$device/driver_override"',
+        "_orch_sh 'x | y' || fail 'the setup failed: x | y'",
+        """{ _orch_sh './mytest --flag '"'"'a b'"'"'' < /dev/null; echo $? > /mnt/orch/program.status; } 2>&1 |""",
+        'echo > "$_orch_device/driver_override"',
     )
     places = [lines.index(step) for step in steps]
     assert places == sorted(places)
     assert lines[-1] == "exit 0"
+
+
+def test_the_users_environment_is_that_of_setup_and_program_alone(tmp_path: Path) -> None:
+    """The script with its mounts left out, and with the guest's places in a directory of the test."""
+    environment = (("PATH", "/nowhere"), ("_orch_device", "x"), ("LD_PRELOAD", "/nowhere.so"))
+    setup = ('test "$PATH" = /nowhere',)
+    workload = CommandWorkload("own", 'echo "$PATH $_orch_device"; kill -KILL $$', environment=environment, setup=setup)
+    for name in ("program", "share", "work"):
+        (tmp_path / name).mkdir()
+    text = guest_script(workload, "", ())
+    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("mount "))
+    for place, name in ((GUEST_PROGRAM, "program"), (GUEST_SHARE, "share"), ("/tmp/work", "work")):
+        text = text.replace(place, str(tmp_path / name))
+    assert subprocess.run(["sh", "-c", text], check=False, capture_output=True).returncode == 0
+    assert "/nowhere x" in (tmp_path / "share/output.log").read_text().splitlines()
+    assert (tmp_path / "share/program.status").read_text() == "137\n"
 
 
 def test_without_a_device_none_is_bound() -> None:

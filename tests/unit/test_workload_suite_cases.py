@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,6 +124,53 @@ def test_a_program_that_skips_all_of_its_tests_says_why() -> None:
     text = "TAP version 13\n1..1\n# TAP version 13\n# 1..0 # SKIP no such device\nok 1 selftests: mm: a # SKIP\n"
     (case,) = cases(text)
     assert (case.name, case.came, case.message) == ("mm:a", Came.SKIP, "no such device")
+
+
+@pytest.mark.parametrize(("parent", "reason"), [("# SKIP", "no device"), ("# SKIP not here", "not here")])
+def test_a_program_that_skips_after_its_plan_skips_what_it_did_not_report(parent: str, reason: str) -> None:
+    below = "# TAP version 13\n# 1..3\n# ok 0 # SKIP no device\n"
+    found = cases(f"TAP version 13\n1..1\n{below}ok 1 selftests: timers: b {parent}\n")
+    assert [case.name for case in found] == [f"timers:b/#{number}" for number in range(4)]
+    assert {case.came for case in found} == {Came.SKIP}
+    assert [case.message for case in found[1:]] == [reason] * 3
+
+
+COLLECTIONS = ("l:a", "l:b", "m:c", "m:d", "n:e")
+
+
+def test_programs_of_collections_that_the_runner_counts_each_from_one() -> None:
+    first = "TAP version 13\n1..2\nok 1 selftests: l: a\nok 2 selftests: l: b\n"
+    found = came(f"{first}TAP version 13\n1..2\n# selftests: m: c\n# TAP version 13\n# 1..1\n# ok 1 x\n", COLLECTIONS)
+    missing = dict.fromkeys(("m:d", "n:e"), Came.MISSING)
+    assert found == {"l:a": Came.PASS, "l:b": Came.PASS, "m:c/x": Came.PASS, "m:c": Came.MISSING, **missing}
+    assert list(came(first, COLLECTIONS)) == list(COLLECTIONS)
+    torn = first.replace("ok 1 selftests: l: a\n", "") + "TAP version 13\n1..2\nok 1 selftests: m: c\n"
+    assert came(torn, COLLECTIONS) == {
+        **{"l:b": Came.PASS, "l:a": Came.MISSING, "m:c": Came.PASS},
+        **missing,
+    }
+
+
+def test_a_program_that_was_called_with_arguments_is_the_one_that_was_planned() -> None:
+    assert came("TAP version 13\n1..1\nok 1 selftests: l: a -v 2\n", ("l:a",)) == {"l:a": Came.PASS}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("TAP version 13\n1..1\nok 1 a\n1..2\nok 2 b\n", "a second plan, 1..2, after 1..1"),
+        ("KTAP version 1\n1..1\nok 1 a\nnot ok b\n", "a result without a number: not ok b"),
+        (
+            "KTAP version 1\n1..1\nok 1 a\nnot ok b\nnot ok c\n",
+            "a result without a number: not ok b (and 1 more breaches of the protocol)",
+        ),
+        ("TAP version 13\n1..1\nok 1 a\nok 1 b\n", "test 1 has a second result"),
+    ],
+)
+def test_a_breach_of_the_protocol_fails(text: str, message: str) -> None:
+    breach = cases(text)[-1]
+    assert (breach.name, breach.came, breach.message) == ("plan", Came.FAIL, message)
+    assert breach.line
 
 
 def test_a_plan_that_cannot_be_believed_is_an_error() -> None:

@@ -28,6 +28,7 @@
 
 #include "access.h"
 #include "levels.h"
+#include "map.h"
 #include "pagetable.h"
 #include "pattern.h"
 #include "probe.h"
@@ -57,22 +58,6 @@ static void access_failed(struct test *test, const struct pattern *pattern,
 	snprintf(step, sizeof(step), "%s BAR offset 0x%llx through %s", what,
 		 pattern->offset, way_names[pattern->way]);
 	test_failed(test, step, error);
-}
-
-static void report_place(struct test *test, const struct placed *placed)
-{
-	const struct range *range = &test->bar->range;
-	char length[32], offset[32], alignment[32];
-
-	test_say(test, "%s at offset %s of BAR%d (physical 0x%llx), at 0x%llx, congruent to the offset modulo %s",
-		 human(range->length, length), human(range->offset, offset),
-		 test->bar->index, test->bar->address, placed->address,
-		 human(placed->alignment, alignment));
-	test_varies(test, "address", placed->address, "bytes");
-	test_varies(test, "bar_address", test->bar->address, "bytes");
-	test_exact(test, "length", range->length, "bytes");
-	test_exact(test, "offset", range->offset, "bytes");
-	test_exact(test, "alignment", placed->alignment, "bytes");
 }
 
 static void report_spots(struct test *test, const struct pattern *pattern)
@@ -242,7 +227,7 @@ static void run_content(struct test *test)
 		return;
 	}
 	pattern.address = placed.address;
-	report_place(test, &placed);
+	report_place(test, pattern.range, &placed);
 	report_spots(test, &pattern);
 	map_and_check(test, &pattern);
 	spots_free(&pattern.spots);

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,13 +9,11 @@
 #include <unistd.h>
 
 #include "cost.h"
-#include "levels.h"
 #include "compiler.h"
+#include "probe.h"
 
 #define STACK_ENOUGH	(128 << 10)
 #define NSEC_PER_SEC	1000000000ULL
-
-static sigjmp_buf bad_read;
 
 static __u64 minor_faults(void)
 {
@@ -56,11 +51,6 @@ static noinline void use_stack(void)
 	asm volatile("" : : "r"(room) : "memory");
 }
 
-static void on_bad_read(int signal)
-{
-	siglongjmp(bad_read, signal);
-}
-
 /*
  * Not MCL_FUTURE: it would populate the mapping that is to be measured.  The
  * vDSO's data are no ordinary memory and are not locked; using the clock once
@@ -68,12 +58,11 @@ static void on_bad_read(int signal)
  */
 int __cost_prepare(void)
 {
-	struct sigaction action = { .sa_handler = on_bad_read };
 	struct cost cost;
+	int ret = __probe_prepare();
 
-	if (sigaction(SIGBUS, &action, NULL) ||
-	    sigaction(SIGSEGV, &action, NULL))
-		return -errno;
+	if (ret)
+		return ret;
 	use_stack();
 	if (mlockall(MCL_CURRENT))
 		return -errno;
@@ -100,34 +89,30 @@ static __u64 vmpte(void)
 	return line ? strtoull(line + strlen("\nVmPTE:"), NULL, 10) << 10 : 0;
 }
 
-/* Static, since a jump out of a signal handler leaves locals undefined. */
-static size_t reading;
-
-static void read_pages(const char *start, size_t length)
+/* 0 or -EFAULT, and then *bad is where. */
+static int __read_pages(const void *start, size_t length, struct cost *cost,
+			size_t *bad)
 {
-	size_t offset;
+	__u64 at = 0;
+	int signal;
 
-	for (offset = 0; offset < length; offset += PTE_SIZE) {
-		WRITE_ONCE(reading, offset);
-		READ_ONCE(*(const uint32_t *)(start + offset));
-	}
+	cost_begin(cost);
+	signal = try_pages((__u64)start, length, &at);
+	cost_end(cost);
+	if (!signal)
+		return 0;
+	*bad = at - (__u64)start;
+	return -EFAULT;
 }
 
 int __touch(const void *start, size_t length, struct touch *touch,
 	    size_t *bad)
 {
 	__u64 before = vmpte();
+	int ret = __read_pages(start, length, &touch->first, bad);
 
-	if (sigsetjmp(bad_read, 1)) {
-		*bad = reading;
-		return -EFAULT;
-	}
-	cost_begin(&touch->first);
-	read_pages(start, length);
-	cost_end(&touch->first);
+	if (ret)
+		return ret;
 	touch->vmpte = vmpte() - before;
-	cost_begin(&touch->again);
-	read_pages(start, length);
-	cost_end(&touch->again);
-	return 0;
+	return __read_pages(start, length, &touch->again, bad);
 }

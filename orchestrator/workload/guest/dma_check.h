@@ -24,6 +24,9 @@ struct dma {
 int __dma_choose_iova(const struct test *test, struct dma *dma);
 
 /*
+ * Where the kernel does not show the IOMMU's page tables, all that is below
+ * can hold nothing against them; it says so once.
+ *
  * Every byte leads to the right physical address, and is writable only if it
  * was asked for.  Measures the IOMMU's page sizes; once in a test.
  */

@@ -16,7 +16,7 @@ int __iommufd_open(const char **step)
 {
 	int fd;
 
-	*step = "open /dev/iommu (is CONFIG_IOMMUFD there?)";
+	*step = STEP_IOMMUFD;
 	fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
@@ -49,11 +49,11 @@ static int __open_cdev(struct vfio *vfio, const char *address,
 	char name[64];
 	int ret;
 
-	*step = "find the device in sysfs under vfio-dev";
+	*step = STEP_FIND_CDEV;
 	ret = __find_name(address, name, sizeof(name));
 	if (ret)
 		return ret;
-	*step = "open the device under /dev/vfio/devices (is CONFIG_VFIO_DEVICE_CDEV there?)";
+	*step = STEP_OPEN_CDEV;
 	vfio->device = open(name, O_RDWR | O_CLOEXEC);
 	return vfio->device < 0 ? -errno : 0;
 }

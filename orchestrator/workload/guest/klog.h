@@ -12,8 +12,9 @@
 int __klog_open(void);
 
 /*
- * Not ok where the kernel has logged an error or a warning of its own code
- * since then, with the first such line.  Closes the file.
+ * Not ok where the kernel has logged since then that something is wrong in its
+ * own code, or an error of VFIO's.  Other errors may be anybody's: they are
+ * said.  Closes the file.
  */
 void klog_check(struct test *test, int klog);
 

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "klog.h"
 #include "levels.h"
 #include "life.h"
 #include "probe.h"
+#include "ram.h"
 
 /* Enough for two of the largest entries. */
 #define LONGEST		(2 * PUD_SIZE)
@@ -97,18 +100,8 @@ static int __shorten(struct life *life)
 	return __map(life);
 }
 
-/* Registers are not written, not even to find out whether they are: ram.h. */
-static bool is_prefetchable(const struct life *life)
-{
-	struct resource resources[NR_BARS];
-	const struct test *test = life->test;
-
-	return !__read_resources(test->options->device, resources) &&
-	       resources[test->bar->index].prefetchable;
-}
-
 /* Around the block's ends, its part, its first PMD, and the range's ends. */
-static int __write_tags(struct life *life)
+static int __write_tags(struct life *life, bool ram)
 {
 	__u64 block = life->block - life->address + life->range.offset;
 	__u64 size = life->block_size;
@@ -121,7 +114,7 @@ static int __write_tags(struct life *life)
 	size_t i;
 
 	life->tags.range = life->range;
-	if (!is_prefetchable(life))
+	if (!ram)
 		life->tags.range.prot &= ~PROT_WRITE;
 	tags_add(&life->tags, life->range.offset);
 	tags_add(&life->tags,
@@ -154,15 +147,22 @@ static bool prepare(struct life *life)
 	return !ret;
 }
 
+/* What must not be written gets no tags, and is not written by any test. */
 static bool begin_tagged(struct life *life)
 {
-	int ret = __write_tags(life);
+	const char *why;
+	int ret = __ram_ask(life->test, &why);
 
+	if (!ret)
+		ret = __write_tags(life, !why);
+	if (!ret && !why && !life->tags.kept)
+		why = "the BAR does not keep all that is written to it";
 	if (ret)
 		test_failed(life->test, "write through the region's file",
 			    ret);
-	else if (!life->tags.kept)
-		test_say(life->test, "the BAR is not prefetchable, or does not keep what is written to it: signals and entries are checked, content is not");
+	else if (why)
+		test_say(life->test, "%s: nothing is written, signals and entries are checked, content is not",
+			 why);
 	test_exact(life->test, "tags", life->tags.kept ? life->tags.count : 0,
 		   "words");
 	if (!ret)
@@ -217,6 +217,15 @@ void life_end(struct life *life)
 	if (ret)
 		test_failed(life->test, "restore the BAR's content", ret);
 	klog_check(life->test, life->klog);
+}
+
+bool life_has_memory_bit(const struct life *life)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/physfn",
+		 life->test->options->device);
+	return access(path, F_OK);
 }
 
 bool life_memory(struct life *life, bool on)

@@ -83,6 +83,16 @@ void life_as_before(struct life *life, const char *prefix, const char *when);
 /* How many more entries it costs that the part is an area of its own. */
 __s64 life_more(const struct life *life);
 
+/*
+ * An SR-IOV virtual function has none: its memory is always on (drivers/vfio/
+ * pci/vfio_pci_config.c: no_command_memory).
+ */
+#define NO_MEMORY_BIT	"a virtual function has no PCI_COMMAND_MEMORY"
+bool life_has_memory_bit(const struct life *life);
+
+/* Whether it has a reset of its own; opening and closing it resets it, too. */
+bool life_can_reset(const struct life *life);
+
 /* Memory-enable off or on; false where that failed. */
 bool life_memory(struct life *life, bool on);
 

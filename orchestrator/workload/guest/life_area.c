@@ -19,6 +19,9 @@
 #define MADV_POPULATE_READ	22	/* asm-generic/mman-common.h, 5.14 */
 #endif
 
+/* Bytes of the block that are touched after each advice; faults are slow. */
+#define FAULT_ANEW	(32 * PMD_SIZE)
+
 /* Read at once, before anything else can flush what the TLB has of it. */
 static void unmap_part(struct life *life)
 {
@@ -136,6 +139,27 @@ void run_life_mprotect(struct test *test)
 	life_end(&life);
 }
 
+/* Let it fault anew, which shows what the advice does to later entries. */
+static void refault(struct life *life, const char *name, const char *said)
+{
+	__u64 length = life->block_size < FAULT_ANEW ? life->block_size :
+						       FAULT_ANEW;
+	struct entries entries;
+	char prefix[32];
+
+	if (!life_has_memory_bit(life)) {
+		test_say(life->test, "its entries were not taken away: %s",
+			 NO_MEMORY_BIT);
+		return;
+	}
+	if (!life_memory(life, false) || !life_memory(life, true) ||
+	    !life_touch(life, life->block, length, said))
+		return;
+	snprintf(prefix, sizeof(prefix), "after_%s", name);
+	life_entries(life, prefix, &entries);
+	life_content_all(life, said);
+}
+
 static void advise(struct life *life, const char *name, int advice)
 {
 	char said[WHY_LENGTH], what[32];
@@ -149,12 +173,17 @@ static void advise(struct life *life, const char *name, int advice)
 	snprintf(what, sizeof(what), "errno_%s", name);
 	test_exact(life->test, what, error, "errno");
 	life_content_all(life, said);
+	refault(life, name, said);
 }
 
 /*
- * Advice about memory, for what is none: refused (mm/madvise.c keeps off
- * VM_PFNMAP) or without harm.  Populating by advice is refused as well, so
- * that nobody can take the faults in advance (mm/gup.c: check_vma_flags()).
+ * Advice about memory, for what is none: much is refused (mm/madvise.c keeps
+ * off VM_PFNMAP), populating as well, so that nobody can take the faults in
+ * advance (mm/gup.c: check_vma_flags()).  MADV_HUGEPAGE and MADV_NOHUGEPAGE
+ * are taken (mm/khugepaged.c: hugepage_madvise()), and the latter may keep
+ * later faults from making huge entries.  It comes last: page tables stay where
+ * they were made, so that nothing undoes it in this mapping.  Judged are
+ * content and signals; the entries are recorded.
  */
 void run_life_madvise(struct test *test)
 {
@@ -166,8 +195,8 @@ void run_life_madvise(struct test *test)
 	advise(&life, "FREE", MADV_FREE);
 	advise(&life, "REMOVE", MADV_REMOVE);
 	advise(&life, "POPULATE_READ", MADV_POPULATE_READ);
+	advise(&life, "HUGEPAGE", MADV_HUGEPAGE);
 	advise(&life, "NOHUGEPAGE", MADV_NOHUGEPAGE);
-	life_as_before(&life, "again", "after all advice");
 	life_end(&life);
 }
 

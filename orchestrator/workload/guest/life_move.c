@@ -82,6 +82,11 @@ static bool move(struct life *life, __u64 from, __u64 to, __u64 length)
 static void disable_moved(struct life *life, __u64 address, __u64 length,
 			  __u64 from)
 {
+	if (!life_has_memory_bit(life)) {
+		test_say(life->test, "not tried with memory off: %s",
+			 NO_MEMORY_BIT);
+		return;
+	}
 	if (!life_memory(life, false))
 		return;
 	life_gone(life, address, length,

@@ -31,22 +31,21 @@ static void report_probes(const struct mapping *mapping)
 	}
 }
 
-static void report_place(const struct mapping *mapping)
+void report_place(const struct test *test, const struct range *range,
+		  const struct placed *placed)
 {
-	const struct placed *placed = &mapping->placed;
 	char length[32], offset[32], alignment[32];
 
-	report_probes(mapping);
-	test_say(mapping->test, "%s at offset %s of BAR%d (physical 0x%llx)",
-	    human(mapping->range->length, length),
-	    human(mapping->range->offset, offset), mapping->test->bar->index, mapping->test->bar->address);
-	test_say(mapping->test, "at 0x%llx, congruent to the offset modulo %s",
-	    placed->address, human(placed->alignment, alignment));
-	test_varies(mapping->test, "address", placed->address, "bytes");
-	test_varies(mapping->test, "bar_address", mapping->test->bar->address, "bytes");
-	test_exact(mapping->test, "length", mapping->range->length, "bytes");
-	test_exact(mapping->test, "offset", mapping->range->offset, "bytes");
-	test_exact(mapping->test, "alignment", placed->alignment, "bytes");
+	test_say(test, "%s at offset %s of BAR%d (physical 0x%llx)",
+		 human(range->length, length), human(range->offset, offset),
+		 test->bar->index, test->bar->address);
+	test_say(test, "at 0x%llx, congruent to the offset modulo %s",
+		 placed->address, human(placed->alignment, alignment));
+	test_varies(test, "address", placed->address, "bytes");
+	test_varies(test, "bar_address", test->bar->address, "bytes");
+	test_exact(test, "length", range->length, "bytes");
+	test_exact(test, "offset", range->offset, "bytes");
+	test_exact(test, "alignment", placed->alignment, "bytes");
 }
 
 static void report_touch(struct mapping *mapping, const struct touch *touch)
@@ -178,7 +177,8 @@ void map_range(struct test *test, const struct range *range,
 		test_failed(test, "find an address for the mmap", ret);
 		return;
 	}
-	report_place(&mapping);
+	report_probes(&mapping);
+	report_place(test, range, &mapping.placed);
 	measure_touch(&mapping);
 	measure_dma(&mapping);
 }

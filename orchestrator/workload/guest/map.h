@@ -8,6 +8,10 @@
 
 #include "test.h"
 
+/* Say and measure which range of the BAR it is, and where it is placed. */
+void report_place(const struct test *test, const struct range *range,
+		  const struct placed *placed);
+
 /* Place the range and measure all there is to measure of it. */
 void map_range(struct test *test, const struct range *range,
 	       enum placement placement);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdbool.h>
 
 #include "compiler.h"
 #include "levels.h"
@@ -10,9 +11,18 @@
 /* A fault is handled by the thread that made it. */
 static __thread sigjmp_buf bad_probe;
 
-static void on_bad_probe(int signal)
+/* Only then is there a frame to jump to. */
+static __thread volatile sig_atomic_t armed;
+
+/* A fault of the program itself is made once more, and ends it. */
+static void on_bad_probe(int number)
 {
-	siglongjmp(bad_probe, signal);
+	if (!armed) {
+		signal(number, SIG_DFL);
+		return;
+	}
+	armed = false;
+	siglongjmp(bad_probe, number);
 }
 
 /*
@@ -36,8 +46,11 @@ int try_read(__u64 address, __u32 *word)
 {
 	int signal = sigsetjmp(bad_probe, 0);
 
-	if (!signal)
+	if (!signal) {
+		armed = true;
 		*word = READ_ONCE(*(const __u32 *)address);
+		armed = false;
+	}
 	return signal;
 }
 
@@ -45,8 +58,11 @@ int try_write(__u64 address, __u32 word)
 {
 	int signal = sigsetjmp(bad_probe, 0);
 
-	if (!signal)
+	if (!signal) {
+		armed = true;
 		WRITE_ONCE(*(__u32 *)address, word);
+		armed = false;
+	}
 	return signal;
 }
 
@@ -54,8 +70,11 @@ int try_read64(__u64 address, __u64 *word)
 {
 	int signal = sigsetjmp(bad_probe, 0);
 
-	if (!signal)
+	if (!signal) {
+		armed = true;
 		*word = READ_ONCE(*(const __u64 *)address);
+		armed = false;
+	}
 	return signal;
 }
 
@@ -63,8 +82,11 @@ int try_write64(__u64 address, __u64 word)
 {
 	int signal = sigsetjmp(bad_probe, 0);
 
-	if (!signal)
+	if (!signal) {
+		armed = true;
 		WRITE_ONCE(*(__u64 *)address, word);
+		armed = false;
+	}
 	return signal;
 }
 
@@ -81,8 +103,11 @@ int try_pages(__u64 address, size_t length, __u64 *bad)
 {
 	int signal = sigsetjmp(bad_probe, 0);
 
-	if (!signal)
+	if (!signal) {
+		armed = true;
 		read_pages(address, address + length, bad);
+		armed = false;
+	}
 	return signal;
 }
 

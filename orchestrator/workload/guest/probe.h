@@ -9,8 +9,9 @@
 #include <linux/types.h>
 
 /*
- * Answer SIGBUS and SIGSEGV from now on, in every thread.  Takes the place of
- * cost.h's handler.  0 or -errno.
+ * Answer SIGBUS and SIGSEGV from now on, in every thread; where none of the
+ * functions below is at work, they end the program as ever.  __cost_prepare()
+ * has done it for every test.  0 or -errno.
  */
 int __probe_prepare(void);
 

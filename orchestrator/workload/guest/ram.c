@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/mman.h>
 
 #include "access.h"
@@ -8,6 +11,16 @@
 
 /* Any word will do that is neither 0 nor all ones, nor likely to be there. */
 #define PROBE_WORD	0x5aa5c33c0ff09669ULL
+
+#define PCI_ATTRIBUTE	"/sys/bus/pci/devices/%s/%s"
+
+/* What is known to have memory, and no more than memory, behind a BAR. */
+static const struct known {
+	unsigned int vendor, device;
+	int bar;
+} known[] = {
+	{ 0x1af4, 0x1110, 2 },	/* QEMU: docs/specs/ivshmem-spec */
+};
 
 /* Whether the file alone keeps this word there. */
 static int __keeps(const struct range *range, __u64 offset, __u64 word,
@@ -38,31 +51,79 @@ static int __probe_ram(const struct range *range, bool *ram)
 	return ret ? ret : restored;
 }
 
-bool is_ram(struct test *test)
+static int __read_id(const char *device, const char *name, unsigned int *id)
 {
+	char path[PATH_MAX];
+	FILE *file;
+	int count;
+
+	snprintf(path, sizeof(path), PCI_ATTRIBUTE, device, name);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	count = fscanf(file, "%x", id);
+	fclose(file);
+	return count == 1 ? 0 : -EINVAL;
+}
+
+static int __is_known(const char *device, int bar, bool *found)
+{
+	unsigned int vendor = 0, id = 0;
+	size_t i;
+	int ret = __read_id(device, "vendor", &vendor);
+
+	if (!ret)
+		ret = __read_id(device, "device", &id);
+	*found = false;
+	for (i = 0; !ret && i < ARRAY_SIZE(known); i++)
+		*found |= known[i].vendor == vendor &&
+			  known[i].device == id && known[i].bar == bar;
+	return ret;
+}
+
+static int __ask_memory(const struct range *range, const char **why)
+{
+	bool ram = false;
+	int ret = __probe_ram(range, &ram);
+
+	*why = !ret && ram ? NULL :
+	       "the BAR is not backed by RAM: it does not keep what is written to the range's first word";
+	return ret;
+}
+
+int __ram_ask(const struct test *test, const char **why)
+{
+	const char *device = test->options->device;
 	const struct bar *bar = test->bar;
 	struct resource resources[NR_BARS];
-	bool ram = false;
+	bool found;
 	int ret;
 
-	ret = __read_resources(test->options->device, resources);
-	if (ret) {
-		test_failed(test, "read the device's resources", ret);
-		return false;
-	}
-	if (!resources[bar->index].prefetchable) {
-		test_skip(test, "the BAR is not backed by RAM: it is not prefetchable, so that a write may do anything");
-		return false;
-	}
-	if (!(bar->range.prot & PROT_WRITE)) {
-		test_skip(test, "VFIO does not let the BAR be written");
-		return false;
-	}
-	ret = __probe_ram(&bar->range, &ram);
+	*why = "it is not known whether this device's BAR may be written";
+	ret = __is_known(device, bar->index, &found);
+	if (!ret)
+		ret = __read_resources(device, resources);
 	if (ret)
-		test_failed(test, "probe the BAR with a word", ret);
-	else if (!ram)
-		test_skip(test, "the BAR is not backed by RAM: it does not keep what is written to BAR offset 0x%llx",
-			  bar->range.offset);
-	return !ret && ram;
+		return ret;
+	if (!found)
+		*why = "writing to this device's BAR is not known to be harmless";
+	else if (!resources[bar->index].prefetchable)
+		*why = "the BAR is not backed by RAM: it is not prefetchable";
+	else if (!(bar->range.prot & PROT_WRITE))
+		*why = "VFIO does not let the BAR be written";
+	else
+		return __ask_memory(&bar->range, why);
+	return 0;
+}
+
+bool is_ram(struct test *test)
+{
+	const char *why;
+	int ret = __ram_ask(test, &why);
+
+	if (ret)
+		test_failed(test, "find out whether the BAR is RAM", ret);
+	else if (why)
+		test_skip(test, "%s", why);
+	return !ret && !why;
 }

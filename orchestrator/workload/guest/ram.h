@@ -2,12 +2,12 @@
 /*
  * Is it memory that is behind a BAR?  Only then may a test write to it.
  *
- * The first condition is that the BAR is prefetchable.  PCI lets a device call
- * a BAR so where reads have no side effects and writes may be merged: that is
- * memory, such as a graphics card's, and no register file.  Nothing is written
- * to any other BAR, not even to find out.  The second condition is that the
- * first word of the range keeps two words that are written to it by the file;
- * what was there before is put back.
+ * No property of a BAR says so: many a device has its doorbells in one that is
+ * prefetchable, and registers may keep what is written to them.  So only
+ * devices that are known to have memory there are written to, by vendor,
+ * device and BAR.  Further conditions are that the BAR is prefetchable, as
+ * memory is, and that the first word of the range keeps two words that are
+ * written to it by the file; what was there before is put back.
  */
 #ifndef ALIGNMENT_RAM_H
 #define ALIGNMENT_RAM_H
@@ -16,7 +16,13 @@
 
 #include "test.h"
 
-/* Whether the test may write to the BAR; skips it, with the reason, if not. */
+/*
+ * Whether any test may write to the BAR, of whatever group.  *why is NULL if
+ * so, else the reason, after which nothing must be written.  0 or -errno.
+ */
+int __ram_ask(const struct test *test, const char **why);
+
+/* The same for a test that is nothing without: skips it, with the reason. */
 bool is_ram(struct test *test);
 
 #endif /* ALIGNMENT_RAM_H */

@@ -38,32 +38,27 @@ int __tag_write(const struct tags *tags, const struct tag *tag)
 			    sizeof(tag->word));
 }
 
-static int __swap_in(const struct tags *tags, struct tag *tag, bool *kept)
+/* From the first write on it counts as written, whatever becomes of it. */
+static int __swap_in(struct tags *tags)
 {
-	__u32 word = 0;
+	struct tag *tag = &tags->tags[tags->written];
 	int ret;
 
 	ret = __file_read(&tags->range, tag->offset, &tag->before,
 			  sizeof(tag->before));
-	if (!ret)
-		ret = __tag_write(tags, tag);
-	if (!ret)
-		ret = __file_read(&tags->range, tag->offset, &word,
-				  sizeof(word));
-	*kept = word == tag->word;
-	if (!ret && !*kept)
-		ret = __file_write(&tags->range, tag->offset, &tag->before,
-				   sizeof(tag->before));
-	return ret;
+	if (ret)
+		return ret;
+	tags->written++;
+	return __tag_write(tags, tag);
 }
 
-/* Each once more at the end: does every page have memory of its own? */
-static int __read_back(struct tags *tags)
+/* Whether these are there.  At the end: has every page memory of its own? */
+static int __read_back(struct tags *tags, int from)
 {
 	__u32 word;
 	int i, ret;
 
-	for (i = 0; i < tags->count; i++) {
+	for (i = from; i < tags->written; i++) {
 		ret = __file_read(&tags->range, tags->tags[i].offset, &word,
 				  sizeof(word));
 		if (ret)
@@ -75,27 +70,34 @@ static int __read_back(struct tags *tags)
 
 int __tags_write(struct tags *tags)
 {
-	int i, ret;
+	int ret = 0, restored = 0;
 
 	tags->kept = tags->range.prot & PROT_WRITE;
-	for (i = 0; tags->kept && i < tags->count; i++) {
-		ret = __swap_in(tags, &tags->tags[i], &tags->kept);
-		if (ret)
-			return ret;
+	while (!ret && tags->kept && tags->written < tags->count) {
+		ret = __swap_in(tags);
+		if (!ret)
+			ret = __read_back(tags, tags->written - 1);
 	}
-	return tags->kept ? __read_back(tags) : 0;
+	if (!ret && tags->kept)
+		ret = __read_back(tags, 0);
+	if (ret)
+		tags->kept = false;
+	if (!tags->kept)
+		restored = __tags_restore(tags);
+	return ret ? ret : restored;
 }
 
-int __tags_restore(const struct tags *tags)
+int __tags_restore(struct tags *tags)
 {
-	int i, ret;
+	struct tag *tag;
+	int error, ret = 0;
 
-	for (i = 0; tags->kept && i < tags->count; i++) {
-		ret = __file_write(&tags->range, tags->tags[i].offset,
-				   &tags->tags[i].before,
-				   sizeof(tags->tags[i].before));
-		if (ret)
-			return ret;
+	while (tags->written) {
+		tag = &tags->tags[--tags->written];
+		error = __file_write(&tags->range, tag->offset, &tag->before,
+				     sizeof(tag->before));
+		if (!ret)
+			ret = error;
 	}
-	return 0;
+	return ret;
 }

@@ -23,6 +23,7 @@ struct tag {
 struct tags {
 	struct range range;
 	bool kept;		/* the BAR reads as what was written */
+	int written;		/* so many hold what was there before */
 	int count;
 	struct tag tags[MAX_TAGS];
 };
@@ -31,13 +32,17 @@ struct tags {
 void tags_add(struct tags *tags, __u64 offset);
 
 /*
- * Write them.  A BAR that does not keep the first is left alone, and so is
- * one that cannot be written: kept is false then.  0 or -errno.
+ * Write them.  Where the BAR does not keep every one of them, or that failed,
+ * all is put back at once and kept is false; it is false, too, where the
+ * range must not be written.  0 or -errno.
  */
 int __tags_write(struct tags *tags);
 
-/* Put back what was there before.  0 or -errno. */
-int __tags_restore(const struct tags *tags);
+/*
+ * Put back what was there before, whether it was kept or not, the last one
+ * first, since pages may share memory.  All are tried.  0 or -errno.
+ */
+int __tags_restore(struct tags *tags);
 
 /* One tag again, as after somebody wrote to its page.  0 or -errno. */
 int __tag_write(const struct tags *tags, const struct tag *tag);

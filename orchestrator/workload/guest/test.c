@@ -105,11 +105,24 @@ const char *human(__u64 bytes, char text[32])
 	return text;
 }
 
-/* A mode that the kernel lacks leaves nothing to test. */
-static bool lacks_mode(enum iommu_mode mode, int error)
+/*
+ * A mode that the kernel lacks leaves nothing to test.  The same error from
+ * any later step is a mode that is there, and broken.
+ */
+static bool lacks_mode(enum iommu_mode mode, const char *step, int error)
 {
-	return mode != MODE_TYPE1V2 &&
-	       (error == -ENOENT || error == -ENODEV || error == -EOPNOTSUPP);
+	static const char * const steps[] = {
+		STEP_IOMMUFD, STEP_EXTENSION, STEP_FIND_CDEV, STEP_OPEN_CDEV,
+	};
+	size_t i;
+
+	if (mode == MODE_TYPE1V2 ||
+	    (error != -ENOENT && error != -ENODEV && error != -EOPNOTSUPP))
+		return false;
+	for (i = 0; i < ARRAY_SIZE(steps); i++)
+		if (!strcmp(step, steps[i]))
+			return true;
+	return false;
 }
 
 static void open_and_run(struct test *test, int group, struct bar *bar)
@@ -121,7 +134,7 @@ static void open_and_run(struct test *test, int group, struct bar *bar)
 	int ret;
 
 	ret = __vfio_open(&vfio, test->options->device, group, mode, &step);
-	if (ret && lacks_mode(mode, ret)) {
+	if (ret && lacks_mode(mode, step, ret)) {
 		test_skip(test, "cannot %s: %s", step, strerror(-ret));
 		return;
 	}

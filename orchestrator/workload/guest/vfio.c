@@ -64,7 +64,7 @@ static int __open_container(struct vfio *vfio, const char **step)
 	*step = "use the VFIO container: its API version is another";
 	if (ioctl(vfio->container, VFIO_GET_API_VERSION) != VFIO_API_VERSION)
 		return -EPROTO;
-	*step = "VFIO_CHECK_EXTENSION: not the IOMMU that was asked for";
+	*step = STEP_EXTENSION;
 	if (ioctl(vfio->container, VFIO_CHECK_EXTENSION,
 		  iommu_type(vfio->mode)) <= 0)
 		return -EOPNOTSUPP;

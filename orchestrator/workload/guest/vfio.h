@@ -38,6 +38,12 @@ struct region {
 	__u64 area_size;
 };
 
+/* The steps of __vfio_open() that show whether the kernel has a mode. */
+#define STEP_IOMMUFD	"open /dev/iommu (is CONFIG_IOMMUFD there?)"
+#define STEP_EXTENSION	"VFIO_CHECK_EXTENSION: not the IOMMU that was asked for"
+#define STEP_FIND_CDEV	"find the device in sysfs under vfio-dev"
+#define STEP_OPEN_CDEV	"open the device under /dev/vfio/devices (is CONFIG_VFIO_DEVICE_CDEV there?)"
+
 /* 0 or -errno, and then *step says what failed. */
 int __vfio_open(struct vfio *vfio, const char *address, int group,
 		enum iommu_mode mode, const char **step);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * life_harness log RECORD     what klog.c says of a record of /dev/kmsg
+ * life_harness log RECORD     what klog.c makes of a record of /dev/kmsg
  * life_harness probe          what probe.c finds, in this thread and another
- * life_harness tags ram|none  two words of a file before, with and after its
- *                             tags; none keeps nothing
+ * life_harness tags BAR       three words of a BAR before, with and after its
+ *                             tags; BAR is ram, none (keeps nothing), one (its
+ *                             second page keeps nothing), alias (its third page
+ *                             is its first), fails (its third cannot be read)
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,16 +17,53 @@
 #include <unistd.h>
 
 #include "test_stub.h"
+
+static const char *bar = "ram";
+
+static bool is_bar(const char *name)
+{
+	return !strcmp(bar, name);
+}
+
+static off_t bar_place(off_t where)
+{
+	return is_bar("alias") && where >= 2 * 4096 ? where - 2 * 4096 : where;
+}
+
+static ssize_t bar_pread(int fd, void *data, size_t size, off_t where)
+{
+	if (is_bar("fails") && where >= 2 * 4096) {
+		errno = EIO;
+		return -1;
+	}
+	return pread(fd, data, size, bar_place(where));
+}
+
+static ssize_t bar_pwrite(int fd, const void *data, size_t size, off_t where)
+{
+	bool second = where >= 4096 && where < 2 * 4096;
+
+	if (is_bar("none") || (is_bar("one") && second))
+		return size;
+	return pwrite(fd, data, size, bar_place(where));
+}
+
+#define pread	bar_pread
+#define pwrite	bar_pwrite
 #include "access.c"
+#undef pread
+#undef pwrite
 #include "klog.c"
 #include "probe.c"
 #include "tags.c"
 
 static int show_log(char *record)
 {
-	const char *text = bad_text(record);
+	static const char * const names[] = { "fine", "error: ", "bad: " };
+	const char *text = "";
+	enum line line = read_record(record, &text);
 
-	printf("%s\n", text ? text : "nothing");
+	printf("%s%s\n", names[line], line == LINE_FINE ? "" : text);
 	return 0;
 }
 
@@ -58,39 +98,41 @@ static int show_probe(void)
 	return pthread_join(other, NULL);
 }
 
+/* As they are in the file, whatever the BAR makes of it. */
 static void show_words(int fd)
 {
-	__u32 words[2] = { 0 };
+	__u32 words[3] = { 0 };
 	int i;
 
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 3; i++)
 		if (pread(fd, &words[i], 4, i * PTE_SIZE) != 4)
 			exit(2);
-	printf("%08x %08x\n", words[0], words[1]);
+	printf("%08x %08x %08x\n", words[0], words[1], words[2]);
 }
 
-/* What is not kept is /dev/zero, which swallows what is written. */
-static int show_tags(bool keeps)
+static int show_tags(void)
 {
 	struct tags tags = { .range = {
 		.prot = PROT_READ | PROT_WRITE,
-		.length = 2 * PTE_SIZE,
+		.length = 3 * PTE_SIZE,
 	} };
-	int fd;
+	int fd = memfd_create("ram", 0);
+	__u32 word;
+	int i, ret;
 
-	fd = keeps ? memfd_create("ram", 0) : open("/dev/zero", O_RDWR);
-	if (keeps && (ftruncate(fd, 2 * PTE_SIZE) ||
-		      pwrite(fd, "\1\0\0\0", 4, PTE_SIZE) != 4))
-		return 2;
+	for (i = 0, word = 1; i < 3; i++, word++)
+		if (pwrite(fd, &word, 4, i * PTE_SIZE) != 4)
+			return 2;
 	tags.range.fd = fd;
 	tags_add(&tags, 0);
 	tags_add(&tags, PTE_SIZE);
 	tags_add(&tags, PTE_SIZE);
 	tags_add(&tags, 2 * PTE_SIZE);
+	tags_add(&tags, 3 * PTE_SIZE);
 	show_words(fd);
-	if (__tags_write(&tags))
-		return 2;
-	printf("%d tags, %s\n", tags.count, tags.kept ? "kept" : "not kept");
+	ret = __tags_write(&tags);
+	printf("%d tags, %s\n", tags.count,
+	       ret ? "failed" : tags.kept ? "kept" : "not kept");
 	show_words(fd);
 	if (__tags_restore(&tags))
 		return 2;
@@ -105,7 +147,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], "probe"))
 		return show_probe();
 	if (argc == 3 && !strcmp(argv[1], "tags"))
-		return show_tags(!strcmp(argv[2], "ram"));
+		return bar = argv[2], show_tags();
 	(void)klog_check;
 	return 2;
 }
