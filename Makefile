@@ -15,7 +15,7 @@ help:
 	@echo 'make unit   set up, then the tests without a virtual machine'
 	@echo 'make vm     set up, then the tests that build and boot'
 	@echo 'make check  set up, then ruff, mypy and the one-way imports'
-	@echo 'make bench  set up, then measure builds and boots (about 8 minutes)'
+	@echo 'make bench  set up, then measure builds and boots (about 12 minutes)'
 	@echo 'make clean  remove the virtual environment; the cache of kernels stays'
 
 setup: $(VENV)/ready
@@ -35,6 +35,7 @@ unit: setup
 	$(PYTHON) -m pytest tests/unit
 
 vm: setup
+	@tools/setup-system all
 	$(PYTHON) -m pytest tests/vm
 
 check: setup

@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from orchestrator.errors import Interrupted, OrchError
@@ -41,6 +42,8 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("scenarios", nargs="+", type=Path, metavar="FILE", help="a scenario")
     verbs.add_parser("schema", help="print the JSON Schema of scenarios, for editors")
     _add_compare(verbs)
+    _add_bisect(verbs)
+    _add_cache(verbs)
     return top
 
 
@@ -50,13 +53,16 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     run.add_argument("-j", "--jobs", type=_count, default=os.cpu_count() or 1, metavar="N", help="CPUs to fill (all)")
     run.add_argument("-v", "--verbose", action="store_true", help="show every step of every job")
     run.add_argument("--json", action="store_true", help="print the comparison as JSON")
+    _add_overrides(run)
     _add_directories(run, results=True)
 
 
 def _add_plan(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    plan = verbs.add_parser("plan", help="show the jobs of a scenario, and what is cached")
+    plan = verbs.add_parser("plan", help="show the jobs of a scenario, when each would run, and what is cached")
     plan.add_argument("scenario", type=Path, metavar="FILE", help="the scenario")
+    plan.add_argument("-j", "--jobs", type=_count, default=os.cpu_count() or 1, metavar="N", help="CPUs to fill (all)")
     plan.add_argument("--json", action="store_true", help="print the plan as JSON")
+    _add_overrides(plan)
     _add_directories(plan, results=False)
 
 
@@ -65,6 +71,70 @@ def _add_compare(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     compare.add_argument("run", nargs="?", default="latest", metavar="RUN", help="a run's name or directory (latest)")
     compare.add_argument("--json", action="store_true", help="print the comparison as JSON")
     _add_directories(compare, results=True, cache=False)
+
+
+def _add_bisect(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "bisect", help="find the commit that broke a case of a scenario, by git bisect", epilog=_STATUSES
+    )
+    verb.add_argument("scenario", nargs="?", type=Path, metavar="FILE", help="the scenario, whose base is bisected")
+    verb.add_argument("--good", metavar="REF", help="a commit that does it right, before the bad one")
+    verb.add_argument("--bad", metavar="REF", help="a commit that does it wrong")
+    verb.add_argument("--case", metavar="PATTERN", help="the case that judges (every one that passes at good only)")
+    verb.add_argument("--git", metavar="REPO", help="the repository (that of the base's source)")
+    verb.add_argument(
+        "--repeat", type=_count, metavar="N", help="measure each end, and the commits that decide, N times (2)"
+    )
+    verb.add_argument(
+        "--resume", nargs="?", const="", metavar="DIR", help="go on with an earlier one (the newest that has not ended)"
+    )
+    verb.add_argument("-j", "--jobs", type=_count, default=os.cpu_count() or 1, metavar="N", help="CPUs to fill (all)")
+    verb.add_argument("-v", "--verbose", action="store_true", help="show every step of every job")
+    verb.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    _add_directories(verb, results=True)
+
+
+def _add_cache(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    cache = verbs.add_parser("cache", help="list, shrink or verify what orch keeps between runs", epilog=_STATUSES)
+    actions = cache.add_subparsers(dest="action", metavar="ACTION", required=True)
+    ls = actions.add_parser("ls", help="list every entry, its size and when it was last used")
+    ls.add_argument("--json", action="store_true", help="print the list as JSON")
+    gc = actions.add_parser("gc", help="remove what is of no use, then what was not used for longest")
+    gc.add_argument("--keep", type=_size, metavar="SIZE", help="until at most this is left, such as 20G (all of use)")
+    gc.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    verify = actions.add_parser("verify", help="compare every entry with what was recorded of it; 3 if one is broken")
+    verify.add_argument("--repair", action="store_true", help="remove what is broken, so that it is made again")
+    for action in (gc, verify):
+        action.add_argument("--wait", action="store_true", help="wait until no other orch uses the cache")
+    for action in (ls, gc, verify):
+        _add_directories(action, results=False)
+
+
+def _add_overrides(verb: argparse.ArgumentParser) -> None:
+    """The options that make base and variant on the fly, in the place of the scenario's kernels."""
+    group = verb.add_argument_group(
+        "instead of the scenario's kernels",
+        "The scenario's base, and the same recipe with another source or with more patches; of both, the source with "
+        "and without the patches. Of another source nothing is expected.",
+    )
+    group.add_argument("--tree", metavar="DIR", help="a kernel source as it is, uncommitted changes included")
+    group.add_argument(
+        "--git", metavar="REPO@REF", help="a commit of a git repository; of REPO@A..B, A is the base and B the variant"
+    )
+    changes: tuple[tuple[str, str, str], ...] = (
+        ("patch", "PATCH", "a patch, an mbox, a directory with a series, or a series of orch's own; again for more"),
+        ("message", "ID", "a series on a mailing list, by the message id of any of its mails; again for more"),
+        ("revert", "COMMIT", "a commit to take back, of --git or --tree; again for more"),
+    )
+    for name, metavar, about in changes:
+        group.add_argument(
+            f"--{name}", dest="changes", metavar=metavar, action="append", type=partial(_change, name), help=about
+        )
+
+
+def _change(kind: str, text: str) -> tuple[str, str]:
+    """A change and its kind, so that changes of several kinds keep their order."""
+    return kind, text
 
 
 def _add_directories(verb: argparse.ArgumentParser, *, results: bool, cache: bool = True) -> None:
@@ -76,6 +146,15 @@ def _add_directories(verb: argparse.ArgumentParser, *, results: bool, cache: boo
         verb.add_argument(
             "--cache", type=Path, default=cache_directory(), metavar="DIR", help="where sources and kernels are kept"
         )
+
+
+def _size(text: str) -> int:
+    from orchestrator.scenario.units import parse_size  # noqa: PLC0415 -- for --help, nothing is imported
+
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be a size such as 20G or 500M, not '{text}'") from error
 
 
 def _count(text: str) -> int:

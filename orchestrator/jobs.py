@@ -6,14 +6,16 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.errors import InfrastructureError, Interrupted
 from orchestrator.events import Emit, Event, Kind, phase
 from orchestrator.host.base import Host
-from orchestrator.kernel.capability import capability_of
-from orchestrator.kernel.model import KernelBuild, Recipe
+from orchestrator.kernel.capability import boot_arguments, capability_of, shows_page_tables
+from orchestrator.kernel.model import AnyRecipe, KernelBuild, Prebuilt
+from orchestrator.kernel.reproduce import keep_script, patch_name
 from orchestrator.machine.accelerator import choose_accelerator
 from orchestrator.machine.boot import Booted, boot
 from orchestrator.machine.devices import guest_addresses
@@ -22,7 +24,8 @@ from orchestrator.result.judge import judge
 from orchestrator.result.model import Status, Told, Verdict
 from orchestrator.result.record import BootResult
 from orchestrator.result.store import RunStore
-from orchestrator.scenario.model import AlignmentWorkload, Scenario, Workload
+from orchestrator.scenario.model import AlignmentWorkload, Capability, Scenario, Workload
+from orchestrator.workload.deduce import with_deduced
 from orchestrator.workload.ktap import parse_ktap
 from orchestrator.workload.measurements import parse_measurements
 from orchestrator.workload.program import KTAP_FILE, MEASUREMENTS_FILE, command
@@ -32,18 +35,26 @@ from orchestrator.workload.verdicts import Said, setup_failure, verdicts
 SHARE = "guest"
 """The directory, in a boot's results, that the guest writes to."""
 
+_UNREAD = "the kernel cannot show its page tables (CONFIG_PTDUMP_DEBUGFS)"
 _STATUS_OF_SAID = {Said.OK: Status.PASS, Said.NOT_OK: Status.FAIL, Said.SKIP: Status.SKIP}
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What the boots of a run share."""
+class Station:
+    """What the boots of one architecture share: the guest's root, the workload's program, and QEMU's version."""
 
-    host: Host
-    cache: Path
     root: Path
     program: Path | None
     qemu: str
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the boots of a run share; `stations` are by architecture."""
+
+    host: Host
+    cache: Path
+    stations: Mapping[str, Station]
     scenario: Scenario
     emit: Emit
     jobs: int = 1
@@ -53,16 +64,22 @@ def boot_kernel(bench: Bench, build: KernelBuild, workload: AlignmentWorkload, s
     """Boot `build`, run `workload` in it, and judge what it told.  An infrastructure failure is a result, too."""
     kernel = bench.scenario.kernel(build.name)
     directory = store.directory(job)
+    capability, dump = Capability(), True
     try:
+        capability = capability_of(build, kernel.can)
+        dump = shows_page_tables(build.config.read_text())
         booted = _boot(bench, build, workload, store, directory)
     except Interrupted:
         raise
-    except InfrastructureError as error:
+    except (InfrastructureError, OSError) as error:
         booted = Booted(BootReport(BootEnd.QEMU, 0.0, (str(error),)), "")
     tell_warnings(bench, build.name, workload, booted)
     place = str(directory.relative_to(store.path))
     report, told = _told(bench, booted.report, build.name, workload, directory, place)
-    cases = judge(kernel, workload, report, replace(told, capability=capability_of(build, kernel.can)))
+    told = replace(told, capability=capability)
+    if not dump:
+        told = replace(told, measurements=with_deduced(told.measurements, capability), unread=_UNREAD)
+    cases = judge(kernel, workload, report, told)
     return BootResult(build.name, workload.name, workload.device, report, cases, told.measurements)
 
 
@@ -74,8 +91,10 @@ def tell_warnings(bench: Bench, kernel: str, workload: Workload, booted: Booted)
 
 def _boot(bench: Bench, build: KernelBuild, workload: AlignmentWorkload, store: RunStore, directory: Path) -> Booted:
     address = guest_addresses(bench.scenario.devices)[workload.device]
-    argv = command(workload, address, f"{GUEST_PROGRAM}/alignment", GUEST_SHARE)
-    guest = Guest(bench.root, bench.program or bench.root, shlex.join(argv))
+    dump = shows_page_tables(build.config.read_text())
+    argv = command(workload, address, f"{GUEST_PROGRAM}/alignment", GUEST_SHARE, dump=dump)
+    station = bench.stations[build.arch]
+    guest = Guest(station.root, station.program or station.root, shlex.join(argv))
     return boot_guest(bench, build, workload, guest, store, directory)
 
 
@@ -96,9 +115,17 @@ def boot_guest(
 
     Raises InfrastructureError where no accelerator can be found or virtme-ng cannot be started.
     """
-    machine = bench.scenario.machine
+    machine, station = bench.scenario.machine, bench.stations[build.arch]
     accelerator = choose_accelerator(
-        bench.host, bench.cache, machine.accelerator, build.image, bench.root, bench.qemu, bench.emit
+        bench.host,
+        bench.cache,
+        machine.accelerator,
+        build.image,
+        station.root,
+        station.qemu,
+        bench.emit,
+        build.arch,
+        build.modules,
     )
     store.describe(accelerator=f"{accelerator.name} ({accelerator.reason})")
     plan = Boot(
@@ -112,6 +139,9 @@ def boot_guest(
         accelerator=accelerator.name,
         timeout=workload.timeout,
         exports=guest.exports,
+        arch=build.arch,
+        modules=build.modules,
+        arguments=boot_arguments(build.config.read_text()),
     )
     with phase(bench.emit, build.name, f"boot {workload.name}", f"under {accelerator.name}") as progress:
         return boot(bench.host, plan, directory / "console.log", bench.cache / "vng-home", progress)
@@ -146,12 +176,16 @@ def _read(path: Path) -> str:
     return path.read_text(errors="replace") if path.exists() else ""
 
 
-def build_facts(build: KernelBuild) -> dict[str, object]:
-    """What the results say of a build: its provenance, flat, and whether this run built it."""
+def build_facts(build: KernelBuild, recipe: AnyRecipe) -> dict[str, object]:
+    """What the results say of a build: its provenance, flat, and whether this run built it.
+
+    The source is called as this run calls it: an equal one may have been built under another name.
+    """
+    called = recipe.version if isinstance(recipe, Prebuilt) else recipe.source.version
     facts = json.loads((build.directory / "provenance.json").read_text())
     return {
         "version": facts["version"],
-        "source": facts["source"]["name"],
+        "source": called,
         "source_sha256": facts["source"]["sha256"],
         "patches": [f"{patch['name']} sha256:{patch['sha256'][:12]}" for patch in facts["patches"]],
         "compiler": facts["toolchain"]["compiler"],
@@ -164,11 +198,14 @@ def build_facts(build: KernelBuild) -> dict[str, object]:
     }
 
 
-def keep_build_files(build: KernelBuild, recipe: Recipe, directory: Path) -> None:
-    """Copy to `directory` what a reviewer needs of a build: configuration, log, commands, provenance, patches."""
+def keep_build_files(host: Host, build: KernelBuild, recipe: AnyRecipe, directory: Path) -> None:
+    """Copy to `directory` what a reviewer needs of a build: configuration, log, commands, provenance, patches; and
+    write what rebuilds it.  Raises CommandError."""
     for name in ("config", "build.log", "commands.sh", "provenance.json"):
-        shutil.copyfile(build.directory / name, directory / name)
-    if recipe.patches:
+        if (build.directory / name).exists():  # who was not built has no log
+            shutil.copyfile(build.directory / name, directory / name)
+    patches = () if isinstance(recipe, Prebuilt) else recipe.patches
+    for number, patch in enumerate(patches, 1):
         (directory / "patches").mkdir(exist_ok=True)
-    for number, patch in enumerate(recipe.patches, 1):
-        (directory / "patches" / f"{number:04}-{patch.path.name}").write_text(patch.text)
+        (directory / patch_name(number, patch)).write_bytes(patch.data)
+    keep_script(host, build, recipe, directory)

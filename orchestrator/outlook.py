@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a run of a scenario would do now: which jobs, what is cached, what would be built, and from what."""
+"""What a run of a scenario would do now: which jobs, when, what is cached, what would be built, and from what."""
 
 from __future__ import annotations
 
@@ -7,71 +7,114 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.durations import Durations
+from orchestrator.events import ignore
+from orchestrator.forecast import Capacity, Start, Way, builds_selftests, forecasts, starts
 from orchestrator.host.base import Host
-from orchestrator.kernel import config, source
+from orchestrator.kernel import source
 from orchestrator.kernel.cache import KernelCache
-from orchestrator.kernel.model import Recipe
-from orchestrator.kernel.recipe import compose, virtme_configkernel
-from orchestrator.kernel.selftests import has_selftests
-from orchestrator.kernel.toolchain import detect
-from orchestrator.plan import boot_id, build_id, build_order
-from orchestrator.scenario.model import Scenario, SelftestsWorkload, Workload
+from orchestrator.kernel.model import AnyRecipe, Patch, Prebuilt, SourceTree
+from orchestrator.kernel.prebuilt import Order, peek_image
+from orchestrator.kernel.recipe import Tools, compose, find_tools, fitting_patches
+from orchestrator.plan import boot_id, build_id
+from orchestrator.scenario.model import Kernel, Scenario, SelftestsWorkload, Workload
+from orchestrator.scenario.sources import PrebuiltSource
+from orchestrator.schedule import timetable
 
 
 @dataclass(frozen=True)
 class Step:
-    """One job and what would become of it; `cached` is whether its work is done already."""
+    """One job and what would become of it; `cached` is whether its work is done already.
+
+    `begins` is in seconds since the first job's start, `seconds` how long it takes, `guessed` that nothing like it was
+    timed here yet.  `fetched` is whether its source is here.
+    """
 
     job: str
     text: str
     cached: bool = False
+    begins: float = 0.0
+    seconds: float = 0.0
+    guessed: bool = False
+    fetched: bool = True
 
 
-def outlook(host: Host, cache: Path, scenario: Scenario) -> tuple[Step, ...]:
+def outlook(host: Host, cache: Path, scenario: Scenario, capacity: Capacity) -> tuple[Step, ...]:
     """A step for every job, in the order in which they would be started.  Fetches, builds and writes nothing.
 
     Raises PatchError and ConfigError for what can be seen to be wrong without building.
     """
-    toolchain = detect(host)
-    request = config.virtme_request(host, virtme_configkernel(), toolchain.arch)
-    recipes: dict[str, Recipe | None] = {}
-    for kernel in scenario.kernels:
-        tree = source.peek(host, cache, kernel.source)
-        recipes[kernel.name] = compose(kernel, tree, request, toolchain) if tree else None
-    store = KernelCache(cache)
-    return (*_builds(store, recipes), *_boots(store, scenario, recipes))
+    tools = find_tools(host, scenario.kernels)
+    made = {kernel.name: _recipe(host, cache, kernel, tools) for kernel in scenario.kernels}
+    recipes = {name: recipe for name, (recipe, _) in made.items()}
+    fetched = {name for name, (_, here) in made.items() if here}
+    return tuple(_steps(KernelCache(cache), scenario, recipes, fetched, capacity))
 
 
-def _builds(cache: KernelCache, recipes: dict[str, Recipe | None]) -> Iterator[Step]:
-    known = [recipe for recipe in recipes.values() if recipe]
-    awaited = {recipe.name: before for recipe, before in build_order(known)}
-    for name, recipe in recipes.items():
-        if recipe is None:
-            yield Step(build_id(name), "fetch the source, then build")
-            continue
-        built = cache.lookup(recipe)
-        seed = cache.seed(recipe)
-        if built:
-            yield Step(build_id(name), f"cached: {built.key[:12]}, Linux {built.version}", cached=True)
-        elif seed:
-            yield Step(build_id(name), f"build from the tree of '{seed.name}'")
-        elif before := awaited[name]:
-            yield Step(build_id(name), f"build from the tree of '{before.name}', once that is built")
-        else:
-            yield Step(build_id(name), "build from nothing")
+def _recipe(host: Host, cache: Path, kernel: Kernel, tools: Tools) -> tuple[AnyRecipe, bool]:
+    """The recipe of `kernel`, and whether it is the real one: else something has to be fetched to know that.
+
+    One that stands in is as like to others as the real one will be, and cached nowhere.
+    """
+    name = f"{kernel.source}"
+    if isinstance(kernel.source, PrebuiltSource):
+        found = peek_image(host, cache, Order(kernel.name, kernel.source, kernel.where, kernel.arch))
+        return found or Prebuilt(kernel.name, kernel.where, name, name, Path(), kernel.arch), found is not None
+    tree = source.peek(host, cache, kernel.source)
+    here = tree is not None and all(isinstance(patch, Path) for patch in kernel.patches)
+    tree = tree or SourceTree(name, name, Path())
+    series = fitting_patches(host, cache, kernel, tree, ignore) if here else _unread(kernel)
+    return compose(kernel, tree, series, *tools[kernel.arch, kernel.compiler]), here
 
 
-def _boots(cache: KernelCache, scenario: Scenario, recipes: dict[str, Recipe | None]) -> Iterator[Step]:
-    for kernel in scenario.kernels:
+def _unread(kernel: Kernel) -> tuple[Patch, ...]:
+    """A patch for each that `kernel` names: equal where those are."""
+    return tuple(Patch(Path(f"{number}"), f"{patch}", ()) for number, patch in enumerate(kernel.patches))
+
+
+def _steps(
+    store: KernelCache, scenario: Scenario, recipes: dict[str, AnyRecipe], fetched: set[str], capacity: Capacity
+) -> Iterator[Step]:
+    said = dict(_texts(store, scenario, recipes, fetched))
+    known = forecasts(scenario, recipes.values(), store, Durations(store.root / "durations"), capacity)
+    for slot in timetable((forecast.task for forecast in known.values()), capacity.limits):
+        job = slot.task.id
+        text, cached, here = said[job]
+        yield Step(job, text, cached, slot.begins, slot.task.seconds, known[job].guessed, here)
+
+
+def _texts(
+    store: KernelCache, scenario: Scenario, recipes: dict[str, AnyRecipe], fetched: set[str]
+) -> Iterator[tuple[str, tuple[str, bool, bool]]]:
+    """What becomes of each job, by its id, whether it is done already, and whether its source is here."""
+    for name, start in starts(store, recipes.values()).items():
+        here = name in fetched
+        text = _of_build(start) if here else f"fetch the {_fetched(start)}"
+        yield build_id(name), (text, start.way is Way.CACHED, here)
         for workload in scenario.workloads:
-            first = _first(cache, workload, recipes[kernel.name])
-            yield Step(boot_id(kernel.name, workload.name), f"{first}boot, at most {workload.timeout:g} s")
+            text = f"{_first(store, workload, recipes[name])}boot, at most {workload.timeout:g} s"
+            yield boot_id(name, workload.name), (text, False, here)
 
 
-def _first(cache: KernelCache, workload: Workload, recipe: Recipe | None) -> str:
+def _of_build(start: Start) -> str:
+    if start.build:
+        return f"cached: {start.build.key[:12]}, Linux {start.build.version}"
+    if start.way is Way.PREBUILT:
+        return "take the kernel as it was built"
+    if not start.origin:
+        return "build from nothing"
+    return f"build from the tree of '{start.origin}'" + (", once that is built" if start.awaits else "")
+
+
+def _fetched(start: Start) -> str:
+    """What is fetched for a build that starts so, and what follows."""
+    return "kernel" if start.way is Way.PREBUILT else f"source, then {_of_build(start)}"
+
+
+def _first(cache: KernelCache, workload: Workload, recipe: AnyRecipe) -> str:
     """What has to be built before a workload can boot: selftests come from the kernel's own source."""
     if not isinstance(workload, SelftestsWorkload):
         return ""
-    if recipe and has_selftests(cache, recipe, workload.targets):
-        return "cached selftests, "
-    return f"build the selftests {', '.join(workload.targets)}, "
+    if builds_selftests(cache, recipe, workload):
+        return f"build the selftests {', '.join(workload.targets)}, "
+    return "cached selftests, "

@@ -62,21 +62,23 @@ def unknown_failures(scenario: Scenario) -> tuple[Problem, ...]:
 def build_order(recipes: Iterable[Recipe]) -> tuple[tuple[Recipe, Recipe | None], ...]:
     """Every recipe and the one whose build it waits for, since its own starts from that built tree; None for none.
 
-    Of each source and toolchain one goes first.  Then, of each configuration request, one starts from its tree, for
-    another configuration is the dearest change there is; all others start from those.  The one with the fewest patches
-    goes first, for its tree serves the most others; who does not begin with its patches has nothing to wait for.
+    Of all sources of one origin, with one toolchain, one goes first.  Then, of each configuration request, one starts
+    from its tree, for another configuration is the dearest change there is; all others start from those.  The one with
+    the fewest patches goes first, for its tree is nearest to the most others.
     """
     made = tuple(recipes)
-    first = _fewest_patches(made, lambda recipe: (recipe.source.id, recipe.toolchain))
-    alike = _fewest_patches(made, lambda recipe: (recipe.source.id, recipe.toolchain, recipe.request))
+    first = _fewest_patches(made, lambda recipe: (_origin(recipe), recipe.toolchain))
+    alike = _fewest_patches(made, lambda recipe: (_origin(recipe), recipe.toolchain, recipe.request))
     return tuple((recipe, _awaited(recipe, first(recipe), alike(recipe))) for recipe in made)
+
+
+def _origin(recipe: Recipe) -> str:
+    return recipe.source.origin or recipe.source.id
 
 
 def _awaited(recipe: Recipe, first: Recipe, alike: Recipe) -> Recipe | None:
     awaited = first if recipe is alike else alike
-    if recipe is first or recipe.patches[: len(awaited.patches)] != awaited.patches:
-        return None
-    return awaited
+    return None if recipe is first else awaited
 
 
 def _fewest_patches(recipes: tuple[Recipe, ...], family: Callable[[Recipe], object]) -> Callable[[Recipe], Recipe]:

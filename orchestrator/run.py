@@ -5,27 +5,35 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 
+from orchestrator.dispatch import carry_out
+from orchestrator.durations import Durations
 from orchestrator.errors import Interrupted, KernelBuildError, OrchError, UsageError
 from orchestrator.events import Emit, Event, Kind
+from orchestrator.forecast import Forecast, build_names, capacity_now, forecasts, start_of
 from orchestrator.host.base import Host
-from orchestrator.jobs import Bench, boot_kernel, build_facts, keep_build_files
+from orchestrator.host.disk import needs_room
+from orchestrator.host.lock import shared
+from orchestrator.host.nice import Niced
+from orchestrator.jobs import Bench, Station, boot_kernel, build_facts, keep_build_files
 from orchestrator.kernel.build import Builder
-from orchestrator.kernel.cache import KernelCache
-from orchestrator.kernel.model import KernelBuild, Recipe
+from orchestrator.kernel.cache import KernelCache, mark_used
+from orchestrator.kernel.model import AnyRecipe, KernelBuild
 from orchestrator.kernel.recipe import recipes
 from orchestrator.machine.accelerator import qemu_version
+from orchestrator.machine.model import BootEnd
 from orchestrator.machine.rootfs import guest_root
-from orchestrator.plan import boot_id, build_id, build_order, jobs, seeded
+from orchestrator.plan import boot_id, build_id, jobs, seeded
 from orchestrator.report import junit
 from orchestrator.result.model import Case, CaseId, Status
-from orchestrator.result.record import BootResult, Run, RunStatus
+from orchestrator.result.record import BootResult, JobKind, Run, RunStatus
 from orchestrator.result.store import RunStore
 from orchestrator.scenario.model import AlignmentWorkload, Scenario, Workload
 from orchestrator.suites import boot_suite
@@ -41,6 +49,12 @@ class Settings:
     jobs: int
 
 
+def threads(jobs: int) -> int:
+    """How many threads an executor needs so that no job waits for one: a build and a boot for each CPU to fill, and
+    some for kernels that are there already or are only fetched."""
+    return 2 * jobs + 2
+
+
 def run_scenario(scenario: Scenario, settings: Settings, host: Host, executor: Executor, emit: Emit) -> Run:
     """Execute `scenario` and return the finished run, whose directory has everything as it happened.
 
@@ -54,13 +68,9 @@ def run_scenario(scenario: Scenario, settings: Settings, host: Host, executor: E
     try:
         runner.work()
     except KeyboardInterrupt:
-        host.stop_all()
-        executor.shutdown(wait=True, cancel_futures=True)
         store.finish(RunStatus.INTERRUPTED, Interrupted.exit_status)
         raise
     except OrchError as error:
-        host.stop_all()
-        executor.shutdown(wait=True, cancel_futures=True)
         store.event(kind="failed", text=str(error))
         store.finish(RunStatus.FAILED, error.exit_status)
         raise
@@ -81,8 +91,8 @@ def exit_status(run: Run, *, bad_input: bool = False) -> int:
 
 
 class _Runner:
-    """One run under way.  Only the thread that calls `work` submits jobs; a build job adds its own entry to `_builds`
-    (and sets `bad_input`, which is never unset), which is read after the job has ended."""
+    """One run under way.  Jobs run in threads of their own; a build job adds its own entry to `_builds` (and sets
+    `bad_input`, which is never unset), which is read after the job has ended."""
 
     def __init__(
         self, scenario: Scenario, settings: Settings, host: Host, executor: Executor, store: RunStore, emit: Emit
@@ -94,8 +104,8 @@ class _Runner:
         self.store = store
         self.bad_input = False
         self._consumer = emit
-        self._order: tuple[tuple[Recipe, Recipe | None], ...] = ()
-        self._under_way: dict[Future[None], Callable[[], None]] = {}
+        self._durations = Durations(settings.cache / "durations")
+        self._forecasts: dict[str, Forecast] = {}
         self._builds: dict[str, KernelBuild] = {}
 
     def emit(self, event: Event) -> None:
@@ -105,95 +115,112 @@ class _Runner:
         self._consumer(event)
 
     def work(self) -> None:
-        """All of the run, to its last job."""
+        """All of the run, to its last job; whoever wants to remove something from the cache waits until then."""
         cache = KernelCache(self.settings.cache)
+        with (
+            shared(self.host, cache.users, self._wait_for_cache),
+            needs_room(cache.root, f"scenario '{self.scenario.name}'"),
+        ):
+            try:
+                self._work(cache)
+            except BaseException:
+                self.host.stop_all()
+                self.executor.shutdown(wait=True, cancel_futures=True)
+                raise
+
+    def _wait_for_cache(self) -> None:
+        self.emit(Event("cache", "wait", Kind.NOTE, "waits for another orch, which removes from the cache"))
+
+    def _work(self, cache: KernelCache) -> None:
         made = recipes(self.host, self.settings.cache, self.scenario.kernels, self.emit)
-        self.builder = Builder(self.host, cache, self.settings.jobs, self.emit)
+        self.builder = Builder(Niced(self.host), cache, self.settings.jobs, self.emit)
         self.bench = self._bench()
-        self._order = build_order(made)
-        self._submit_builds(after=None)
-        while self._under_way:
-            done, _ = wait(self._under_way, return_when=FIRST_COMPLETED)
-            for future in done:
-                followed_by = self._under_way.pop(future)
-                future.result()
-                followed_by()
+        capacity = capacity_now(self.settings.jobs)
+        self._forecasts = forecasts(self.scenario, made, cache, self._durations, capacity)
+        tasks = (forecast.task for forecast in self._forecasts.values())
+        work = self._work_of(made)
+        carry_out(tasks, capacity.limits, self.executor, lambda job: work[job](), self._not_to_boot)
         cache.sweep()
 
     def _bench(self) -> Bench:
-        qemu = qemu_version(self.host)
+        arches = dict.fromkeys(kernel.arch for kernel in self.scenario.kernels)
+        stations = {arch: self._station(arch) for arch in arches}
         tools = {
             "orch": version("orch"),
             "virtme_ng": version("virtme-ng"),
-            "qemu": qemu,
+            "qemu": "; ".join(dict.fromkeys(station.qemu for station in stations.values())),
             "host_kernel": f"{os.uname().sysname} {os.uname().release}",
         }
         self.store.describe(host=self.host.name, tools=tools)
-        root = guest_root(self.host, self.settings.cache)
-        return Bench(
-            self.host, self.settings.cache, root, self._program(), qemu, self.scenario, self.emit, self.settings.jobs
-        )
+        return Bench(self.host, self.settings.cache, stations, self.scenario, self.emit, self.settings.jobs)
 
-    def _program(self) -> Path | None:
+    def _station(self, arch: str) -> Station:
+        qemu, cache = qemu_version(self.host, arch), self.settings.cache
+        return Station(guest_root(self.host, cache, arch=arch), self._program(arch), qemu)
+
+    def _program(self, arch: str) -> Path | None:
         """The directory of the alignment program, None where no workload needs it."""
         if not any(isinstance(workload, AlignmentWorkload) for workload in self.scenario.workloads):
             return None
-        return compile_program(self.host, self.settings.cache).parent
+        program = compile_program(self.host, self.settings.cache, arch).parent
+        mark_used(program)
+        return program
 
-    def _submit(self, job: Callable[[], None], then: Callable[[], None]) -> None:
-        self._under_way[self.executor.submit(job)] = then
+    def _work_of(self, made: Iterable[AnyRecipe]) -> dict[str, Callable[[], None]]:
+        """What each job does, by its id."""
+        work: dict[str, Callable[[], None]] = {}
+        for recipe in made:
+            work[build_id(recipe.name)] = partial(self._build, recipe)
+            for workload in self.scenario.workloads:
+                work[boot_id(recipe.name, workload.name)] = partial(self._boot, recipe, workload)
+        return work
 
-    def _submit_builds(self, after: Recipe | None) -> None:
-        """Submit the builds that wait for that of `after`, however it ended."""
-        for recipe, awaited in self._order:
-            if awaited is after:
-                self._submit_build(recipe)
+    def _not_to_boot(self, ended: str) -> tuple[str, ...]:
+        """The boots that come to nothing now that the job `ended`: those of a kernel that did not build."""
+        job = self.store.run.job(ended)
+        if job.kind is JobKind.BOOT or job.kernel in self._builds:
+            return ()
+        boots = tuple(boot_id(job.kernel, workload.name) for workload in self.scenario.workloads)
+        for boot in boots:
+            self.store.skip_job(boot, "its kernel did not build")
+        return boots
 
-    def _submit_build(self, recipe: Recipe) -> None:
-        def follow() -> None:
-            self._submit_builds(after=recipe)
-            self._after_build(recipe)
-
-        self._submit(lambda: self._build(recipe), follow)
-
-    def _after_build(self, recipe: Recipe) -> None:
-        build = self._builds.get(recipe.name)
-        for workload in self.scenario.workloads:
-            job = boot_id(recipe.name, workload.name)
-            if build is None:
-                self.store.skip_job(job, "its kernel did not build")
-            else:
-                self._submit_boot(build, recipe, workload, job)
-
-    def _submit_boot(self, build: KernelBuild, recipe: Recipe, workload: Workload, job: str) -> None:
-        self._submit(lambda: self._boot(build, recipe, workload, job), lambda: None)
-
-    def _build(self, recipe: Recipe) -> None:
+    def _build(self, recipe: AnyRecipe) -> None:
         """The build job: whatever goes wrong in it is a case of this kernel, and the others go on."""
         job, begun = build_id(recipe.name), monotonic()
         self.store.start_job(job)
         facts: dict[str, object] = {}
         failure = None
         try:
-            build = self.builder.build(recipe)
-            self._builds[recipe.name] = build
-            facts = build_facts(build)
-            keep_build_files(build, recipe, self.store.directory(job))
+            build = self._built(recipe)
+            facts = build_facts(build, recipe)
+            keep_build_files(self.host, build, recipe, self.store.directory(job))
         except Interrupted:
             raise
-        except OrchError as error:
+        except (OrchError, OSError) as error:
             self.bad_input |= isinstance(error, UsageError)
             status = Status.FAIL if isinstance(error, KernelBuildError) else Status.ERROR
             failure = Case(CaseId.of_build(recipe.name), status, message=str(error))
             self.emit(Event(recipe.name, "build", Kind.NOTE, str(error)))
         self.store.end_build(job, facts, seconds=monotonic() - begun, failure=failure)
 
-    def _boot(self, build: KernelBuild, recipe: Recipe, workload: Workload, job: str) -> None:
-        begun = monotonic()
+    def _built(self, recipe: AnyRecipe) -> KernelBuild:
+        way = start_of(self.builder.cache, recipe).way
+        build = self._builds[recipe.name] = self.builder.build(recipe)
+        if not build.cached:
+            self._durations.record(build_names(recipe, way, self.settings.jobs), build.seconds)
+        return build
+
+    def _boot(self, recipe: AnyRecipe, workload: Workload) -> None:
+        """The boot job: recorded is how long it took only where it ended as it should."""
+        job, build, begun = boot_id(recipe.name, workload.name), self._builds[recipe.name], monotonic()
         self.store.start_job(job)
         result: BootResult = (
             boot_kernel(self.bench, build, workload, self.store, job)
             if isinstance(workload, AlignmentWorkload)
             else boot_suite(self.bench, build, recipe, workload, self.store, job)
         )
-        self.store.end_boot(job, result, seconds=monotonic() - begun)
+        seconds = monotonic() - begun
+        if result.boot.end is BootEnd.OK:
+            self._durations.record(self._forecasts[job].names, seconds)
+        self.store.end_boot(job, result, seconds=seconds)

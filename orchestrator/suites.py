@@ -9,15 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.errors import InfrastructureError, Interrupted, KernelBuildError
+from orchestrator.host.nice import Niced
 from orchestrator.jobs import SHARE, Bench, Guest, boot_guest, tell_warnings
 from orchestrator.kernel.cache import KernelCache
-from orchestrator.kernel.model import KernelBuild, Recipe
+from orchestrator.kernel.model import AnyRecipe, KernelBuild, Prebuilt
 from orchestrator.kernel.selftests import SelftestsBuilder
 from orchestrator.machine.boot import Booted
 from orchestrator.machine.devices import guest_addresses
 from orchestrator.machine.model import BootEnd, BootReport
+from orchestrator.machine.platforms import foreign
 from orchestrator.machine.rootfs import guest_root
-from orchestrator.machine.userland import find_userland
+from orchestrator.machine.userland import Userland, find_userland
 from orchestrator.result.record import BootResult
 from orchestrator.result.store import RunStore
 from orchestrator.result.suite import SuiteTold, failed_to_build, judge_suite
@@ -45,7 +47,7 @@ class _Programs:
 
 
 def boot_suite(
-    bench: Bench, build: KernelBuild, recipe: Recipe, workload: SuiteWorkload, store: RunStore, job: str
+    bench: Bench, build: KernelBuild, recipe: AnyRecipe, workload: SuiteWorkload, store: RunStore, job: str
 ) -> BootResult:
     """Boot `build`, which was built from `recipe`, run `workload` in it, and judge what it told.
 
@@ -73,10 +75,16 @@ def boot_suite(
     return BootResult(build.name, workload.name, workload.device, report, cases)
 
 
-def _lay_out(bench: Bench, recipe: Recipe, workload: SuiteWorkload, directory: Path) -> _Programs:
+def _lay_out(bench: Bench, recipe: AnyRecipe, workload: SuiteWorkload, directory: Path) -> _Programs:
     if isinstance(workload, CommandWorkload):
         return _Programs(copy_files(workload.files, directory / FILES))
-    builder = SelftestsBuilder(bench.host, KernelCache(bench.cache), bench.jobs, bench.emit)
+    if isinstance(recipe, Prebuilt):
+        what = f"{workload.where}: selftests are built from a kernel's source, which '{recipe.name}' does not have"
+        raise InfrastructureError(f"{what}; give it a source, or a command instead")
+    if foreign(recipe.toolchain.arch):
+        what = f"{workload.where}: selftests run with this machine's own programs and libraries"
+        raise InfrastructureError(f"{what}, which a guest for {recipe.toolchain.arch} cannot; give it a static command")
+    builder = SelftestsBuilder(Niced(bench.host), KernelCache(bench.cache), bench.jobs, bench.emit)
     built = builder.build(recipe, workload.targets)
     for name in ("build.log", "commands.sh"):
         shutil.copyfile(built.directory.parent / name, directory / f"selftests-{name}")
@@ -109,8 +117,9 @@ def copy_files(files: tuple[Path, ...], place: Path) -> Path:
 def _boot(
     bench: Bench, build: KernelBuild, workload: SuiteWorkload, programs: _Programs, store: RunStore, directory: Path
 ) -> Booted:
-    userland = find_userland()
-    root = guest_root(bench.host, bench.cache, userland)
+    # A guest of another architecture cannot run this machine's programs: it has busybox, bash, and what comes along.
+    userland = Userland() if foreign(build.arch) else find_userland()
+    root = guest_root(bench.host, bench.cache, userland, build.arch)
     address = guest_addresses(bench.scenario.devices)[workload.device] if workload.device else ""
     share = directory / SHARE
     share.mkdir(parents=True, exist_ok=True)

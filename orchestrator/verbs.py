@@ -16,8 +16,10 @@ from importlib import metadata
 from pathlib import Path
 from types import FrameType
 
-from orchestrator.data_files import scenarios_dir
+from orchestrator import bisect_verb, cache_verbs, timetable
+from orchestrator.data_files import kernels_dir, scenarios_dir
 from orchestrator.errors import Problem, ScenarioError
+from orchestrator.forecast import capacity_now
 from orchestrator.host.local import LocalHost
 from orchestrator.outlook import outlook
 from orchestrator.plan import unknown_failures
@@ -26,20 +28,22 @@ from orchestrator.report.progress import progress
 from orchestrator.result.compare import compare as compare_run
 from orchestrator.result.load import find_run, load_run
 from orchestrator.result.record import Run
-from orchestrator.run import Settings, exit_status, run_scenario
+from orchestrator.run import Settings, exit_status, run_scenario, threads
 from orchestrator.scenario.json_schema import json_schema
 from orchestrator.scenario.load import load
 from orchestrator.scenario.model import Scenario
+from orchestrator.scenario.override_options import read_overrides
+from orchestrator.scenario.overrides import overridden
 
 
 def run(arguments: argparse.Namespace) -> int:
     """``orch run``: execute the scenario and print the comparison."""
-    scenario = _load(arguments.scenario)
+    scenario = _asked(arguments)
     settings = Settings(arguments.cache.absolute(), arguments.results, arguments.jobs)
     with (
         _terminable(),
         progress(sys.stderr, verbose=arguments.verbose) as emit,
-        ThreadPoolExecutor(arguments.jobs, thread_name_prefix="job") as executor,
+        ThreadPoolExecutor(threads(arguments.jobs), thread_name_prefix="job") as executor,
     ):
         finished = run_scenario(scenario, settings, LocalHost(), executor, emit)
     _print_comparison(finished, in_json=arguments.json)
@@ -65,8 +69,12 @@ def _print_comparison(finished: Run, *, in_json: bool) -> None:
     if in_json:
         print(json.dumps(as_json.to_json(comparison), indent=2))
     else:
-        width = shutil.get_terminal_size((80, 24)).columns
-        print(terminal.render(comparison, width=max(width, 80), color=_colorful()), end="")
+        print(terminal.render(comparison, width=_width(), color=_colorful()), end="")
+
+
+def _width() -> int:
+    """How many columns stdout has; less than 80 are not reckoned with."""
+    return max(shutil.get_terminal_size((80, 24)).columns, 80)
 
 
 def _colorful() -> bool:
@@ -97,6 +105,13 @@ def check(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _asked(arguments: argparse.Namespace) -> Scenario:
+    """The scenario, with the kernels that the command line asks for in the place of its own."""
+    scenario, changes = _load(arguments.scenario), arguments.changes or ()
+    overrides = read_overrides(arguments.tree, arguments.git, changes, here=Path.cwd(), data=kernels_dir())
+    return overridden(scenario, overrides)
+
+
 def _load(path: Path) -> Scenario:
     """The scenario at `path`; raises ScenarioError, also for known failures of tests that it does not run."""
     scenario = load(_shipped(path))
@@ -122,16 +137,28 @@ def schema(_arguments: argparse.Namespace) -> int:
 
 
 def plan(arguments: argparse.Namespace) -> int:
-    """``orch plan``: the jobs, and what the cache already has; fetches and builds nothing."""
-    scenario = _load(arguments.scenario)
-    steps = outlook(LocalHost(), arguments.cache.absolute(), scenario)
+    """``orch plan``: the jobs, when each would run, and what the cache already has; fetches and builds nothing."""
+    scenario = _asked(arguments)
+    capacity = capacity_now(arguments.jobs)
+    steps = outlook(LocalHost(), arguments.cache.absolute(), scenario, capacity)
     if arguments.json:
-        print(json.dumps([{"job": step.job, "outlook": step.text, "cached": step.cached} for step in steps], indent=2))
-        return 0
-    wide = max(len(step.job) for step in steps)
-    for step in steps:
-        print(f"{step.job:<{wide}}  {step.text}")
+        print(json.dumps(timetable.to_json(steps), indent=2))
+    else:
+        print(timetable.render(steps, capacity, width=_width()), end="")
     return 0
+
+
+def bisect(arguments: argparse.Namespace) -> int:
+    """``orch bisect``: find the commit that broke a case; 1 where only skipped commits are left."""
+    with _terminable():
+        return bisect_verb.bisect(arguments, _load, bisect_verb.Screen(_width(), _colorful()))
+
+
+def cache(arguments: argparse.Namespace) -> int:
+    """``orch cache``: list, shrink or verify what is kept between runs."""
+    if arguments.action == "ls":
+        return cache_verbs.ls(arguments, color=_colorful())
+    return cache_verbs.gc(arguments) if arguments.action == "gc" else cache_verbs.verify_all(arguments)
 
 
 def version(_arguments: argparse.Namespace) -> int:

@@ -1,33 +1,53 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Measure what the README claims of time, in one run on this machine, and print it: ``make bench``.
 
-Builds: from an empty cache (the package is downloaded, too), the base alone and then the four variants of
-scenarios/pud.yaml.  Boots: a warm ``orch run``, and then the very same virtme-ng commands one after another.
+Builds: from an empty cache (the package is downloaded, too), the base alone and then eight variants of it.  Edit: from
+a change of one line in a source tree to the comparison of that tree with the base.  Distro: stock kernels, with
+nothing there but their packages.  Boots: a warm ``orch run``, and
+then the very same virtme-ng commands one after another.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
 from orchestrator.cli import cache_directory
+from orchestrator.data_files import kernels_dir
 from orchestrator.events import ignore
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.build import Builder
 from orchestrator.kernel.cache import KernelCache
+from orchestrator.kernel.prebuilt import Order, fetch_image
 from orchestrator.kernel.recipe import recipes
+from orchestrator.kernel.source import fetch
 from orchestrator.scenario.load import load
+from orchestrator.scenario.model import Kernel
+from orchestrator.scenario.sources import DebianImageSource, DebianSource
 
-SCENARIO = Path("scenarios/pud.yaml")
-BUILD_LIMIT, BOOT_LIMIT = 1.25, 0.7
+SCENARIO, DISTRO = Path("scenarios/pud.yaml"), Path("scenarios/distro.yaml")
+BUILD_LIMIT, BOOT_LIMIT, EDIT_LIMIT_SECONDS, DISTRO_LIMIT_SECONDS = 1.5, 0.7, 45.0, 120.0
+VARIANTS = (
+    ("no-huge",),
+    ("vfio-thp",),
+    ("vfio-size",),
+    ("mm-align",),
+    ("mremap-pud",),
+    ("pud-split",),
+    ("vfio-size", "mremap-pud"),
+    ("mm-align", "pud-split"),
+)
+"""The series of kernels/patches that each variant has; none of them touches a header that all files include."""
 QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
@@ -42,10 +62,10 @@ def verdict(what: str, ratio: float, limit: float) -> None:
 
 
 def bench_builds(cache: Path) -> None:
-    """Build all kernels of the scenario in an empty cache, the base first and alone."""
+    """Build the base of the scenario in an empty cache, alone, and then all variants."""
     host, cpus = LocalHost(), os.cpu_count() or 1
     begun = monotonic()
-    base, *variants = recipes(host, cache, load(SCENARIO).kernels, ignore)
+    base, *variants = recipes(host, cache, kernels(), ignore)
     report("source: download, verify, unpack", monotonic() - begun)
     fetched = monotonic()
     builder = Builder(host, KernelCache(cache), cpus, ignore)
@@ -56,9 +76,49 @@ def bench_builds(cache: Path) -> None:
         for one in pool.map(builder.build, variants):
             report(f"  {one.name} ({one.objects} objects)", one.seconds)
     done = monotonic()
-    report("all five builds", done - fetched)
-    verdict("five builds / base build", (done - fetched) / (alone - fetched), BUILD_LIMIT)
+    report("all nine builds", done - fetched)
+    verdict("nine builds / base build", (done - fetched) / (alone - fetched), BUILD_LIMIT)
     verdict("the same with the source fetched", (done - begun) / (alone - begun), BUILD_LIMIT)
+
+
+def kernels() -> tuple[Kernel, ...]:
+    """The base of the scenario, and the variants of it."""
+    base = load(SCENARIO).kernels[0]
+    series = kernels_dir() / "patches"
+    return base, *(replace(base, name="+".join(one), patches=tuple(series / name for name in one)) for one in VARIANTS)
+
+
+def bench_edit(place: Path) -> None:
+    """Run the scenario on a source tree of our own, change a line of it, and run it again."""
+    source = load(SCENARIO).kernels[0].source
+    assert isinstance(source, DebianSource)
+    pristine = fetch(LocalHost(), cache_directory(), source, where="bench", emit=ignore)
+    tree = place / "linux"
+    subprocess.run(["cp", "-a", str(pristine.path), str(tree)], check=True)
+    argv = [str(Path(sys.executable).parent / "orch"), "run", str(SCENARIO), "--tree", str(tree)]
+    file = tree / "drivers/vfio/pci/vfio_pci_core.c"
+    for what in ("tree: the first run", "tree: from a change of one line to the comparison"):
+        file.write_text(file.read_text().replace("based PCI devices", f"based PCI devices, {secrets.token_hex(4)}"))
+        begun = monotonic()
+        subprocess.run([*argv, "--results", str(place / "results")], check=True, **QUIET)
+        seconds = monotonic() - begun
+        report(what, seconds)
+    verdict("one line, in seconds", seconds, EDIT_LIMIT_SECONDS)
+
+
+def bench_distro(place: Path) -> None:
+    """Run the scenario of stock kernels in a cache that has nothing but their packages."""
+    begun = monotonic()
+    for kernel in load(DISTRO).kernels:
+        assert isinstance(kernel.source, DebianImageSource)
+        fetch_image(LocalHost(), place / "cache", Order(kernel.name, kernel.source, kernel.where), ignore)
+    report("stock kernels: download", monotonic() - begun)
+    argv = [str(Path(sys.executable).parent / "orch"), "run", str(DISTRO), "--cache", str(place / "cache")]
+    begun = monotonic()
+    subprocess.run([*argv, "--results", str(place / "results")], check=True, **QUIET)
+    seconds = monotonic() - begun
+    report("stock kernels: unpack, boot, compare", seconds)
+    verdict("stock kernels after the downloads, in seconds", seconds, DISTRO_LIMIT_SECONDS)
 
 
 def bench_workload(measurements: Path) -> None:
@@ -98,8 +158,8 @@ def bench_boots(results: Path) -> None:
 
 
 def main() -> None:
-    """Both measurements; ``builds`` or ``boots`` as argument for one of them."""
-    wanted = sys.argv[1:] or ["builds", "boots"]
+    """All measurements; ``builds``, ``edit``, ``distro`` or ``boots`` as arguments for some of them."""
+    wanted = sys.argv[1:] or ["builds", "edit", "distro", "boots"]
     cache_directory().mkdir(parents=True, exist_ok=True)
     if "builds" in wanted:
         # On the cache's own disk, for that is where builds happen.
@@ -107,6 +167,12 @@ def main() -> None:
             bench_builds(Path(name))
             shutil.rmtree(name, ignore_errors=True)
             Path(name).mkdir()
+    if "edit" in wanted:
+        with TemporaryDirectory(prefix="orch-bench-", dir=cache_directory()) as name:
+            bench_edit(Path(name))
+    if "distro" in wanted:
+        with TemporaryDirectory(prefix="orch-bench-", dir=cache_directory()) as name:
+            bench_distro(Path(name))
     if "boots" in wanted:
         with TemporaryDirectory(prefix="orch-bench-") as name:
             bench_boots(Path(name))

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A lock between processes that can be given up when orch is told to stop."""
+"""Locks between processes, which the system frees when a process dies, however it dies."""
 
 from __future__ import annotations
 
+import fcntl
+import os
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from orchestrator.errors import InfrastructureError
 from orchestrator.host.base import Host
 
 _PATIENCE_SECONDS = 0.5
+_LOCKS = Path("/proc/locks")
 
 
 @contextmanager
@@ -35,3 +40,73 @@ def locked(host: Host, path: Path, on_wait: Callable[[], None] = lambda: None) -
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def briefly_locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` for a moment's work, which nobody needs to be able to interrupt."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path):
+        yield
+
+
+@contextmanager
+def shared(host: Host, path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Be one of any number of users of what `path` guards, while nobody is `alone` with it.
+
+    `on_wait` is called once if somebody is.  Raises InfrastructureError where the lock file cannot be made, and
+    Interrupted if `host` is told to stop meanwhile.
+    """
+    with _flock(host, path, fcntl.LOCK_SH, on_wait):
+        yield
+
+
+@contextmanager
+def alone(host: Host, path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Have what `path` guards to oneself; `on_wait`, which may raise, is called once if there are users (`shared`).
+
+    Raises as `shared`.
+    """
+    with _flock(host, path, fcntl.LOCK_EX, on_wait):
+        yield
+
+
+@contextmanager
+def _flock(host: Host, path: Path, kind: int, on_wait: Callable[[], None]) -> Iterator[None]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise InfrastructureError(f"{path}: the lock cannot be made: {error.strerror}") from error
+    try:
+        waited = False
+        while not _granted(descriptor, kind):
+            host.refuse_if_stopped(f"waiting for {path}")
+            if not waited:
+                on_wait()
+            waited = True
+            time.sleep(_PATIENCE_SECONDS / 5)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _granted(descriptor: int, kind: int) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+def holders(path: Path) -> tuple[int, ...]:
+    """The processes that hold a lock on `path`, as far as the system tells (proc(5), /proc/locks); no error if not."""
+    with suppress(OSError):
+        return _holders(_LOCKS.read_text(), path.stat().st_ino)
+    return ()
+
+
+def _holders(locks: str, inode: int) -> tuple[int, ...]:
+    rows = (line.split() for line in locks.splitlines())
+    return tuple(
+        sorted({int(row[4]) for row in rows if len(row) > 5 and row[1] == "FLOCK" and row[5].endswith(f":{inode}")})
+    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.errors import InfrastructureError, UsageError
@@ -20,30 +20,42 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 LISTS_FRESH_SECONDS = 24 * 3600
 """How long a suite's package list is believed before apt is asked again."""
 
+_NO_SUITE = ("404", "does not have a Release file")
+"""What apt says of a suite that a mirror does not have; one that cannot be reached has no 404."""
+
 _TARGET = "$(REPO_URI)|$(ORIGIN)|$(LABEL)"
 
 
 @dataclass(frozen=True)
 class DebianPackage:
-    """One version of one package as the signed index has it; `sha256` is of the .deb file."""
+    """One version of one package as the signed index has it; `sha256` is of the .deb file.
+
+    `depends` is what it depends on, as Debian writes that.
+    """
 
     name: str
     version: str
     sha256: str
+    depends: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
 class Apt:
-    """apt's commands on a directory of their own for one suite; `directory` holds the lists and the downloads."""
+    """apt's commands on a directory of their own for one suite; `directory` holds the lists and the downloads.
+
+    `arch` is Debian's name of the packages' architecture, "" for this machine's own.
+    """
 
     host: Host
     directory: Path
     suite: str
+    arch: str = ""
 
-    def refresh(self, *, force: bool = False) -> bool:
+    def refresh(self, *, force: bool = False, where: str = "") -> bool:
         """Fetch the suite's package list where it is missing, older than a day, or `force`; whether it was fetched.
 
-        Raises InfrastructureError where apt fails and there is no older list to work with.
+        Raises UsageError, with `where`, for a suite that the mirror does not have, InfrastructureError where apt fails
+        otherwise and there is no older list to work with.
         """
         stamp = self.directory / "fetched"
         known = stamp.exists()
@@ -54,6 +66,9 @@ class Apt:
         if updated.ok:
             stamp.touch()
         elif not known:
+            if all(sign in updated.output for sign in _NO_SUITE):
+                uri = mirror(self.host, self.suite)
+                raise UsageError(f"{where}: there is no Debian suite '{self.suite}' at {uri}".removeprefix(": "))
             check(updated, f"fetching the package list of Debian suite '{self.suite}'")
         return updated.ok
 
@@ -81,12 +96,13 @@ class Apt:
             raise InfrastructureError(f"{KEYRING} is missing; install the package debian-archive-keyring")
         for part in ("lists/partial", "archives/partial"):
             (self.directory / part).mkdir(parents=True, exist_ok=True)
-        line = f"deb [signed-by={KEYRING}] {mirror(self.host, self.suite)} {self.suite} main\n"
+        arch = f"arch={self.arch} " if self.arch else ""
+        line = f"deb [{arch}signed-by={KEYRING}] {mirror(self.host, self.suite)} {self.suite} main\n"
         (self.directory / "sources.list").write_text(line)
 
     def _options(self) -> tuple[str, ...]:
         here = self.directory
-        settings = {
+        settings: dict[str, object] = {
             "Dir::Etc::sourcelist": here / "sources.list",
             "Dir::Etc::sourceparts": "-",
             "Dir::Etc::preferencesparts": "-",
@@ -102,6 +118,8 @@ class Apt:
             "APT::Sandbox::User": "root" if os.geteuid() == 0 else "",
             "Debug::NoLocking": "true",
         }
+        if self.arch:
+            settings["APT::Architecture"] = self.arch
         return tuple(word for key, value in settings.items() for word in ("-o", f"{key}={value}"))
 
 
@@ -128,7 +146,8 @@ def parse_show(output: str) -> tuple[DebianPackage, ...]:
     for paragraph in re.split(r"\n\s*\n", output):
         fields = dict(re.findall(r"^([A-Za-z0-9-]+): *(.*)$", paragraph, re.MULTILINE))
         if {"Package", "Version", "SHA256"} <= fields.keys():
-            found.append(DebianPackage(fields["Package"], fields["Version"], fields["SHA256"]))
+            known = (fields["Package"], fields["Version"], fields["SHA256"])
+            found.append(DebianPackage(*known, fields.get("Depends", "")))
     return tuple(found)
 
 
@@ -138,7 +157,7 @@ def choose(apt: Apt, name: str, version: str | None, where: str) -> DebianPackag
     Raises UsageError (with `where`) for a package or version that the suite does not have.
     """
     for attempt in range(2):
-        apt.refresh(force=attempt > 0)
+        apt.refresh(force=attempt > 0, where=where)
         candidates = apt.packages(name)
         chosen = next((p for p in candidates if version in (None, p.version)), None)
         if chosen:

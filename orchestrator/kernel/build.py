@@ -3,21 +3,31 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from orchestrator.errors import KernelBuildError
+from orchestrator.errors import ConfigError, KernelBuildError
 from orchestrator.events import Emit, Event, Kind, phase
 from orchestrator.host.base import Completed, Host, check
+from orchestrator.host.disk import full_disk, needs_room, tells_full_disk
 from orchestrator.host.lock import locked
 from orchestrator.host.record import Recorder
 from orchestrator.kernel import config, patches
-from orchestrator.kernel.cache import KernelCache, Tree
+from orchestrator.kernel.cache import KernelCache, Tree, mark_used
+from orchestrator.kernel.cache_files import record_source
+from orchestrator.kernel.ccache import ccache_environment
+from orchestrator.kernel.clone import clone, clone_build, reconcile
 from orchestrator.kernel.impact import spare_untouched
-from orchestrator.kernel.make import ObjectCounter, first_error, make_argv, make_environment
-from orchestrator.kernel.model import IMAGE, KernelBuild, Recipe
-from orchestrator.kernel.source import kernel_version
+from orchestrator.kernel.make import ObjectCounter, debug_environment, first_error, make_argv, make_environment
+from orchestrator.kernel.model import IMAGE_PATHS, AnyRecipe, KernelBuild, Prebuilt, Recipe
+from orchestrator.kernel.module_tree import BELOW, copy_modules, lay_out
+from orchestrator.kernel.prebuilt import prepare
+from orchestrator.kernel.version import kernel_version
+
+_WORTH_KEEPING = 300
+"""A build that compiled more objects than this, because much had changed, is one for the next ones to start from."""
 
 BUILD_TIMEOUT_SECONDS = 2 * 3600.0
 
@@ -31,15 +41,23 @@ class Builder:
     jobs: int
     emit: Emit
 
-    def build(self, recipe: Recipe) -> KernelBuild:
-        """The artifact of `recipe`, built now unless the cache has it.
+    def build(self, recipe: AnyRecipe) -> KernelBuild:
+        """The artifact of `recipe`, built or laid out now unless the cache has it.
 
         Raises PatchError, ConfigError, KernelBuildError (the first error of the log), InfrastructureError.
         """
-        cached = self.cache.lookup(recipe)
-        if cached:
-            return cached
-        with locked(self.host, self.cache.lock(recipe.key), lambda: self._wait(recipe)):
+        if isinstance(recipe, Prebuilt):
+            return prepare(self.host, self.cache, recipe, self.jobs, self.emit)
+        build = self.cache.lookup(recipe) or self._build_once(recipe)
+        self.cache.mark_used(build, recipe.source.path)
+        return build
+
+    def _build_once(self, recipe: Recipe) -> KernelBuild:
+        with (
+            needs_room(self.cache.root, f"building kernel '{recipe.name}'"),
+            self.cache.swept_when_failing(),
+            locked(self.host, self.cache.lock(recipe.key), lambda: self._wait(recipe)),
+        ):
             return self.cache.lookup(recipe) or self._build(recipe)
 
     def _wait(self, recipe: Recipe) -> None:
@@ -47,7 +65,9 @@ class Builder:
 
     def _build(self, recipe: Recipe) -> KernelBuild:
         begun = monotonic()
+        record_source(recipe.source.path, recipe.source.version)
         seed = self.cache.seed(recipe)
+        mark_used(*(seed.path.parent,) if seed else ())
         recorder = Recorder(self.host)
         with self.cache.workspace(recipe.key) as work:
             tree, log = work / "tree", work / "build.log"
@@ -57,35 +77,50 @@ class Builder:
             if twin is None:
                 objects = self._make(recorder, recipe, tree, key, log)
                 build = KernelBuild(
-                    recipe.name, key, self.cache.builds / key, kernel_version(tree), objects, monotonic() - begun, False
+                    name=recipe.name,
+                    key=key,
+                    directory=self.cache.builds / key,
+                    version=kernel_version(tree),
+                    objects=objects,
+                    seconds=monotonic() - begun,
+                    cached=False,
+                    arch=recipe.toolchain.arch,
                 )
-                self.cache.publish(build, recipe, tree, {"build.log": log, "commands.sh": recorder.script()})
-                if seed is None or seed.request != recipe.request:
+                modules = self._install_modules(recorder, recipe, tree) if recipe.modules else {}
+                files = {"build.log": log, "commands.sh": recorder.script(), **modules}
+                self.cache.publish(build, recipe, tree, files)
+                if seed is None or seed.request != recipe.request or objects > _WORTH_KEEPING:
                     self.cache.keep_tree(build, recipe, tree)
             self.cache.remember(recipe, key)
         return twin or build
 
     def _prepare(self, host: Host, recipe: Recipe, seed: Tree | None, tree: Path) -> str:
         """Lay out the patched, configured tree; the text of the final configuration."""
+        goes_on = seed is not None and seed.begins(recipe)
         with phase(self.emit, recipe.name, "clone", f"from {seed.name}" if seed else "from pristine source"):
-            if seed:
+            if seed and goes_on:
                 clone(host, seed.path, tree, built_at=seed.built_at)
             else:
                 clone(host, recipe.source.path, tree)
-        todo = recipe.patches[len(seed.patches) :] if seed else recipe.patches
+        todo = recipe.patches[len(seed.patches) :] if seed and goes_on else recipe.patches
         with phase(self.emit, recipe.name, "patch", f"{len(todo)} to apply"):
             for patch in todo:
                 patches.apply(host, tree, patch, recipe.name)
+        touched = tuple(file for patch in todo for file in patch.files)
+        if seed and not goes_on:
+            with phase(self.emit, recipe.name, "reconcile", f"with {seed.name}"):
+                clone_build(host, seed.path, tree, seed.built_at)
+                touched = reconcile(seed.path, tree)
         with phase(self.emit, recipe.name, "configure"):
-            return self._configure(host, recipe, seed, tree, [file for patch in todo for file in patch.files])
+            return self._configure(host, recipe, seed, tree, touched)
 
-    def _configure(self, host: Host, recipe: Recipe, seed: Tree | None, tree: Path, touched: list[str]) -> str:
-        arch = recipe.toolchain.arch
+    def _configure(self, host: Host, recipe: Recipe, seed: Tree | None, tree: Path, touched: tuple[str, ...]) -> str:
+        toolchain = recipe.toolchain
         same = seed and seed.request == recipe.request and not any(_decides_config(file) for file in touched)
-        final = (tree / "build/.config").read_text() if same else config.resolve(host, tree, recipe.request, arch)
-        config.verify(tree, recipe.required, final, f"{recipe.where}: kernel '{recipe.name}'")
+        final = (tree / "build/.config").read_text() if same else config.resolve(host, tree, recipe.request, toolchain)
+        config.verify(tree, recipe.required, final, f"{recipe.where}: kernel '{recipe.name}'", toolchain.arch)
         if seed and not same:
-            argv = make_argv(tree, arch, self.jobs, "syncconfig")
+            argv = make_argv(tree, toolchain, self.jobs, "syncconfig")
             with spare_untouched(tree):
                 check(host.run(argv, env=make_environment(""), timeout=600), "make syncconfig")
         return final
@@ -94,13 +129,31 @@ class Builder:
         """Build the image; the number of objects compiled."""
         with phase(self.emit, recipe.name, "build") as progress:
             counter = ObjectCounter(progress)
-            argv = make_argv(tree, recipe.toolchain.arch, self.jobs, IMAGE)
-            done = host.run(argv, env=make_environment(key), timeout=BUILD_TIMEOUT_SECONDS, on_line=counter, log=log)
+            targets = (Path(IMAGE_PATHS[recipe.toolchain.arch]).name, *(("modules",) if recipe.modules else ()))
+            argv = make_argv(tree, recipe.toolchain, self.jobs, *targets)
+            debug = debug_environment(str(tree), (tree / "build/.config").read_text())
+            env = make_environment(key) | debug | ccache_environment(self.cache.root, tree)
+            done = host.run(argv, env=env, timeout=BUILD_TIMEOUT_SECONDS, on_line=counter, log=log)
             if not done.ok:
                 self._fail(recipe, done, log)
         return counter.objects
 
+    def _install_modules(self, host: Host, recipe: Recipe, tree: Path) -> dict[str, Path | str]:
+        """Install the modules beside `tree`, ready for a guest; what is to be published of them, by name."""
+        installed, whole = tree.with_name("installed"), tree.with_name("modules")
+        argv = make_argv(tree, recipe.toolchain, self.jobs, f"INSTALL_MOD_PATH={installed}", "modules_install")
+        check(host.run(argv, env=make_environment(""), timeout=1800), f"installing the modules of '{recipe.name}'")
+        if next(installed.rglob("*.ko"), None) is None:
+            what = f"{recipe.where}: kernel '{recipe.name}' is to have modules, and its configuration makes none"
+            raise ConfigError(f"{what}; set some of its options to m")
+        (release,) = (path.name for path in (installed / BELOW).iterdir())
+        copy_modules(installed / BELOW / release, whole / BELOW / release, os.link)
+        lay_out(host, whole, release, self.jobs)
+        return {"lib": whole / "lib"}
+
     def _fail(self, recipe: Recipe, done: Completed, log: Path) -> None:
+        if tells_full_disk(done.output):
+            raise full_disk(self.cache.root, f"building kernel '{recipe.name}'")
         kept = self.cache.keep_failed_log(recipe, log)
         told = first_error(done.output)
         if told is None:
@@ -112,24 +165,3 @@ def _decides_config(file: str) -> bool:
     """Whether a change of `file` can change what Kconfig answers."""
     path = Path(file)
     return path.name.startswith(("Kconfig", "Makefile", "Kbuild")) or path.parts[0] == "scripts"
-
-
-def clone(host: Host, origin: Path, tree: Path, built_at: str = "") -> None:
-    """Make `tree` a clone of `origin` with time stamps kept: source files hard-linked, the build directory copied.
-
-    Kbuild rewrites files of its build directory in place, so links there would write through to the origin.
-    `built_at` is the path at which `origin` was built: the host tools (tools/objtool) record absolute paths and would
-    all be made again, and after them every object, where the records named another directory.
-    """
-    tree.mkdir(parents=True)
-    find = ("find", str(origin), "-mindepth", "1", "-maxdepth", "1", "!", "-name", "build")
-    check(host.run((*find, "-exec", "cp", "-al", "-t", str(tree), "{}", "+")), "cloning the source tree")
-    if built_at:
-        copy = ("cp", "-a", "--reflink=auto", str(origin / "build"), str(tree))
-        check(host.run(copy), "cloning the build tree")
-        check(host.run(("sh", "-c", _RELOCATE, "relocate", built_at, str(tree))), "relocating the build tree")
-
-
-_RELOCATE = r"""
-grep -rlZF --include='*.cmd' --include='*.d' -e "$1" "$2/build" | xargs -0r sed -i "s|$1|$2|g"
-"""

@@ -5,7 +5,9 @@ builds/<key>/     vmlinux, config, build.log, commands.sh, provenance.json: whol
 recipes/<key>     the build key that a recipe resolved to, so that a hit needs no Kconfig run
 trees/<key>/      a full build's tree (tree/, tree.json), never written to again
 work/             builds under way
+trash/            what they left, to be removed
 failed/           logs of builds that failed
+locks/            a lock file per recipe and per build, and `users`, which every run holds
 """
 
 from __future__ import annotations
@@ -20,8 +22,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from orchestrator.errors import InfrastructureError
-from orchestrator.kernel.model import IMAGE, KernelBuild, Recipe
+from orchestrator.errors import InfrastructureError, Interrupted
+from orchestrator.host.lock import briefly_locked
+from orchestrator.kernel.cache_files import PROVENANCE, fingerprint, looks_whole
+from orchestrator.kernel.model import IMAGE_PATHS, KernelBuild, Recipe
+from orchestrator.kernel.published import source_facts
+from orchestrator.kernel.version import series
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,12 @@ class Tree:
     toolchain: dict[str, str]
     patches: tuple[str, ...]
     request: str
+    origin: str = ""
+
+    def begins(self, recipe: Recipe) -> bool:
+        """Whether the source and the patches of `recipe` begin with all that is in this tree."""
+        digests = tuple(patch.digest for patch in recipe.patches)
+        return self.source == recipe.source.id and digests[: len(self.patches)] == self.patches
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,11 @@ class KernelCache:
     def builds(self) -> Path:
         """Where finished artifacts lie, a directory per build key."""
         return self.root / "builds"
+
+    @property
+    def users(self) -> Path:
+        """The lock file that whoever uses the cache shares, and whoever removes from it has alone (`host.lock`)."""
+        return self.root / "locks/users"
 
     def lock(self, recipe_key: str) -> Path:
         """The lock file that serialises builds of one recipe, also between processes."""
@@ -67,56 +84,90 @@ class KernelCache:
         write_whole(self.root / "recipes" / recipe.key, key + "\n")
 
     def artifact(self, name: str, key: str) -> KernelBuild | None:
-        """The finished build `key`, under the kernel name `name`, if the cache has it."""
+        """The finished build `key`, under the kernel name `name`, if the cache has it, whole."""
         directory = self.builds / key
         try:
-            facts = json.loads((directory / "provenance.json").read_text())
-            return KernelBuild(name, key, directory, facts["version"], facts["objects"], facts["seconds"], cached=True)
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            facts = json.loads((directory / PROVENANCE).read_text())
+            arch = facts["toolchain"]["arch"]
+            build = KernelBuild(name, key, directory, facts["version"], facts["objects"], facts["seconds"], True, arch)
+            return build if looks_whole(directory, facts) else None
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def seed(self, recipe: Recipe) -> Tree | None:
-        """The built tree from which the least has to be made: same source and toolchain, and a prefix of the patches.
+    def mark_used(self, build: KernelBuild, *others: Path) -> None:
+        """Note that `build`, its tree, and `others` are in use now: `orch cache gc` removes what was not, first."""
+        mark_used(build.directory, self.root / "trees" / build.key, self.root / "ccache", *others)
 
-        An equal configuration request wins, for another one may change every object; then the longest prefix.
+    def seed(self, recipe: Recipe) -> Tree | None:
+        """The built tree from which the least has to be made, if any of the same toolchain is near enough.
+
+        Best is one whose source and patches `recipe` begins with: with the nearest configuration request, for another
+        one may change every object, and then the most patches.  Else one of the same source, of the same origin, or of
+        the same Linux version, in this order: make then compiles what differs.
         """
-        fitting = [tree for tree in self._trees() if _fits(tree, recipe)]
-        return max(fitting, key=lambda tree: (tree.request == recipe.request, len(tree.patches)), default=None)
+        alike = [tree for tree in self._trees() if tree.toolchain == asdict(recipe.toolchain)]
+        best = [tree for tree in alike if tree.begins(recipe)]
+        if best:
+            return max(best, key=lambda tree: (-_distance(tree.request, recipe.request), len(tree.patches)))
+        near = [tree for tree in alike if _nearness(tree, recipe)]
+        return max(near, key=lambda tree: (_nearness(tree, recipe), tree.path.parent.stat().st_mtime), default=None)
 
     def _trees(self) -> Iterator[Tree]:
         for facts in sorted((self.root / "trees").glob("*/tree.json")):
             with suppress(ValueError, KeyError, TypeError):
                 values = json.loads(facts.read_text())
                 values["patches"] = tuple(values["patches"])
+                if not (facts.parent / "tree/build/.config").exists():
+                    continue
                 yield Tree(path=facts.parent / "tree", **values)
 
     @contextmanager
     def workspace(self, name: str) -> Iterator[Path]:
-        """A directory for one build under way, gone afterwards (see `sweep`); call with the recipe's lock held."""
-        work = self.root / "work" / name
-        self._discard(work)
-        work.mkdir(parents=True)
-        try:
-            yield work
-        finally:
-            self._discard(work)
+        """A directory for one build under way, gone afterwards (see `sweep`); call with the recipe's lock held.
 
-    def _discard(self, directory: Path) -> None:
-        """Move `directory` out of the way: removing a kernel tree takes seconds that nobody should wait for."""
-        if directory.exists():
-            trash = self.root / "trash"
+        It has a name that no other had: the last processes of an orch that was killed may still write to its own.
+        """
+        work = self.root / "work"
+        for left in (*work.glob(name), *work.glob(f"{name}.*")):
+            self.discard(left)
+        own = work / f"{name}.{uuid.uuid4().hex[:8]}"
+        own.mkdir(parents=True)
+        try:
+            yield own
+        finally:
+            self.discard(own)
+
+    def discard(self, place: Path) -> None:
+        """Move `place` out of the way: removing a kernel tree takes seconds that nobody should wait for."""
+        trash = self.root / "trash"
+        try:
             trash.mkdir(parents=True, exist_ok=True)
-            directory.rename(trash / uuid.uuid4().hex)
+            place.rename(trash / uuid.uuid4().hex)
+        except FileNotFoundError:
+            return
+        except OSError:  # a full disk can refuse even this
+            _remove(place)
 
     def sweep(self) -> None:
-        """Remove what builds have left behind."""
-        shutil.rmtree(self.root / "trash", ignore_errors=True)
+        """Remove what builds have left behind; the directory itself stays, for others discard to it meanwhile."""
+        for left in (self.root / "trash").glob("*"):
+            _remove(left)
 
-    def keep_failed_log(self, recipe: Recipe, log: Path) -> Path:
-        """Keep the log of a build that failed, for the user to read."""
-        kept = self.root / "failed" / f"{recipe.name}-{recipe.key[:12]}.log"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(log, kept)
+    @contextmanager
+    def swept_when_failing(self) -> Iterator[None]:
+        """Sweep at once after a failure of this machine: on a full disk, what the work left is what others lack."""
+        try:
+            yield
+        except Interrupted:
+            raise
+        except (InfrastructureError, OSError):
+            self.sweep()
+            raise
+
+    def keep_failed_log(self, recipe: Recipe, log: Path, what: str = "") -> Path:
+        """Keep the log of a build that failed, for the user to read; `what` says of what, where not of the kernel."""
+        kept = self.root / "failed" / f"{recipe.name}{what}-{recipe.key[:12]}.log"
+        write_whole(kept, log.read_bytes())
         return kept
 
     def publish(self, build: KernelBuild, recipe: Recipe, tree: Path, files: dict[str, Path | str]) -> None:
@@ -124,20 +175,27 @@ class KernelCache:
         (a path to copy, or a text)."""
         partial = tree.with_name("publish")
         partial.mkdir()
-        shutil.copy2(tree / "build" / IMAGE, partial / IMAGE)
+        image = tree / "build" / IMAGE_PATHS[recipe.toolchain.arch]
+        shutil.copy2(image, partial / image.name)
         shutil.copy2(tree / "build/.config", partial / "config")
         for name, content in files.items():
-            if isinstance(content, Path):
+            if isinstance(content, Path) and content.is_dir():
+                shutil.copytree(content, partial / name, copy_function=os.link)
+            elif isinstance(content, Path):
                 shutil.copyfile(content, partial / name)
             else:
                 (partial / name).write_text(content)
-        (partial / "provenance.json").write_text(
-            json.dumps(provenance(build, recipe, (partial / "config").read_bytes()), indent=2) + "\n"
-        )
+        self.install(partial, build.key, provenance(build, recipe, (partial / "config").read_bytes()))
+
+    def install(self, whole: Path, key: str, facts: dict[str, object]) -> None:
+        """Make the directory `whole` the build `key`, with `facts` and what its files are as its provenance."""
+        (whole / PROVENANCE).write_text(json.dumps({**facts, "files": fingerprint(whole)}, indent=2) + "\n")
         self.builds.mkdir(parents=True, exist_ok=True)
-        if self.artifact(build.name, build.key) is None:
-            self._discard(self.builds / build.key)
-        _install(partial, self.builds / build.key)
+        # Two recipes can come to the same build at once: nobody may discard what the other has just installed.
+        with briefly_locked(self.lock(f"build-{key}")):
+            if self.artifact("", key) is None:
+                self.discard(self.builds / key)
+            _install(whole, self.builds / key)
 
     def keep_tree(self, build: KernelBuild, recipe: Recipe, tree: Path) -> None:
         """Take the tree of a full build, for later builds to start from."""
@@ -151,6 +209,7 @@ class KernelCache:
             "toolchain": asdict(recipe.toolchain),
             "patches": [patch.digest for patch in recipe.patches],
             "request": recipe.request,
+            "origin": recipe.source.origin,
         }
         tree.rename(kept / "tree")
         (kept / "tree.json").write_text(json.dumps(facts, indent=2) + "\n")
@@ -167,19 +226,44 @@ def _install(whole: Path, place: Path) -> None:
             raise
 
 
-def _fits(tree: Tree, recipe: Recipe) -> bool:
-    digests = tuple(patch.digest for patch in recipe.patches)
-    same = tree.source == recipe.source.id and tree.toolchain == asdict(recipe.toolchain)
-    return same and digests[: len(tree.patches)] == tree.patches
+def mark_used(*places: Path) -> None:
+    """Note that the entries `places` are in use now; no error where one is not there."""
+    for place in places:
+        with suppress(OSError):
+            os.utime(place)
+
+
+def _remove(place: Path) -> None:
+    """Remove a directory or a file as far as that is possible; what somebody still writes to stays for the next."""
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            place.unlink()
+
+
+def _distance(one: str, other: str) -> int:
+    """In how many lines two configuration requests differ."""
+    return len(set(one.splitlines()) ^ set(other.splitlines()))
+
+
+def _nearness(tree: Tree, recipe: Recipe) -> tuple[int, ...]:
+    """How much the built `tree` has in common with a kernel that it is no beginning of; empty for too little."""
+    source = recipe.source
+    same, kin = tree.source == source.id, bool(source.origin) and tree.origin == source.origin
+    if not (same or kin or "" != series(tree.path) == series(source.path)):
+        return ()
+    return (same, kin, -_distance(tree.request, recipe.request))
 
 
 def provenance(build: KernelBuild, recipe: Recipe, config: bytes) -> dict[str, object]:
     """Where an artifact comes from, as the JSON that lies beside it."""
     return {
         "key": build.key,
+        "kernel": recipe.name,
         "recipe": recipe.key,
         "version": build.version,
-        "source": {"name": recipe.source.version, "sha256": recipe.source.id},
+        "source": {"name": recipe.source.version, "sha256": recipe.source.id, **source_facts(recipe.source)},
         "patches": [{"name": patch.path.name, "sha256": patch.digest} for patch in recipe.patches],
         "toolchain": asdict(recipe.toolchain),
         "config_sha256": hashlib.sha256(config).hexdigest(),
@@ -188,16 +272,17 @@ def provenance(build: KernelBuild, recipe: Recipe, config: bytes) -> dict[str, o
     }
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a small file so that a reader sees all of it or the old one.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader sees all of it or the old one.
 
     Raises InfrastructureError where the disk refuses.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text)
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise InfrastructureError(f"{path}: cannot be written: {error.strerror}") from error

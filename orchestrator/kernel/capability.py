@@ -46,6 +46,27 @@ def capability(config: str, version: str) -> Capability:
     return Capability(tuple(level for level, option in _NEEDS.items() if options.get(option) == "y"))
 
 
+def shows_page_tables(config: str) -> bool:
+    """Whether a kernel with this final `config` has the dump of page tables that the workload reads.
+
+    On arm64 the dump has no process's page tables without our patch arm64-ptdump, whose option says that it is there.
+    """
+    options = parse(config)
+    ours = "ARM64_PTDUMP_CURRENT_USER" if options.get("ARM64") == "y" else "PTDUMP_DEBUGFS"
+    return options.get("PTDUMP_DEBUGFS") == options.get(ours) == "y"
+
+
+def boot_arguments(config: str) -> tuple[str, ...]:
+    """What a kernel with this final `config` must be told on its command line: to use the IOMMU, where it would not.
+
+    A virtual machine has no integrated graphics, hence INTEL_IOMMU_DEFAULT_ON_INTGPU_OFF is as good as on.
+    """
+    options = parse(config)
+    on = ("INTEL_IOMMU_DEFAULT_ON", "INTEL_IOMMU_DEFAULT_ON_INTGPU_OFF")
+    off = options.get("INTEL_IOMMU") == "y" and not any(options.get(name) == "y" for name in on)
+    return ("intel_iommu=on",) if off else ()
+
+
 def override(deduced: Capability, can: Can) -> Capability:
     """`deduced` with what a scenario says instead; PTE is among the levels of every kernel, said or not."""
     levels = deduced.levels if can.levels is None else tuple(level for level in _NEEDS if level in can.levels)

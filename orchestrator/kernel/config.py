@@ -16,6 +16,8 @@ from pathlib import Path
 from orchestrator.errors import ConfigError
 from orchestrator.host.base import Host, check
 from orchestrator.kernel.kconfig import Symbol, find_symbol, symbol_names
+from orchestrator.kernel.make import compiler_variables, make_environment
+from orchestrator.kernel.model import Toolchain
 
 Option = tuple[str, str]
 """A name without CONFIG_, and its value: y, m, n, a number or a quoted string."""
@@ -83,32 +85,33 @@ def _refuse_strange_lines(fragment: Path, text: str) -> None:
             raise ConfigError(f"{fragment}:{number}: '{line}' is no option; write CONFIG_NAME=value")
 
 
-def resolve(host: Host, tree: Path, request: str, arch: str) -> str:
+def resolve(host: Host, tree: Path, request: str, toolchain: Toolchain) -> str:
     """Let the tree's own Kconfig resolve `request` in ``tree/build``; the text of the final .config."""
     build = tree / "build"
     build.mkdir(exist_ok=True)
     asked = build / "orch.request"
     asked.write_text(request)
-    argv = ("make", "-C", str(tree), "O=build", f"ARCH={arch}", f"KCONFIG_ALLCONFIG={asked}", "allnoconfig")
-    check(host.run(argv, timeout=600), "make allnoconfig")
+    variables = (f"ARCH={toolchain.arch}", *compiler_variables(toolchain), f"KCONFIG_ALLCONFIG={asked}")
+    argv = ("make", "-C", str(tree), "O=build", *variables, "allnoconfig")
+    check(host.run(argv, env=make_environment(""), timeout=600), "make allnoconfig")
     return (build / ".config").read_text()
 
 
-def verify(tree: Path, wanted: Iterable[Option], final: str, where: str) -> None:
+def verify(tree: Path, wanted: Iterable[Option], final: str, where: str, arch: str = "x86_64") -> None:
     """Raise ConfigError, naming each option of `wanted` that is not so in `final` and what it depends on."""
     values = parse(final)
     lost = [(name, value) for name, value in wanted if values.get(name, "n") != value]
     if lost:
-        lines = [f"{where}: {_explain(tree, name, value, values)}" for name, value in lost]
+        lines = [f"{where}: {_explain(tree, name, value, values, arch)}" for name, value in lost]
         raise ConfigError("\n".join(lines))
 
 
-def _explain(tree: Path, name: str, value: str, values: dict[str, str]) -> str:
+def _explain(tree: Path, name: str, value: str, values: dict[str, str], arch: str) -> str:
     got = values.get(name, "n")
     told = f"CONFIG_{name}={value} did not survive (it is {got})"
-    symbol = find_symbol(tree, name)
+    symbol = find_symbol(tree, name, arch)
     if symbol is None:
-        near = get_close_matches(name, symbol_names(tree), 1)
+        near = get_close_matches(name, symbol_names(tree, arch), 1)
         return f"{told}: this source has no such option" + (f"; did you mean {near[0]}?" if near else "")
     return told + _reason(symbol, value, values)
 

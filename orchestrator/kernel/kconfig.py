@@ -34,12 +34,12 @@ class Symbol:
     selected_by: tuple[str, ...]
 
 
-def find_symbol(tree: Path, name: str) -> Symbol | None:
-    """What the tree's Kconfig files say of option `name`; None where none defines it."""
+def find_symbol(tree: Path, name: str, arch: str = "x86_64") -> Symbol | None:
+    """What the tree's Kconfig files say of option `name` on `arch`; None where none defines it."""
     prompt, defined = False, False
     depends: list[str] = []
     selectors: list[str] = []
-    for path in kconfig_files(tree):
+    for path in kconfig_files(tree, arch):
         text = path.read_text(errors="replace")
         if name not in text:
             continue
@@ -53,20 +53,21 @@ def find_symbol(tree: Path, name: str) -> Symbol | None:
     return Symbol(name, prompt, unique, tuple(dict.fromkeys(selectors))) if defined else None
 
 
-def symbol_names(tree: Path) -> tuple[str, ...]:
-    """Every option that the tree defines, for a "did you mean"."""
-    return tuple({match[1] for path in kconfig_files(tree) for match in _names(path)})
+def symbol_names(tree: Path, arch: str = "x86_64") -> tuple[str, ...]:
+    """Every option that the tree defines for `arch`, for a "did you mean"."""
+    return tuple({match[1] for path in kconfig_files(tree, arch) for match in _names(path)})
 
 
 def _names(path: Path) -> Iterator[re.Match[str]]:
     return re.finditer(r"^(?:menu)?config\s+(\w+)", path.read_text(errors="replace"), re.MULTILINE)
 
 
-def kconfig_files(tree: Path) -> Iterator[Path]:
-    """The tree's Kconfig files, of the architecture x86 or of none (another one's options only confuse)."""
+def kconfig_files(tree: Path, arch: str = "x86_64") -> Iterator[Path]:
+    """The tree's Kconfig files, of the architecture `arch` or of none (another one's options only confuse)."""
+    own = {"x86_64": "x86"}.get(arch, arch)
     for directory, subdirectories, files in os.walk(tree):
         if directory == str(tree / "arch"):
-            subdirectories[:] = [d for d in subdirectories if d == "x86"]
+            subdirectories[:] = [d for d in subdirectories if d == own]
         subdirectories[:] = [d for d in subdirectories if d not in ("build", "Documentation")]
         yield from (Path(directory, file) for file in files if file.startswith("Kconfig"))
 

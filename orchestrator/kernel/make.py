@@ -7,11 +7,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from orchestrator.kernel.model import Toolchain
+
 # Kernel objects have relative names; the host's tools (tools/objtool) are named by absolute paths.
 _COMPILED = re.compile(r"^  (?:CC|AS)(?: \[M\])? +(?!/)(\S+)")
 _STEP = re.compile(r"^  ([A-Z][A-Z0-9_.]*)(?: \[M\])? +(\S+)")
 _ERROR = re.compile(
-    r"(?:^|\s)(?:fatal )?error: |undefined reference to |multiple definition of |^ld: |^objtool: error|: Error: "
+    r"(?:^|\s)(?:fatal )?error: |undefined reference to |multiple definition of |"
+    r"^(?:\S+-)?ld: (?!warning: )|^objtool: error|: Error: "
 )
 _MAKE_ERROR = re.compile(r"^make(?:\[\d+\])?: \*\*\* ")
 _NOT_THE_KERNEL = re.compile(
@@ -21,19 +24,45 @@ _NOT_THE_KERNEL = re.compile(
 )
 
 
-def make_argv(tree: Path, arch: str, jobs: int, *targets: str) -> tuple[str, ...]:
+_OF_THE_USER = ("KCFLAGS", "KAFLAGS", "KCPPFLAGS", "LOCALVERSION", "CROSS_COMPILE", "LLVM", "MAKEFLAGS")
+"""Documentation/kbuild/kbuild.rst, and make's own, which has the variables of a make that orch runs under."""
+
+DEBUG_TREE = "/linux"
+"""Where debugging information says that the source was; gdb's ``set substitute-path`` leads from there."""
+
+_RANDOM = {
+    "MODULE_SIG": "CONFIG_MODULE_SIG makes a random key, unless one is given, and puts its certificate in.",
+    "RANDSTRUCT": "CONFIG_RANDSTRUCT lays out structures by a random seed.",
+}
+
+
+def make_argv(tree: Path, toolchain: Toolchain, jobs: int, *targets: str) -> tuple[str, ...]:
     """The make command for `tree`, which builds into ``tree/build``.
 
     The build directory lies directly in the tree because Kbuild then names every source relatively (``..``), so that
     a moved or cloned tree has nothing to rebuild.
     """
-    return ("make", "-C", str(tree), "O=build", f"ARCH={arch}", f"-j{jobs}", *targets)
+    variables = (f"ARCH={toolchain.arch}", *compiler_variables(toolchain))
+    return ("make", "-C", str(tree), "O=build", *variables, f"-j{jobs}", *targets)
+
+
+def compiler_variables(toolchain: Toolchain) -> tuple[str, ...]:
+    """What make must be told of the compiler (Documentation/kbuild/llvm.rst): nothing for the machine's own gcc.
+
+    LLVM names all of clang's tools, for any target; gcc is another program for each target.
+    """
+    program = toolchain.program
+    if program.startswith("clang"):
+        return (f"LLVM={program.removeprefix('clang') or 1}",)
+    prefix = program.removesuffix("gcc")
+    return (f"CROSS_COMPILE={prefix}",) if prefix not in ("", program) else ()
 
 
 def make_environment(key: str) -> dict[str, str]:
     """What would otherwise differ from build to build, fixed (Documentation/kbuild/reproducible-builds.rst).
 
-    The build key stands in the kernel's version banner, so that a booted kernel says which artifact it is.
+    The build key stands in the kernel's version banner, so that a booted kernel says which artifact it is.  What Kbuild
+    would take from the user's own environment is no part of the key, and must be none of the kernel.
     """
     return {
         "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
@@ -41,7 +70,22 @@ def make_environment(key: str) -> dict[str, str]:
         "KBUILD_BUILD_HOST": "orch",
         "KBUILD_BUILD_VERSION": key[:12],
         "LC_ALL": "C",
+        **dict.fromkeys(_OF_THE_USER, ""),
     }
+
+
+def debug_environment(tree: str, config: str) -> dict[str, str]:
+    """What make needs, too, where the final `config` asks for debugging information: that would name `tree`, in which
+    it is built, and with it no two builds would be the same."""
+    if "CONFIG_DEBUG_INFO=y\n" not in config:
+        return {}
+    mapped = f"-fdebug-prefix-map={tree}={DEBUG_TREE}"
+    return {"KCFLAGS": mapped, "KAFLAGS": mapped}
+
+
+def told_irreproducible(config: str) -> tuple[str, ...]:
+    """Why a kernel of the final `config` is another one whenever it is built from nothing, a sentence for each."""
+    return tuple(why for option, why in _RANDOM.items() if f"CONFIG_{option}=y\n" in config)
 
 
 class ObjectCounter:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Patch series: read from disk, checked against a tree, applied to a tree."""
+"""Patch series: read from wherever they are, made to fit a tree where its history allows, applied to a tree."""
 
 from __future__ import annotations
 
@@ -7,55 +7,118 @@ import re
 from pathlib import Path
 
 from orchestrator.errors import PatchError
+from orchestrator.events import Emit, Event, Kind, ignore
 from orchestrator.host.base import Completed, Host
-from orchestrator.kernel.model import Patch
+from orchestrator.kernel.model import Patch, SourceTree
+from orchestrator.kernel.patch_git import of_range, of_revert
+from orchestrator.kernel.patch_mbox import needs_decoding, posts, series
+from orchestrator.kernel.patch_merge import AlreadyThere, Conflict, merge
+from orchestrator.kernel.patch_message import of_message
+from orchestrator.kernel.patch_store import contents, keep, make_patch, workplace
+from orchestrator.kernel.patch_text import hunk_number, printable
+from orchestrator.scenario.sources import GitRange, Message, PatchSource, Revert
 
-_FILE = re.compile(r"^(?:(?:---|\+\+\+) [ab]/|diff --git a/|rename to |copy to )(\S+)", re.MULTILINE)
-_ANY_NAME = re.compile(r"^(?:---|\+\+\+|rename to|copy to) (?:[ab]/)?(?!/dev/null$)(\S+)", re.MULTILINE)
-_NO_TEXT = re.compile(
-    r"^(?:(?:new file mode|new mode|index \S+) 1[26]0000|GIT binary patch|Binary files .* differ)$", re.MULTILINE
-)
 _FAILED = re.compile(r"^error: patch failed: (?P<file>.+):(?P<line>\d+)$", re.MULTILINE)
-_MISSING = re.compile(r"^error: (?P<file>.+): No such file or directory$", re.MULTILINE)
-_HUNK = re.compile(r"^@@ -(\d+)(?:,\d+)? \+")
+_MISSING = re.compile(r"^error: (?P<file>.+): (?:No such file or directory|does not exist in index)$", re.MULTILINE)
+_CONFLICT = re.compile(r"^U (?P<file>.+)$", re.MULTILINE)
+_NO_BLOB = "lacks the necessary blob"
+
+
+def read_patches(
+    host: Host, cache: Path, sources: tuple[PatchSource, ...], tree: SourceTree, *, where: str
+) -> tuple[Patch, ...]:
+    """The patches that `sources` name, in order, as files in the cache; later changes of theirs play no part.
+
+    `tree` is the source that they are for, `where` the place in the scenario for errors.
+    Raises PatchError or UsageError for what is not there, is refused, or is no patch; InfrastructureError.
+    """
+    read: list[Patch] = []
+    for source in sources:
+        with workplace(cache) as work:
+            read.extend(keep(cache, patch) for patch in _read(host, cache, source, tree, work, where))
+    return tuple(read)
+
+
+def _read(host: Host, cache: Path, source: PatchSource, tree: SourceTree, work: Path, where: str) -> tuple[Patch, ...]:
+    match source:
+        case GitRange():
+            return of_range(host, cache, source, tree, work, where)
+        case Revert():
+            return of_revert(host, source, tree, work, where)
+        case Message():
+            return of_message(host, source, work, where)
+        case _:
+            return read_series(source)
 
 
 def read_series(path: Path) -> tuple[Patch, ...]:
-    """The patches at `path`, in order: a single file, or a directory whose `series` file lists them.
+    """The patches at `path`, in order: a single file, an mbox, or a directory whose `series` file lists such files.
 
     Raises PatchError for a file that is missing, is not text, holds no diff, or reaches outside the tree.
     """
     if path.is_file():
-        return (read_patch(path),)
-    series = path / "series"
-    if not series.is_file():
-        raise PatchError(f"{path}: no patch series here; list the patches, one a line, in {series.name}")
-    names = [line.split("#")[0].strip() for line in series.read_text(errors="replace").splitlines()]
-    return tuple(read_patch(path / name) for name in names if name)
+        return read_file(path)
+    listed = path / "series"
+    if not listed.is_file():
+        raise PatchError(f"{path}: no patch series here; list the patches, one a line, in {listed.name}")
+    names = [line.split("#")[0].strip() for line in contents(listed).decode(errors="replace").splitlines()]
+    return tuple(patch for name in names if name for patch in _listed(path, name))
+
+
+def _listed(directory: Path, name: str) -> tuple[Patch, ...]:
+    # quilt, too, allows an option such as -p1 after the name.
+    name = name.removesuffix(" -p1").strip()
+    if "\0" in name or not (directory / name).exists():
+        shown = printable(str(directory / name))
+        raise PatchError(f"{shown}: the series names this patch, but there is no such file")
+    return read_file(directory / name)
+
+
+def read_file(path: Path) -> tuple[Patch, ...]:
+    """The patch in a file, or the series in an mbox; see `read_series` for what is refused."""
+    data = contents(path)
+    if not needs_decoding(data):
+        return (make_patch(path, data, str(path)),)
+    return tuple(
+        make_patch(Path(post.name), post.text.encode(errors="surrogateescape"), f"{path}: '{post.title}'")
+        for post in series(posts(data), str(path))
+    )
 
 
 def read_patch(path: Path) -> Patch:
-    """One patch file; see `read_series` for what is refused."""
+    """The one patch in a file, which stays as it is; see `read_series` for what is refused."""
+    return make_patch(path, contents(path), str(path))
+
+
+def fit_series(
+    host: Host, cache: Path, tree: SourceTree, series: tuple[Patch, ...], kernel: str, emit: Emit = ignore
+) -> tuple[Patch, ...]:
+    """`series` if it applies to `tree`; else, where the tree has a history, what a three-way merge makes of it.
+
+    A merged patch is kept in the cache and said in a NOTE.  Raises PatchError as `check_series`.
+    """
+    _refuse_links(tree.path, series, kernel)
+    if tree.git is None or not series or _git_check(host, tree.path, series).ok:
+        check_series(host, tree.path, series, kernel)
+        return series
     try:
-        text = path.read_text()
-    except FileNotFoundError as error:
-        raise PatchError(f"{path}: the series names this patch, but there is no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise PatchError(f"{path}: cannot be read as a patch: {error}") from error
-    files = tuple(dict.fromkeys(_FILE.findall(text)))
-    if not files:
-        raise PatchError(f"{path}: holds no diff; a patch is made by 'git format-patch'")
-    strange = _NO_TEXT.search(text)
-    if strange:
-        raise PatchError(f"{path}: '{strange[0]}': only plain text files can be patched, no links and no binaries")
-    outside = next((f for f in _ANY_NAME.findall(text) if f.startswith("/") or ".." in Path(f).parts), None)
-    if outside:
-        raise PatchError(f"{path}: touches '{outside}', which is outside of the source tree")
-    return Patch(path, text, files)
+        with workplace(cache) as work:
+            merged = merge(host, tree.git, series, work)
+    except AlreadyThere as there:
+        raise PatchError(f"kernel '{kernel}': patch {there.patch.path.name} is in this source already") from None
+    except Conflict as conflict:
+        raise PatchError(_explain_conflict(conflict, kernel)) from None
+    fitting = tuple(keep(cache, new) if new is not old else old for new, old in zip(merged, series, strict=True))
+    check_series(host, tree.path, fitting, kernel)
+    for new, old in zip(fitting, series, strict=True):
+        if new.text != old.text:
+            emit(Event(kernel, "patch", Kind.NOTE, f"patch {old.path.name} merged three-way"))
+    return fitting
 
 
 def check_series(host: Host, tree: Path, series: tuple[Patch, ...], kernel: str) -> None:
     """Raise PatchError, naming kernel, patch, file and hunk, unless `series` applies to `tree`; writes nothing."""
+    _refuse_links(tree, series, kernel)
     if not series or _git_check(host, tree, series).ok:
         return
     for count, patch in enumerate(series, 1):
@@ -66,21 +129,41 @@ def check_series(host: Host, tree: Path, series: tuple[Patch, ...], kernel: str)
 
 def apply(host: Host, tree: Path, patch: Patch, kernel: str) -> None:
     """Apply `patch` to `tree`; hard links are broken, never written through.  Raises PatchError as `check_series`."""
-    argv = ("git", "apply", "--whitespace=nowarn", str(patch.path.resolve()))
+    argv = ("git", "apply", "-p1", "--whitespace=nowarn", str(patch.path.resolve()))
     done = host.run(argv, cwd=tree, env=_OUTSIDE_GIT, timeout=120)
     if not done.ok:
         raise PatchError(explain(patch, kernel, done))
 
 
-_CHECK = 'cat -- "$@" | git apply --check -'
+# A patch may lack the newline at its end, and the next must begin a line.
+_CHECK = """
+for file; do test -r "$file" || { echo "error: $file cannot be read"; exit 1; }; done
+for file; do cat -- "$file"; echo; done | git apply -p1 --check -
+"""
 # git must take the tree for a plain directory even where the cache lies inside somebody's checkout.
-_OUTSIDE_GIT = {"GIT_DIR": "/nonexistent", "LC_ALL": "C"}
+_OUTSIDE_GIT = {
+    "GIT_DIR": "/nonexistent",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "LC_ALL": "C",
+}
 
 
 def _git_check(host: Host, tree: Path, series: tuple[Patch, ...]) -> Completed:
     # As one input, because git checks every file of patches against the tree and not against what comes before it.
     files = tuple(str(patch.path.resolve()) for patch in series)
     return host.run(("sh", "-c", _CHECK, "check", *files), cwd=tree, env=_OUTSIDE_GIT, timeout=120)
+
+
+def _refuse_links(tree: Path, series: tuple[Patch, ...], kernel: str) -> None:
+    """A patch without modes would rewrite where a link of the tree leads, and git says little of what lies behind."""
+    for patch in series:
+        for file in patch.files:
+            # Without the last, which is the tree itself.
+            link = next((p for p in (Path(file), *Path(file).parents[:-1]) if (tree / p).is_symlink()), None)
+            if link:
+                told = f"kernel '{kernel}': patch {patch.path.name} changes {file}, and {link} is a symbolic link"
+                raise PatchError(f"{told} in this source; only plain text files can be patched")
 
 
 def explain(patch: Patch, kernel: str, failed: Completed) -> str:
@@ -96,15 +179,11 @@ def explain(patch: Patch, kernel: str, failed: Completed) -> str:
     return f"{subject}: {failed.output.strip().splitlines()[0] if failed.output.strip() else 'git apply failed'}"
 
 
-def hunk_number(text: str, file: str, line: int) -> int:
-    """Which hunk of `file` in the patch begins at `line` of the old file, from 1; 0 where none does."""
-    current, number = "", 0
-    for row in text.splitlines():
-        if row.startswith(("--- ", "+++ ")):
-            name = row[4:].split("\t")[0].removeprefix("a/").removeprefix("b/")
-            current, number = (name if name != "/dev/null" else current), 0
-        elif match := _HUNK.match(row):
-            number += 1
-            if current == file and int(match[1]) == line:
-                return number
-    return 0
+def _explain_conflict(conflict: Conflict, kernel: str) -> str:
+    told = explain(conflict.patch, kernel, conflict.direct)
+    files = ", ".join(match["file"] for match in _CONFLICT.finditer(conflict.merged.output))
+    if files:
+        return f"{told}; a three-way merge conflicts in {files}"
+    if _NO_BLOB in conflict.merged.output:
+        return f"{told}; for a three-way merge the repository lacks what the patch was made from"
+    return told

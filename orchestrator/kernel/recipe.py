@@ -4,46 +4,76 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from orchestrator.events import Emit
 from orchestrator.host.base import Host
 from orchestrator.kernel import config, patches, source
-from orchestrator.kernel.model import Recipe, SourceTree, Toolchain
+from orchestrator.kernel.model import AnyRecipe, Patch, Recipe, SourceTree, Toolchain
+from orchestrator.kernel.prebuilt import Order, fetch_image
 from orchestrator.kernel.toolchain import detect
-from orchestrator.scenario.model import Kernel, Source
+from orchestrator.scenario.model import Kernel
+from orchestrator.scenario.sources import PrebuiltSource, Source
+
+Tools = dict[tuple[str, str], tuple[str, Toolchain]]
+"""By architecture and compiler: virtme's own request for the configuration, and the toolchain."""
 
 
-def recipes(host: Host, cache: Path, kernels: Iterable[Kernel], emit: Emit) -> tuple[Recipe, ...]:
+def recipes(host: Host, cache: Path, kernels: Sequence[Kernel], emit: Emit) -> tuple[AnyRecipe, ...]:
     """A recipe for each of `kernels`, in order; every patch is known to apply before anything is built.
 
-    Raises UsageError (a package that does not exist, a PatchError, a ConfigError), InfrastructureError.
+    Raises UsageError (a package or ref that does not exist, a PatchError, a ConfigError), InfrastructureError.
     """
-    toolchain = detect(host)
-    request = config.virtme_request(host, virtme_configkernel(), toolchain.arch)
+    tools = find_tools(host, kernels)
     trees: dict[Source, SourceTree] = {}
-    made = []
+    made: list[AnyRecipe] = []
     for kernel in kernels:
+        if isinstance(kernel.source, PrebuiltSource):
+            made.append(fetch_image(host, cache, Order(kernel.name, kernel.source, kernel.where, kernel.arch), emit))
+            continue
         if kernel.source not in trees:
             trees[kernel.source] = source.fetch(host, cache, kernel.source, where=kernel.where, emit=emit)
-        made.append(compose(kernel, trees[kernel.source], request, toolchain))
-    for recipe in made:
-        patches.check_series(host, recipe.source.path, recipe.patches, recipe.name)
+        tree = trees[kernel.source]
+        series = fitting_patches(host, cache, kernel, tree, emit)
+        made.append(compose(kernel, tree, series, *tools[kernel.arch, kernel.compiler]))
     return tuple(made)
 
 
-def compose(kernel: Kernel, tree: SourceTree, virtme: str, toolchain: Toolchain) -> Recipe:
-    """The recipe of `kernel` on the source `tree`; `virtme` is virtme's own request, which the kernel's comes after."""
-    wanted = config.required(kernel.config, kernel.options)
+def fitting_patches(host: Host, cache: Path, kernel: Kernel, tree: SourceTree, emit: Emit) -> tuple[Patch, ...]:
+    """The patches of `kernel`, which are known to apply to `tree`.  Raises PatchError or UsageError for others."""
+    series = patches.read_patches(host, cache, kernel.patches, tree, where=kernel.where)
+    return patches.fit_series(host, cache, tree, series, kernel.name, emit)
+
+
+def find_tools(host: Host, kernels: Iterable[Kernel]) -> Tools:
+    """What `kernels` are built with.
+
+    Raises InfrastructureError for a compiler that this machine does not have.
+    """
+    found: Tools = {}
+    for kernel in kernels:
+        if not kernel.prebuilt and (kernel.arch, kernel.compiler) not in found:
+            toolchain = detect(host, kernel.arch, kernel.compiler, f"{kernel.where}: kernel '{kernel.name}'")
+            request = config.virtme_request(host, virtme_configkernel(), kernel.arch)
+            found[kernel.arch, kernel.compiler] = request, toolchain
+    return found
+
+
+def compose(kernel: Kernel, tree: SourceTree, series: tuple[Patch, ...], virtme: str, toolchain: Toolchain) -> Recipe:
+    """The recipe of `kernel` on the source `tree` with the patches `series`; `virtme` is virtme's own request, which
+    the kernel's comes after."""
+    modular = (("MODULES", "y"),) if kernel.modules else ()
+    wanted = config.required(kernel.config, (*modular, *kernel.options))
     return Recipe(
         name=kernel.name,
         where=kernel.where,
         source=tree,
-        patches=tuple(patch for path in kernel.patches for patch in patches.read_series(path)),
+        patches=series,
         request=config.to_text(config.parse(virtme) | config.wishes(kernel.config) | dict(wanted)),
         required=wanted,
         toolchain=toolchain,
+        modules=kernel.modules,
     )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,16 +17,20 @@ from pathlib import Path
 from orchestrator.errors import InfrastructureError, KernelBuildError
 from orchestrator.events import Emit, phase
 from orchestrator.host.base import Host, check
+from orchestrator.host.disk import full_disk, needs_room, tells_full_disk
 from orchestrator.host.lock import locked
 from orchestrator.host.record import Recorder
 from orchestrator.kernel import patches
-from orchestrator.kernel.build import clone
-from orchestrator.kernel.cache import KernelCache
-from orchestrator.kernel.make import first_error, make_environment
+from orchestrator.kernel.cache import KernelCache, mark_used
+from orchestrator.kernel.clone import clone
+from orchestrator.kernel.make import compiler_variables, first_error, make_environment
 from orchestrator.kernel.model import Recipe
 
 FORMAT = 1
 """Part of every key: raise it when the way of building changes what comes out."""
+
+LISTED = "install/kselftest-list.txt"
+"""The file with the names of what was installed, without which selftests are not whole."""
 
 _SECONDS_TO_BUILD = 1800.0
 _PLACE = Path("tools/testing/selftests")
@@ -62,11 +65,17 @@ class SelftestsBuilder:
         """
         key = selftests_key(recipe, targets)
         place = self.cache.root / "selftests" / key
-        if not place.exists():
-            with locked(self.host, self.cache.lock(f"selftests-{key}")):
-                if not place.exists():
+        listed = place / LISTED
+        if not listed.exists():
+            with (
+                needs_room(self.cache.root, f"building the selftests of kernel '{recipe.name}'"),
+                locked(self.host, self.cache.lock(f"selftests-{key}")),
+            ):
+                if not listed.exists():
+                    self.cache.discard(place)
                     self._build(recipe, targets, key, place)
-        return Selftests(place / "install", (place / "install/kselftest-list.txt").read_text())
+        mark_used(place)
+        return Selftests(place / "install", listed.read_text())
 
     def _build(self, recipe: Recipe, targets: tuple[str, ...], key: str, place: Path) -> None:
         recorder = Recorder(self.host)
@@ -79,9 +88,12 @@ class SelftestsBuilder:
                 patches.apply(recorder, tree, patch, recipe.name)
             _refuse_unknown(tree, targets, recipe.name)
             progress("headers")
-            self._make(recorder, recipe, whole, ("make", "-C", str(tree), "ARCH=x86_64", "headers"))
+            variables = compiler_variables(recipe.toolchain)
+            arch = f"ARCH={recipe.toolchain.arch}"
+            self._make(recorder, recipe, whole, ("make", "-C", str(tree), arch, *variables, "headers"))
             progress("install")
-            self._make(recorder, recipe, whole, install_argv(tree, targets, whole / "install", self.jobs))
+            install = install_argv(tree, targets, whole / "install", self.jobs)
+            self._make(recorder, recipe, whole, (*install, *variables))
             (whole / "commands.sh").write_text(recorder.script())
             place.parent.mkdir(parents=True, exist_ok=True)
             whole.rename(place)
@@ -91,9 +103,9 @@ class SelftestsBuilder:
         done = host.run(argv, env=make_environment(""), timeout=_SECONDS_TO_BUILD, log=log)
         if done.ok:
             return
-        kept = self.cache.root / "failed" / f"{recipe.name}-selftests-{recipe.key[:12]}.log"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(log, kept)
+        if tells_full_disk(done.output):
+            raise full_disk(self.cache.root, f"building the selftests of kernel '{recipe.name}'")
+        kept = self.cache.keep_failed_log(recipe, log, "-selftests")
         told = first_error(done.output)
         header = hosts_header(told or "", done.output, whole.parent / "tree")
         if header:
@@ -106,7 +118,7 @@ class SelftestsBuilder:
 
 def has_selftests(cache: KernelCache, recipe: Recipe, targets: tuple[str, ...]) -> bool:
     """Whether the selftests `targets` of the kernel of `recipe` are built already."""
-    return (cache.root / "selftests" / selftests_key(recipe, targets)).exists()
+    return (cache.root / "selftests" / selftests_key(recipe, targets) / LISTED).exists()
 
 
 def selftests_key(recipe: Recipe, targets: tuple[str, ...]) -> str:

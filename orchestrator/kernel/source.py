@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.events import Emit, phase
 from orchestrator.host.base import Host, check
+from orchestrator.host.disk import removed_on_failure
 from orchestrator.host.lock import locked
 from orchestrator.kernel.apt import Apt, DebianPackage, choose
 from orchestrator.kernel.model import SourceTree
-from orchestrator.scenario.model import DebianSource, Source
+from orchestrator.kernel.source_git import fetch_git, fetch_tree, peek_git
+from orchestrator.kernel.source_tarball import fetch_tarball, peek_tarball
+from orchestrator.scenario.sources import BuiltSource, DebianSource, GitSource, TarballSource, TreeSource
 
 _UNPACK = r"""set -eu
 dpkg-deb --fsys-tarfile "$1" | tar -x -O --wildcards './usr/src/linux-source-*.tar.xz' \
@@ -20,13 +23,21 @@ dpkg-deb --fsys-tarfile "$1" | tar -x -O --wildcards './usr/src/linux-source-*.t
 """
 
 
-def fetch(host: Host, cache: Path, source: Source, *, where: str, emit: Emit) -> SourceTree:
+def fetch(host: Host, cache: Path, source: BuiltSource, *, where: str, emit: Emit) -> SourceTree:
     """The pristine tree of `source`, from the cache where it is there already.
 
-    `where` names the place in the scenario for errors.  Raises UsageError for a package or version that does
-    not exist, InfrastructureError where it cannot be fetched or unpacked.
+    `where` names the place in the scenario for errors.  Raises UsageError for a package, version, ref or file that
+    does not exist, InfrastructureError where it cannot be fetched or unpacked.
     """
-    return _fetch_debian(host, cache, source, where, emit)
+    match source:
+        case DebianSource():
+            return _fetch_debian(host, cache, source, where, emit)
+        case GitSource():
+            return fetch_git(host, cache, source, where=where, emit=emit)
+        case TreeSource():
+            return fetch_tree(host, cache, source, where=where, emit=emit)
+        case TarballSource():
+            return fetch_tarball(host, cache, source, where=where, emit=emit)
 
 
 def _fetch_debian(host: Host, cache: Path, source: DebianSource, where: str, emit: Emit) -> SourceTree:
@@ -35,9 +46,11 @@ def _fetch_debian(host: Host, cache: Path, source: DebianSource, where: str, emi
     with locked(host, apt.directory / "lock.orch"):
         package = choose(apt, source.package, source.version, where)
         tree = cache / "sources" / package.sha256[:32]
-        if not tree.exists():
-            _install(host, apt, package, tree, emit)
-    return _tree(package, tree)
+        # Two suites can have the same package.
+        with locked(host, tree.with_name(f"{tree.name}.lock")):
+            if not tree.exists():
+                _install(host, apt, package, tree, emit)
+    return _tree(source, package, tree)
 
 
 def _install(host: Host, apt: Apt, package: DebianPackage, tree: Path, emit: Emit) -> None:
@@ -55,34 +68,37 @@ def unpack(host: Host, deb: Path, tree: Path) -> None:
     partial = tree.with_name(tree.name + ".partial")
     check(host.run(("rm", "-rf", str(partial))), "removing an unfinished unpack")
     partial.mkdir(parents=True)
-    check(
-        host.run(("bash", "-o", "pipefail", "-c", _UNPACK, "unpack", str(deb), str(partial))), f"unpacking {deb.name}"
-    )
-    if not (partial / "Kbuild").exists():
-        raise InfrastructureError(f"{deb.name} holds no Linux source tree")
-    partial.rename(tree)
+    with removed_on_failure(host, partial):
+        argv = ("bash", "-o", "pipefail", "-c", _UNPACK, "unpack", str(deb), str(partial))
+        check(host.run(argv), f"unpacking {deb.name}")
+        if not (partial / "Kbuild").exists():
+            raise InfrastructureError(f"{deb.name} holds no Linux source tree")
+        partial.rename(tree)
 
 
-def kernel_version(tree: Path) -> str:
-    """The version that the tree's Makefile states, such as 7.3.4."""
-    text = (tree / "Makefile").read_text()
-    fields: dict[str, str] = dict(
-        re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\S*)$", text, re.MULTILINE)
-    )
-    numbers = ".".join(fields.get(name, "0") for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
-    return numbers + fields.get("EXTRAVERSION", "")
+def peek(host: Host, cache: Path, source: BuiltSource) -> SourceTree | None:
+    """The tree of `source` if it could be used right now without fetching or writing anything, else None."""
+    match source:
+        case DebianSource():
+            return _peek_debian(host, cache, source)
+        case GitSource():
+            return peek_git(host, cache, source)
+        case TarballSource():
+            return peek_tarball(cache, source)
+        case TreeSource():
+            return None
 
 
-def peek(host: Host, cache: Path, source: Source) -> SourceTree | None:
-    """The tree of `source` if it could be used right now without fetching anything, else None."""
+def _peek_debian(host: Host, cache: Path, source: DebianSource) -> SourceTree | None:
     apt = Apt(host, cache / "apt" / source.suite, source.suite)
     candidates = apt.packages(source.package) if (apt.directory / "fetched").exists() else ()
     package = next((p for p in candidates if source.version in (None, p.version)), None)
     tree = cache / "sources" / package.sha256[:32] if package else None
     if package is None or tree is None or not tree.exists():
         return None
-    return _tree(package, tree)
+    return _tree(source, package, tree)
 
 
-def _tree(package: DebianPackage, path: Path) -> SourceTree:
-    return SourceTree(package.sha256, f"{package.name} {package.version}", path)
+def _tree(source: DebianSource, package: DebianPackage, path: Path) -> SourceTree:
+    named = replace(source, version=package.version)
+    return SourceTree(package.sha256, f"{package.name} {package.version}", path, origin=package.name, named=named)

@@ -3,13 +3,63 @@
 
 from __future__ import annotations
 
+import platform
+import shutil
+
+from orchestrator.errors import InfrastructureError
 from orchestrator.host.base import Host, check
 from orchestrator.kernel.model import Toolchain
 
+_CROSS = {"x86_64": "x86_64-linux-gnu-", "arm64": "aarch64-linux-gnu-"}
+"""What Debian puts before the names of the programs that compile for another architecture."""
 
-def detect(host: Host, arch: str = "x86_64") -> Toolchain:
-    """The toolchain on `host`.  Raises CommandError where there is no compiler."""
-    return Toolchain(_first_line(host, "gcc"), _first_line(host, "ld"), arch)
+_KERNELS_NAME = {"aarch64": "arm64"}
+
+
+def native_arch() -> str:
+    """This machine's architecture as the kernel calls it."""
+    return _KERNELS_NAME.get(platform.machine(), platform.machine())
+
+
+def cross_prefix(arch: str) -> str:
+    """What stands before gcc's and ld's names for programs of `arch`; "" on a machine of that architecture."""
+    return "" if arch == native_arch() else _CROSS[arch]
+
+
+def detect(host: Host, arch: str = "x86_64", compiler: str = "gcc", where: str = "") -> Toolchain:
+    """The toolchain on `host` that compiles for `arch` with `compiler`: gcc, clang or clang-N.
+
+    Raises InfrastructureError, which begins with `where`, for a program that is missing, CommandError for one that
+    does not even tell its version.
+    """
+    programs = _llvm(compiler) if compiler.startswith("clang") else _gnu(arch)
+    missing = [(program, package) for program, package in programs if shutil.which(program) is None]
+    if missing:
+        said, several = f"{where}: " if where else "", "s" if len(missing) > 1 else ""
+        names, packages = (_listed(part) for part in zip(*missing, strict=True))
+        what = f"{said}this machine has no {names} to build for {arch}"
+        raise InfrastructureError(f"{what}; install the package{several} {packages}")
+    (program, _), (linker, _) = programs[:2]
+    version = _first_line(host, program)
+    named = version if version.startswith(program) else f"{program} ({version})"
+    return Toolchain(named, _first_line(host, linker), arch)
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _gnu(arch: str) -> tuple[tuple[str, str], ...]:
+    """gcc and ld for `arch`, and the Debian package of each."""
+    prefix = cross_prefix(arch)
+    target = f"-{prefix.rstrip('-').replace('x86_64', 'x86-64')}" if prefix else ""
+    return (f"{prefix}gcc", f"gcc{target}"), (f"{prefix}ld", f"binutils{target}")
+
+
+def _llvm(compiler: str) -> tuple[tuple[str, str], ...]:
+    """clang, its linker and one of the tools that Kbuild runs with them, and the Debian package of each."""
+    version = compiler.removeprefix("clang")
+    return (compiler, compiler), (f"ld.lld{version}", f"lld{version}"), (f"llvm-ar{version}", f"llvm{version}")
 
 
 def _first_line(host: Host, program: str) -> str:

@@ -22,27 +22,40 @@ from orchestrator.host.base import Host, check
 from orchestrator.host.lock import locked
 from orchestrator.machine.boot import boot
 from orchestrator.machine.model import Accelerator, Boot, BootEnd, BootReport
+from orchestrator.machine.platforms import PLATFORMS, foreign
 from orchestrator.scenario.model import Machine
 
 PROBE_DEADLINE_SECONDS = 30.0
 _KVM = Path("/dev/kvm")
 
 
-def qemu_version(host: Host) -> str:
-    """The first line of ``qemu-system-x86_64 --version``.  Raises InfrastructureError where QEMU is missing."""
-    if shutil.which("qemu-system-x86_64") is None:
-        raise InfrastructureError("qemu-system-x86_64 is not installed; install the package qemu-system-x86")
-    asked = host.run(("qemu-system-x86_64", "--version"), timeout=60)
+def qemu_version(host: Host, arch: str = "x86_64") -> str:
+    """The first line of ``qemu-system-… --version`` for `arch`.  Raises InfrastructureError where QEMU is missing."""
+    qemu, package = PLATFORMS[arch].qemu, PLATFORMS[arch].package
+    if shutil.which(qemu) is None:
+        raise InfrastructureError(f"{qemu} is not installed; install the package {package}")
+    asked = host.run((qemu, "--version"), timeout=60)
     return check(asked, "asking QEMU for its version").output.splitlines()[0]
 
 
 def choose_accelerator(
-    host: Host, cache: Path, wish: str, image: Path, root: Path, qemu: str, emit: Emit
+    host: Host,
+    cache: Path,
+    wish: str,
+    image: Path,
+    root: Path,
+    qemu: str,
+    emit: Emit,
+    arch: str = "x86_64",
+    modules: Path | None = None,
 ) -> Accelerator:
     """The accelerator for this host: `wish` where the scenario names one, else KVM if `image` boots under it.
 
-    The answer of the probe is cached per host, host kernel and QEMU version.
+    The answer of the probe is cached per host, host kernel and QEMU version.  Guests of another architecture than the
+    host's can only be emulated, whatever is wished.
     """
+    if foreign(arch):
+        return Accelerator("tcg", f"the guest is {arch}, which this machine must emulate")
     if wish != "auto":
         return Accelerator(wish, "the scenario says so")
     if not os.access(_KVM, os.R_OK | os.W_OK):
@@ -53,18 +66,17 @@ def choose_accelerator(
         with suppress(FileNotFoundError, ValueError, TypeError):
             return Accelerator(**json.loads(answer.read_text()))
         with phase(emit, "host", "probe KVM"):
-            report = _try_kvm(host, cache, image, root)
+            report = _try_kvm(host, cache, image, root, arch, modules)
         found = judge_kvm(report)
         answer.write_text(json.dumps(asdict(found)))
     return found
 
 
-def _try_kvm(host: Host, cache: Path, image: Path, root: Path) -> BootReport:
+def _try_kvm(host: Host, cache: Path, image: Path, root: Path, arch: str, modules: Path | None) -> BootReport:
     with TemporaryDirectory(prefix="orch-probe-") as name:
         directory = Path(name)
-        plan = Boot(
-            image, root, directory / "share", root, "true", Machine(), (), "kvm", timeout=PROBE_DEADLINE_SECONDS
-        )
+        share, seconds = directory / "share", PROBE_DEADLINE_SECONDS
+        plan = Boot(image, root, share, root, "true", Machine(), (), "kvm", seconds, arch=arch, modules=modules)
         return boot(host, plan, directory / "console.log", cache / "vng-home", lambda _: None).report
 
 

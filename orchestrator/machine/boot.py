@@ -30,11 +30,18 @@ _GUEST_SCRIPT = """\
 cd {share}
 cat /proc/version > version
 cat /proc/cmdline > cmdline
-cat /proc/sys/kernel/tainted > {before}
+{modules}cat /proc/sys/kernel/tainted > {before}
 {command}
 echo $? > {status}
 cat /proc/sys/kernel/tainted > {after}
 sync
+"""
+_LOAD_MODULES = """\
+# What a workload takes for granted; a kernel may lack one, or have it built in.
+for module in vfio-pci vfio_iommu_type1 iommufd; do
+\tmodprobe -q $module || echo "$module: not loaded"
+done > modules.log 2>&1
+cat /proc/modules >> modules.log
 """
 
 
@@ -55,7 +62,7 @@ def boot(host: Host, plan: Boot, console: Path, home: Path, progress: Progress) 
     """
     prepare_home(home)
     plan.share.mkdir(parents=True, exist_ok=True)
-    (plan.share / "run.sh").write_text(_script(plan.command))
+    (plan.share / "run.sh").write_text(_script(plan))
     argv, env = vng_argv(replace(plan, command=f"sh {GUEST_SHARE}/run.sh")), vng_environment(home)
     console.with_name("command.sh").write_text("#!/bin/sh\n" + shell_line(argv, None, env) + "\n")
     try:
@@ -66,9 +73,14 @@ def boot(host: Host, plan: Boot, console: Path, home: Path, progress: Progress) 
     return conclude(done, console, plan.share)
 
 
-def _script(command: str) -> str:
+def _script(plan: Boot) -> str:
     return _GUEST_SCRIPT.format(
-        share=GUEST_SHARE, command=command, status=STATUS_FILE, before=TAINT_BEFORE, after=TAINT_AFTER
+        share=GUEST_SHARE,
+        modules=_LOAD_MODULES if plan.modules else "",
+        command=plan.command,
+        status=STATUS_FILE,
+        before=TAINT_BEFORE,
+        after=TAINT_AFTER,
     )
 
 

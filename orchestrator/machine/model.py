@@ -11,6 +11,8 @@ from orchestrator.scenario.model import Device, Machine
 
 GUEST_SHARE = "/mnt/orch"
 """Where the guest sees the boot's share, read-write: results leave the guest here."""
+GUEST_MODULES = "/lib/modules"
+"""Where the guest sees the kernel's modules, read-only."""
 GUEST_PROGRAM = "/mnt/program"
 """Where the guest sees the workload's programs, read-only."""
 
@@ -30,6 +32,8 @@ class Boot:
     `image` is the kernel, `root` the guest's root file system, `share` the directory that the guest writes to,
     `program` the directory with the workload, `command` a line of shell for the guest.  `timeout` is in seconds.
     `exports` are further directories that the guest sees, read-only: where it does, and where they are on the host.
+    `arch` is the kernel's architecture.  `modules` is the directory on the host with ``lib/modules``, None for a kernel
+    without; `arguments` go to the kernel's command line.
     """
 
     image: Path
@@ -42,6 +46,9 @@ class Boot:
     accelerator: str
     timeout: float
     exports: tuple[tuple[str, Path], ...] = ()
+    arch: str = "x86_64"
+    modules: Path | None = None
+    arguments: tuple[str, ...] = ()
 
 
 class BootEnd(StrEnum):

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.host.base import Host, check
 from orchestrator.host.lock import locked
+from orchestrator.kernel.cache import KernelCache, mark_used
+from orchestrator.machine.foreign import fetch_programs
 from orchestrator.machine.model import GUEST_PROGRAM, GUEST_SHARE
+from orchestrator.machine.platforms import PLATFORMS, foreign
 from orchestrator.machine.userland import Userland
 
 _DIRECTORIES = [
@@ -49,38 +52,56 @@ _FILES = {
 
 _PLAIN = Userland()
 
+Link = tuple[str, str]
+"""A symbolic link of the root: its path without the leading slash, and its target."""
 
-def guest_root(host: Host, cache: Path, userland: Userland = _PLAIN) -> Path:
+_FOREIGN_LINKS: tuple[Link, ...] = (("usr/bin/env", "/bin/busybox"),)
+"""What virtme's init for bash needs beyond programs in /bin."""
+
+
+def guest_root(host: Host, cache: Path, userland: Userland = _PLAIN, arch: str = "x86_64") -> Path:
     """The guest's root file system, made once per busybox and kind of `userland`.
 
-    Raises InfrastructureError where busybox is missing.
+    A guest of another architecture than this machine's has Debian's busybox and bash of its own.
+    Raises InfrastructureError where busybox is missing, or cannot be fetched.
     """
     found = shutil.which("busybox")
     if found is None:
         raise InfrastructureError("busybox is not installed; install the package busybox-static")
-    busybox = Path(found).resolve()
+    own = Path(found).resolve()
+    programs = fetch_programs(host, cache, PLATFORMS[arch].debian) if foreign(arch) else {"busybox": own}
+    links = (*userland.links, *(_FOREIGN_LINKS if foreign(arch) else ()))
     directories = [*_DIRECTORIES, *(name for name in userland.directories if name not in _DIRECTORIES)]
-    content = repr((directories, _FILES, *userland.links)).encode()
-    key = hashlib.sha256(busybox.read_bytes() + content).hexdigest()[:16]
+    content = repr((directories, _FILES, *links)).encode()
+    key = hashlib.sha256(b"".join(path.read_bytes() for path in programs.values()) + content).hexdigest()[:16]
     root = cache / "guest-root" / key
     with locked(host, root.with_suffix(".lock")):
-        if not root.exists():
-            _make(host, busybox, root, directories, userland.links)
+        if not (root / "bin/busybox").exists():
+            KernelCache(cache).discard(root)
+            _make(root, programs, _applets(host, own), directories, links)
+        mark_used(root)
     return root
 
 
-def _make(host: Host, busybox: Path, root: Path, directories: list[str], links: Iterable[tuple[str, str]]) -> None:
+def _applets(host: Host, busybox: Path) -> list[str]:
+    """The names of busybox's applets, as this machine's own busybox tells them."""
+    listed = check(host.run((str(busybox), "--list")), "listing busybox's applets").output.split()
+    return [applet for applet in listed if applet != "busybox"]
+
+
+def _make(
+    root: Path, programs: Mapping[str, Path], applets: list[str], directories: list[str], links: Iterable[Link]
+) -> None:
     partial = root.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     for name in (*directories, GUEST_SHARE.lstrip("/"), GUEST_PROGRAM.lstrip("/")):
         (partial / name).mkdir(parents=True, exist_ok=True)
     for name, text in _FILES.items():
         (partial / name).write_text(text)
-    shutil.copy2(busybox, partial / "bin/busybox")
-    listed = check(host.run((str(busybox), "--list")), "listing busybox's applets").output.split()
-    for applet in listed:
-        if applet != "busybox":
-            (partial / "bin" / applet).symlink_to("busybox")
+    for applet in applets:
+        (partial / "bin" / applet).symlink_to("busybox")
+    for name, path in programs.items():
+        shutil.copy2(path, partial / "bin" / name)
     for name, target in links:
         (partial / name).parent.mkdir(parents=True, exist_ok=True)
         (partial / name).symlink_to(target)

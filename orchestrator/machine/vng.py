@@ -9,50 +9,44 @@ import sys
 from pathlib import Path
 
 from orchestrator.machine.devices import qemu_devices
-from orchestrator.machine.model import GUEST_PROGRAM, GUEST_SHARE, Boot
+from orchestrator.machine.model import GUEST_MODULES, GUEST_PROGRAM, GUEST_SHARE, Boot
+from orchestrator.machine.platforms import PLATFORMS, foreign
 
-_CPU = {"kvm": "host", "tcg": "max"}
-
-_KERNEL_ARGUMENTS = (
-    # The 9p tag of the root; a kernel without block devices does not fill in this name by itself (init/do_mounts.c).
-    "root=/dev/root",
-    "printk.time=1",
-    # A guest that dies before its serial driver is up should have said why.
-    "earlycon=uart,io,0x3f8,115200",
-    # On a loaded host the emulated timer can miss the check of its interrupt, and the guest panics for nothing.
-    "no_timer_check",
-    # An oops ends the boot at once instead of leaving a guest that hangs; virtme-ng adds panic=-1.
-    "oops=panic",
-)
+# The 9p tag of the root; a kernel without block devices does not fill in this name by itself (init/do_mounts.c).
+_KERNEL_ARGUMENTS = ("root=/dev/root", "printk.time=1")
+# An oops ends the boot at once instead of leaving a guest that hangs; virtme-ng adds panic=-1.
+_OOPS = "oops=panic"
 
 
 def vng_argv(boot: Boot) -> tuple[str, ...]:
     """virtme-ng's command for `boot`: console on its output, the guest's shares as 9p, devices at fixed addresses."""
+    arguments = (*_KERNEL_ARGUMENTS, *PLATFORMS[boot.arch].kernel, _OOPS, *boot.arguments)
     argv = ["vng", "--verbose", "--run", str(boot.image), "--disable-microvm", "--force-9p"]
+    if foreign(boot.arch):
+        argv += ["--arch", PLATFORMS[boot.arch].debian]
     if boot.accelerator == "tcg":
         argv.append("--disable-kvm")
     argv += ["--cpus", str(boot.machine.cpus), "--memory", f"{boot.machine.memory >> 20}M", "--name", "orch"]
     argv += ["--root", str(boot.root), "--user", "root"]
     argv += ["--rodir", f"{GUEST_PROGRAM}={boot.program}", "--rwdir", f"{GUEST_SHARE}={boot.share}"]
     argv += [word for guest, own in boot.exports for word in ("--rodir", f"{guest}={own}")]
-    argv += [word for argument in _KERNEL_ARGUMENTS for word in ("--append", argument)]
+    if boot.modules:
+        # virtme-ng finds those that mount the root by itself: they lie beside the image.
+        argv += ["--rodir", f"{GUEST_MODULES}={boot.modules / 'lib/modules'}"]
+    argv += [word for argument in arguments for word in ("--append", argument)]
     argv += [f"--qemu-opts={shlex.join(qemu_arguments(boot))}", "--exec", boot.command]
     return tuple(argv)
 
 
 def qemu_arguments(boot: Boot) -> tuple[str, ...]:
-    """What orch adds to virtme-ng's QEMU command: machine type, CPU, IOMMU and the scenario's devices.
-
-    VFIO needs interrupt remapping, which needs the split irqchip under KVM; caching mode lets QEMU follow the guest's
-    mappings (QEMU, docs on intel-iommu).
-    """
+    """What orch adds to virtme-ng's QEMU command: machine type, CPU, IOMMU and the scenario's devices."""
+    platform = PLATFORMS[boot.arch]
     return (
         "-machine",
-        f"q35,accel={boot.accelerator},kernel-irqchip=split",
+        platform.machine.format(accelerator=boot.accelerator),
         "-cpu",
-        _CPU[boot.accelerator],
-        "-device",
-        "intel-iommu,intremap=on,caching-mode=on",
+        platform.cpu[boot.accelerator],
+        *platform.iommu,
         *qemu_devices(boot.devices, boot.share.parent),
     )
 

@@ -40,6 +40,7 @@ def _run(run: Run) -> dict[str, Any]:
         "ended": run.ended,
         "scenario": run.scenario.name,
         "scenario_sha256": run.scenario.sha256,
+        "overrides": run.scenario.overrides,
         "base": run.scenario.base,
         "host": run.host,
         "accelerator": run.accelerator,

@@ -6,14 +6,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from orchestrator.report.table import Cell, Column, lay_out
-from orchestrator.report.text import fit, one_line, paint
+from orchestrator.report.text import fit, one_line, paint, wrap
 from orchestrator.result.compare import Block, Change, Row, measured
-from orchestrator.result.model import NO_BAR
+from orchestrator.result.model import NO_BAR, Status
 from orchestrator.result.record import Run
 from orchestrator.scenario.model import Placement
 from orchestrator.scenario.units import format_size
+from orchestrator.workload.deduce import DEDUCED
 
 _ABSENT = "-"
+_DEDUCED = "*"
+_HOW_DEDUCED = (
+    "level and entries are deduced, from the growth of the page tables and the faults: this kernel cannot show its "
+    "page tables (CONFIG_PTDUMP_DEBUGFS)"
+)
 _PLACEMENTS: Mapping[str, str] = {
     Placement.KERNEL: "mmap with NULL hint",
     Placement.QEMU: "size-aligned, at most 1 GiB",
@@ -28,6 +34,8 @@ def exact_table(run: Run, block: Block, width: int, color: bool) -> list[str]:
     lines = [*heading(run, block, width, color), *table.header]
     for row, line in zip(block.rows, table.rows, strict=True):
         lines += [line, *(fit(f"  {note}", width) for note in _notes(row))]
+    if any(DEDUCED in row.reading.values for row in block.rows):
+        lines += wrap(_HOW_DEDUCED, width, f"{_DEDUCED} ", "  ")
     return lines
 
 
@@ -66,11 +74,14 @@ def _exact_columns(block: Block) -> tuple[Column, ...]:
     def check(name: str) -> tuple[Cell, ...]:
         return column(lambda row: Cell(measured(name, row.reading) or _ABSENT))
 
+    contiguous = column(_contiguous)
     return (
         Column("kernel", column(lambda row: Cell(row.kernel)), left=True),
         Column("alignment", check("alignment"), short="align"),
         Column("level", column(_level)),
         Column("entries", check("entries")),
+        # arm64 alone has a bit for it (CONTPTE).
+        *([Column("CONT", contiguous)] if any(cell.text != _ABSENT for cell in contiguous) else []),
         Column("faults", check("faults")),
         Column("faults", check("dma_faults"), above="DMA"),
         Column("KiB", column(_vmpte), above="VmPTE", optional=True),
@@ -83,7 +94,13 @@ def _level(row: Row) -> Cell:
     entries = row.reading.entries
     if entries is None:
         return Cell(_ABSENT)
-    return Cell(entries.pure or ("mixed" if entries.total else "none"))
+    mark = _DEDUCED if DEDUCED in row.reading.values else ""
+    return Cell(f"{entries.pure or ('mixed' if entries.total else 'none')}{mark}")
+
+
+def _contiguous(row: Row) -> Cell:
+    found = row.reading.values.get("entries_contiguous")
+    return Cell(str(found.value) if found else _ABSENT)
 
 
 def _vmpte(row: Row) -> Cell:
@@ -107,4 +124,6 @@ def _status(row: Row) -> Cell:
 def _notes(row: Row) -> list[str]:
     entries = row.reading.entries
     mixed = [f"entries: {entries}"] if entries and entries.total and not entries.pure else []
-    return mixed + ([one_line(row.reading.note)] if row.reading.note else [])
+    level = row.reading.case("level")
+    unknown = level.message if level and level.status is Status.SKIP else ""
+    return mixed + ([one_line(row.reading.note or unknown)] if row.reading.note or unknown else [])

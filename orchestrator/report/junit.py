@@ -50,6 +50,7 @@ def _properties(run: Run, kernel: str) -> dict[str, str]:
         **run.tools,
         "scenario": run.scenario.name,
         "scenario_sha256": run.scenario.sha256,
+        "overrides": run.scenario.overrides,
         "run": run.id,
     }
     return {one_line(name): one_line(_text(value)) for name, value in told.items() if value not in (None, "")}

@@ -39,6 +39,8 @@ def render(comparison: Comparison, width: int = 80, color: bool = False) -> str:
 def _title(run: Run, width: int, color: bool) -> list[str]:
     about = f": {one_line(run.scenario.description)}" if run.scenario.description.strip() else ""
     lines = wrap(f"{run.scenario.name}{about}", width, rest="  ")
+    if run.scenario.overrides:
+        lines.append(f"  with {one_line(run.scenario.overrides)}")
     facts = (f"accelerator {run.accelerator}" if run.accelerator else "", run.host and f"host {run.host}", run.started)
     lines += wrap(", ".join(fact for fact in facts if fact), width, rest="  ")
     if run.status is not RunStatus.FINISHED:

@@ -89,13 +89,14 @@ class Told:
 
     `program` has the verdicts by BAR and test.  `evidence` (a path relative to the run directory) stands in
     where a measurement or a verdict names no line of its own.  `capability` is what the kernel can do, which the
-    measurements are held against.
+    measurements are held against.  `unread` is why the page tables could not be read, "" where they could.
     """
 
     measurements: tuple[Measurement, ...] = ()
     program: Mapping[tuple[int, str], Verdict] = field(default_factory=dict)
     evidence: str = ""
     capability: Capability = field(default_factory=Capability)
+    unread: str = ""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,8 @@ class JobStatus(StrEnum):
 class Job:
     """One unit of work: build one kernel, or boot one kernel and run one workload.
 
-    `seconds` is wall-clock time, None until the job has ended.  `note` says why a job was skipped.
+    `began` is when it started, in seconds since the run did, None before; `seconds` is wall-clock time, None until the
+    job has ended.  `note` says why a job was skipped.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Job:
     status: JobStatus = JobStatus.PENDING
     seconds: float | None = None
     note: str = ""
+    began: float | None = None
 
     @property
     def directory(self) -> Path:
@@ -83,7 +85,10 @@ class BootResult:
 
 @dataclass(frozen=True)
 class ScenarioRecord:
-    """The scenario as it was run: `sha256` is of the file, `workloads` and `devices` are for reports and people."""
+    """The scenario as it was run: `sha256` is of the file, `workloads` and `devices` are for reports and people.
+
+    `overrides` are the options by which the kernels took the place of those of the file; empty for the file's own.
+    """
 
     name: str
     path: str
@@ -93,6 +98,7 @@ class ScenarioRecord:
     kernels: tuple[str, ...]
     workloads: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     devices: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    overrides: str = ""
 
 
 @dataclass(frozen=True)

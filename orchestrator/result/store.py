@@ -72,6 +72,7 @@ class RunStore:
         self._run = run
         self._views = dict(views)
         self._now = now
+        self._began = now()
         self._lock = threading.RLock()
 
     @classmethod
@@ -142,7 +143,8 @@ class RunStore:
     def start_job(self, job_id: str) -> None:
         """Say that a job runs now."""
         with self._lock:
-            self._set_job(job_id, status=JobStatus.RUNNING)
+            began = (self._now() - self._began).total_seconds()
+            self._set_job(job_id, status=JobStatus.RUNNING, began=round(began, 3))
             self._save()
 
     def end_build(
@@ -225,6 +227,7 @@ def _record(scenario: Scenario, text: bytes) -> ScenarioRecord:
         kernels=tuple(kernel.name for kernel in scenario.kernels),
         workloads=_by_name(scenario.workloads),
         devices=_by_name(scenario.devices),
+        overrides=scenario.overrides,
     )
 
 

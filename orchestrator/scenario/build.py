@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 from orchestrator.scenario.document import Document
 from orchestrator.scenario.inherit import lineage
@@ -11,7 +12,6 @@ from orchestrator.scenario.model import (
     AlignmentWorkload,
     Can,
     CommandWorkload,
-    DebianSource,
     EmulatedDevice,
     Expectation,
     Kernel,
@@ -28,10 +28,13 @@ from orchestrator.scenario.schema import (
     KernelEntry,
     MachineEntry,
     ScenarioFile,
-    SourceEntry,
 )
+from orchestrator.scenario.source_build import source
+from orchestrator.scenario.source_entries import PREBUILT, SOURCES, kind_of
 from orchestrator.scenario.workload_checks import absolute
 from orchestrator.scenario.workloads import WorkloadEntry
+
+_T = TypeVar("_T")
 
 
 def build(file: ScenarioFile, document: Document, recipes: Recipes) -> Scenario:
@@ -54,22 +57,33 @@ def build(file: ScenarioFile, document: Document, recipes: Recipes) -> Scenario:
 
 def _kernel(name: str, kernels: dict[str, KernelEntry], recipes: Recipes, document: Document) -> Kernel:
     line = lineage(name, kernels)[::-1]
+    steps = [kernels[step] for step in line]
+    where_from = next(step.source for step in reversed(steps) if step.source is not None)
+    built = [] if kind_of(where_from.model_dump(by_alias=True), SOURCES) in PREBUILT else line
     options: dict[str, str] = {}
     expect: dict[Placement, Expectation] = {}
     for step in line:
-        options |= kernels[step].options
+        options |= kernels[step].options if step in built else {}
         expect |= {placement: Expectation(**dict(entry)) for placement, entry in kernels[step].expect.items()}
     return Kernel(
         name=name,
-        source=_source([kernels[step].source for step in line]),
-        patches=tuple(path for step in line for path in recipes.patches[step].values()),
-        config=tuple(path for step in line for path in recipes.config[step].values()),
+        source=source(where_from, document.path.parent),
+        patches=tuple(patch for step in built for patch in recipes.patches[step].values()),
+        config=tuple(path for step in built for path in recipes.config[step].values()),
         options=tuple(options.items()),
         expect=tuple(expect.items()),
         where=document.where(("kernels", name)),
         can=_can([kernels[step].can for step in line]),
         xfail=_xfail([kernels[step].xfail for step in line]),
+        arch=_last([step.arch for step in steps], "x86_64"),
+        compiler=_last([step.compiler for step in steps], "gcc"),
+        modules=_last([step.modules for step in steps], False),
     )
+
+
+def _last(line: list[_T | None], default: _T) -> _T:
+    """What a line of kernels says last."""
+    return next((stated for stated in reversed(line) if stated is not None), default)
 
 
 def _xfail(line: list[dict[str, str] | None]) -> tuple[tuple[str, str], ...]:
@@ -84,12 +98,6 @@ def _can(line: list[CanEntry | None]) -> Can:
     levels = next((entry.levels for entry in stated if entry.levels is not None), None)
     faults = next((entry.faults for entry in stated if entry.faults is not None), None)
     return Can(levels, faults)
-
-
-def _source(line: list[SourceEntry | None]) -> DebianSource:
-    """The source that is nearest to the end of a line of kernels."""
-    source = next(source for source in reversed(line) if source is not None)
-    return DebianSource(source.debian, source.suite, source.version)
 
 
 def _device(name: str, entry: DeviceEntry, document: Document) -> EmulatedDevice:

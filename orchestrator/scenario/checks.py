@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orchestrator.scenario.arch_checks import arch_complaints
 from orchestrator.scenario.fields import SCENARIO_NAME_WORDS, is_scenario_name
 from orchestrator.scenario.inherit import lineage
 from orchestrator.scenario.model import MOST_DEVICES, OWN_PROPERTIES, SIZED_BAR, Placement, TestGroup
 from orchestrator.scenario.nodes import Finding, Loc
 from orchestrator.scenario.parts import Parts
 from orchestrator.scenario.schema import ExpectEntry
+from orchestrator.scenario.source_checks import source_complaints
 from orchestrator.scenario.units import format_size
 from orchestrator.scenario.words import hint, near, quoted
 from orchestrator.scenario.workload_checks import workload_complaints
@@ -27,7 +29,8 @@ def check(parts: Parts) -> list[Finding]:
     """Every mistake of these kinds."""
     checks = (_name, _base, _extends, _cycles, _sources, _devices, _ranges, _holes, _no_tests, _expectations)
     devices = (_bars, _properties, _too_many)
-    complaints = (complaint for each in (*checks, *devices, workload_complaints) for complaint in each(parts))
+    elsewhere = (source_complaints, arch_complaints, workload_complaints)
+    complaints = (complaint for each in (*checks, *devices, *elsewhere) for complaint in each(parts))
     return [Finding(parts.document.line(loc), what) for loc, what in complaints]
 
 
@@ -39,14 +42,14 @@ def _name(parts: Parts) -> Iterator[Complaint]:
 
 def _base(parts: Parts) -> Iterator[Complaint]:
     base, kernels = parts.document.value.get("base"), parts.document.names("kernels")
-    if isinstance(base, str) and kernels and base not in kernels:
+    if isinstance(base, str) and kernels and base not in kernels and not parts.document.unexpanded:
         yield ("base",), f"no kernel {quoted(base)} for 'base'{hint(base, kernels, 'kernels')}"
 
 
 def _extends(parts: Parts) -> Iterator[Complaint]:
     kernels = parts.document.names("kernels")
     for name, kernel in parts.kernels.items():
-        if kernel.extends is not None and kernel.extends not in kernels:
+        if kernel.extends is not None and kernel.extends not in kernels and not parts.document.unexpanded:
             others = [other for other in kernels if other != name]
             mend = hint(kernel.extends, others, "other kernels")
             yield ("kernels", name, "extends"), f"no kernel {quoted(kernel.extends)} for {quoted(name)} to extend{mend}"
@@ -64,9 +67,11 @@ def _cycles(parts: Parts) -> Iterator[Complaint]:
 
 def _sources(parts: Parts) -> Iterator[Complaint]:
     """Only kernels that extend none can lack a source: the others have that of the first of their line."""
+    told = False
     for name in parts.kernels:
         given = [parts.document.get(("kernels", name, key)) for key in ("source", "extends")]
-        if given == [None, None]:
+        if given == [None, None] and not (told and name in parts.document.generated):
+            told = name in parts.document.generated  # the others of the matrix are likely to lack the same one
             yield ("kernels", name), f"kernel {quoted(name)} has no 'source'; add one, or 'extends' a kernel that has"
 
 

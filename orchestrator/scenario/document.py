@@ -40,12 +40,18 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True)
 class Document:
-    """The top-level mapping of a file, the line of every key and list item, and what is wrong with its YAML."""
+    """The top-level mapping of a file, the line of every key and list item, and what is wrong with its YAML.
+
+    `generated` are the names of the kernels that its matrix made; with `unexpanded` there are others, which a mistake
+    in the matrix keeps from being known.
+    """
 
     path: Path
     value: dict[str, object]
     lines: dict[Loc, int]
     findings: tuple[Finding, ...]
+    generated: tuple[str, ...] = ()
+    unexpanded: bool = False
 
     def get(self, loc: Loc) -> object:
         """The value at `loc`, None where there is none."""
@@ -70,9 +76,16 @@ class Document:
         return f"{shown(self.path)}:{self.line(loc)}"
 
     def error(self, findings: list[Finding]) -> ScenarioError:
-        """All findings as one error, in the order of the file."""
+        """All findings as one error, in the order of the file; one of several generated kernels is one only."""
         label = shown(self.path)
-        return ScenarioError(tuple(Problem(f"{label}:{line}", what) for line, what in sorted(set(findings))))
+        alike = {(line, self._unnamed(what)): Finding(line, what) for line, what in reversed(findings)}
+        return ScenarioError(tuple(Problem(f"{label}:{line}", what) for line, what in sorted(alike.values())))
+
+    def _unnamed(self, what: str) -> str:
+        """A sentence without the names of generated kernels: what is wrong in the recipe that they share."""
+        for name in self.generated:
+            what = what.replace(quoted(name), "''")
+        return what
 
 
 def read_document(path: Path) -> Document:

@@ -24,7 +24,7 @@ from orchestrator.scenario.kinds import (
     text_or_number,
     unrepeated,
 )
-from orchestrator.scenario.model import FaultMaps, Level, Outcome, Placement, TestGroup
+from orchestrator.scenario.model import ARCHES, FaultMaps, Level, Outcome, Placement, TestGroup
 from orchestrator.scenario.units import DURATION_PATTERN, SIZE_PATTERN, parse_duration, parse_size
 
 PAGE = 4096
@@ -41,13 +41,18 @@ _OPTION = r"^(?!CONFIG_$)[A-Za-z0-9_]+$"
 _MODEL = r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$"
 _PROPERTY = r"^[a-zA-Z][a-zA-Z0-9_.-]*$"
 _PACKAGE = r"^linux-source-[a-z0-9][a-z0-9.+-]*$"
+_IMAGE_PACKAGE = r"^linux-image-[a-z0-9][a-z0-9.+-]*$"
+_DIGEST = r"^[0-9a-fA-F]{64}$"
+_MESSAGE_ID = r"^<?[^\s<>@/]+@[^\s<>@/]+>?$"
+_COMPILER = r"^(gcc|clang(-[0-9]{1,2})?)$"
 _SUITE = r"^[a-z0-9][a-z0-9.-]*$"
 _TARGET = r"^[A-Za-z0-9_][A-Za-z0-9_+-]*([./][A-Za-z0-9_+-]+)*$"
 _PROGRAM = r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$"
 _CASES = r"^\S(.*\S)?$"
 _VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _VERSION = r"^[0-9][A-Za-z0-9.+~:-]*$"
-_BOOLEANS = ("yes", "true", "on", "no", "false", "off")
+_FLAGS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+_BOOLEANS = tuple(_FLAGS)
 _PLACEMENTS = tuple(placement.value for placement in Placement)
 _FAULT_MAPS = tuple(one.value for one in FaultMaps)
 _GROUPS = tuple(group.value for group in TestGroup)
@@ -126,8 +131,32 @@ Text = Annotated[
     WithJsonSchema({"type": "string", "minLength": 1}),
 ]
 Name = Annotated[str, kind(f"made of {NAME_WORDS}", matching(NAME)), text_like(NAME)]
+ValueName = Annotated[str, kind(f"made of {NAME_WORDS}", matching(NAME)), text_or_number(NAME, 0, number="number")]
 ScenarioName = Annotated[str, kind(f"made of {SCENARIO_NAME_WORDS}", matching(SCENARIO_NAME)), text_like(SCENARIO_NAME)]
 Package = Annotated[str, kind("a Debian package such as linux-source-6.12", matching(_PACKAGE)), text_like(_PACKAGE)]
+ImagePackage = Annotated[
+    str, kind("a Debian package such as linux-image-amd64", matching(_IMAGE_PACKAGE)), text_like(_IMAGE_PACKAGE)
+]
+Digest = Annotated[str, kind("a SHA-256: 64 hexadecimal digits", matching(_DIGEST)), text_like(_DIGEST)]
+MessageId = Annotated[
+    str,
+    kind("a message id such as 20240826204353.2228736-1-peterx@redhat.com", matching(_MESSAGE_ID)),
+    text_like(_MESSAGE_ID),
+]
+PatchVersion = Annotated[
+    int,
+    kind("a number from 1 to 999", integer, limit="a number from 1 to 999", within=lambda n: 1 <= n <= 999),
+    text_or_number(INTEGER_PATTERN, 1, 999),
+]
+Compiler = Annotated[
+    str, kind("gcc, clang, or a version of it such as clang-16", matching(_COMPILER)), text_like(_COMPILER)
+]
+Arch = Annotated[str, one_of(*ARCHES), choice(*ARCHES)]
+Flag = Annotated[
+    bool,
+    kind("yes or no", lambda text: _FLAGS[text.lower()]),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": ["yes", "no"]}]}),
+]
 Suite = Annotated[str, kind("a Debian suite such as trixie-backports", matching(_SUITE)), text_like(_SUITE)]
 Version = Annotated[
     str,
@@ -175,6 +204,16 @@ LevelName = Annotated[
 _T = TypeVar("_T")
 Many = Annotated[tuple[_T, ...], OneOrMany()]
 Distinct = Annotated[tuple[_T, ...], Field(min_length=1), AfterValidator(unrepeated), OneOrMany(unique=True)]
+
+
+def is_name(text: object) -> bool:
+    """Whether `text` can name a kernel, a device, a workload, an axis or a value of it."""
+    return isinstance(text, str) and re.fullmatch(NAME, text) is not None
+
+
+def is_message_id(text: str) -> bool:
+    """Whether `text` can be the id of a mail."""
+    return re.fullmatch(_MESSAGE_ID, text) is not None
 
 
 def is_scenario_name(text: str) -> bool:

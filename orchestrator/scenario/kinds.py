@@ -22,7 +22,7 @@ def kind(
     expected: str, convert: Callable[[str], _T], *, limit: str = "", within: Callable[[_T], bool] = lambda _: True
 ) -> PlainValidator:
     """A validator with two complaints: "must be `expected`, not ..." and, for a converted value that is not
-    `within`, "must be `limit`, not ...".  `convert` raises ValueError, with any message."""
+    `within`, "must be `limit`, not ...".  `convert` raises ValueError or LookupError, with any message."""
 
     def validate(value: object) -> _T:
         converted = _converted(value, convert, expected)
@@ -37,7 +37,7 @@ def _converted(value: object, convert: Callable[[str], _T], expected: str) -> _T
     try:
         if isinstance(value, str):
             return convert(value)
-    except ValueError:
+    except (ValueError, LookupError):
         pass
     raise ValueError(f"must be {expected}, not {quoted(value)}")
 
@@ -91,22 +91,44 @@ def choice(*names: str) -> WithJsonSchema:
 
 @dataclass(frozen=True)
 class OneOrMany:
-    """Marks a list for which a single value stands for the list of it alone; `unique` is for its JSON Schema."""
+    """Marks a list for which a single value stands for the list of it alone; `unique` is for its JSON Schema, and
+    `mappings` says that the values can be mappings."""
 
     unique: bool = False
+    mappings: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(_as_list, handler(source))
+        return core_schema.no_info_before_validator_function(self._as_list, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         many = handler(schema) | ({"uniqueItems": True} if self.unique else {})
         return {"anyOf": [many["items"], many]}
 
+    def _as_list(self, value: object) -> object:
+        if isinstance(value, dict) and not self.mappings:
+            raise ValueError("must be a list, not a mapping")
+        return value if isinstance(value, list) else [value]
 
-def _as_list(value: object) -> object:
-    if isinstance(value, dict):
-        raise ValueError("must be a list, not a mapping")
-    return value if isinstance(value, list) else [value]
+
+@dataclass(frozen=True)
+class OrText:
+    """Marks an entry that a text can stand for, in its JSON Schema; the entry itself has to take one."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "minLength": 1}, handler(schema)]}
+
+
+@dataclass(frozen=True)
+class OrEmpty:
+    """Marks an entry all of whose keys can be left out, and so the whole of it, too."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            lambda value: {} if value is None else value, handler(source)
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [handler(schema), {"type": "null"}]}
 
 
 def unrepeated(values: tuple[_T, ...]) -> tuple[_T, ...]:

@@ -10,6 +10,7 @@ from orchestrator.scenario.build import build
 from orchestrator.scenario.checks import check
 from orchestrator.scenario.document import read_document
 from orchestrator.scenario.library import Library
+from orchestrator.scenario.matrix import expanded
 from orchestrator.scenario.model import Scenario
 from orchestrator.scenario.parts import read_parts
 from orchestrator.scenario.recipes import resolve
@@ -20,7 +21,7 @@ def load(path: Path, *, data: Path | None = None) -> Scenario:
 
     Raises ScenarioError with every problem of the file, in the order of its lines.
     """
-    document = read_document(path)
+    document = expanded(read_document(path))
     parts = read_parts(document)
     recipes = resolve(parts, Library((data or kernels_dir()).absolute(), document.path.parent))
     found = [*document.findings, *parts.findings, *check(parts), *recipes.findings]

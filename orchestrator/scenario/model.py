@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NoReturn
 
+from orchestrator.scenario.sources import PatchSource, PrebuiltSource, Source
+
 
 class Placement(StrEnum):
     """Who chooses the virtual address of an mmap."""
@@ -81,19 +83,6 @@ class Can:
 
 
 @dataclass(frozen=True)
-class DebianSource:
-    """A `linux-source-X.Y` package of a Debian suite; `version` pins it, None takes the suite's newest."""
-
-    package: str
-    suite: str
-    version: str | None = None
-
-
-Source = DebianSource
-"""Where a kernel's source comes from.  Further kinds (git, tree, tarball, image) join this union."""
-
-
-@dataclass(frozen=True)
 class Expectation:
     """What one kernel is supposed to do with one placement; None is recorded and compared, but not judged.
 
@@ -112,26 +101,41 @@ class Expectation:
     xfail: str | None = None
 
 
+ARCHES = ("x86_64", "arm64")
+"""What kernels can be built for."""
+
+COMPILERS = ("gcc", "clang")
+"""What can build them; clang builds with all of LLVM's tools."""
+
+
 @dataclass(frozen=True)
 class Kernel:
-    """The recipe of a kernel: source, then patch series in order, then config fragments and single options.
+    """The recipe of a kernel: source, then patches in order, then config fragments and single options.
 
-    `patches` are directories with a `series` file or single files, absolute.  `config` are fragment files, absolute,
-    later ones win.  `options` are (name without CONFIG_, value) pairs that win over every fragment, with the value
-    `n` for "not set".  `expect` has one entry per placement that is judged.  `can` is for kernels whose patches change
-    what follows from version and configuration.  `xfail` has patterns of the names of the alignment workload's tests
-    that are known to fail, and why.  `where` is file:line of the recipe.
+    `config` are fragment files, absolute, later ones win.  `options` are (name without CONFIG_, value) pairs that win
+    over every fragment, with the value `n` for "not set".  `expect` has one entry per placement that is judged.  `can`
+    is for kernels whose patches change what follows from version and configuration.  `xfail` has patterns of the names
+    of the alignment workload's tests that are known to fail, and why.  `where` is file:line of the recipe.  `arch` is
+    one of `ARCHES`, `compiler` one of `COMPILERS` or clang-N; with `modules`, its modules are there in the guest.
     """
 
     name: str
     source: Source
-    patches: tuple[Path, ...] = ()
+    patches: tuple[PatchSource, ...] = ()
     config: tuple[Path, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
     expect: tuple[tuple[Placement, Expectation], ...] = ()
     where: str = ""
     can: Can = field(default_factory=Can)
     xfail: tuple[tuple[str, str], ...] = ()
+    arch: str = "x86_64"
+    compiler: str = "gcc"
+    modules: bool = False
+
+    @property
+    def prebuilt(self) -> bool:
+        """Whether it is booted as somebody else built it."""
+        return isinstance(self.source, PrebuiltSource)
 
 
 @dataclass(frozen=True)
@@ -254,12 +258,13 @@ Workload = AlignmentWorkload | SelftestsWorkload | CommandWorkload
 class Machine:
     """The virtual machine that every kernel boots on: CPUs, memory in bytes, IOMMU model, accelerator.
 
+    `iommu` is "auto" (the one of the kernel's architecture), "intel" or "smmuv3".
     `accelerator` is "auto" (whatever really boots), "kvm" or "tcg".
     """
 
     cpus: int = 1
     memory: int = 2 << 30
-    iommu: str = "intel"
+    iommu: str = "auto"
     accelerator: str = "auto"
 
 
@@ -267,7 +272,8 @@ class Machine:
 class Scenario:
     """One question: kernels × devices × workloads, and what is expected of each.
 
-    `base` names the kernel that the others are compared with; `kernels` has it first.
+    `base` names the kernel that the others are compared with; `kernels` has it first.  `overrides` are the options by
+    which these kernels took the place of those of the file, for a shell; empty where they are the file's own.
     """
 
     name: str
@@ -278,6 +284,7 @@ class Scenario:
     devices: tuple[Device, ...]
     workloads: tuple[Workload, ...]
     machine: Machine = field(default_factory=Machine)
+    overrides: str = ""
 
     def kernel(self, name: str) -> Kernel:
         """The kernel called `name`; KeyError where there is none."""

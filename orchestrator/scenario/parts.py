@@ -22,7 +22,8 @@ _E = TypeVar("_E", bound=Entry)
 class Parts:
     """The entries of a scenario that can be read, so that one mistake does not hide the next.
 
-    An entry with mistakes is here without the keys that have them.  `file` is None where anything is wrong.
+    An entry with mistakes is here without the keys that have them.  `file` is None where anything is wrong.  What is
+    wrong in a kernel that the matrix made is wrong in the matrix, and found there.
     """
 
     document: Document

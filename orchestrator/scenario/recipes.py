@@ -6,16 +6,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from orchestrator.scenario.document import Document
 from orchestrator.scenario.inherit import lineage
 from orchestrator.scenario.library import Library
 from orchestrator.scenario.nodes import Finding, Loc
 from orchestrator.scenario.parts import Parts
+from orchestrator.scenario.source_build import patch
+from orchestrator.scenario.source_entries import PatchEntry
+from orchestrator.scenario.sources import PatchSource
 from orchestrator.scenario.words import quoted
+
+_Name = TypeVar("_Name")
+_Value = TypeVar("_Value")
 
 Found = dict[int, Path]
 """The files that were found, by their index in the list that names them."""
+
+FoundPatches = dict[int, PatchSource]
+"""The patches that were found, by their index in the list that names them."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +33,21 @@ class Recipes:
     """Config fragments and patches by kernel, and what is wrong with them."""
 
     config: dict[str, Found]
-    patches: dict[str, Found]
+    patches: dict[str, FoundPatches]
     findings: tuple[Finding, ...]
 
 
 def resolve(parts: Parts, library: Library) -> Recipes:
     """Look up what every kernel names; what is not there, or applied twice, is in `findings`."""
-    search = _Search(parts.document, [])
-    config = {name: search.all(kernel.config, library.config, name, "config") for name, kernel in parts.kernels.items()}
-    patches = {
-        name: search.all(kernel.patches, library.patches, name, "patches") for name, kernel in parts.kernels.items()
+    search, beside = _Search(parts.document, []), parts.document.path.parent
+    kernels = parts.kernels.items()
+    config = {name: search.all(kernel.config, library.config, name, "config") for name, kernel in kernels}
+
+    def find(entry: PatchEntry) -> PatchSource | None:
+        return patch(entry, beside, library.patches) if _called(entry) else None  # of no kind, which is reported
+
+    patches: dict[str, FoundPatches] = {
+        name: search.all(kernel.patches, find, name, "patches") for name, kernel in kernels
     }
     again = [finding for name in parts.kernels for finding in _twice(name, parts, patches)]
     return Recipes(config, patches, (*search.findings, *again))
@@ -43,24 +58,32 @@ class _Search:
     document: Document
     findings: list[Finding]
 
-    def all(self, names: tuple[str, ...], find: Callable[[str], Path], kernel: str, key: str) -> Found:
-        found = {}
+    def all(
+        self, names: tuple[_Name, ...], find: Callable[[_Name], _Value | None], kernel: str, key: str
+    ) -> dict[int, _Value]:
+        found: dict[int, _Value] = {}
         for index, name in enumerate(names):
             try:
-                found[index] = find(name)
+                value = find(name)
+                if value is not None:
+                    found[index] = value
             except LookupError as error:
                 loc: Loc = ("kernels", kernel, key, index)
                 self.findings.append(Finding(self.document.line(loc), str(error)))
         return found
 
 
-def _twice(name: str, parts: Parts, patches: dict[str, Found]) -> list[Finding]:
+def _called(entry: PatchEntry) -> str:
+    return entry.file or entry.range or entry.revert or entry.message or ""
+
+
+def _twice(name: str, parts: Parts, patches: dict[str, FoundPatches]) -> list[Finding]:
     """The patches of a kernel that it, or a kernel it extends, applies already: they would not apply again."""
     before = {path: kernel for kernel in lineage(name, parts.kernels)[1:] for path in patches[kernel].values()}
     found = []
     for index, path in patches[name].items():
         if path in before:
-            given = quoted(parts.kernels[name].patches[index])
+            given = quoted(_called(parts.kernels[name].patches[index]))
             what = (
                 f"kernel {quoted(before[path])} applies {given} already, and {quoted(name)} has its patches; remove it"
             )

@@ -7,18 +7,21 @@ description, which is what editors show and `orch schema` prints.
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from orchestrator.scenario.entry import Entry, spelt
 from orchestrator.scenario.fields import (
+    Arch,
     CasePattern,
+    Compiler,
     Count,
     Cpus,
     Distinct,
     FaultMapsName,
+    Flag,
     LevelName,
     Many,
     Memory,
@@ -26,19 +29,20 @@ from orchestrator.scenario.fields import (
     Name,
     OptionName,
     OptionValue,
-    Package,
     PlacementName,
     PowerOfTwo,
     PropertyName,
     PropertyValue,
     ScenarioName,
-    Suite,
     Text,
-    Version,
+    ValueName,
 )
-from orchestrator.scenario.kinds import choice, one_of
+from orchestrator.scenario.kinds import OneOrMany, OrEmpty, OrText, choice, one_of
 from orchestrator.scenario.model import SIZED_BAR
+from orchestrator.scenario.source_entries import PatchEntry, SourceEntry
 from orchestrator.scenario.workloads import WorkloadEntry
+
+IOMMUS = ("auto", "intel", "smmuv3")
 
 ACCELERATORS = ("auto", "kvm", "tcg")
 
@@ -51,8 +55,10 @@ class MachineEntry(Entry):
 
     cpus: Cpus = Field(1, description="Number of CPUs; 1 where left out.")
     memory: Memory = Field(2 << 30, description="Memory, such as 2G, which is the default.")
-    iommu: Annotated[str, one_of("intel"), choice("intel")] = Field(
-        "intel", description="Model of the IOMMU behind which VFIO has the devices; intel is the only one so far."
+    iommu: Annotated[str, one_of(*IOMMUS), choice(*IOMMUS)] = Field(
+        "auto",
+        description="Model of the IOMMU behind which VFIO has the devices: intel (x86_64), smmuv3 (arm64), or auto, "
+        "which is the default: the one of the kernel's architecture.",
     )
     accelerator: Annotated[str, one_of(*ACCELERATORS), choice(*ACCELERATORS)] = Field(
         "auto",
@@ -81,14 +87,6 @@ class DeviceEntry(Entry):
     properties: dict[PropertyName, PropertyValue] = Field(
         {}, description="Properties of the QEMU device, by name, as `qemu-system-x86_64 -device MODEL,help` lists them."
     )
-
-
-class SourceEntry(Entry):
-    """Where the source of a kernel comes from."""
-
-    debian: Package = Field(description="Name of a Debian source package, such as linux-source-6.12.")
-    suite: Suite = Field(description="The Debian suite that has it, such as trixie-backports.")
-    version: Version | None = Field(None, description="The package's exact version; the suite's newest where left out.")
 
 
 class ExpectEntry(Entry):
@@ -143,27 +141,34 @@ def _bare(options: dict[str, str]) -> dict[str, str]:
     return bare
 
 
-class KernelEntry(Entry):
-    """The recipe of a kernel: source, then patches in order, then config fragments and single options."""
+class RecipeEntry(Entry):
+    """A recipe, or a part of one: source, then patches in order, then config fragments and single options."""
 
-    extends: Text | None = Field(
-        None, description="Another kernel of this file, of which this one is a variant: it has all of that recipe."
-    )
-    source: SourceEntry | None = Field(None, description="Where its source comes from; that of `extends` by default.")
+    source: SourceEntry | None = Field(None, description="Where it comes from; that of `extends` by default.")
     config: Many[Text] = Field(
         (),
         description="Config fragments, added to those of `extends`; later ones win. A name is a fragment of orch's own "
         "kernels/configs; what has a '/' or ends in .config is a path from the scenario's directory.",
     )
-    patches: Many[Text] = Field(
+    patches: Annotated[tuple[Annotated[PatchEntry, OrText()], ...], OneOrMany(mappings=True)] = Field(
         (),
         description="Patches in order, added to those of `extends`. A name is a series of orch's own kernels/patches; "
-        "what has a '/' or ends in .patch or .mbox is a path from the scenario's directory.",
+        "what has a '/' or ends in .patch or .mbox is a path from the scenario's directory; and see range, revert and "
+        "message.",
     )
     options: Annotated[dict[OptionName, OptionValue], AfterValidator(_bare)] = Field(
         {},
         description="Single kernel options, which win over every fragment and over those of `extends`: the name, with "
         "or without CONFIG_, and y, n (not set), m, a number or a text.",
+    )
+    arch: Arch | None = Field(
+        None, description="What it is built for and runs on: x86_64, which is the default, or arm64, which is emulated."
+    )
+    compiler: Compiler | None = Field(
+        None, description="What builds it: gcc, which is the default, or clang (with all of LLVM's tools) or clang-16."
+    )
+    modules: Flag | None = Field(
+        None, description="Whether to build its modules, and to have them in the guest; no where left out."
     )
     can: CanEntry | None = Field(
         None,
@@ -182,8 +187,61 @@ class KernelEntry(Entry):
     )
 
 
+class KernelEntry(RecipeEntry):
+    """The recipe of a kernel: source, then patches in order, then config fragments and single options."""
+
+    extends: Text | None = Field(
+        None, description="Another kernel of this file, of which this one is a variant: it has all of that recipe."
+    )
+
+
+Combination = Annotated[dict[Name, Distinct[ValueName]], Field(min_length=1)]
+"""Values by axis: the combinations that have one of them on each axis that is named."""
+
+
+class IncludeEntry(RecipeEntry):
+    """What is added to single combinations of a matrix."""
+
+    combination: Combination = Field(
+        description="Which ones: a value, or several, by axis. Where it names every axis, a combination that 'exclude' "
+        "left out is there again."
+    )
+    name: Name | None = Field(None, description="Name of the kernel, where it is for one combination only.")
+
+
+Axis = Annotated[dict[Name, Annotated[RecipeEntry, OrEmpty()]], Field(min_length=1)]
+"""The values of an axis, by name."""
+
+
+class MatrixEntry(Entry):
+    """Kernels made as a product: each combination of a value of every axis is one."""
+
+    axes: Annotated[dict[Name, Axis], Field(min_length=1)] = Field(
+        description="Axes, such as version, patch and config, each with its values by name. A value is a part of a "
+        "recipe, with the keys of a kernel; in a combination each part adds to those of the axes before, as with "
+        "'extends'. The kernel's name has those of its values, but for values with an empty recipe."
+    )
+    exclude: Annotated[tuple[Combination, ...], OneOrMany(mappings=True)] = Field(
+        (), description="Combinations that are left out: a value, or several, by axis; axes not named are all of them."
+    )
+    include: Annotated[tuple[IncludeEntry, ...], OneOrMany(mappings=True)] = Field(
+        (), description="What single combinations have beside their values' recipes, such as what is expected of them."
+    )
+
+
+def _kernels_or_matrix(schema: dict[str, Any]) -> None:
+    """Tell editors that a matrix can stand for kernels: to the loader its kernels are among the others."""
+    schema["required"].remove("kernels")
+    least = schema["properties"]["kernels"].pop("minProperties")
+    kernels = {"kernels": {"type": "object", "minProperties": least}}
+    matrix = {"matrix": {"type": "object"}}
+    schema["anyOf"] = [{"required": [*one], "properties": one} for one in (kernels, matrix)]
+
+
 class ScenarioFile(Entry):
     """A question about kernels: which kernels, devices and workloads answer it, and what is expected of each."""
+
+    model_config = ConfigDict(json_schema_extra=_kernels_or_matrix)
 
     name: ScenarioName | None = Field(
         None, description="Name of the scenario and of its results; the file's name without .yaml where left out."
@@ -195,4 +253,7 @@ class ScenarioFile(Entry):
     machine: MachineEntry | None = Field(None, description="The virtual machine that every kernel boots on.")
     devices: dict[Name, DeviceEntry] = Field({}, description="The PCI functions to test with, by name.")
     kernels: dict[Name, KernelEntry] = Field(min_length=1, description="The kernels to build and to compare, by name.")
+    matrix: MatrixEntry | None = Field(
+        None, description="More kernels, made as a product of axes such as versions and patches."
+    )
     workloads: dict[Name, WorkloadEntry] = Field(min_length=1, description="What runs on every kernel, by name.")

@@ -15,11 +15,14 @@ from orchestrator.scenario.schema import (
     CanEntry,
     DeviceEntry,
     ExpectEntry,
+    IncludeEntry,
     KernelEntry,
     MachineEntry,
+    MatrixEntry,
+    RecipeEntry,
     ScenarioFile,
-    SourceEntry,
 )
+from orchestrator.scenario.source_entries import PatchEntry, SourceEntry
 from orchestrator.scenario.words import hint, quoted
 from orchestrator.scenario.workloads import WorkloadEntry
 
@@ -31,15 +34,24 @@ class Thing(NamedTuple):
     entry: type[Entry]
 
 
+_RECIPES: tuple[tuple[Loc, str, type[Entry]], ...] = (
+    (("kernels", "*"), "kernel {1}", KernelEntry),
+    (("matrix", "axes", "*", "*"), "value {3} of axis {2}", RecipeEntry),
+    (("matrix", "include", "*"), "an include of the matrix", IncludeEntry),
+)
+"""The mappings that are recipes or parts of one."""
+
 _THINGS: tuple[tuple[Loc, str, type[Entry]], ...] = (
     ((), "the scenario", ScenarioFile),
     (("machine",), "the machine", MachineEntry),
     (("devices", "*"), "device {1}", DeviceEntry),
     (("workloads", "*"), "workload {1}", WorkloadEntry),
-    (("kernels", "*"), "kernel {1}", KernelEntry),
-    (("kernels", "*", "source"), "the source of kernel {1}", SourceEntry),
-    (("kernels", "*", "can"), "'can' of kernel {1}", CanEntry),
-    (("kernels", "*", "expect", "*"), "expectation {3} of kernel {1}", ExpectEntry),
+    (("matrix",), "the matrix", MatrixEntry),
+    *_RECIPES,
+    *(((*loc, "source"), f"the source of {name}", SourceEntry) for loc, name, _ in _RECIPES),
+    *(((*loc, "patches", "*"), f"a patch of {name}", PatchEntry) for loc, name, _ in _RECIPES),
+    *(((*loc, "can"), f"'can' of {name}", CanEntry) for loc, name, _ in _RECIPES),
+    *(((*loc, "expect", "*"), f"expectation {{{len(loc) + 1}}} of {name}", ExpectEntry) for loc, name, _ in _RECIPES),
 )
 
 
@@ -58,10 +70,19 @@ def findings(error: ValidationError, document: Document) -> list[Finding]:
         loc = details["loc"]
         if details["type"] == "too_short" and details["input"]:
             continue  # pydantic does not count items that are wrong, of which there are errors of their own
+        if _of_the_matrix(loc, document):
+            continue
         if loc[-1:] == ("[key]",):
             loc = loc[:-1]
         found.append(Finding(document.line(loc), _sentence(details, document)))
     return found
+
+
+def _of_the_matrix(loc: Loc, document: Document) -> bool:
+    """Whether a mistake is one of the matrix, which has an error of its own: in a kernel that it made, or the lack of
+    kernels where it could make none."""
+    kernel = loc[1] if loc[:1] == ("kernels",) and len(loc) > 1 else None
+    return kernel in document.generated or (loc == ("kernels",) and document.unexpanded and not document.get(loc))
 
 
 def _sentence(details: ErrorDetails, document: Document) -> str:
@@ -107,7 +128,10 @@ def _subject(loc: Loc) -> str:
 
 def _named(loc: Loc) -> str:
     """The subject of an error about the name that something was given."""
+    if loc[:1] == ("matrix",) and loc[1] != "include":
+        return "the value's name" if len(loc) == 5 and loc[1] == "axes" else "the axis's name"
     named = {
+        "combination": "the axis's name",
         "options": "an option's name",
         "expect": "the placement",
         "environment": "a variable's name",

@@ -9,12 +9,16 @@ from pathlib import Path
 
 from orchestrator.errors import CommandError, InfrastructureError
 from orchestrator.host.base import Host, check
+from orchestrator.kernel.toolchain import cross_prefix
 from orchestrator.scenario.model import AlignmentWorkload
 
 GUEST = Path(__file__).resolve().parent / "guest"
 """The C sources; they are shipped with the package."""
 
 COMPILER = "gcc"
+_PACKAGES = {"aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu and libc6-dev-arm64-cross"}
+"""What to install for the compilers of other architectures."""
+
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static")
 """Static, since the guest's root file system may have another C library, or none."""
 
@@ -30,24 +34,28 @@ def sources() -> tuple[Path, ...]:
     return tuple(sorted(path for path in GUEST.iterdir() if path.suffix in (".c", ".h")))
 
 
-def compile_program(host: Host, cache: Path) -> Path:
-    """Return the program, compiled on `host` if its cache has none of these sources, compiler and flags.
+def compile_program(host: Host, cache: Path, arch: str = "x86_64") -> Path:
+    """Return the program for `arch`, compiled on `host` if its cache has none of these sources, compiler and flags.
 
     `cache` is a directory on the host.  The result appears there in one step (``workloads/<key>/alignment``, beside
     the sources), so that any number of jobs may ask at the same time.  Raises InfrastructureError with the first
     error line where it does not compile, CommandError where the host has no compiler, and Interrupted.
     """
-    home = cache / "workloads" / _key(_compiler_version(host))
+    compiler = f"{cross_prefix(arch)}{COMPILER}"
+    home = cache / "workloads" / _key(_compiler_version(host, compiler))
     program = home / "alignment"
     if not _exists(host, program):
-        _make(host, home)
+        _make(host, home, compiler)
     return program
 
 
-def command(workload: AlignmentWorkload, address: str, binary: str, out_dir: str) -> tuple[str, ...]:
+def command(
+    workload: AlignmentWorkload, address: str, binary: str, out_dir: str, *, dump: bool = True
+) -> tuple[str, ...]:
     """The command line in the guest: `address` is the device's PCI address there, `binary` and `out_dir` are paths.
 
-    It writes KTAP_FILE and MEASUREMENTS_FILE to `out_dir`.  Never raises.
+    `dump` says that the kernel can show its page tables: then it must.  The command writes KTAP_FILE and
+    MEASUREMENTS_FILE to `out_dir`.  Never raises.
     """
     argv = [binary, "--device", address]
     for bar in workload.bars:
@@ -62,17 +70,20 @@ def command(workload: AlignmentWorkload, address: str, binary: str, out_dir: str
     argv += ["--repeats", str(workload.repeats), "--ranges", str(workload.ranges), "--seed", str(workload.seed or 0)]
     if workload.hole is not None:
         argv += ["--hole", str(workload.hole)]
+    if not dump:
+        argv.append("--no-dump")
     argv += ["--measurements", f"{out_dir}/{MEASUREMENTS_FILE}"]
     argv += ["--ktap", f"{out_dir}/{KTAP_FILE}"]
     return tuple(argv)
 
 
-def _compiler_version(host: Host) -> str:
+def _compiler_version(host: Host, compiler: str) -> str:
     try:
-        return check(host.run((COMPILER, "--version")), f"{host.name}: asking {COMPILER} for its version").output
+        return check(host.run((compiler, "--version")), f"{host.name}: asking {compiler} for its version").output
     except CommandError as error:
+        packages = _PACKAGES.get(compiler, "gcc and libc6-dev")
         raise CommandError(
-            f"{host.name}: cannot run {COMPILER}, which compiles the guest program; install gcc and libc6-dev"
+            f"{host.name}: cannot run {compiler}, which compiles the guest program; install {packages}"
         ) from error
 
 
@@ -90,7 +101,7 @@ def _exists(host: Host, path: Path) -> bool:
     return host.run(("test", "-e", str(path))).ok
 
 
-def _make(host: Host, home: Path) -> None:
+def _make(host: Host, home: Path, compiler: str) -> None:
     """Compile into a directory beside `home`, then rename it; whoever comes second throws his own away."""
     check(host.run(("mkdir", "-p", str(home.parent))), f"{host.name}: making {home.parent}")
     made = check(
@@ -99,7 +110,7 @@ def _make(host: Host, home: Path) -> None:
     )
     work = Path(made.output.strip())
     try:
-        _compile(host, work)
+        _compile(host, work, compiler)
         renamed = host.run(("mv", "-T", str(work), str(home)))
         if not _exists(host, home):
             check(renamed, f"{host.name}: renaming {work} to {home}")
@@ -107,14 +118,14 @@ def _make(host: Host, home: Path) -> None:
         host.run(("rm", "-rf", str(work)))
 
 
-def _compile(host: Host, work: Path) -> None:
+def _compile(host: Host, work: Path, compiler: str) -> None:
     host.put(GUEST, work / "source")
     files = tuple(str(work / "source" / path.name) for path in sources() if path.suffix == ".c")
-    argv = (COMPILER, *FLAGS, "-o", str(work / "alignment"), *files)
+    argv = (compiler, *FLAGS, "-o", str(work / "alignment"), *files)
     compiled = host.run(argv, timeout=_SECONDS_TO_COMPILE)
     if not compiled.ok:
         raise InfrastructureError(
-            f"{host.name}: {COMPILER} cannot compile the guest program: {_first_error(compiled.output)}"
+            f"{host.name}: {compiler} cannot compile the guest program: {_first_error(compiled.output)}"
         )
 
 

@@ -68,6 +68,26 @@ def test_check_reports_every_problem_of_every_file(tmp_path: Path, capsys: pytes
     assert any("b.yaml:" in line and "'4X'" in line for line in lines)
 
 
+def test_the_plan_of_a_fresh_machine_has_every_job_with_its_time_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["plan", str(PUD), "--cache", str(tmp_path), "--jobs", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:3] == ["0:00", "~5:00", "build/base"]
+    assert lines[-2].startswith("about 5 min 40 s on 2 cores, ")
+    assert max(map(len, lines)) <= 80
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_plan_for_programs_is_in_the_order_of_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["plan", str(PUD), "--cache", str(tmp_path), "--jobs", "1", "--json"]) == 0
+    jobs = json.loads(capsys.readouterr().out)
+    starts = {job["job"]: job["start"] for job in jobs}
+    assert len(starts) == 10
+    assert list(starts.values()) == sorted(starts.values())
+    assert starts["boot/base/alignment"] == starts["build/no-huge"] == 300.0
+
+
 def test_a_missing_scenario_is_one_sentence_and_status_two(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["check", "/nowhere/x.yaml"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

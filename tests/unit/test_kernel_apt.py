@@ -192,6 +192,18 @@ def test_an_unknown_package_names_the_place_the_suite_and_the_package(tmp_path: 
     assert verbs(host).count("update") == 2
 
 
+def test_a_suite_that_the_mirror_does_not_have_is_the_users_mistake_and_no_network_is_not(tmp_path: Path) -> None:
+    output = "Err:2 https://mirror.example Release\n  404  Not Found\nE: The repository does not have a Release file.\n"
+    its, _ = an_apt(tmp_path, (asks("apt-get", "update"), Answer(output, 100)), suite="tixie")
+    with pytest.raises(
+        UsageError, match=r"^s.yaml:4: there is no Debian suite 'tixie' at https://mirror.example/debian$"
+    ):
+        choose(its, "linux-source-7.3", None, "s.yaml:4")
+    its, _ = an_apt(tmp_path, (asks("apt-get", "update"), Answer("E: Temporary failure resolving\n", 100)))
+    with pytest.raises(CommandError, match="fetching the package list"):
+        choose(its, "linux-source-7.3", None, "s.yaml:4")
+
+
 def test_an_unknown_version_lists_those_on_offer(tmp_path: Path) -> None:
     its, _ = an_apt(tmp_path, *suite_with(SHOW))
     with pytest.raises(UsageError) as caught:

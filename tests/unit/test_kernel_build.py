@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import CommandError, ConfigError, KernelBuildError, PatchError
+from orchestrator.errors import ConfigError, InfrastructureError, KernelBuildError, PatchError
 from orchestrator.events import Event, Kind
 from orchestrator.host.local import LocalHost
 from orchestrator.host.record import Recorder
-from orchestrator.kernel.build import Builder, clone
+from orchestrator.kernel.build import Builder
 from orchestrator.kernel.cache import KernelCache
+from orchestrator.kernel.clone import clone
 from orchestrator.kernel.model import KernelBuild, Recipe, SourceTree, Toolchain
 from orchestrator.kernel.patches import read_patch
 
@@ -105,6 +106,29 @@ ADD_OPTION = (
 )
 
 
+def test_modules_are_built_only_when_asked_for_and_are_ready_for_a_guest(bench: Bench) -> None:
+    plain = bench.recipe("base")
+    assert bench.builder.build(plain).modules is None
+    build = bench.builder.build(replace(plain, modules=True))
+    assert build.modules == build.directory
+    installed = build.directory / "lib/modules/7.3.4"
+    assert (installed / "modules.dep").read_text() == "kernel/toy.ko:\n"
+    assert (installed / "kernel/toy.ko").exists()
+    assert not (installed / "build").is_symlink()
+    assert "modules_install" in (build.directory / "commands.sh").read_text()
+    assert bench.builder.build(replace(plain, modules=True)).cached
+    assert bench.builder.build(plain).modules is None
+
+
+def test_a_configuration_without_modules_where_they_are_asked_for_is_refused(bench: Bench) -> None:
+    recipe = replace(bench.recipe("base", request="CONFIG_SPECIAL=y\n"), modules=True)
+    with pytest.raises(
+        ConfigError, match=r"s\.yaml:5: kernel 'base' is to have modules, and its configuration makes none"
+    ):
+        bench.builder.build(recipe)
+    assert bench.leftovers() == []
+
+
 def test_the_first_build_is_made_from_nothing(bench: Bench) -> None:
     build = bench.build("base")
     assert (build.objects, build.cached, build.version) == (2, False, "7.3.4")
@@ -187,7 +211,7 @@ def test_a_broken_variant_does_not_harm_the_tree_that_it_came_from(based: Bench)
 
 
 def test_a_full_disk_is_not_the_kernels_fault(bench: Bench) -> None:
-    with pytest.raises(CommandError, match="No space left on device"):
+    with pytest.raises(InfrastructureError, match=r"building kernel 'full': no space was left on the disk of /"):
         bench.build("full", FILL)
     assert bench.leftovers() == []
 

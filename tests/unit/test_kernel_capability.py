@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.kernel.capability import capability, capability_of, override
+from orchestrator.kernel.capability import boot_arguments, capability, capability_of, override, shows_page_tables
 from orchestrator.kernel.model import KernelBuild
 from orchestrator.scenario.model import Can, Capability, FaultMaps, Level
 
@@ -33,6 +33,45 @@ OLD = Capability((), FaultMaps.MAPPING)
 )
 def test_a_version_and_a_configuration_say_what_a_kernel_can_do(version: str, config: str, can: Capability) -> None:
     assert capability(config, version) == can
+
+
+@pytest.mark.parametrize(
+    ("config", "shown"),
+    [
+        ("CONFIG_X86_64=y\nCONFIG_PTDUMP_DEBUGFS=y\n", True),
+        ("CONFIG_X86_64=y\n# CONFIG_PTDUMP_DEBUGFS is not set\n", False),
+        ("CONFIG_ARM64=y\nCONFIG_PTDUMP_DEBUGFS=y\n", False),
+        ("CONFIG_ARM64=y\nCONFIG_PTDUMP_DEBUGFS=y\nCONFIG_ARM64_PTDUMP_CURRENT_USER=y\n", True),
+        ("CONFIG_ARM64=y\n", False),
+    ],
+)
+def test_page_tables_are_shown_on_arm64_with_our_patch_only(config: str, shown: bool) -> None:
+    assert shows_page_tables(config) is shown
+
+
+@pytest.mark.parametrize(
+    ("config", "shows"),
+    [
+        ("CONFIG_PTDUMP_DEBUGFS=y\n", True),
+        ("# CONFIG_PTDUMP_DEBUGFS is not set\n", False),
+        ("CONFIG_PTDUMP=y\n", False),
+    ],
+)
+def test_a_configuration_says_whether_the_page_tables_can_be_read(config: str, shows: bool) -> None:
+    assert shows_page_tables(config) is shows
+
+
+@pytest.mark.parametrize(
+    ("config", "arguments"),
+    [
+        ("CONFIG_INTEL_IOMMU=y\n# CONFIG_INTEL_IOMMU_DEFAULT_ON is not set\n", ("intel_iommu=on",)),
+        ("CONFIG_INTEL_IOMMU=y\nCONFIG_INTEL_IOMMU_DEFAULT_ON=y\n", ()),
+        ("CONFIG_INTEL_IOMMU=y\nCONFIG_INTEL_IOMMU_DEFAULT_ON_INTGPU_OFF=y\n", ()),
+        ("CONFIG_ARM_SMMU_V3=y\n", ()),
+    ],
+)
+def test_a_kernel_that_would_leave_the_iommu_off_is_told_to_use_it(config: str, arguments: tuple[str, ...]) -> None:
+    assert boot_arguments(config) == arguments
 
 
 @pytest.mark.parametrize(

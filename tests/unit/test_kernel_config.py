@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import CommandError, ConfigError
 from orchestrator.kernel.config import parse, required, resolve, to_text, verify, virtme_request, wishes
+from orchestrator.kernel.model import Toolchain
 from tests.fakes import Answer, Call, FakeHost
 
 KCONFIG = """\
@@ -145,14 +146,23 @@ def test_kconfig_is_asked_from_nothing_and_its_answer_is_the_configuration(tree:
         return Answer()
 
     host = FakeHost([(("make", "-C", str(tree), "O=build", "ARCH=x86_64"), allnoconfig)])
-    assert resolve(host, tree, "CONFIG_A=y\n", "x86_64") == "CONFIG_A=y\nCONFIG_B=y\n"
+    assert resolve(host, tree, "CONFIG_A=y\n", Toolchain("gcc 12", "ld 2")) == "CONFIG_A=y\nCONFIG_B=y\n"
     assert host.calls[0].argv[-1] == "allnoconfig"
 
 
 def test_a_failing_kconfig_is_the_machines_fault(tree: Path) -> None:
     host = FakeHost([(("make",), Answer("flex: not found\n", 2))])
     with pytest.raises(CommandError, match=r"make allnoconfig failed(.|\n)*flex: not found"):
-        resolve(host, tree, "", "x86_64")
+        resolve(host, tree, "", Toolchain("gcc 12", "ld 2"))
+
+
+def test_kconfig_sees_the_compiler_that_will_build(tree: Path) -> None:
+    def allnoconfig(_: Call) -> Answer:
+        (tree / "build/.config").write_text("")
+        return Answer()
+
+    host = FakeHost([(("make", "-C", str(tree), "O=build", "ARCH=arm64", "LLVM=-19"), allnoconfig)])
+    assert resolve(host, tree, "", Toolchain("clang-19 (19.1)", "LLD", "arm64")) == ""
 
 
 def test_a_scenarios_text_value_is_quoted_as_kconfig_does() -> None:

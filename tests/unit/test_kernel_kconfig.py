@@ -170,6 +170,16 @@ def test_an_unknown_option_is_none(tree: Path) -> None:
     assert find_symbol(tree, "ARM64") is None
 
 
+def test_another_architecture_has_its_own_options_and_selectors(tree: Path) -> None:
+    found = find_symbol(tree, "PTDUMP", "arm64")
+    assert found is not None
+    assert "ARM64" in found.selected_by
+    assert find_symbol(tree, "X86", "arm64") is None
+    names = set(symbol_names(tree, "arm64"))
+    assert {"ARM64", "VFIO"} <= names
+    assert not names & {"X86", "MMU"}
+
+
 def test_names_are_those_of_x86_and_of_no_generated_or_documented_file(tree: Path) -> None:
     names = set(symbol_names(tree))
     assert {"X86", "MMU", "VFIO", "DAMON"} <= names

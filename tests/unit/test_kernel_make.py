@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.kernel.make import ObjectCounter, first_error, make_argv, make_environment
+from orchestrator.kernel.make import ObjectCounter, compiler_variables, first_error, make_argv, make_environment
+from orchestrator.kernel.model import Toolchain
 
 COMPILER = """\
   CC      mm/vma.o
@@ -56,6 +57,14 @@ make: *** [Makefile:248: __sub-make] Error 2
         (
             "In file included from ../mm/mmap.c:1:\n../include/a.h:1:10: fatal error: b.h: No such file or directory\n",
             None,
+        ),
+        (
+            LINKER.replace("\nld:", "\naarch64-linux-gnu-ld:"),
+            "aarch64-linux-gnu-ld: drivers/vfio/pci/vfio_pci_core.o: in function `vfio_pci_core_mmap':",
+        ),
+        (
+            "ld: warning: vmlinux has a LOAD segment\nld.lld: error: undefined symbol: pud_mkhuge\n",
+            "ld.lld: error: undefined symbol: pud_mkhuge",
         ),
         (LINKER, "ld: drivers/vfio/pci/vfio_pci_core.o: in function `vfio_pci_core_mmap':"),
         ("mm/a.o:(.data+0x0): multiple definition of `x'; mm/b.o:(.data+0x0): first defined here\n", None),
@@ -127,5 +136,25 @@ def test_a_build_depends_on_no_clock_user_or_host() -> None:
 
 
 def test_make_builds_beside_the_source_with_so_many_jobs() -> None:
-    argv = make_argv(Path("/w/tree"), "x86_64", 3, "vmlinux")
+    argv = make_argv(Path("/w/tree"), Toolchain("gcc (Debian) 12", "ld 2"), 3, "vmlinux")
     assert argv == ("make", "-C", "/w/tree", "O=build", "ARCH=x86_64", "-j3", "vmlinux")
+
+
+@pytest.mark.parametrize(
+    ("compiler", "arch", "variables"),
+    [
+        ("gcc (Debian 12.2.0-14) 12.2.0", "x86_64", ()),
+        ("aarch64-linux-gnu-gcc (Debian 12.2.0-14) 12.2.0", "arm64", ("CROSS_COMPILE=aarch64-linux-gnu-",)),
+        ("gcc (Debian 12.2.0-14) 12.2.0", "arm64", ()),  # on an arm64 machine
+        ("clang (Debian clang version 19.1.7)", "x86_64", ("LLVM=1",)),
+        ("clang-19 (Debian clang version 19.1.7)", "x86_64", ("LLVM=-19",)),
+        ("clang-19 (Debian clang version 19.1.7)", "arm64", ("LLVM=-19",)),
+        ("cc 2", "x86_64", ()),
+    ],
+)
+def test_make_is_told_of_every_compiler_but_the_machines_own_gcc(
+    compiler: str, arch: str, variables: tuple[str, ...]
+) -> None:
+    toolchain = Toolchain(compiler, "ld", arch)
+    assert compiler_variables(toolchain) == variables
+    assert make_argv(Path("/w"), toolchain, 1, "x")[4:-2] == (f"ARCH={arch}", *variables)

@@ -10,9 +10,23 @@ import pytest
 
 from orchestrator.errors import PatchError
 from orchestrator.host.local import LocalHost
-from orchestrator.kernel.build import clone
-from orchestrator.kernel.patches import apply, check_series, hunk_number, read_patch, read_series
+from orchestrator.kernel.clone import clone
+from orchestrator.kernel.model import SourceTree
+from orchestrator.kernel.patch_store import LARGEST
+from orchestrator.kernel.patch_text import hunk_number
+from orchestrator.kernel.patches import apply, check_series, fit_series, read_patch, read_patches, read_series
 from tests.fakes import FakeHost
+
+DIGESTS = {
+    "mapping-order": "4c79f80689087c3c",
+    "mm-align": "4c79ba0e81524f02",
+    "mremap-pud": "24427a26b17a79dc",
+    "no-huge": "93d5222719b446c0",
+    "pud-split": "83c07ebe800f8a35",
+    "vfio-size": "901184910f8f0018",
+    "vfio-thp": "f38c50795716e5cb",
+}
+"""Of the patches as released; a patch that is changed on purpose gets a new one."""
 
 LINES = [f"line {number}" for number in range(1, 41)]
 
@@ -131,6 +145,122 @@ def test_a_directory_without_a_series_says_what_to_do(tmp_path: Path) -> None:
         read_series(tmp_path)
 
 
+@pytest.mark.parametrize("name", ['"b/\\056\\056/x"', '"b/.\\56/x"', "b/mm/../../x", "b//etc/../../x", "../b/x"])
+@pytest.mark.parametrize("how", ["+++ {}\n@@ -0,0 +1 @@\n+x\n", "rename from Makefile\nrename to {}\n"])
+def test_names_in_quotes_and_of_renames_are_read_as_git_reads_them(tmp_path: Path, name: str, how: str) -> None:
+    text = "diff --git a/x b/x\n" + ("new file mode 100644\n--- /dev/null\n" if "+++" in how else "") + how.format(name)
+    with pytest.raises(PatchError, match="outside of the source tree"):
+        read_patch(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("verb", ["copy from", "copy to", "rename old", "rename new"])
+def test_no_verb_that_git_knows_leads_out_of_the_tree(tmp_path: Path, verb: str) -> None:
+    text = f"diff --git a/x b/x\nsimilarity index 100%\n{verb} /etc/passwd\n"
+    with pytest.raises(PatchError, match="'/etc/passwd', which is outside of the source tree"):
+        read_patch(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (".git/hooks/post-checkout", "which is git's own"),
+        ("mm/.GIT/config", "which is git's own"),
+        ("mm//x", "which is no name of a file"),
+        ("./x", "which is no name of a file"),
+        ("mm/\x1b[31m", "which is no name of a file"),
+    ],
+)
+def test_names_that_no_kernel_source_has_are_refused(tmp_path: Path, name: str, told: str) -> None:
+    with pytest.raises(PatchError, match=told):
+        read_patch(write(tmp_path, diff(hunk(5, "line 5", "five"), file=name)))
+
+
+def test_the_path_prefix_cannot_be_made_to_vanish(tree: Path, tmp_path: Path) -> None:
+    """Without -p1, git guesses the prefix from the first file, and a/mm/mmap.c would be a new file of that name."""
+    first = "--- Makefile\n+++ Makefile\n@@ -1 +1 @@\n-VERSION = 7\n+VERSION = 8\n"
+    with pytest.raises(PatchError, match="has no a/ or b/ before it"):
+        read_patch(write(tmp_path, first + diff(hunk(5, "line 5", "five"))))
+
+
+def test_nothing_that_is_applied_is_left_out_of_the_digest(tmp_path: Path) -> None:
+    first = "--- linux/Makefile\n+++ linux/Makefile\n@@ -1 +1 @@\n-VERSION = 7\n+VERSION = 8\n"
+    assert read_patch(write(tmp_path, first)).files == ("Makefile",)
+    with pytest.raises(PatchError, match="its first file is not named as git does it"):
+        read_patch(write(tmp_path, first + diff(hunk(5, "line 5", "five"))))
+
+
+def test_lines_that_only_look_like_headers_are_no_headers(tree: Path, tmp_path: Path) -> None:
+    (tree / "mm/mmap.c").write_text("line 1\n-- ../x\nline 3\n")
+    message = "rename to ../x\nBinary files a/x and b/x differ\nindex 1..2 120000\n"
+    text = message + diff("@@ -1,3 +1,3 @@\n line 1\n--- ../x\n+++ ../y\n line 3\n")
+    patch = read_patch(write(tmp_path, text))
+    assert patch.files == ("mm/mmap.c",)
+    apply(LocalHost(), tree, patch, "huge")
+    assert (tree / "mm/mmap.c").read_text() == "line 1\n++ ../y\nline 3\n"
+
+
+def test_a_new_empty_file_and_a_new_mode_are_patches(tree: Path, tmp_path: Path) -> None:
+    text = "diff --git a/mm/new.c b/mm/new.c\nnew file mode 100644\nindex 0000000..e69de29\n"
+    text += "diff --git a/Makefile b/Makefile\nold mode 100644\nnew mode 100755\n"
+    patch = read_patch(write(tmp_path, text))
+    assert patch.files == ("mm/new.c", "Makefile")
+    apply(LocalHost(), tree, patch, "huge")
+    assert (tree / "mm/new.c").read_text() == ""
+    assert (tree / "Makefile").stat().st_mode & 0o100
+
+
+def test_a_patch_does_not_write_through_a_link_of_the_tree(tree: Path, tmp_path: Path) -> None:
+    """As scripts/dtc/include-prefixes has them."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "x.c").write_text("\n".join(LINES) + "\n")
+    (tree / "links").mkdir()
+    (tree / "links/arm").symlink_to(outside)
+    patch = read_patch(write(tmp_path, diff(hunk(5, "line 5", "five"), file="links/arm/x.c")))
+    with pytest.raises(PatchError, match=r"changes links/arm/x\.c, and links/arm is a symbolic link in this source"):
+        check_series(LocalHost(), tree, (patch,), "huge")
+    with pytest.raises(PatchError, match="beyond a symbolic link"):
+        apply(LocalHost(), tree, patch, "huge")
+    assert "five" not in (outside / "x.c").read_text()
+
+
+def test_a_patch_does_not_change_where_a_link_leads(tree: Path, tmp_path: Path) -> None:
+    (tree / "link").symlink_to("Makefile")
+    end = "\\ No newline at end of file\n"
+    text = f"--- a/link\n+++ b/link\n@@ -1 +1 @@\n-Makefile\n{end}+/etc\n{end}"
+    patch = read_patch(write(tmp_path, text))
+    told = r"patch 0001-change\.patch changes link, and link is a symbolic link in this source"
+    with pytest.raises(PatchError, match=told):
+        check_series(LocalHost(), tree, (patch,), "huge")
+    with pytest.raises(PatchError, match=told):
+        fit_series(LocalHost(), tmp_path / "cache", SourceTree("x", "7.3", tree), (patch,), "huge")
+
+
+def test_the_cache_has_what_was_read_whatever_becomes_of_the_file(tree: Path, tmp_path: Path) -> None:
+    path = write(tmp_path, diff(hunk(5, "line 5", "five")), "my odd name;.patch")
+    source = SourceTree("x", "7.3", tree)
+    (patch,) = read_patches(LocalHost(), tmp_path / "cache", (path,), source, where="s.yaml:3")
+    path.write_text("changed meanwhile")
+    assert patch.path.parent.parent == tmp_path / "cache/patches"
+    assert patch.path.name == "my-odd-name.patch"
+    apply(LocalHost(), tree, patch, "huge")
+    assert "five" in (tree / "mm/mmap.c").read_text()
+    patch.path.write_text("cut")
+    path.write_bytes(patch.data)
+    (again,) = read_patches(LocalHost(), tmp_path / "cache", (path,), source, where="s.yaml:3")
+    assert again.path.read_bytes() == patch.data, "what is damaged in the cache is not used"
+    assert not list((tmp_path / "cache/work").iterdir())
+
+
+def test_a_missing_newline_at_the_end_does_not_hide_the_next_patch(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.patch").write_text(diff(hunk(5, "line 5", "five")).rstrip("\n"))
+    (tmp_path / "b.patch").write_text(diff(hunk(30, "line XX", "thirty")))
+    patches = (read_patch(tmp_path / "a.patch"), read_patch(tmp_path / "b.patch"))
+    check_series(LocalHost(), tree, patches[:1], "huge")
+    with pytest.raises(PatchError, match=r"patch b\.patch does not apply"):
+        check_series(LocalHost(), tree, patches, "huge")
+
+
 @pytest.mark.parametrize("file", ["../outside.c", "mm/../../outside.c"])
 def test_a_patch_that_reaches_outside_of_the_tree_is_refused(tmp_path: Path, file: str) -> None:
     with pytest.raises(PatchError, match=r"outside of the source tree"):
@@ -163,6 +293,11 @@ def test_a_pure_rename_is_a_patch_and_names_both_files(tree: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     "text",
     [
+        "diff --git a/l b/l\nnew file mode 120000 \n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc\n",
+        "diff --git a/l b/l\nnew file mode  \t0120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc\n",
+        "diff --git a/l b/l\ndeleted file mode 120000\n--- a/l\n+++ /dev/null\n@@ -1 +0,0 @@\n-/etc\n",
+        "diff --git a/l b/l\nold mode 120000\nnew mode 100644\n",
+        "diff --git a/l b/l\nnew file mode 040000\n",
         "diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc\n",
         "diff --git a/l b/l\nindex 123..456 120000\n--- a/l\n+++ b/l\n@@ -1 +1 @@\n-x\n+/etc\n",
         "diff --git a/l b/l\nnew file mode 160000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+Subproject\n",
@@ -182,10 +317,59 @@ def test_a_file_without_a_diff_is_refused(tmp_path: Path, content: bytes) -> Non
         read_patch(tmp_path / "x.patch")
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "x.patch").write_bytes(b"\x7fELF\xff\xfe")
-    with pytest.raises(PatchError, match=r"x\.patch: cannot be read as a patch"):
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"\x7fELF\xff\xfe", "holds no diff"),
+        (b"\x7fELF\0\0", "holds NUL bytes"),
+        (diff(hunk(5, "line 5", "a\0b")).encode(), "holds NUL bytes"),
+        (b"\x1f\x8b\x08\0abc", "is compressed; unpack it first"),
+        (diff("@@ -1,3 +1,3 @@\n line 1\n-line 2\n").encode(), "the hunk at line 4 is broken off or damaged at line 7"),
+        (diff("@@ -1,3 +1,3 @@\n line 1\nline 2\n").encode(), "the hunk at line 4 is broken off or damaged at line 6"),
+        (b"@@ -1 +1 @@\n-a\n+b\n", "line 1 begins a hunk, and no file is named before it"),
+        (diff(hunk(5, "line 5", "five")).replace("\n", "\r\n").encode(), "convert it with dos2unix"),
+        (b"diff --cc mm/mmap.c\n--- a/mm/mmap.c\n+++ b/mm/mmap.c\n@@@ -1,1 -1,1 +1,1 @@@\n", "diff of a merge"),
+    ],
+)
+def test_what_is_no_whole_text_patch_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "x.patch").write_bytes(content)
+    with pytest.raises(PatchError, match=rf"x\.patch: .*{told}"):
         read_patch(tmp_path / "x.patch")
+
+
+def test_a_gigantic_file_is_refused_without_reading_it(tmp_path: Path) -> None:
+    with (tmp_path / "x.patch").open("wb") as file:
+        file.truncate(LARGEST * 1000)
+    with pytest.raises(PatchError, match="more than 100 MiB"):
+        read_patch(tmp_path / "x.patch")
+
+
+def test_a_patch_in_another_encoding_is_applied_byte_for_byte(tree: Path, tmp_path: Path) -> None:
+    (tree / "mm/mmap.c").write_bytes("line 1\n/* J\xf6rg */\nline 3\n".encode("latin-1"))
+    text = diff("@@ -1,3 +1,3 @@\n line 1\n-/* J\xf6rg */\n+/* J\xfcrgen */\n line 3\n")
+    (tmp_path / "x.patch").write_bytes(f"From: J\xf6rg\n\n{text}".encode("latin-1"))
+    patch = read_patch(tmp_path / "x.patch")
+    assert patch.data == (tmp_path / "x.patch").read_bytes()
+    check_series(LocalHost(), tree, (patch,), "huge")
+    apply(LocalHost(), tree, patch, "huge")
+    assert (tree / "mm/mmap.c").read_bytes() == "line 1\n/* J\xfcrgen */\nline 3\n".encode("latin-1")
+    other = tmp_path / "y.patch"
+    other.write_bytes(patch.data.replace(b"\xfc", b"\xfd"))
+    assert read_patch(other).digest != patch.digest
+
+
+def test_a_patch_of_a_file_with_dos_line_ends_is_applied(tree: Path, tmp_path: Path) -> None:
+    (tree / "mm/mmap.c").write_bytes(b"line 1\r\nline 2\r\nline 3\r\n")
+    text = diff("@@ -1,3 +1,3 @@\n line 1\r\n-line 2\r\n+two\r\n line 3\r\n")
+    (tmp_path / "x.patch").write_bytes(text.encode())
+    apply(LocalHost(), tree, read_patch(tmp_path / "x.patch"), "huge")
+    assert (tree / "mm/mmap.c").read_bytes() == b"line 1\r\ntwo\r\nline 3\r\n"
+
+
+def test_the_digests_of_orchs_own_patches_are_as_ever() -> None:
+    folder = Path(__file__).parents[2] / "kernels/patches"
+    digests = {path.parent.name: read_patch(path).digest[:16] for path in folder.glob("*/*.patch")}
+    assert DIGESTS.items() <= digests.items(), "they are in the keys of everybody's cache"
 
 
 def test_a_clone_is_patched_without_writing_through_to_its_origin(tree: Path, tmp_path: Path) -> None:

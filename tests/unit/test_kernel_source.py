@@ -13,8 +13,9 @@ from orchestrator.events import Event, Kind, ignore
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel import apt, source
 from orchestrator.kernel.model import SourceTree
-from orchestrator.kernel.source import fetch, kernel_version, peek, unpack
-from orchestrator.scenario.model import DebianSource
+from orchestrator.kernel.source import fetch, peek, unpack
+from orchestrator.kernel.version import kernel_version
+from orchestrator.scenario.sources import DebianSource
 from tests.fakes import Answer, Call, FakeHost, Match, Reply
 
 MAKEFILE = "# SPDX\nVERSION = 7\nPATCHLEVEL = 3\nSUBLEVEL = 4\nEXTRAVERSION =\nNAME = Toy\n"
@@ -123,7 +124,12 @@ def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_source_is_fetched_once_and_its_package_removed(deb: Path, tmp_path: Path) -> None:
     host, events = a_host(deb), list[Event]()
     got = fetch(host, tmp_path, SOURCE, where="s.yaml:3", emit=events.append)
-    assert got == SourceTree(SHOW.rsplit(maxsplit=1)[-1], "linux-source-7.3 7.3.4-1", tmp_path / "sources" / TREE_NAME)
+    assert got == SourceTree(
+        SHOW.rsplit(maxsplit=1)[-1],
+        "linux-source-7.3 7.3.4-1",
+        tmp_path / "sources" / TREE_NAME,
+        origin="linux-source-7.3",
+    )
     assert kernel_version(got.path) == "7.3.4"
     assert [event.phase for event in events if event.kind is Kind.END] == ["download", "unpack"]
     assert not list((tmp_path / "apt").rglob("*.deb"))

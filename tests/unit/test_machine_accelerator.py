@@ -47,6 +47,13 @@ def test_what_the_scenario_wishes_is_taken_without_a_question(kvm: Path, choose:
     assert choose(FakeHost(), wish) == Accelerator(wish, "the scenario says so")
 
 
+@pytest.mark.parametrize("wish", ["auto", "kvm", "tcg"])
+def test_a_guest_of_another_architecture_is_emulated_without_a_question(kvm: Path, tmp_path: Path, wish: str) -> None:
+    image, root = Path("/k/Image"), Path("/root")
+    chosen = choose_accelerator(FakeHost(), tmp_path, wish, image, root, "QEMU 10", ignore, "arm64")
+    assert chosen == Accelerator("tcg", "the guest is arm64, which this machine must emulate")
+
+
 def test_no_device_is_tcg_without_a_probe(kvm: Path, choose: Choose) -> None:
     kvm.unlink()
     assert choose(FakeHost()) == Accelerator("tcg", f"there is no {kvm}")
@@ -123,3 +130,5 @@ def test_a_missing_qemu_says_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("shutil.which", lambda _: None)
     with pytest.raises(InfrastructureError, match="install the package qemu-system-x86"):
         qemu_version(FakeHost())
+    with pytest.raises(InfrastructureError, match="install the package qemu-system-arm"):
+        qemu_version(FakeHost(), "arm64")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,15 @@ def test_the_guest_runs_a_script_that_leaves_everything_in_the_share(plan: Boot,
     assert any("tainted.before" in line for line in lines[:at])
     assert any("tainted.after" in line for line in lines[at:])
     assert lines[-1] == "sync"
+
+
+def test_modules_are_loaded_before_the_workload_and_only_where_there_are_some(plan: Boot, tmp_path: Path) -> None:
+    for modules in (None, Path("/builds/k")):
+        host = FakeHost([(("vng",), guest(plan, "0\n"))])
+        boot(host, replace(plan, modules=modules), tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
+        before, _, after = (plan.share / "run.sh").read_text().partition(plan.command)
+        assert ("modprobe" in before) is (modules is not None)
+        assert "modprobe" not in after
 
 
 def test_the_workloads_results_are_progress_and_other_lines_are_not(plan: Boot, tmp_path: Path) -> None:

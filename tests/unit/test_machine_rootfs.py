@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.errors import CommandError, InfrastructureError
 from orchestrator.host.local import LocalHost
+from orchestrator.machine import rootfs
 from orchestrator.machine.model import GUEST_PROGRAM, GUEST_SHARE
 from orchestrator.machine.rootfs import guest_root
 from tests.fakes import Answer, FakeHost
@@ -55,6 +56,30 @@ def test_a_busybox_that_does_not_run_leaves_no_root(busybox: Path, tmp_path: Pat
         guest_root(host, tmp_path / "cache")
     again = FakeHost([((str(busybox),), Answer("sh\n"))])
     assert (guest_root(again, tmp_path / "cache") / "bin/sh").is_symlink()
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """What Debian has for another architecture."""
+    made = {name: tmp_path / "arm64" / name for name in ("busybox", "bash")}
+    (tmp_path / "arm64").mkdir()
+    for name, path in made.items():
+        path.write_text(f"arm64 {name}")
+    monkeypatch.setattr(rootfs, "fetch_programs", lambda *_: made)
+    return made
+
+
+def test_a_guest_of_another_architecture_gets_its_own_busybox_and_a_bash(
+    busybox: Path, programs: dict[str, Path], tmp_path: Path
+) -> None:
+    root = guest_root(LocalHost(), tmp_path / "cache", arch="arm64")
+    assert (root / "bin/busybox").read_text() == "arm64 busybox"
+    assert (root / "bin/bash").read_text() == "arm64 bash"
+    assert (root / "bin/mount").readlink() == Path("busybox")
+    assert (root / "usr/bin/env").readlink() == Path("/bin/busybox")
+    assert root != guest_root(LocalHost(), tmp_path / "cache")
+    programs["bash"].write_text("a newer one")
+    assert root != guest_root(LocalHost(), tmp_path / "cache", arch="arm64")
 
 
 def test_a_missing_busybox_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,32 @@ def test_under_kvm_only_the_accelerator_and_the_cpu_differ() -> None:
     assert vng_argv(replace(BOOT, accelerator="kvm")) == words(expected)
 
 
+def test_a_guest_of_another_architecture_is_another_machine_behind_another_iommu() -> None:
+    arm64 = replace(BOOT, image=Path("/builds/k/Image"), arch="arm64", devices=(TESTDEV,))
+    expected = """\
+vng --verbose --run /builds/k/Image --disable-microvm --force-9p --arch arm64 --disable-kvm
+--cpus 2 --memory 3072M --name orch
+--root /roots/1 --user root
+--rodir /mnt/program=/workloads/1
+--rwdir
+/mnt/orch=/run dir/guest
+--append root=/dev/root --append printk.time=1 --append oops=panic
+--qemu-opts=-machine virt,accel=tcg,gic-version=3,iommu=smmuv3 -cpu max,pauth-impdef=on \
+-device pci-testdev,membar=4294967296,bus=pcie.0,addr=0x10
+--exec
+sh /mnt/orch/run.sh
+"""
+    assert vng_argv(arm64) == words(expected)
+
+
+def test_a_kernel_with_modules_sees_them_where_modprobe_looks_and_its_arguments_come_last() -> None:
+    argv = vng_argv(replace(BOOT, modules=Path("/builds/k"), arguments=("intel_iommu=on",)))
+    assert argv[argv.index("/lib/modules=/builds/k/lib/modules") - 1] == "--rodir"
+    appended = [argv[at + 1] for at, word in enumerate(argv) if word == "--append"]
+    assert appended[-1] == "intel_iommu=on"
+    assert not any("/lib/modules" in word for word in vng_argv(BOOT))
+
+
 def test_an_accelerator_of_another_name_is_a_mistake() -> None:
     with pytest.raises(KeyError):
         vng_argv(replace(BOOT, accelerator="auto"))

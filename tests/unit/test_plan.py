@@ -10,7 +10,8 @@ from pathlib import Path
 from orchestrator.kernel.model import Patch, Recipe, SourceTree, Toolchain
 from orchestrator.plan import boot_id, build_id, build_order, jobs, seeded, unknown_failures
 from orchestrator.result.record import JobKind
-from orchestrator.scenario.model import AlignmentWorkload, DebianSource, EmulatedDevice, Kernel, Scenario, TestGroup
+from orchestrator.scenario.model import AlignmentWorkload, EmulatedDevice, Kernel, Scenario, TestGroup
+from orchestrator.scenario.sources import DebianSource
 
 SOURCE = DebianSource("linux-source-7.3", "trixie-backports")
 SCENARIO = Scenario(
@@ -82,9 +83,17 @@ def test_the_seed_of_a_run_is_for_the_workloads_that_name_none() -> None:
     assert seeds == {w.name: 42 for w in SCENARIO.workloads} | {"fixed": 7}
 
 
-def test_another_patch_has_no_tree_to_wait_for() -> None:
+def test_another_patch_waits_too_for_its_tree_is_near() -> None:
     one, two = replace(BASE, name="one", patches=(ONE,)), replace(BASE, name="two", patches=(TWO,))
-    assert order(one, two) == {"one": None, "two": None}
+    assert order(one, two) == {"one": None, "two": "one"}
+
+
+def test_sources_of_one_origin_wait_for_the_first_and_others_do_not() -> None:
+    old, new, other = (
+        replace(BASE, name=name, source=replace(BASE.source, id=name, origin=origin))
+        for name, origin in (("old", "git"), ("new", "git"), ("other", "elsewhere"))
+    )
+    assert order(old, new, other) == {"old": None, "new": "old", "other": None}
 
 
 def test_an_xfail_of_a_test_that_nobody_runs_is_a_mistake() -> None:

@@ -289,6 +289,25 @@ def test_a_skip_says_why_and_a_failed_program_is_listed_once_per_reason() -> Non
     assert "FAIL     bad: alignment/testdev/BAR2/kernel/alignment and 3 more of this boot\n" in text
 
 
+def test_levels_that_were_deduced_are_marked_and_explained_and_unknown_ones_say_why() -> None:
+    unread = {name: value for name, value in PMD.items() if not name.startswith("entries_")}
+    why = "the kernel cannot show its page tables"
+    text = text_of(
+        run_of(
+            booted(kernel("base"), told("base", {"kernel": PTE})),
+            booted(kernel("stock"), replace(told("stock", {"kernel": PMD | {"entries_deduced": 1}}), unread=why)),
+            booted(kernel("other"), replace(told("other", {"kernel": unread}), unread=why)),
+        )
+    )
+    table = text.split("placement qemu")[0].splitlines()
+    rows = {line.split()[0]: line.split() for line in table if line.startswith(("base", "stock", "other"))}
+    assert rows["base"][3:5] == ["PTE", "524288"]
+    assert rows["stock"][3:5] == ["PMD*", "1024"]
+    assert rows["other"][3:5] == ["-", "-"]
+    assert (rows["other"][-2:], text.count("\n* level and entries are deduced, from")) == (["incomplete", "SKIP"], 1)
+    assert f"\n  {why}, and faults and growth of the page" in text
+
+
 def test_an_unexpected_pass_says_what_to_do() -> None:
     known = replace(ALL_PUD, xfail="needs mm-align")
     text = text_of(run_of(booted(kernel("base", known), told("base", {"kernel": PUD}))))
@@ -315,6 +334,17 @@ def test_a_run_in_which_nothing_ended() -> None:
 def test_a_running_run_says_so() -> None:
     text = text_of(replace(killed_run(), status=RunStatus.RUNNING))
     assert "RUNNING: 2 of 6 jobs have not ended" in text
+
+
+def test_contiguous_entries_have_a_column_where_they_were_counted() -> None:
+    run = run_of(
+        booted(kernel("arm64"), told("arm64", {"kernel": PTE | {"entries_contiguous": 16}})),
+        booted(kernel("stock"), told("stock", {"kernel": PTE})),
+    )
+    title, *rows = text_of(run).split("\n\n")[1].splitlines()[2:]
+    assert title.split()[:5] == ["kernel", "alignment", "level", "entries", "CONT"]
+    assert [row.split()[5] for row in rows] == ["16", "-"]
+    assert "CONT" not in text_of(pud_run())
 
 
 def test_json_has_all_that_the_terminal_shows() -> None:

@@ -252,6 +252,43 @@ def test_the_oracle_is_silent_where_no_single_mapping_was_measured() -> None:
     assert "oracle" not in cases_of(Expectation(), told("k", {"kernel": alone}))
 
 
+UNREAD = "the kernel cannot show its page tables"
+
+
+def unread(values: Numbers, *, deduced: bool) -> Told:
+    """What a kernel that cannot show its page tables leaves, with its entries deduced or not."""
+    known = {name: value for name, value in values.items() if deduced or not name.startswith("entries_")}
+    marked = known | {"entries_deduced": 1} if deduced else known
+    return replace(told("k", {"kernel": marked}), unread=UNREAD)
+
+
+def test_deduced_entries_are_judged_and_say_that_they_are_deduced() -> None:
+    cases = cases_of(ALL_PMD, unread(PMD, deduced=True))
+    assert {case.status for case in cases.values()} == {Status.PASS}
+    assert cases["level"].measured == "PMD (deduced)"
+    assert cases["entries"].measured == "1024 (all PMD) (deduced)"
+    wrong = cases_of(ALL_PMD, unread(PTE, deduced=True))["level"]
+    assert (wrong.status, wrong.message) == (Status.FAIL, "level PTE (deduced), expected PMD")
+
+
+def test_deduced_entries_are_no_witness_for_the_oracle() -> None:
+    case = cases_of(Expectation(), unread(PMD, deduced=True))["oracle"]
+    assert (case.status, case.measured) == (Status.PASS, "1024 faults")
+
+
+def test_a_level_that_nobody_knows_is_skipped_with_the_reason_expected_or_not() -> None:
+    for expect in (ALL_PMD, Expectation()):
+        cases = cases_of(expect, unread(PMD, deduced=False))
+        assert (cases["run"].status, cases["level"].status) == (Status.PASS, Status.SKIP)
+        assert cases["level"].message.startswith(f"{UNREAD}, and faults and growth of the page tables")
+    assert cases_of(ALL_PMD, unread(PMD, deduced=False))["entries"].status is Status.SKIP
+
+
+def test_a_kernel_that_can_show_its_page_tables_must() -> None:
+    without = {name: value for name, value in PMD.items() if not name.startswith("entries_")}
+    assert cases_of(ALL_PMD, told("k", {"kernel": without}))["level"].status is Status.ERROR
+
+
 def level_of(test: str, values: Numbers, level: Level, can: Capability | None = None) -> Case:
     """The level case of one test of the kernel's placement."""
     workload = replace(ONE, tests=tuple(TestGroup))

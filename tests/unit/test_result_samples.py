@@ -23,7 +23,6 @@ from orchestrator.result.record import (
 from orchestrator.scenario.model import (
     AlignmentWorkload,
     Capability,
-    DebianSource,
     EmulatedDevice,
     Expectation,
     Kernel,
@@ -31,6 +30,7 @@ from orchestrator.scenario.model import (
     Placement,
     Scenario,
 )
+from orchestrator.scenario.sources import DebianSource
 from orchestrator.workload.model import Measurement
 
 Numbers = Mapping[str, int]

@@ -7,7 +7,7 @@ import errno
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -47,6 +47,23 @@ def run_base(store: RunStore) -> None:
     store.end_build("build base", {"version": "7.3.4", "patches": (Path("a.patch"),)}, seconds=60.0)
     store.start_job("boot base/alignment")
     store.end_boot("boot base/alignment", BASE, seconds=12.0)
+
+
+def test_run_json_says_when_each_job_began_and_how_long_it_took(tmp_path: Path) -> None:
+    (tmp_path / "pud.yaml").write_text("name: pud\n")
+    clock = iter(noon() + timedelta(seconds=0.25 * tick) for tick in range(1000))
+    store = RunStore.create(tmp_path, scenario_at(tmp_path / "pud.yaml"), jobs(NAMES), now=lambda: next(clock))
+    run_base(store)
+    build, boot = (store.run.job(name) for name in ("build base", "boot base/alignment"))
+    assert build.began is not None
+    assert boot.began is not None
+    assert 0 < build.began < boot.began < 250
+    told = {
+        job["id"]: (job["began"], job["seconds"]) for job in json.loads((store.path / "run.json").read_text())["jobs"]
+    }
+    assert told["build base"] == (build.began, 60.0)
+    assert told["boot mm-align/alignment"] == (None, None)
+    assert load_run(store.path).job("build base").began == build.began
 
 
 def test_a_new_run_is_complete_on_disk(store: RunStore, tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from orchestrator.scenario.load import load
 from orchestrator.scenario.model import (
     AlignmentWorkload,
     Can,
-    DebianSource,
     EmulatedDevice,
     Expectation,
     FaultMaps,
@@ -21,6 +20,7 @@ from orchestrator.scenario.model import (
     Placement,
     Scenario,
 )
+from orchestrator.scenario.sources import DebianSource
 
 FULL = """\
 # Which of these kernels maps the BAR with 1 GiB entries?
@@ -170,7 +170,7 @@ def test_a_key_left_empty_is_a_key_left_out(tmp_path: Path, key: str) -> None:
 def test_a_single_value_stands_for_a_list(tmp_path: Path) -> None:
     one = load_text(tmp_path, small("config: vfio\n    patches: mm-pud", "bars: 2, placements: qemu, offset: 1M"))
     assert [path.name for path in one.kernels[0].config] == ["vfio.config"]
-    assert [path.name for path in one.kernels[0].patches] == ["mm-pud"]
+    assert [path.name for path in one.kernels[0].patches if isinstance(path, Path)] == ["mm-pud"]
     assert isinstance(one.workloads[0], AlignmentWorkload)
     assert (one.workloads[0].bars, one.workloads[0].placements) == ((2,), (Placement.QEMU,))
 
@@ -206,9 +206,9 @@ def test_a_kernel_has_what_the_kernels_it_extends_have(tmp_path: Path) -> None:
     assert [kernel.name for kernel in scenario.kernels] == ["c", "b", "base"]
     first = scenario.kernel("c")
     assert first.source == DebianSource("linux-source-7.2", "sid")
-    assert [path.name for path in first.patches] == ["mm-pud", "no-huge-pfnmap", "vfio-thp"]
+    assert [path.name for path in first.patches if isinstance(path, Path)] == ["mm-pud", "no-huge-pfnmap", "vfio-thp"]
     assert first.options == (("A", "3"),)
-    assert scenario.kernel("base").source.suite == "trixie"
+    assert scenario.kernel("base").source == DebianSource("linux-source-6.12", "trixie")
 
 
 def test_kernels_are_in_the_order_of_the_file_after_the_base(tmp_path: Path) -> None:

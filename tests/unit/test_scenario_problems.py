@@ -48,7 +48,7 @@ MISTAKES = [
     (
         small("xyzzy: 1"),
         "7: unknown key 'xyzzy' in kernel 'base'; "
-        "the keys are extends, source, config, patches, options, can, expect, xfail",
+        "the keys are source, config, patches, options, arch, compiler, modules, can, expect, xfail, extends",
     ),
     (small("patchs:"), "7: unknown key 'patchs' in kernel 'base'; did you mean 'patches'?"),
     (small(workload="lenght: 2G"), "8: unknown key 'lenght' in workload 'bar'; did you mean 'length'?"),
@@ -118,7 +118,7 @@ MISTAKES = [
     (small(top="machine: {memory: 2}"), "9: 'memory' must be at least 128M, such as 2G, not '2'"),
     (small(top="machine: {cpus: 0}"), "9: 'cpus' must be a number from 1 to 255, not '0'"),
     (small(top="machine: {cpus: two}"), "9: 'cpus' must be a number from 1 to 255, not 'two'"),
-    (small(top="machine: {iommu: amd}"), "9: 'iommu' must be 'intel', not 'amd'"),
+    (small(top="machine: {iommu: amd}"), "9: 'iommu' must be one of auto, intel, smmuv3, not 'amd'"),
     (
         small(top="machine: {accelerator: kmv}"),
         "9: 'accelerator' must be one of auto, kvm, tcg, not 'kmv'; did you mean 'kvm'?",
@@ -134,7 +134,8 @@ MISTAKES = [
     (
         SMALL.replace("{debian: linux-source-6.12, suite: trixie}", "linux-source-6.12"),
         "6: the source of kernel 'base' "
-        "must be a mapping with the keys debian, suite, version, not 'linux-source-6.12'",
+        "must be a mapping with the keys debian, git, ref, tree, tarball, sha256, image, modules, config, "
+        "debian-image, suite, version, not 'linux-source-6.12'",
     ),
     (
         SMALL.replace("linux-source-6.12", "linux"),

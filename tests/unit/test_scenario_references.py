@@ -122,8 +122,8 @@ MISTAKES = [
     ),
     (
         SMALL.replace("workloads:", "  b:\nworkloads:"),
-        "7: kernel 'b' must be a mapping with the keys extends, source, config, patches, options, can, expect, xfail, "
-        "not nothing",
+        "7: kernel 'b' must be a mapping with the keys source, config, patches, options, arch, compiler, modules, can, "
+        "expect, xfail, extends, not nothing",
     ),
     (small("extends: base"), "7: 'base' extends 'base': a kernel cannot extend itself; remove one 'extends'"),
     # ranges and expectations

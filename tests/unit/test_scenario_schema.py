@@ -19,7 +19,8 @@ from tests.unit.test_scenario_load import FULL, SMALL, load_text, small
 KEYS = {
     "name", "description", "base", "machine", "cpus", "memory", "iommu", "accelerator", "devices", "emulated", "bar",
     "kernels", "extends", "source", "debian", "suite", "version", "config", "patches", "options", "expect",
-    "can", "levels",
+    "can", "levels", "arch", "compiler", "modules", "git", "ref", "tree", "tarball", "sha256", "image", "debian-image",
+    "file", "range", "revert", "message", "mbox", "matrix", "axes", "exclude", "include", "combination",
     "alignment", "level", "entries", "faults", "dma-faults", "xfail", "workloads", "run", "device", "bars", "offset",
     "length", "placements", "timeout", "properties", "tests", "repeats", "ranges", "seed", "hole",
     "selftests", "only", "test-timeout", "command", "files", "outcome", "environment", "setup",

@@ -62,13 +62,39 @@ def numbers(binary: Path, *arguments: object) -> tuple[int, ...]:
 def test_entries(
     pagetable: Path, dump: str, start: int, length: int, pte: int, pmd: int, pud: int, mapped: int
 ) -> None:
-    assert numbers(pagetable, DATA / dump, hex(start), hex(start + length)) == (0, pte, pmd, pud, mapped)
+    assert numbers(pagetable, DATA / dump, hex(start), hex(start + length)) == (0, pte, pmd, pud, mapped, 0)
+
+
+@pytest.mark.parametrize(
+    ("start", "length", "pte", "pmd", "mapped", "contiguous"),
+    [
+        # a BAR: --offset 4K --length 2G --placement offset
+        (0xFFFEC0001000, 2 * GIB, 512, 1023, 2 * GIB, 0),
+        # memory in a folio of 64 KiB, and what is around it
+        (0xFFFFF6280000, 64 * KIB, 16, 0, 64 * KIB, 16),
+        (0xFFFFF627E000, 2 * MIB, 34, 0, 136 * KIB, 16),
+        # a hole
+        (0xFFFEC0000000, 4 * KIB, 0, 0, 0, 0),
+    ],
+)
+def test_entries_of_arm64(
+    pagetable: Path, start: int, length: int, pte: int, pmd: int, mapped: int, contiguous: int
+) -> None:
+    found = numbers(pagetable, DATA / "ptdump-7.3-arm64.txt", hex(start), hex(start + length))
+    assert found == (0, pte, pmd, 0, mapped, contiguous)
+
+
+def test_an_invalid_entry_of_arm64_maps_nothing(pagetable: Path, tmp_path: Path) -> None:
+    (tmp_path / "dump").write_text(
+        "0x0-0x1000 4K PTE F USR RW NX SHD AF NG\n0x1000-0x2000 4K PTE   USR RW NX SHD AF NG CON\n"
+    )
+    assert numbers(pagetable, tmp_path / "dump", "0", "10000") == (0, 1, 0, 0, 4 * KIB, 1)
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "0x0-0x1000\n", "0x0-0x1000 4K\n", "0x0-0x1000 4K USR RW x\n", "x" * 999])
 def test_what_is_no_run_of_entries_counts_for_nothing(pagetable: Path, text: str, tmp_path: Path) -> None:
     (tmp_path / "dump").write_text(text)
-    assert numbers(pagetable, tmp_path / "dump", "0", "10000") == (0, 0, 0, 0, 0)
+    assert numbers(pagetable, tmp_path / "dump", "0", "10000") == (0, 0, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("direction", ["down", "up"])

@@ -16,7 +16,7 @@ from orchestrator.host.local import LocalHost
 from orchestrator.scenario.model import AlignmentWorkload, Placement, TestGroup
 from orchestrator.workload import program
 from orchestrator.workload.program import command, compile_program, sources
-from tests.fakes import Answer, FakeHost
+from tests.fakes import Answer, Call, FakeHost
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,40 @@ def test_every_bar_and_its_whole_length_are_the_programs_own_defaults() -> None:
     assert "--bar" not in argv
     assert "--length" not in argv
     assert argv.count("--placement") == len(Placement)
+
+
+def test_only_a_kernel_that_cannot_show_its_page_tables_is_excused_from_it() -> None:
+    workload = AlignmentWorkload("a", "testdev")
+    assert "--no-dump" not in command(workload, "0000:00:10.0", "alignment", "out")
+    assert "--no-dump" in command(workload, "0000:00:10.0", "alignment", "out", dump=False)
+
+
+def test_another_architecture_has_a_compiler_and_a_place_of_its_own(tmp_path: Path) -> None:
+    def compiled(call: Call) -> Answer:
+        Path(call.argv[call.argv.index("-o") + 1]).touch()
+        return Answer()
+
+    def really(call: Call) -> Answer:
+        done = LocalHost().run(call.argv)
+        return Answer(done.output, done.status)
+
+    host = FakeHost(
+        [
+            (("aarch64-linux-gnu-gcc", "--version"), Answer("aarch64-linux-gnu-gcc 12\n")),
+            (("gcc", "--version"), Answer("gcc 12\n")),
+            (("aarch64-linux-gnu-gcc",), compiled),
+            (("gcc",), compiled),
+            (lambda argv: argv[0] in ("test", "mkdir", "mktemp", "mv", "rm"), really),
+        ]
+    )
+    assert compile_program(host, tmp_path, "arm64") != compile_program(host, tmp_path)
+    assert compile_program(host, tmp_path, "arm64").exists()
+
+
+def test_an_absent_cross_compiler_says_what_to_install(tmp_path: Path) -> None:
+    host = FakeHost([(("aarch64-linux-gnu-gcc",), CommandError("cannot start"))])
+    with pytest.raises(CommandError, match="install gcc-aarch64-linux-gnu and libc6-dev-arm64-cross"):
+        compile_program(host, tmp_path, "arm64")
 
 
 def test_it_compiles_and_is_cached(host: LocalHost, cache: Path, alignment: Path) -> None:

@@ -80,8 +80,11 @@ static void report_entries(struct test *test, __u64 address)
 	size_t length = test->bar->range.length;
 	struct entries entries;
 	char mapped[32];
-	int ret = __entries_read(address, address + length, &entries);
+	int ret;
 
+	if (test->options->no_dump)
+		return;
+	ret = __entries_read(address, address + length, &entries);
 	if (ret) {
 		test_failed(test, "read the page tables (CONFIG_PTDUMP_DEBUGFS, debugfs)",
 			    ret);

@@ -128,6 +128,10 @@ static bool prepare(struct life *life)
 {
 	int ret;
 
+	if (life->test->options->no_dump) {
+		test_skip(life->test, "the kernel cannot show its page tables (CONFIG_PTDUMP_DEBUGFS)");
+		return false;
+	}
 	ret = __probe_prepare();
 	if (ret) {
 		test_failed(life->test, "catch signals", ret);

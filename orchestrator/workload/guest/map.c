@@ -75,6 +75,12 @@ static void report_entries(struct mapping *mapping, const struct entries *entrie
 	test_exact(mapping->test, "entries_pte", entries->pte, "entries");
 	test_exact(mapping->test, "entries_pmd", entries->pmd, "entries");
 	test_exact(mapping->test, "entries_pud", entries->pud, "entries");
+#ifdef __aarch64__
+	test_say(mapping->test, "of them with the contiguous bit (CONTPTE): %llu",
+	    entries->contiguous);
+	test_exact(mapping->test, "entries_contiguous", entries->contiguous,
+		   "entries");
+#endif
 	if (entries->mapped != mapping->range->length)
 		test_not_ok(mapping->test, "every page was read, but the page tables map only %s",
 		       human(entries->mapped, mapped));
@@ -86,11 +92,13 @@ static void measure_entries(struct mapping *mapping)
 	struct entries entries;
 	int ret;
 
+	if (mapping->test->options->no_dump)
+		return;
 	ret = __entries_read(start, start + mapping->range->length, &entries);
 	if (!ret)
 		report_entries(mapping, &entries);
 	else if (ret == -ENOENT)
-		test_not_ok(mapping->test, "cannot read the page tables: this needs CONFIG_PTDUMP_DEBUGFS, and debugfs on /sys/kernel/debug");
+		test_not_ok(mapping->test, "cannot read the page tables: this needs CONFIG_PTDUMP_DEBUGFS, debugfs on /sys/kernel/debug, and on arm64 the patch arm64-ptdump");
 	else
 		test_failed(mapping->test, "read the page tables", ret);
 }

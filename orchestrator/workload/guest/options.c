@@ -34,6 +34,7 @@ static const char help[] =
 "  --seed N              seed of all that is random (default: 0)\n"
 "  --hole BYTES          offset in the BAR of a page that the group ranges\n"
 "                        leaves out (default: the MSI-X table)\n"
+"  --no-dump             do without the page tables, which it cannot show\n"
 "  --list                print the names of the tests, and do nothing\n"
 "  --measurements FILE   write every measurement there, a line of JSON each\n"
 "  --ktap FILE           write the results there as well as to stdout\n"
@@ -218,6 +219,9 @@ static bool parse_test_option(int option, struct options *options)
 		options->has_hole = true;
 		options->hole = parse_bytes("hole", optarg);
 		return true;
+	case 'D':
+		options->no_dump = true;
+		return true;
 	case 'L':
 		options->list = true;
 		return true;
@@ -273,6 +277,7 @@ void options_parse(int argc, char **argv, struct options *options)
 		{ "ranges", required_argument, NULL, 'R' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "hole", required_argument, NULL, 'H' },
+		{ "no-dump", no_argument, NULL, 'D' },
 		{ "list", no_argument, NULL, 'L' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }

@@ -31,6 +31,7 @@ struct options {
 	bool placements[NR_PLACEMENTS];
 	bool groups[NR_GROUPS];
 	bool list;			/* only print the names of the tests */
+	bool no_dump;			/* the kernel cannot show page tables */
 	__u64 repeats;			/* mmaps of each test of GROUP_REPEAT */
 	__u64 ranges;			/* of GROUP_RANDOM */
 	__u64 seed;			/* of all that is random */

@@ -12,6 +12,7 @@
 
 struct entries {
 	__u64 pte, pmd, pud;	/* entries of each level */
+	__u64 contiguous;	/* of them, those with arm64's contiguous bit */
 	__u64 mapped;		/* bytes that they map */
 };
 

@@ -14,7 +14,7 @@ int main(int argc, char **argv)
 	ret = __entries_parse(dump, strtoull(argv[2], NULL, 16),
 			      strtoull(argv[3], NULL, 16), &entries);
 	fclose(dump);
-	printf("%d %llu %llu %llu %llu\n", ret, entries.pte, entries.pmd,
-	       entries.pud, entries.mapped);
+	printf("%d %llu %llu %llu %llu %llu\n", ret, entries.pte, entries.pmd,
+	       entries.pud, entries.mapped, entries.contiguous);
 	return 0;
 }

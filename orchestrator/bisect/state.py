@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A bisection on disk: everything that was measured is written as it happens, so that a kill costs one boot at most.
+
+results/bisect-<scenario>-<time>/
+    state.json       the question, every trial, the verdicts, the outcome
+    bisect.log       what git was told, for ``git bisect replay``
+    report.txt       the end, as it was printed
+    steps/NN-<commit>/<run>/    every trial: a run directory like any other
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from orchestrator.bisect.judge import criteria_of, verdict_of
+from orchestrator.bisect.model import SHORT, Commit, Outcome, Question, Seen, State, Trial
+from orchestrator.errors import UsageError
+from orchestrator.host.base import Host
+from orchestrator.host.lock import locked
+from orchestrator.result.files import disk_errors, make_directory, to_json, write_atomically
+from orchestrator.result.model import Status
+
+STATE_FILE = "state.json"
+LOG_FILE = "bisect.log"
+REPORT_FILE = "report.txt"
+_FORMAT = 1
+_PREFIX = "bisect-"
+
+
+def new_directory(results: Path, name: str) -> Path:
+    """A directory for a new bisection of the scenario called `name`.  Raises InfrastructureError."""
+    make_directory(results)
+    stem = results.resolve() / f"{_PREFIX}{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    for attempt in range(1, 1000):
+        path = stem if attempt == 1 else stem.with_name(f"{stem.name}-{attempt}")
+        with disk_errors(path):
+            try:
+                path.mkdir()
+            except FileExistsError:
+                continue
+            return path
+    raise UsageError(f"{stem}: too many of the same name; remove some")
+
+
+@contextmanager
+def kept_alone(host: Host, directory: Path) -> Iterator[None]:
+    """Be the only one to work on the bisection in `directory`.  Raises UsageError where somebody is."""
+
+    def refuse() -> None:
+        raise UsageError(f"{directory}: another orch works on this bisection; wait until it has ended")
+
+    with locked(host, directory / ".lock", refuse):
+        yield
+
+
+def save(directory: Path, state: State) -> None:
+    """Write down all that is known.  Raises InfrastructureError where the disk does not take it."""
+    write_atomically(directory / STATE_FILE, to_json(encode(state)))
+
+
+def encode(state: State) -> dict[str, Any]:
+    """What `state.json` says.  `criteria` and `verdicts` follow from the rest and are for people."""
+    commits = dict.fromkeys(trial.commit for trial in state.trials)
+    verdicts = {commit: verdict_of(state, commit) for commit in commits}
+    return {
+        "format": _FORMAT,
+        "question": asdict(state.question),
+        "criteria": [asdict(one) for one in criteria_of(state)],
+        "verdicts": {commit: asdict(verdict) for commit, verdict in verdicts.items() if verdict},
+        "trials": [asdict(trial) for trial in state.trials],
+        "outcome": asdict(state.outcome) if state.outcome else None,
+    }
+
+
+def load(directory: Path) -> State:
+    """The state kept in `directory`.  Raises UsageError where there is none, or one that cannot be read."""
+    path = directory / STATE_FILE
+    try:
+        data = json.loads(path.read_bytes())
+        if data["format"] != _FORMAT:
+            raise UsageError(f"{path}: format {data['format']!r}, but this orch reads format {_FORMAT}")
+        trials = tuple(_trial(one) for one in data["trials"])
+        return State(Question(**data["question"]), trials, _outcome(data["outcome"]))
+    except OSError as error:
+        raise UsageError(f"{directory}: no bisection is kept here: no {STATE_FILE} can be read") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: damaged: {type(error).__name__}: {error}") from error
+
+
+def _trial(data: dict[str, Any]) -> Trial:
+    cases = tuple(Seen(**{**case, "status": Status(case["status"])}) for case in data["cases"])
+    return Trial(**{**data, "cases": cases, "numbers": tuple((name, value) for name, value in data["numbers"])})
+
+
+def _outcome(data: dict[str, Any] | None) -> Outcome | None:
+    if data is None:
+        return None
+    first_bad, before = (_commit(data[name]) if data[name] else None for name in ("first_bad", "before"))
+    return Outcome(first_bad, before, tuple(_commit(commit) for commit in data["candidates"]))
+
+
+def _commit(data: dict[str, Any]) -> Commit:
+    return Commit(**{**data, "parents": tuple(data["parents"])})
+
+
+def find_unfinished(results: Path, asked: Mapping[str, object]) -> Path:
+    """The newest bisection in `results` that has not ended, and whose question has what was `asked`.
+
+    Raises UsageError where there is none.
+    """
+    for path in sorted(results.glob(f"{_PREFIX}*/{STATE_FILE}"), key=lambda one: one.stat().st_mtime, reverse=True):
+        state = load(path.parent)
+        if state.outcome is None and not differing(state.question, asked):
+            return path.parent.resolve()
+    told = f"{results}: no bisection is unfinished here" + (" that asks the same" if asked else "")
+    raise UsageError(f"{told}; leave out --resume to begin one, or name its directory")
+
+
+def differing(question: Question, asked: Mapping[str, object]) -> list[str]:
+    """The parts of `question` that are not as `asked`."""
+    return [name for name, value in asked.items() if getattr(question, name) != value]
+
+
+def step_directory(directory: Path, state: State, commit: str) -> Path:
+    """Where the runs of `commit` are kept: in the order in which the commits were first tried."""
+    tried = list(dict.fromkeys(trial.commit for trial in state.trials))
+    number = tried.index(commit) if commit in tried else len(tried)
+    return directory / "steps" / f"{number:02}-{commit[:SHORT]}"
+
+
+def with_outcome(state: State, outcome: Outcome) -> State:
+    """The bisection at its end."""
+    return replace(state, outcome=outcome)

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What each job of a scenario has to do, takes and needs, as far as the cache tells now: for `run` and for `outlook`.
+
+Builds and boots share the machine so: make runs with a job per core, but gives way to guests (`host.nice`); a guest has
+the cores that it keeps busy to itself.  Whatever is ready to boot thus boots beside the builds, soon and undisturbed,
+and no core idles.  A build that compiles most of a kernel uses all cores and would only delay another like it: one at a
+time, so that the kernel of the first boots while the second builds.  That of a variant is for the most part a clone, a
+walk of make over all files and a link, each on one core: as many at once as there are cores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from orchestrator.durations import Durations
+from orchestrator.kernel.cache import KernelCache
+from orchestrator.kernel.model import AnyRecipe, KernelBuild, Recipe
+from orchestrator.kernel.selftests import has_selftests
+from orchestrator.plan import boot_id, build_id, build_order
+from orchestrator.scenario.model import AlignmentWorkload, Scenario, SelftestsWorkload, Workload
+from orchestrator.schedule import Resources, Task
+
+GUEST_OVERHEAD_BYTES = 512 << 20
+"""What QEMU needs beside a guest's memory: its code, and the code that TCG makes of the guest's."""
+MAKE_BYTES, LINK_BYTES = 256 << 20, 1 << 30
+"""What a build needs: for each compiler that runs at once, and for the link of vmlinux."""
+
+SELFTESTS_SECONDS = 60.0
+BOOT_SECONDS, SHARE_OF_TIMEOUT = 10.0, 0.05
+"""The guess for a boot: this share of its timeout, or so many seconds where that is less."""
+
+
+class Way(StrEnum):
+    """How a kernel's artifact comes about."""
+
+    CACHED = "cached"
+    PREBUILT = "prebuilt"
+    """Somebody else built it: it only has to be taken over."""
+    VARIANT = "variant"
+    """From a built tree of the same configuration."""
+    CONFIGURED = "configured"
+    """From a built tree of another configuration."""
+    WHOLE = "whole"
+    """From nothing."""
+
+
+GUESSES = {Way.CACHED: 0.0, Way.PREBUILT: 5.0, Way.VARIANT: 15.0, Way.CONFIGURED: 150.0, Way.WHOLE: 300.0}
+"""Seconds, where nothing was recorded: 7.3 with the configuration of pud.yaml, on 2 cores."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a build starts: from the tree of kernel `origin` ("" for none), once that is built if it `awaits` it.
+
+    `build` is the artifact where it is cached.
+    """
+
+    way: Way
+    origin: str = ""
+    awaits: bool = False
+    build: KernelBuild | None = None
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What the machine has for a run: `jobs` is how many of its CPUs may be filled, `memory` in bytes."""
+
+    jobs: int
+    memory: int
+
+    @property
+    def limits(self) -> Resources:
+        """What all jobs together may take."""
+        return Resources(self.jobs, self.jobs, self.memory)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One job, and the names under which its duration is recorded; `guessed` where there is no record yet."""
+
+    task: Task
+    names: tuple[str, ...]
+    guessed: bool
+
+
+def capacity_now(jobs: int) -> Capacity:
+    """This machine as it is now: with the memory that the kernel says can be had without swapping."""
+    try:
+        told = re.search(r"^MemAvailable: *(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    except OSError:
+        told = None
+    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Capacity(jobs, int(told[1]) << 10 if told else whole)
+
+
+def starts(cache: KernelCache, recipes: Iterable[AnyRecipe]) -> dict[str, Start]:
+    """Where the build of each of `recipes` starts, by the kernel's name."""
+    made = tuple(recipes)
+    awaited = {recipe.name: before for recipe, before in build_order(r for r in made if isinstance(r, Recipe))}
+    return {recipe.name: start_of(cache, recipe, awaited.get(recipe.name)) for recipe in made}
+
+
+def start_of(cache: KernelCache, recipe: AnyRecipe, awaited: Recipe | None = None) -> Start:
+    """Where the build of `recipe` starts: from a tree that the cache has, or from that of `awaited` once it is built.
+
+    To wait is of no use where a tree of the same configuration is there already, or where the awaited build is: its
+    tree, if it left one, is in the cache.
+    """
+    built = cache.lookup(recipe) if isinstance(recipe, Recipe) else cache.artifact(recipe.name, recipe.key)
+    if built:
+        return Start(Way.CACHED, build=built)
+    if not isinstance(recipe, Recipe):
+        return Start(Way.PREBUILT)
+    seed = cache.seed(recipe)
+    if awaited and not cache.lookup(awaited) and not (seed and seed.request == recipe.request):
+        return Start(Way.VARIANT if awaited.request == recipe.request else Way.CONFIGURED, awaited.name, awaits=True)
+    if seed is None:
+        return Start(Way.WHOLE)
+    return Start(Way.VARIANT if seed.request == recipe.request else Way.CONFIGURED, seed.name)
+
+
+def forecasts(
+    scenario: Scenario, recipes: Iterable[AnyRecipe], cache: KernelCache, durations: Durations, capacity: Capacity
+) -> dict[str, Forecast]:
+    """A forecast for every job of `scenario`, by its id; `recipes` has one recipe for each of its kernels."""
+    made = {recipe.name: recipe for recipe in recipes}
+    begun = starts(cache, made.values())
+    builds = (_build(made[name], start, durations, capacity) for name, start in begun.items())
+    return {forecast.task.id: forecast for forecast in (*builds, *_boots(scenario, made, cache, durations))}
+
+
+def _build(recipe: AnyRecipe, start: Start, durations: Durations, capacity: Capacity) -> Forecast:
+    names = build_names(recipe, start.way, capacity.jobs) if start.way is not Way.CACHED else ()
+    known = durations.recall(names)
+    seconds = GUESSES[start.way] if known is None else known
+    after = (build_id(start.origin),) if start.awaits else ()
+    task = Task(build_id(recipe.name), seconds, _build_needs(start.way, capacity.jobs), after)
+    return Forecast(task, names, guessed=known is None and start.way is not Way.CACHED)
+
+
+def _build_needs(way: Way, jobs: int) -> Resources:
+    """Nothing for what is there or only has to be fetched: that works beside anything."""
+    if way in (Way.CACHED, Way.PREBUILT):
+        return Resources()
+    makes = 1 if way is Way.VARIANT else jobs
+    return Resources(makes=makes, memory=LINK_BYTES + jobs * MAKE_BYTES)
+
+
+def _boots(
+    scenario: Scenario, recipes: Mapping[str, AnyRecipe], cache: KernelCache, durations: Durations
+) -> Iterator[Forecast]:
+    needs = Resources(cores=scenario.machine.cpus, memory=scenario.machine.memory + GUEST_OVERHEAD_BYTES)
+    for kernel in scenario.kernels:
+        for workload in scenario.workloads:
+            recipe = recipes[kernel.name]
+            compiles = builds_selftests(cache, recipe, workload)
+            names = boot_names(scenario, recipe, workload, compiles=compiles)
+            known = durations.recall(names)
+            seconds = _guess(workload, compiles=compiles) if known is None else known
+            task = Task(boot_id(kernel.name, workload.name), seconds, needs, (build_id(kernel.name),))
+            yield Forecast(task, names, guessed=known is None)
+
+
+def _guess(workload: Workload, *, compiles: bool) -> float:
+    boot = min(workload.timeout, max(BOOT_SECONDS, SHARE_OF_TIMEOUT * workload.timeout))
+    return boot + (SELFTESTS_SECONDS if compiles else 0.0)
+
+
+def builds_selftests(cache: KernelCache, recipe: AnyRecipe, workload: Workload) -> bool:
+    """Whether the selftests of `workload` have to be built first: they come from the kernel's own source."""
+    if not isinstance(workload, SelftestsWorkload):
+        return False
+    return not (isinstance(recipe, Recipe) and has_selftests(cache, recipe, workload.targets))
+
+
+def build_names(recipe: AnyRecipe, way: Way, jobs: int) -> tuple[str, ...]:
+    """The names of a build in the record: by source, configuration and compiler, then by its way alone."""
+    alike = f"build, {way}, {_arch(recipe)}, {jobs} jobs"
+    if not isinstance(recipe, Recipe):
+        return (f"{alike}, {recipe.id}", alike)
+    request = hashlib.sha256(recipe.request.encode()).hexdigest()[:16]
+    source = recipe.source.origin or recipe.source.id
+    return (f"{alike}, {source}, {recipe.toolchain.compiler}, request {request}", alike)
+
+
+def boot_names(scenario: Scenario, recipe: AnyRecipe, workload: Workload, *, compiles: bool) -> tuple[str, ...]:
+    """The names of a boot in the record: by kernel, workload and machine, then by workload and machine alone."""
+    what = replace(workload, where="")
+    if isinstance(what, AlignmentWorkload):
+        what = replace(what, seed=None)
+    alike = f"boot, {what}, {scenario.machine}, {_arch(recipe)}" + (", selftests to build" if compiles else "")
+    return (f"{alike}, {recipe.key}", alike)
+
+
+def _arch(recipe: AnyRecipe) -> str:
+    return recipe.toolchain.arch if isinstance(recipe, Recipe) else recipe.arch

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A host whose commands give way: a build beside a boot takes only the time that the guest leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from orchestrator.errors import CommandError
+from orchestrator.host.base import Completed, Host, LineSink
+
+NICENESS = 5
+"""A quarter of a core's time where a guest wants all of it (the kernel's sched_prio_to_weight): the guest hardly feels
+it, and a build never stands still, on a machine that others use either."""
+
+# Every command has a session of its own, and where sched_autogroup is on, niceness counts within a session only:
+# between sessions it is the group's own that counts (sched(7), "The autogroup feature").
+_GIVE_WAY = f'{{ echo {NICENESS} >/proc/self/autogroup; }} 2>/dev/null; exec nice -n {NICENESS} "$@"'
+
+_NOT_STARTED = (126, 127)
+"""The exit statuses of nice itself where it cannot start the command (nice(1))."""
+
+
+@dataclass(frozen=True)
+class Niced:
+    """Passes everything on to `host`, where the commands run with a lower priority."""
+
+    host: Host
+
+    @property
+    def name(self) -> str:
+        """The name of the host behind."""
+        return self.host.name
+
+    def run(
+        self,
+        argv: tuple[str, ...],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: str = "",
+        timeout: float | None = None,
+        on_line: LineSink | None = None,
+        log: Path | None = None,
+    ) -> Completed:
+        """As the host behind."""
+        self.host.refuse_if_stopped(argv[0])
+        nice = ("sh", "-c", _GIVE_WAY, "sh", *argv)
+        done = self.host.run(nice, cwd=cwd, env=env, stdin=stdin, timeout=timeout, on_line=on_line, log=log)
+        if done.status in _NOT_STARTED and done.output.startswith("nice: "):
+            why = done.output.strip().rpartition(": ")[2]
+            raise CommandError(f"{self.name}: cannot start {argv[0]}: {why}")
+        return replace(done, argv=argv)
+
+    def put(self, local: Path, remote: Path) -> None:
+        """As the host behind."""
+        self.host.put(local, remote)
+
+    def get(self, remote: Path, local: Path) -> None:
+        """As the host behind."""
+        self.host.get(remote, local)
+
+    def stop_all(self) -> None:
+        """As the host behind."""
+        self.host.stop_all()
+
+    def refuse_if_stopped(self, what: str) -> None:
+        """As the host behind."""
+        self.host.refuse_if_stopped(what)

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the files of an entry are, recorded when it was made, so that one which is cut or changed is never used.
+
+A finished artifact is never written to again: its files have a size and a SHA-256 in its provenance.  A pristine
+source has some 90,000 files, whose contents take too long to read; there, one line per directory says what sizes,
+modes and times its files have, for whoever writes to a file changes its time.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from stat import S_ISDIR, S_ISLNK
+
+from orchestrator.kernel.model import IMAGES
+
+PROVENANCE = "provenance.json"
+MANIFEST = ".manifest.gz"
+"""What the name of a source's manifest ends with; it lies beside the source."""
+
+
+FROM_GIT = "git-"
+"""What the name of a source begins with that is a tree object of git; its id follows."""
+
+
+def fingerprint(directory: Path) -> dict[str, dict[str, object]]:
+    """Size in bytes and SHA-256 of every file in `directory`, and one for each directory in it."""
+    entries = (path for path in sorted(directory.iterdir()) if path.name != PROVENANCE)
+    return {path.name: _print_of(path) for path in entries}
+
+
+def _print_of(path: Path) -> dict[str, object]:
+    if not path.is_dir() or path.is_symlink():
+        return {"size": path.lstat().st_size, "sha256": _digest(path)}
+    below = [one for one in sorted(path.rglob("*")) if one.is_symlink() or not one.is_dir()]
+    lines = (f"{one.relative_to(path)} {_digest(one)}\n" for one in below)
+    whole = hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+    return {"files": len(below), "size": sum(one.lstat().st_size for one in below), "sha256": whole}
+
+
+def _digest(path: Path) -> str:
+    if path.is_symlink():
+        return hashlib.sha256(os.fsencode(path.readlink())).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def looks_whole(directory: Path, facts: Mapping[str, object]) -> bool:
+    """Whether the artifact in `directory` can be used: quick enough to be asked on every use.
+
+    The image is as recorded, byte for byte, and every other file is there with its size.  An artifact of an earlier
+    orch, which recorded nothing, has an image and a configuration.
+    """
+    return next(problems(directory, facts, deep=False), None) is None
+
+
+def problems(directory: Path, facts: Mapping[str, object], *, deep: bool) -> Iterator[str]:
+    """What is wrong with the files of the artifact in `directory`, whose provenance is `facts`, one sentence each.
+
+    `deep` reads every file again; without it, only the image's content is looked at.
+    """
+    recorded = facts.get("files")
+    if not isinstance(recorded, dict):
+        yield from _bare_problems(directory)
+        return
+    for name, known in recorded.items():
+        told = _problem(directory / name, known, read=deep or name in IMAGES)
+        if told:
+            yield told
+
+
+def _bare_problems(directory: Path) -> Iterator[str]:
+    if not any((directory / name).is_file() and (directory / name).stat().st_size for name in IMAGES):
+        yield "the image is missing"
+    if not (directory / "config").is_file():
+        yield "config is missing"
+
+
+def _problem(path: Path, known: Mapping[str, object], *, read: bool) -> str:
+    if not (path.exists() or path.is_symlink()):
+        return f"{path.name} is missing"
+    is_directory = path.is_dir() and not path.is_symlink()
+    if is_directory != ("files" in known):
+        return f"{path.name} is no longer what it was"
+    if not is_directory and path.lstat().st_size != known["size"]:
+        return f"{path.name} has {path.lstat().st_size} bytes, and had {known['size']}"
+    if read and _print_of(path) != known:
+        return f"the content of {path.name} has changed"
+    return ""
+
+
+def manifest_of(tree: Path) -> Path:
+    """Where the manifest of the pristine source `tree` lies."""
+    return tree.with_name(tree.name + MANIFEST)
+
+
+def record_source(tree: Path, name: str) -> None:
+    """Write the manifest of the pristine source `tree`, which a person calls `name`, unless it has one.
+
+    A second for Linux.  A source from git needs none: its name is the id of its content.
+    """
+    if tree.name.startswith(FROM_GIT) or manifest_of(tree).exists():
+        return
+    lines = [name, *(f"{digest} {directory}" for directory, digest in _directories(tree))]
+    manifest = manifest_of(tree)
+    partial = manifest.with_name(f".{manifest.name}.{uuid.uuid4().hex[:8]}")
+    partial.write_bytes(gzip.compress("\n".join(lines).encode(errors="surrogateescape"), 1))
+    partial.replace(manifest)
+
+
+def source_name(tree: Path) -> str | None:
+    """What a person calls the source `tree`; None where nothing was recorded."""
+    return next(iter(_read(tree)), None)
+
+
+def source_problems(tree: Path) -> list[str]:
+    """The directories of the source `tree` (relative; "." is the top) that are not as they were recorded.
+
+    Nothing where nothing was recorded: see `source_name`.  Takes some two seconds for Linux.
+    """
+    name, *lines = _read(tree) or [""]
+    if not name:
+        return []
+    then = {line.partition(" ")[2]: line.partition(" ")[0] for line in lines}
+    now = dict(_directories(tree))
+    return sorted(path for path in then.keys() | now.keys() if then.get(path) != now.get(path))
+
+
+def git_tree_id(tree: Path, algorithm: str = "sha1") -> str:
+    """The id of the git tree object that the directory `tree` holds, read file by file (git-hash-object, git-mktree).
+
+    Half a minute for a Linux that is not in memory.  Only where git wrote the files as they are in its objects: see
+    `git_leaves_as_is`.
+    """
+    lines = []
+    with os.scandir(tree) as entries:
+        for entry in entries:
+            status, name = entry.stat(follow_symlinks=False), os.fsencode(entry.name)
+            if S_ISDIR(status.st_mode):
+                lines.append((name + b"/", b"40000 " + name, git_tree_id(Path(entry.path), algorithm)))
+            elif S_ISLNK(status.st_mode):
+                content = os.fsencode(os.readlink(entry.path))  # noqa: PTH115 -- as it is written
+                lines.append((name, b"120000 " + name, _object_id("blob", content, algorithm)))
+            else:
+                mode = b"100755 " if status.st_mode & 0o100 else b"100644 "
+                lines.append((name, mode + name, _object_id("blob", Path(entry.path).read_bytes(), algorithm)))
+    listed = b"".join(b"%s\0%s" % (head, bytes.fromhex(digest)) for _, head, digest in sorted(lines))
+    return _object_id("tree", listed, algorithm)
+
+
+def _object_id(kind: str, content: bytes, algorithm: str) -> str:
+    return hashlib.new(algorithm, f"{kind} {len(content)}\0".encode() + content, usedforsecurity=False).hexdigest()
+
+
+def git_leaves_as_is(tree: Path) -> bool:
+    """Whether no attribute at the top of `tree` has git convert files when it writes them (gitattributes)."""
+    attributes = tree / ".gitattributes"
+    return not attributes.is_file() or not re.search(r"\b(eol|text|ident|filter|working-tree)", attributes.read_text())
+
+
+def _read(tree: Path) -> list[str]:
+    try:
+        text = gzip.decompress(manifest_of(tree).read_bytes()).decode(errors="surrogateescape")
+    except FileNotFoundError:
+        return []
+    except (OSError, EOFError):
+        return ["a source whose manifest cannot be read"]
+    return text.split("\n")
+
+
+def _directories(tree: Path) -> Iterator[tuple[str, str]]:
+    """Every directory in `tree`, and a digest of what its files are called, how big and how old they are."""
+    pending = [""]
+    while pending:
+        here = pending.pop()
+        lines = []
+        with os.scandir(tree / here) as entries:
+            for entry in entries:
+                status = entry.stat(follow_symlinks=False)
+                if S_ISDIR(status.st_mode):
+                    pending.append(f"{here}{entry.name}/")
+                    lines.append(entry.name)
+                else:
+                    to = os.readlink(entry.path) if S_ISLNK(status.st_mode) else ""  # noqa: PTH115 -- quicker
+                    lines.append(f"{entry.name} {status.st_mode:o} {status.st_size} {status.st_mtime_ns} {to}")
+        text = "\n".join(sorted(lines)).encode(errors="surrogateescape")
+        yield here.rstrip("/") or ".", hashlib.sha256(text).hexdigest()[:16]

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a patch does, read from its text as ``git apply -p1`` would: which files it touches, and what is refused.
+
+Only what git takes for a diff counts: a file name in the message, or a removed line that looks like a header, does not.
+Refused is what nobody expects of a change to a kernel source: names outside of the tree or inside of .git, symbolic
+links, submodules and binary files.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_HUNK = re.compile(r"^@@ -(\d{1,12})(?:,(\d{1,12}))? \+(\d{1,12})(?:,(\d{1,12}))? @@", re.ASCII)
+_BINARY = re.compile(r"^(?:GIT binary patch|(?:Binary files|Files) .* differ)\s*$")
+_MODES = ("old mode ", "new mode ", "deleted file mode ", "new file mode ")
+_MOVES = ("copy from ", "copy to ", "rename from ", "rename to ", "rename old ", "rename new ")
+_OTHERS = ("similarity index ", "dissimilarity index ")
+_ESCAPE = re.compile(r'\\([0-7]{1,3}|[abfnrtv"\\])')
+_LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_REGULAR = 0o100000
+
+
+class NotAPatch(ValueError):  # noqa: N818 -- it says what the text is
+    """What is wrong with a text, as the end of a sentence that names where it is from."""
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What a text does: the files it touches in order, each hunk's (file, first line of the old file), and at which
+    character the first file's part begins."""
+
+    files: tuple[str, ...]
+    hunks: tuple[tuple[str, int], ...]
+    start: int
+
+
+def read_diff(text: str) -> Diff:
+    """Read `text`; raises NotAPatch for what holds no diff, is broken off, or is refused (see the module)."""
+    if "\0" in text:
+        raise NotAPatch("holds NUL bytes; only plain text files can be patched, no links and no binaries")
+    reader = _Reader(text)
+    reader.read()
+    if not reader.files:
+        raise NotAPatch("holds no diff; a patch is made by 'git format-patch'")
+    start = sum(len(line) + 1 for line in reader.lines[: reader.first])
+    return Diff(tuple(dict.fromkeys(reader.files)), tuple(reader.hunks), start)
+
+
+def hunk_number(text: str, file: str, line: int) -> int:
+    """Which hunk of `file` in the patch begins at `line` of the old file, from 1; 0 where none does."""
+    try:
+        starts = [start for name, start in read_diff(text).hunks if name == file]
+    except NotAPatch:
+        return 0
+    return starts.index(line) + 1 if line in starts else 0
+
+
+def printable(text: str) -> str:
+    """`text` for a sentence: bytes that are no UTF-8 and control characters are spelled out."""
+    plain = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
+
+
+class _Reader:
+    """Goes through the lines once; knows what git's own reader knows at each (git apply.c)."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = text.split("\n")
+        self.files: list[str] = []
+        self.hunks: list[tuple[str, int]] = []
+        self.first = 0
+
+    def read(self) -> None:
+        """Read all; raises NotAPatch."""
+        at = 0
+        while at < len(self.lines):
+            line = self.lines[at]
+            if line.startswith("diff --git "):
+                at = self._git_file(at)
+            elif line.startswith("--- ") and self._at(at + 1, "+++ ") and self._at(at + 2, "@@ -"):
+                at = self._plain_file(at)
+            elif _HUNK.match(line):
+                raise NotAPatch(f"line {at + 1} begins a hunk, and no file is named before it")
+            elif self.files and _BINARY.match(line):
+                raise _no_text(line)
+            elif line.startswith(("diff --cc ", "diff --combined ")):
+                raise NotAPatch("holds the combined diff of a merge, which cannot be applied")
+            else:
+                at += 1
+
+    def _at(self, index: int, prefix: str) -> bool:
+        return index < len(self.lines) and self.lines[index].startswith(prefix)
+
+    def _git_file(self, at: int) -> int:
+        named: list[str] = []
+        end = at + 1
+        while end < len(self.lines) and self._header(self.lines[end], named):
+            end += 1
+        if self._at(end, "") and _BINARY.match(self.lines[end]):
+            raise _no_text(self.lines[end])
+        if end == at + 1:
+            return end  # git, too, takes it for a part of the message
+        self._touch(at, named or [_same_name(self.lines[at].removeprefix("diff --git "))])
+        return self._hunks(end)
+
+    def _header(self, line: str, named: list[str]) -> bool:
+        """Whether `line` belongs to the header of a file; the names it gives are added to `named`."""
+        key = next((p for p in (*_MODES, *_MOVES, *_OTHERS, "index ", "--- ", "+++ ") if line.startswith(p)), None)
+        if key is None:
+            return False
+        rest = line.removeprefix(key)
+        if key in _MODES:
+            _check_mode(rest, line)
+        elif key == "index " and " " in rest:
+            _check_mode(rest.partition(" ")[2], line)
+        elif key in ("--- ", "+++ "):
+            named.extend(_prefixed(rest))
+        elif key in _MOVES:
+            named.append(_safe(_plain(rest)))
+        return True
+
+    def _plain_file(self, at: int) -> int:
+        names = [_prefixed(self.lines[index][4:], dated=True) for index in (at, at + 1)]
+        self._touch(at, names[0] + names[1])
+        return self._hunks(at + 2)
+
+    def _touch(self, at: int, named: list[str]) -> None:
+        if not named:
+            raise NotAPatch(f"line {at + 1} begins a change, and no file is named there")
+        if not self.files:
+            self.first = at
+        self.files.extend(named)
+        self._old = named[0]
+
+    def _hunks(self, at: int) -> int:
+        while match := _HUNK.match(self.lines[at]) if at < len(self.lines) else None:
+            self.hunks.append((self._old, int(match[1])))
+            at = self._body(at, int(match[2] or 1), int(match[4] or 1))
+        if self._at(at, "@@ -"):
+            raise NotAPatch(f"line {at + 1} is no beginning of a hunk: {printable(self.lines[at][:60])}")
+        return at
+
+    def _body(self, begin: int, old: int, new: int) -> int:
+        at = begin + 1
+        while old > 0 or new > 0:
+            # What comes after the last newline is a line only if there is anything.
+            there = at < len(self.lines) - 1 or (at < len(self.lines) and self.lines[at])
+            sign = self.lines[at][:1] if there else "end"
+            if sign not in ("", " ", "-", "+", "\\"):
+                raise NotAPatch(f"the hunk at line {begin + 1} is broken off or damaged at line {at + 1}")
+            old -= sign in ("", " ", "-")
+            new -= sign in ("", " ", "+")
+            at += 1
+        if old < 0 or new < 0:
+            raise NotAPatch(f"the hunk at line {begin + 1} is not as long as it says")
+        return at + 1 if self._at(at, "\\ ") else at
+
+
+def _no_text(line: str) -> NotAPatch:
+    told = printable(line.strip())
+    return NotAPatch(f"'{told}': only plain text files can be patched, no links and no binaries")
+
+
+def _check_mode(text: str, line: str) -> None:
+    try:
+        mode = int(text.split(maxsplit=1)[0], 8)
+    except (ValueError, IndexError):
+        raise NotAPatch(f"'{printable(line)}': that is no file mode") from None
+    if mode & 0o170000 != _REGULAR:
+        raise _no_text(line)
+
+
+def _plain(text: str) -> str:
+    """A name as git writes it, in quotes with escapes where it has strange bytes."""
+    quoted = _QUOTED.match(text)
+    if not quoted:
+        return text.partition("\t")[0]
+    raw = b""
+    place = 0
+    inner = quoted[0][1:-1]
+    for escape in _ESCAPE.finditer(inner):
+        raw += inner[place : escape.start()].encode(errors="surrogateescape")
+        what = escape[1]
+        raw += bytes([int(what, 8) & 255]) if what[0].isdigit() else _LETTERS.get(what, what).encode()
+        place = escape.end()
+    return (raw + inner[place:].encode(errors="surrogateescape")).decode(errors="surrogateescape")
+
+
+def _prefixed(text: str, *, dated: bool = False) -> list[str]:
+    """The name after --- or +++ without its a/ or b/; none for /dev/null.  `dated` is the form of diff(1)."""
+    name = _plain(text)
+    if dated and not text.startswith('"') and "\t" not in text:
+        name = name.split(" ")[0]
+    if name == "/dev/null":
+        return []
+    return [_stripped(name)]
+
+
+def _stripped(name: str) -> str:
+    _, slash, rest = name.partition("/")
+    if not slash:
+        _safe(name)
+        raise NotAPatch(f"'{printable(name)}' has no a/ or b/ before it; a patch is made by 'git format-patch'")
+    # What is in front of the first slash counts, too, for whoever would apply it with -p0.
+    _safe(name)
+    return _safe(rest)
+
+
+def _same_name(text: str) -> str:
+    """The one name in "a/NAME b/NAME", where nothing else tells it: a new empty file, or a new mode."""
+    first = _QUOTED.match(text)
+    half = len(text) // 2
+    left, right = (first[0], text[first.end() + 1 :]) if first else (text[:half], text[half + 1 :])
+    names = [_stripped(_plain(part)) for part in (left, right.rstrip("\r") if first else right)]
+    if names[0] != names[1]:
+        raise NotAPatch(f"'diff --git {printable(text)}' does not tell which file it changes")
+    return names[0]
+
+
+def _safe(name: str) -> str:
+    """`name`, if it leads to a file in the tree; raises NotAPatch."""
+    shown = printable(name)
+    if name.endswith("\r"):
+        raise NotAPatch("has lines that end in CR LF, file names included; convert it with dos2unix")
+    parts = name.split("/")
+    if name.startswith("/") or ".." in parts:
+        raise NotAPatch(f"touches '{shown}', which is outside of the source tree")
+    if any(part.lower() == ".git" for part in parts):
+        raise NotAPatch(f"touches '{shown}', which is git's own")
+    if shown != name or "" in parts or "." in parts:
+        raise NotAPatch(f"touches '{shown}', which is no name of a file in a kernel source")
+    return name

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which job starts when: pure, so that a plan can print what a run would do.
+
+A job may start once all that it comes after have ended and what it takes is free.  Of those that may, the one with the
+longest path goes first: its own time and that of the longest chain of jobs that come after it.  Whoever does not fit
+lets those behind it pass, so nothing that could work ever stands idle.  A job never takes more than there is: one that
+wants more has all of it for itself.  So whenever nothing runs something can start, and every job runs in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a machine has, or what a job takes of it while it runs.
+
+    `cores` are for guests, each of which keeps as many busy as it has CPUs.  `makes` are for builds, which give way to
+    guests, and so take no core from them: on one core, too, a kernel boots while the next one builds.  `memory` is in
+    bytes.
+    """
+
+    cores: int = 0
+    makes: int = 0
+    memory: int = 0
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(self.cores + other.cores, self.makes + other.makes, self.memory + other.memory)
+
+    def within(self, limits: Resources) -> Resources:
+        """As much of this as `limits` has."""
+        return Resources(min(self.cores, limits.cores), min(self.makes, limits.makes), min(self.memory, limits.memory))
+
+    def fits(self, limits: Resources) -> bool:
+        """Whether `limits` has all of this."""
+        return self == self.within(limits)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job as the schedule sees it: about how many seconds it takes, what it takes, which jobs it comes after."""
+
+    id: str
+    seconds: float
+    needs: Resources = field(default_factory=Resources)
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Slot:
+    """When a job is expected to run, in seconds since the start."""
+
+    task: Task
+    begins: float
+
+    @property
+    def ends(self) -> float:
+        """When it is expected to be over."""
+        return self.begins + self.task.seconds
+
+
+def longest_first(tasks: Iterable[Task]) -> tuple[Task, ...]:
+    """`tasks` by the length of their path, the longest first, equals as they come.
+
+    Raises ValueError where they wait for each other in a circle, or for a job that is not among them.
+    """
+    known = {task.id: task for task in tasks}
+    paths = {name: task.seconds for name, task in known.items()}
+    order = tuple(TopologicalSorter({name: task.after for name, task in known.items()}).static_order())
+    if missing := set(order) - known.keys():
+        raise ValueError(f"no such job: {', '.join(sorted(missing))}")
+    for name in reversed(order):
+        for before in known[name].after:
+            paths[before] = max(paths[before], known[before].seconds + paths[name])
+    return tuple(sorted(known.values(), key=lambda task: -paths[task.id]))
+
+
+def startable(
+    ranked: Sequence[Task], limits: Resources, done: Collection[str], running: Collection[str]
+) -> tuple[Task, ...]:
+    """Those of `ranked` to start now, beside what is `running`; `done` and `running` have ids."""
+    taken = sum((task.needs.within(limits) for task in ranked if task.id in running), Resources())
+    chosen = []
+    for task in ranked:
+        with_it = taken + task.needs.within(limits)
+        waits = task.id not in done and task.id not in running
+        if waits and all(before in done for before in task.after) and with_it.fits(limits):
+            chosen.append(task)
+            taken = with_it
+    return tuple(chosen)
+
+
+def timetable(tasks: Iterable[Task], limits: Resources) -> tuple[Slot, ...]:
+    """When each job would run if all took as long as expected, in the order in which they start.
+
+    Raises ValueError as `longest_first`.
+    """
+    ranked = longest_first(tasks)
+    now, slots = 0.0, []
+    done: set[str] = set()
+    running: dict[str, float] = {}
+    while len(done) < len(ranked):
+        for task in startable(ranked, limits, done, running):
+            slots.append(Slot(task, now))
+            running[task.id] = slots[-1].ends
+        now = min(running.values())
+        ended = {name for name, ends in running.items() if ends <= now}
+        done |= ended
+        running = {name: ends for name, ends in running.items() if name not in ended}
+    return tuple(slots)

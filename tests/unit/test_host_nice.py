@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A host whose commands give way: all that a host promises, and that they do."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.host.local import LocalHost
+from orchestrator.host.nice import NICENESS, Niced
+from orchestrator.host.record import Recorder
+from tests.unit.test_host_contract import RealHostContract, sh
+
+
+class TestNiced(RealHostContract):
+    @pytest.fixture
+    def host(self) -> Niced:
+        host = LocalHost()
+        host.grace = 0.5
+        return Niced(host)
+
+    def test_commands_run_with_a_lower_priority(self, host: Niced) -> None:
+        assert host.run(("nice",)).output == f"{NICENESS}\n"
+        assert host.host.run(("nice",)).output == "0\n"
+
+    def test_their_session_gives_way_to_other_sessions(self, host: Niced) -> None:
+        ours, others = (one.run(("cat", "/proc/self/autogroup")).output for one in (host, host.host))
+        assert ours.split()[-1] == str(NICENESS)
+        assert others.split()[-1] == "0"
+
+    def test_what_is_recorded_is_what_was_asked_for(self, host: Niced) -> None:
+        recorder = Recorder(host)
+        assert recorder.run(sh("exit 7")).argv == sh("exit 7")
+        assert recorder.lines == ["sh -c 'exit 7' sh"]

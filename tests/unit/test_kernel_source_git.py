@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Sources in git and in directories: what is taken, and that nothing of the user's is touched."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.host.local import LocalHost
+from orchestrator.kernel.model import SourceTree
+from orchestrator.kernel.source import fetch, peek
+from orchestrator.scenario.sources import BuiltSource, GitSource, TreeSource
+
+TOY = Path(__file__).parent / "data/toy-kernel"
+
+
+def run(directory: Path, *argv: str) -> str:
+    """What git says in `directory`."""
+    who = ("-c", "user.name=A. Developer", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main")
+    done = subprocess.run(["git", *who, *argv], cwd=directory, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """The toy kernel in git: a tag v1, and a branch topic with one commit more."""
+    path = tmp_path / "linux"
+    shutil.copytree(TOY, path)
+    (path / ".gitignore").write_text("*.o\n.config\n")
+    run(path, "init", "-q")
+    run(path, "add", "-A")
+    run(path, "commit", "-q", "-m", "toy: begin")
+    run(path, "tag", "v1")
+    run(path, "checkout", "-q", "-b", "topic")
+    (path / "mm/mmap.c").write_text("topic\n")
+    (path / "mm/new.c").write_text("new\n")
+    run(path, "rm", "-q", "mm/pfnmap.c") if (path / "mm/pfnmap.c").exists() else None
+    run(path, "add", "-A")
+    run(path, "commit", "-q", "-m", "toy: topic")
+    run(path, "checkout", "-q", "main")
+    return path
+
+
+def state(directory: Path) -> str:
+    """A digest of every file, its mode and its time, the repository's own files among them.
+
+    The times of objects are no part of it: git renews that of an object which it needs again, lest it be pruned.
+    """
+    whole = hashlib.sha256()
+    for path in sorted(directory.rglob("*")):
+        facts = path.lstat()
+        time = 0 if "objects" in path.parts else facts.st_mtime_ns
+        whole.update(f"{path} {facts.st_mode} {time} {facts.st_size}\n".encode())
+        whole.update(path.read_bytes() if path.is_file() else b"")
+    return whole.hexdigest()
+
+
+def get(cache: Path, source: BuiltSource) -> SourceTree:
+    return fetch(LocalHost(), cache, source, where="s.yaml:3", emit=lambda _: None)
+
+
+def content(directory: Path) -> dict[str, bytes]:
+    """The files in `directory`, those of git aside."""
+    files = (
+        path for path in directory.rglob("*") if path.is_file() and ".git" not in path.relative_to(directory).parts
+    )
+    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
+
+
+def test_a_ref_is_laid_out_and_the_repository_is_untouched(repository: Path, tmp_path: Path) -> None:
+    (repository / "Makefile").write_text("edited, not committed\n")
+    (repository / "mm/staged.c").write_text("staged\n")
+    run(repository, "add", "mm/staged.c")
+    before = state(repository)
+    tree = get(tmp_path / "cache", GitSource(str(repository), "topic"))
+    assert state(repository) == before
+    assert (tree.path / "mm/mmap.c").read_text() == "topic\n"
+    assert (tree.path / "Makefile").read_text() == (TOY / "Makefile").read_text()
+    assert tree.git and tree.git.commit == run(repository, "rev-parse", "topic")
+    assert tree.id == "git-" + run(repository, "rev-parse", "topic^{tree}")
+    assert tree.version == f"linux@topic ({tree.git.commit[:12]})"
+
+
+@pytest.mark.parametrize("ref", ["v1", "topic~1", "HEAD", "main"])
+def test_refs_of_one_content_are_one_source(repository: Path, tmp_path: Path, ref: str) -> None:
+    tree = get(tmp_path / "cache", GitSource(str(repository), ref))
+    assert tree.id == "git-" + run(repository, "rev-parse", "v1^{tree}")
+    assert content(tree.path) == content(repository)
+
+
+def test_the_next_tree_shares_files_with_the_last_and_writes_to_none(repository: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    first = get(cache, GitSource(str(repository), "v1"))
+    before = state(first.path)
+    second = get(cache, GitSource(str(repository), "topic"))
+    assert state(first.path) == before
+    same, other = (first.path / "Makefile"), (second.path / "Makefile")
+    assert same.stat().st_ino == other.stat().st_ino
+    assert (first.path / "mm/mmap.c").stat().st_ino != (second.path / "mm/mmap.c").stat().st_ino
+    run(repository, "checkout", "-q", "topic")
+    assert content(second.path) == content(repository)
+
+
+def test_an_address_is_fetched_and_later_only_what_is_new(repository: Path, tmp_path: Path) -> None:
+    cache, address = tmp_path / "cache", f"file://{repository}"
+    first = get(cache, GitSource(address, "topic"))
+    assert first.version == f"linux@topic ({run(repository, 'rev-parse', 'topic')[:12]})"
+    (repository / "mm/late.c").write_text("late\n")
+    run(repository, "checkout", "-q", "topic")
+    (repository / "mm/late.c").write_text("late\n")
+    run(repository, "add", "-A")
+    run(repository, "commit", "-q", "-m", "toy: late")
+    second = get(cache, GitSource(address, "topic"))
+    assert (second.path / "mm/late.c").read_text() == "late\n"
+    assert not (first.path / "mm/late.c").exists()
+    by_commit = get(cache, GitSource(address, run(repository, "rev-parse", "topic~1")))
+    assert by_commit.path == first.path
+
+
+def test_a_repository_that_is_gone_still_serves_what_was_fetched(repository: Path, tmp_path: Path) -> None:
+    cache, address, commit = tmp_path / "cache", f"file://{repository}", run(repository, "rev-parse", "v1")
+    first = get(cache, GitSource(address, "v1"))
+    shutil.rmtree(repository)
+    assert get(cache, GitSource(address, commit)).path == first.path
+    with pytest.raises(InfrastructureError, match=r"^s.yaml:3: file://.* cannot be reached: "):
+        get(cache, GitSource(address, "v1"))
+
+
+@pytest.mark.parametrize("prefix", ["", "file://"])
+def test_a_ref_that_is_not_there_is_named_with_the_nearest(repository: Path, tmp_path: Path, prefix: str) -> None:
+    with pytest.raises(UsageError) as told:
+        get(tmp_path / "cache", GitSource(f"{prefix}{repository}", "tropic"))
+    place = f"{prefix}{repository}"
+    assert str(told.value) == f"s.yaml:3: no commit 'tropic' in the git repository {place}; did you mean 'topic'?"
+
+
+def test_a_directory_without_a_repository_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"^s.yaml:3: {tmp_path} is no git repository: "):
+        get(tmp_path / "cache", GitSource(str(tmp_path), "main"))
+
+
+def test_a_repository_of_something_else_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "README").write_text("no kernel\n")
+    run(other, "init", "-q")
+    run(other, "add", "-A")
+    run(other, "commit", "-q", "-m", "other")
+    with pytest.raises(UsageError, match="there is no Linux source tree"):
+        get(tmp_path / "cache", GitSource(str(other), "HEAD"))
+    assert [path.name for path in (tmp_path / "cache/sources").iterdir() if path.is_dir()] == []
+
+
+def test_a_worktree_and_a_shallow_clone_are_repositories_too(repository: Path, tmp_path: Path) -> None:
+    run(repository, "worktree", "add", "-q", str(tmp_path / "worktree"), "topic")
+    subprocess.run(["git", "clone", "-q", "--depth=1", f"file://{repository}", str(tmp_path / "shallow")], check=True)
+    topic = get(tmp_path / "cache", GitSource(str(tmp_path / "worktree"), "HEAD"))
+    assert (topic.path / "mm/new.c").exists()
+    assert get(tmp_path / "cache", GitSource(str(tmp_path / "shallow"), "HEAD")).id != topic.id
+    changed = get(tmp_path / "cache", TreeSource(tmp_path / "worktree"))
+    assert changed.id == topic.id
+
+
+def test_a_tree_is_taken_as_it_is_and_stays_untouched(repository: Path, tmp_path: Path) -> None:
+    (repository / "mm/mmap.c").write_text("edited\n")
+    (repository / "mm/untracked.c").write_text("untracked\n")
+    (repository / "mm/built.o").write_text("an object\n")
+    (repository / "build").mkdir()
+    (repository / "build/vmlinux").write_text("an image\n")
+    run(repository, "stash", "list")
+    before = state(repository)
+    tree = get(tmp_path / "cache", TreeSource(repository))
+    assert state(repository) == before
+    assert (tree.path / "mm/mmap.c").read_text() == "edited\n"
+    assert (tree.path / "mm/untracked.c").read_text() == "untracked\n"
+    assert not (tree.path / "mm/built.o").exists()
+    assert not (tree.path / "build").exists()
+    assert tree.git and tree.git.commit is None
+    assert f"linux ({run(repository, 'rev-parse', 'HEAD')[:12]} with changes, tree " in tree.version
+
+
+def test_a_tree_without_changes_is_its_commit(repository: Path, tmp_path: Path) -> None:
+    tree = get(tmp_path / "cache", TreeSource(repository))
+    assert tree.git and tree.git.commit == run(repository, "rev-parse", "HEAD")
+    assert tree.id == get(tmp_path / "cache", GitSource(str(repository), "HEAD")).id
+
+
+def test_a_tracked_file_that_is_ignored_belongs_to_the_tree(repository: Path, tmp_path: Path) -> None:
+    (repository / "mm/blob.o").write_text("tracked\n")
+    run(repository, "add", "-f", "mm/blob.o")
+    run(repository, "commit", "-q", "-m", "toy: blob")
+    cache = tmp_path / "cache"
+    assert (get(cache, TreeSource(repository)).path / "mm/blob.o").exists()
+    (repository / "mm/late.o").write_text("tracked later\n")
+    run(repository, "add", "-f", "mm/late.o")
+    run(repository, "commit", "-q", "-m", "toy: late blob")
+    assert (get(cache, TreeSource(repository)).path / "mm/late.o").exists()
+
+
+def test_what_the_user_excludes_is_no_part_of_the_tree(repository: Path, tmp_path: Path) -> None:
+    (repository / ".git/info/exclude").write_text("notes.txt\n")
+    (repository / "notes.txt").write_text("mine\n")
+    assert not (get(tmp_path / "cache", TreeSource(repository)).path / "notes.txt").exists()
+
+
+def test_editing_goes_on_and_the_snapshot_stays(repository: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    (repository / "mm/mmap.c").write_text("one\n")
+    first = get(cache, TreeSource(repository))
+    (repository / "mm/mmap.c").write_text("two\n")
+    (repository / "mm/untracked.c").write_text("more\n")
+    second = get(cache, TreeSource(repository))
+    (repository / "mm/untracked.c").unlink()
+    third = get(cache, TreeSource(repository))
+    assert [(one.path / "mm/mmap.c").read_text() for one in (first, second, third)] == ["one\n", "two\n", "two\n"]
+    assert [(one.path / "mm/untracked.c").exists() for one in (first, second, third)] == [False, True, False]
+    assert first.origin == second.origin != ""
+
+
+def test_a_directory_without_git_is_taken_whole_whatever_its_gitignore_says(tmp_path: Path) -> None:
+    directory = tmp_path / "plain"
+    shutil.copytree(TOY, directory)
+    (directory / ".gitignore").write_text("/*\n")
+    (directory / "mm/with space.c").write_text("odd\n")
+    before = state(directory)
+    tree = get(tmp_path / "cache", TreeSource(directory))
+    assert content(tree.path) == content(directory)
+    assert state(directory) == before
+    (directory / "mm/mmap.c").write_text("changed\n")
+    assert (get(tmp_path / "cache", TreeSource(directory)).path / "mm/mmap.c").read_text() == "changed\n"
+
+
+def test_a_directory_that_was_built_in_is_refused(tmp_path: Path) -> None:
+    directory = tmp_path / "plain"
+    shutil.copytree(TOY, directory)
+    (directory / ".config").write_text("CONFIG_MMU=y\n")
+    with pytest.raises(UsageError, match="was built in; run 'make mrproper' there, or make it a git checkout"):
+        get(tmp_path / "cache", TreeSource(directory))
+
+
+def test_a_directory_that_is_no_source_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"holds no Linux source tree \(no Makefile and Kbuild at its top\)"):
+        get(tmp_path / "cache", TreeSource(tmp_path))
+
+
+def test_the_users_configuration_does_not_matter(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".gitconfig").write_text("[core]\n\tautocrlf = true\n[commit]\n\tgpgsign = true\n")
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_OBJECT_DIRECTORY"):
+        monkeypatch.setenv(name, "/nonexistent")
+    (repository / "mm/mmap.c").write_bytes(b"one\r\ntwo\r\n")
+    tree = get(tmp_path / "cache", TreeSource(repository))
+    assert (tree.path / "mm/mmap.c").read_bytes() == b"one\r\ntwo\r\n"
+
+
+def test_a_plan_sees_what_is_laid_out_and_writes_nothing(repository: Path, tmp_path: Path) -> None:
+    source, cache = GitSource(str(repository), "topic"), tmp_path / "cache"
+    assert peek(LocalHost(), cache, source) is None
+    assert not cache.exists()
+    tree = get(cache, source)
+    before = state(cache)
+    seen = peek(LocalHost(), cache, source)
+    assert seen and (seen.id, seen.path) == (tree.id, tree.path)
+    assert state(cache) == before
+    assert peek(LocalHost(), cache, TreeSource(repository)) is None
