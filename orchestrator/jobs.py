@@ -9,10 +9,13 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from orchestrator.errors import InfrastructureError, Interrupted
 from orchestrator.events import Emit, Event, Kind, phase
 from orchestrator.host.base import Host
+from orchestrator.kernel.cache import inputs
+from orchestrator.kernel.cache_files import PROVENANCE
 from orchestrator.kernel.capability import boot_arguments, capability_of, shows_page_tables
 from orchestrator.kernel.model import AnyRecipe, KernelBuild, Prebuilt
 from orchestrator.kernel.reproduce import keep_script, patch_name
@@ -177,15 +180,11 @@ def _read(path: Path) -> str:
 
 
 def build_facts(build: KernelBuild, recipe: AnyRecipe) -> dict[str, object]:
-    """What the results say of a build: its provenance, flat, and whether this run built it.
-
-    The source is called as this run calls it: an equal one may have been built under another name.
-    """
-    called = recipe.version if isinstance(recipe, Prebuilt) else recipe.source.version
-    facts = json.loads((build.directory / "provenance.json").read_text())
+    """What the results say of a build: its provenance, flat, and whether this run built it."""
+    facts = _provenance(build, recipe)
     return {
         "version": facts["version"],
-        "source": called,
+        "source": facts["source"]["name"],
         "source_sha256": facts["source"]["sha256"],
         "patches": [f"{patch['name']} sha256:{patch['sha256'][:12]}" for patch in facts["patches"]],
         "compiler": facts["toolchain"]["compiler"],
@@ -198,10 +197,21 @@ def build_facts(build: KernelBuild, recipe: AnyRecipe) -> dict[str, object]:
     }
 
 
+def _provenance(build: KernelBuild, recipe: AnyRecipe) -> dict[str, Any]:
+    """The provenance of `build`, with what went in called as this run calls it."""
+    facts: dict[str, Any] = json.loads((build.directory / PROVENANCE).read_text())
+    if isinstance(recipe, Prebuilt):
+        named: dict[str, object] = {"source": {**facts["source"], "name": recipe.version}}
+    else:
+        named = inputs(recipe)
+    return facts | {"kernel": build.name} | named
+
+
 def keep_build_files(host: Host, build: KernelBuild, recipe: AnyRecipe, directory: Path) -> None:
     """Copy to `directory` what a reviewer needs of a build: configuration, log, commands, provenance, patches; and
     write what rebuilds it.  Raises CommandError."""
-    for name in ("config", "build.log", "commands.sh", "provenance.json"):
+    (directory / PROVENANCE).write_text(json.dumps(_provenance(build, recipe), indent=2) + "\n")
+    for name in ("config", "build.log", "commands.sh"):
         if (build.directory / name).exists():  # who was not built has no log
             shutil.copyfile(build.directory / name, directory / name)
     patches = () if isinstance(recipe, Prebuilt) else recipe.patches

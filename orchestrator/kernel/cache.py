@@ -256,6 +256,14 @@ def _nearness(tree: Tree, recipe: Recipe) -> tuple[int, ...]:
     return (same, kin, -_distance(tree.request, recipe.request))
 
 
+def inputs(recipe: Recipe) -> dict[str, object]:
+    """The part of a provenance that says what went in by name: equal inputs can have other names in another run."""
+    return {
+        "source": {"name": recipe.source.version, "sha256": recipe.source.id, **source_facts(recipe.source)},
+        "patches": [{"name": patch.path.name, "sha256": patch.digest} for patch in recipe.patches],
+    }
+
+
 def provenance(build: KernelBuild, recipe: Recipe, config: bytes) -> dict[str, object]:
     """Where an artifact comes from, as the JSON that lies beside it."""
     return {
@@ -263,8 +271,7 @@ def provenance(build: KernelBuild, recipe: Recipe, config: bytes) -> dict[str, o
         "kernel": recipe.name,
         "recipe": recipe.key,
         "version": build.version,
-        "source": {"name": recipe.source.version, "sha256": recipe.source.id, **source_facts(recipe.source)},
-        "patches": [{"name": patch.path.name, "sha256": patch.digest} for patch in recipe.patches],
+        **inputs(recipe),
         "toolchain": asdict(recipe.toolchain),
         "config_sha256": hashlib.sha256(config).hexdigest(),
         "objects": build.objects,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from filecmp import cmp
 from pathlib import Path
@@ -107,7 +108,9 @@ def _equal(one: _Entry | None, other: _Entry | None) -> bool:
     if one.is_symlink() or other.is_symlink():
         return one.is_symlink() and other.is_symlink() and Path(one.path).readlink() == Path(other.path).readlink()
     mine, its = one.stat(follow_symlinks=False), other.stat(follow_symlinks=False)
-    return mine.st_size == its.st_size and mine.st_mode == its.st_mode and cmp(one.path, other.path, shallow=False)
+    # Of a mode only what git keeps: who may write depends on the umask of whoever packed the source.
+    same_mode = (mine.st_mode ^ its.st_mode) & stat.S_IXUSR == 0
+    return mine.st_size == its.st_size and same_mode and cmp(one.path, other.path, shallow=False)
 
 
 def _renew(file: Path) -> None:

@@ -61,6 +61,7 @@ def test_no_file_that_others_share_is_written_to(tmp_path: Path) -> None:
 def test_a_mode_and_a_link_count_as_content(tmp_path: Path) -> None:
     built, tree = lay(tmp_path / "built", {"a.sh": "x", "b": "y"}), lay(tmp_path / "tree", {"a.sh": "x", "b": "y"})
     (tree / "a.sh").chmod(0o755)
+    (tree / "b").chmod(0o664)
     (built / "link").symlink_to("a.sh")
     (tree / "link").symlink_to("b")
     (built / "same").symlink_to("b")

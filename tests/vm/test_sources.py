@@ -43,6 +43,7 @@ kernels:
   tree:
     extends: base
     source: {{tree: linux}}
+    can: {{levels: PTE}}
     expect: {{qemu: {{level: PTE}}, kernel: {{level: PTE}}}}
   tarball:
     extends: base
