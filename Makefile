@@ -32,6 +32,7 @@ run: setup
 test: unit vm
 
 unit: setup
+	@tools/setup-system all
 	$(PYTHON) -m pytest tests/unit
 
 vm: setup
