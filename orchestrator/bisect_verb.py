@@ -51,6 +51,7 @@ def bisect(arguments: argparse.Namespace, load: Load, screen: Screen) -> int:
         question = _question(host, cache, scenario, arguments)
         directory = kept.new_directory(arguments.results, scenario.name)
         state = State(question)
+        kept.save(directory, state)
     else:
         directory = _directory(arguments, load)
         state = kept.load(directory)
@@ -64,8 +65,8 @@ def bisect(arguments: argparse.Namespace, load: Load, screen: Screen) -> int:
 def _scenario(arguments: argparse.Namespace, load: Load) -> Scenario:
     missing = [name for name in ("scenario", "good", "bad") if getattr(arguments, name) is None]
     if missing:
-        named = " and ".join("SCENARIO" if name == "scenario" else f"--{name} REF" for name in missing)
-        raise UsageError(f"orch bisect: {named} must be given, unless --resume goes on with an earlier one")
+        named = " and ".join("FILE" if name == "scenario" else f"--{name} REF" for name in missing)
+        raise UsageError(f"{named} must be given, unless --resume goes on with an earlier one")
     return load(arguments.scenario)
 
 
@@ -131,14 +132,13 @@ def _go_on(
     if state.outcome:
         return state
     question = state.question
-    for name, commit in (("--good", question.good), ("--bad", question.bad)):
-        history.resolve(commit, name)  # it may be gone since
-    say = _say(arguments)
-    say(render.title(state, history.count(question.good, question.bad), screen.width))
-    say([f"  kept in {directory}", render.header(screen.width)])
-    git = git_bisect(history, directory)
+    say, git = _say(arguments), git_bisect(history, directory)
     resume = f"'orch bisect --resume {directory}' goes on with it"
     try:
+        for name, commit in (("--good", question.good), ("--bad", question.bad)):
+            history.resolve(commit, name)  # it may be gone since
+        say(render.title(state, history.count(question.good, question.bad), screen.width))
+        say([f"  kept in {directory}", render.header(screen.width)])
         bench = Bench(scenario, question, arguments.cache.absolute(), arguments.jobs, _watch(arguments))
         found = Search(state, git, directory, bench, _watcher(say, screen)).run()
     except KeyboardInterrupt:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from orchestrator.errors import Interrupted, OrchError
+from orchestrator.errors import InfrastructureError, Interrupted, OrchError
 
 _STATUSES = """\
 exit status: 0 all as expected, 1 something was not, 2 the scenario or the
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(
         prog="orch",
-        description="Build kernels, boot each in a virtual machine with PCI devices, and compare where they map them.",
+        description="Build kernels, boot each in a virtual machine with PCI devices, and compare\nwhere they map them.",
         epilog=_STATUSES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -180,11 +180,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"orch: {line}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
-        print("orch: interrupted; all it started is stopped; 'orch compare' shows what was done", file=sys.stderr)
+        more = "; 'orch compare' shows what was done" if arguments.verb == "run" else ""
+        print(f"orch: interrupted; all it started is stopped{more}", file=sys.stderr)
         return Interrupted.exit_status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(
+            f"orch: {error.filename}: {error.strerror}; check --cache, --results, and your permissions", file=sys.stderr
+        )
+        return InfrastructureError.exit_status
 
 
 if __name__ == "__main__":

@@ -14,20 +14,23 @@ def carry_out(
     limits: Resources,
     executor: Executor,
     work: Callable[[str], None],
-    dropped: Callable[[str], Iterable[str]],
+    changed: Callable[[str], Iterable[Task] | None],
 ) -> None:
     """Have `executor` do `work` for the id of every task, within `limits`; returns when all have ended.
 
-    `dropped` is called in this thread with the id of each job that has ended, and says which jobs need not run now.
+    `changed` is called in this thread with the id of each job that has ended.  It returns the tasks as they are after
+    that, without those that need not run now but with those that run; None where nothing else is now than before.
     Raises what a job raises, and ValueError as `longest_first`; the jobs that run then are left to the caller.
     """
     ranked = longest_first(tasks)
     done: set[str] = set()
     running: dict[Future[None], str] = {}
-    while len(done) < len(ranked):
+    while any(task.id not in done for task in ranked):
         for task in startable(ranked, limits, done, running.values()):
             running[executor.submit(work, task.id)] = task.id
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             ended = running.pop(future)
             future.result()
-            done |= {ended, *dropped(ended)}
+            done.add(ended)
+            tasks_now = changed(ended)
+            ranked = ranked if tasks_now is None else longest_first(tasks_now)

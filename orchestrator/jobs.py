@@ -14,6 +14,7 @@ from typing import Any
 from orchestrator.errors import InfrastructureError, Interrupted
 from orchestrator.events import Emit, Event, Kind, phase
 from orchestrator.host.base import Host
+from orchestrator.host.disk import needs_room
 from orchestrator.kernel.cache import inputs
 from orchestrator.kernel.cache_files import PROVENANCE
 from orchestrator.kernel.capability import boot_arguments, capability_of, shows_page_tables
@@ -71,7 +72,8 @@ def boot_kernel(bench: Bench, build: KernelBuild, workload: AlignmentWorkload, s
     try:
         capability = capability_of(build, kernel.can)
         dump = shows_page_tables(build.config.read_text())
-        booted = _boot(bench, build, workload, store, directory)
+        with needs_room(bench.cache, f"booting kernel '{build.name}'", store.path):
+            booted = _boot(bench, build, workload, store, directory)
     except Interrupted:
         raise
     except (InfrastructureError, OSError) as error:

@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,7 @@ from orchestrator.dispatch import carry_out
 from orchestrator.durations import Durations
 from orchestrator.errors import Interrupted, KernelBuildError, OrchError, UsageError
 from orchestrator.events import Emit, Event, Kind
-from orchestrator.forecast import Forecast, build_names, capacity_now, forecasts, start_of
+from orchestrator.forecast import Capacity, Forecast, build_names, capacity_now, forecasts, start_of
 from orchestrator.host.base import Host
 from orchestrator.host.disk import needs_room
 from orchestrator.host.lock import shared
@@ -33,9 +33,10 @@ from orchestrator.machine.rootfs import guest_root
 from orchestrator.plan import boot_id, build_id, jobs, seeded
 from orchestrator.report import junit
 from orchestrator.result.model import Case, CaseId, Status
-from orchestrator.result.record import BootResult, JobKind, Run, RunStatus
+from orchestrator.result.record import BootResult, JobKind, JobStatus, Run, RunStatus
 from orchestrator.result.store import RunStore
 from orchestrator.scenario.model import AlignmentWorkload, Scenario, Workload
+from orchestrator.schedule import Task
 from orchestrator.suites import boot_suite
 from orchestrator.workload.program import compile_program
 
@@ -107,6 +108,7 @@ class _Runner:
         self._durations = Durations(settings.cache / "durations")
         self._forecasts: dict[str, Forecast] = {}
         self._builds: dict[str, KernelBuild] = {}
+        self._unbuilt: set[str] = set()
 
     def emit(self, event: Event) -> None:
         """Pass an event on, and keep it with the results unless it is mere progress."""
@@ -119,7 +121,7 @@ class _Runner:
         cache = KernelCache(self.settings.cache)
         with (
             shared(self.host, cache.users, self._wait_for_cache),
-            needs_room(cache.root, f"scenario '{self.scenario.name}'"),
+            needs_room(cache.root, f"scenario '{self.scenario.name}'", self.store.path),
         ):
             try:
                 self._work(cache)
@@ -135,12 +137,24 @@ class _Runner:
         made = recipes(self.host, self.settings.cache, self.scenario.kernels, self.emit)
         self.builder = Builder(Niced(self.host), cache, self.settings.jobs, self.emit)
         self.bench = self._bench()
-        capacity = capacity_now(self.settings.jobs)
-        self._forecasts = forecasts(self.scenario, made, cache, self._durations, capacity)
-        tasks = (forecast.task for forecast in self._forecasts.values())
-        work = self._work_of(made)
-        carry_out(tasks, capacity.limits, self.executor, lambda job: work[job](), self._not_to_boot)
+        capacity, work = capacity_now(self.settings.jobs), self._work_of(made)
+        tasks = self._tasks(made, capacity)
+        changed = partial(self._changed, made, capacity)
+        carry_out(tasks, capacity.limits, self.executor, lambda job: work[job](), changed)
         cache.sweep()
+
+    def _tasks(self, made: Iterable[AnyRecipe], capacity: Capacity) -> tuple[Task, ...]:
+        """The jobs of all kernels but those that did not build, as far as the cache tells now; what was begun stays as
+        it was."""
+        left = [recipe for recipe in made if recipe.name not in self._unbuilt]
+        kernels = tuple(self.scenario.kernel(recipe.name) for recipe in left)
+        scenario, cache = replace(self.scenario, kernels=kernels), self.builder.cache
+        told = forecasts(scenario, left, cache, self._durations, capacity)
+        begun = {job.id for job in self.store.run.jobs if job.status is not JobStatus.PENDING}
+        for job in begun & told.keys():
+            told[job] = replace(self._forecasts[job], task=replace(self._forecasts[job].task, after=()))
+        self._forecasts |= told
+        return tuple(forecast.task for forecast in told.values())
 
     def _bench(self) -> Bench:
         arches = dict.fromkeys(kernel.arch for kernel in self.scenario.kernels)
@@ -175,15 +189,16 @@ class _Runner:
                 work[boot_id(recipe.name, workload.name)] = partial(self._boot, recipe, workload)
         return work
 
-    def _not_to_boot(self, ended: str) -> tuple[str, ...]:
-        """The boots that come to nothing now that the job `ended`: those of a kernel that did not build."""
+    def _changed(self, made: Iterable[AnyRecipe], capacity: Capacity, ended: str) -> tuple[Task, ...] | None:
+        """What is left to do now that the job `ended`, where that built nothing: its kernel is not booted, and of those
+        that were to start from its tree one goes first again."""
         job = self.store.run.job(ended)
         if job.kind is JobKind.BOOT or job.kernel in self._builds:
-            return ()
-        boots = tuple(boot_id(job.kernel, workload.name) for workload in self.scenario.workloads)
-        for boot in boots:
-            self.store.skip_job(boot, "its kernel did not build")
-        return boots
+            return None
+        self._unbuilt.add(job.kernel)
+        for workload in self.scenario.workloads:
+            self.store.skip_job(boot_id(job.kernel, workload.name), "its kernel did not build")
+        return self._tasks(made, capacity)
 
     def _build(self, recipe: AnyRecipe) -> None:
         """The build job: whatever goes wrong in it is a case of this kernel, and the others go on."""
@@ -194,7 +209,8 @@ class _Runner:
         try:
             build = self._built(recipe)
             facts = build_facts(build, recipe)
-            keep_build_files(self.host, build, recipe, self.store.directory(job))
+            with needs_room(self.settings.cache, f"keeping the files of kernel '{recipe.name}'", self.store.path):
+                keep_build_files(self.host, build, recipe, self.store.directory(job))
         except Interrupted:
             raise
         except (OrchError, OSError) as error:

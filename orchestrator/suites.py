@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.errors import InfrastructureError, Interrupted, KernelBuildError
+from orchestrator.host.disk import needs_room
 from orchestrator.host.nice import Niced
 from orchestrator.jobs import SHARE, Bench, Guest, boot_guest, tell_warnings
 from orchestrator.kernel.cache import KernelCache
@@ -56,8 +57,9 @@ def boot_suite(
     directory = store.directory(job)
     programs, problem = _Programs(directory), ""
     try:
-        programs = _lay_out(bench, recipe, workload, directory)
-        booted = _boot(bench, build, workload, programs, store, directory)
+        with needs_room(bench.cache, f"booting kernel '{build.name}'", store.path):
+            programs = _lay_out(bench, recipe, workload, directory)
+            booted = _boot(bench, build, workload, programs, store, directory)
     except Interrupted:
         raise
     except KernelBuildError as error:

@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
-from orchestrator.bisect.judge import BUILD
+from orchestrator.bisect.judge import BUILD, function_in
 from orchestrator.bisect.model import Question, Seen, Trial
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.events import Emit
 from orchestrator.host.local import LocalHost
+from orchestrator.machine.model import BootEnd
 from orchestrator.plan import seeded
 from orchestrator.result.compare import CHECKS, measured
-from orchestrator.result.model import Status
+from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.reading import places, read
 from orchestrator.result.record import JobKind, JobStatus, Run
 from orchestrator.run import Settings, run_scenario, threads
@@ -84,9 +85,22 @@ def trial_of(run: Run, commit: str, seconds: float) -> Trial:
             raise InfrastructureError(failed.message)
         return Trial(commit, path, seconds, objects, refused=first_line(failed.message))
     built = any(job.kind is JobKind.BUILD and job.status is JobStatus.DONE for job in run.jobs)
-    cases = [Seen(case.id.name, case.status, case.expected, case.measured, case.message) for case in run.cases]
     made = [Seen(BUILD, Status.PASS)] if built else []
-    return Trial(commit, path, seconds, objects, (*made, *cases), tuple(_numbers(run, kernel)))
+    cases = (*made, *_boots(run), *map(_seen, run.cases))
+    return Trial(commit, path, seconds, objects, cases, tuple(_numbers(run, kernel)))
+
+
+def _boots(run: Run) -> Iterable[Seen]:
+    """The boots that ended as they should: a run has no case of them, but good is what does not crash."""
+    for boot in run.boots:
+        case = CaseId.of_boot(boot.kernel, boot.workload, boot.device)
+        if boot.boot.end is BootEnd.OK and all(one.id != case for one in boot.cases):
+            yield Seen(case.name, Status.PASS)
+
+
+def _seen(case: Case) -> Seen:
+    function = function_in(case.lines) if case.status is Status.CRASH else ""
+    return Seen(case.id.name, case.status, case.expected, case.measured, case.message, function)
 
 
 def _numbers(run: Run, kernel: str) -> Iterable[tuple[str, str]]:
@@ -106,8 +120,11 @@ def first_line(told: object) -> str:
 def repository_of(kernel: Kernel, given: str) -> str:
     """The repository to bisect: the one `given` on the command line, or that of the kernel's source.
 
-    Raises UsageError for a source that has no history.
+    Raises UsageError for a source that has no history, and for a kernel that is booted as it is.
     """
+    if kernel.prebuilt:
+        told = f"{kernel.where}: kernel '{kernel.name}', the base, is booted as it is, so that no commit can be built"
+        raise UsageError(f"{told} like it; choose a scenario whose base is built")
     if given:
         return given if is_address(given) else str(Path(given).expanduser().absolute())
     match kernel.source:

@@ -3,7 +3,7 @@
 
 Good is a case that ended as expected, bad one that ended as it does at the bad end: a failure where that fails, the
 same crash where that crashes, the same error of the compiler where that does not build.  All else is skipped, for it
-says nothing about what is looked for.
+says nothing about what is looked for.  A crash is the same in the same function, a warning with the same words.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ BUILD = CaseId.of_build("").name
 """The case of the build."""
 
 _NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,16}\b|\d+|\(log: .*\)")
+_BY_CHANCE = re.compile(r", CPU#\d+: \S+| \(and \d+ more\)$")
+"""Where a warning came from, and how many came after it."""
+_FUNCTION = re.compile(r"(?:RIP: 0010:|\bpc : )([A-Za-z_]\w*)")
 _FAILED = (Status.FAIL, Status.XPASS)
 
 
@@ -73,12 +76,22 @@ def _kind(seen: Seen | None) -> Status | None:
 
 
 def _has_sign(seen: Seen) -> bool:
-    return seen.status is Status.CRASH or seen.name == BUILD
+    return seen.status is Status.CRASH or seen.name == BUILD or seen.name.endswith(("/log", "/build"))
 
 
 def sign(seen: Seen) -> str:
-    """What is the same each time that a kernel crashes, or does not build, for the same reason."""
-    return _NUMBERS.sub("#", seen.message)
+    """What is the same each time that a kernel crashes, warns, or does not build, for the same reason."""
+    return _NUMBERS.sub("#", _BY_CHANCE.sub("", _with_function(seen)))
+
+
+def function_in(lines: Iterable[str]) -> str:
+    """The kernel function in which a crash happened that the console told in `lines`, without what the compiler adds
+    to a name (``.isra.0``); "" where they do not tell."""
+    return next((found[1] for found in map(_FUNCTION.search, lines) if found), "")
+
+
+def _with_function(seen: Seen) -> str:
+    return f"{seen.message} in {seen.function}" if seen.function else seen.message
 
 
 def judge(judging: Iterable[Criterion], trial: Trial) -> Verdict:
@@ -103,7 +116,7 @@ def _with_count(verdicts: list[Verdict]) -> Verdict:
 def _judged(criterion: Criterion, trial: Trial) -> Verdict:
     seen = trial.case(criterion.case)
     if seen is None or _unbuilt(trial):
-        seen = _unbuilt(trial) or next((case for case in trial.cases if case.name.endswith("/boot")), None)
+        seen = _unbuilt(trial) or _boot_of(criterion.case, trial)
     if seen is None:
         return Verdict(Answer.SKIP, f"the case {criterion.case} is missing")
     if seen.name == criterion.case and _is_good(seen):
@@ -111,6 +124,13 @@ def _judged(criterion: Criterion, trial: Trial) -> Verdict:
     if _looks_bad(criterion, seen):
         return Verdict(Answer.BAD, _told(seen))
     return Verdict(Answer.SKIP, _told(seen), shaky=seen.status is Status.ERROR)
+
+
+def _boot_of(name: str, trial: Trial) -> Seen | None:
+    """How the boot ended that has not reported the case `name`, where it did not end as it should."""
+    workload = name.partition("/")[0]
+    boots = (case for case in trial.cases if case.name.startswith(f"{workload}/") and case.name.endswith("/boot"))
+    return next((case for case in boots if not _is_good(case)), None)
 
 
 def _looks_bad(criterion: Criterion, seen: Seen) -> bool:
@@ -124,7 +144,7 @@ def _told(seen: Seen) -> str:
     if _is_good(seen):
         what = f"{seen.name.rpartition('/')[2]} {seen.measured}" if seen.measured else seen.name
         return f"{seen.status} {what}"
-    return f"{seen.status} {seen.message or seen.name}"
+    return f"{seen.status} {_with_function(seen) or seen.name}"
 
 
 def spoilt_by(trial: Trial) -> Seen | None:

@@ -47,13 +47,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Seen:
-    """A case as one boot showed it."""
+    """A case as one boot showed it; `function` is that of the kernel in which it crashed, "" where it is not known."""
 
     name: str
     status: Status
     expected: str = ""
     measured: str = ""
     message: str = ""
+    function: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Trial:
 class Criterion:
     """One case that judges: how it ended at the good end and at the bad end.
 
-    `signs` are the ways in which the bad end crashed or did not build; empty for a bad end that did neither.
+    `signs` are the ways in which the bad end crashed, warned or did not build; empty for a bad end that did neither.
     """
 
     case: str

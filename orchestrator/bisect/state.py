@@ -90,7 +90,8 @@ def load(directory: Path) -> State:
     except OSError as error:
         raise UsageError(f"{directory}: no bisection is kept here: no {STATE_FILE} can be read") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: damaged: {type(error).__name__}: {error}") from error
+        told = f"{path}: damaged, or not of orch ({type(error).__name__}: {error})"
+        raise UsageError(f"{told}; begin a new bisection without --resume") from error
 
 
 def _trial(data: dict[str, Any]) -> Trial:
@@ -112,12 +113,19 @@ def _commit(data: dict[str, Any]) -> Commit:
 def find_unfinished(results: Path, asked: Mapping[str, object]) -> Path:
     """The newest bisection in `results` that has not ended, and whose question has what was `asked`.
 
-    Raises UsageError where there is none.
+    Raises UsageError where there is none; one that cannot be read does not hide the others.
     """
+    unread: UsageError | None = None
     for path in sorted(results.glob(f"{_PREFIX}*/{STATE_FILE}"), key=lambda one: one.stat().st_mtime, reverse=True):
-        state = load(path.parent)
+        try:
+            state = load(path.parent)
+        except UsageError as error:
+            unread = unread or error
+            continue
         if state.outcome is None and not differing(state.question, asked):
             return path.parent.resolve()
+    if unread:
+        raise unread
     told = f"{results}: no bisection is unfinished here" + (" that asks the same" if asked else "")
     raise UsageError(f"{told}; leave out --resume to begin one, or name its directory")
 

@@ -15,7 +15,8 @@ from orchestrator.host.disk import full_disk, needs_room, tells_full_disk
 from orchestrator.host.lock import locked
 from orchestrator.host.record import Recorder
 from orchestrator.kernel import config, patches
-from orchestrator.kernel.cache import KernelCache, Tree, mark_used
+from orchestrator.kernel.built_tree import Tree
+from orchestrator.kernel.cache import KernelCache, mark_used
 from orchestrator.kernel.cache_files import record_source
 from orchestrator.kernel.ccache import ccache_environment
 from orchestrator.kernel.clone import clone, clone_build, reconcile

@@ -3,7 +3,7 @@
 
 builds/<key>/     vmlinux, config, build.log, commands.sh, provenance.json: whole, or not there
 recipes/<key>     the build key that a recipe resolved to, so that a hit needs no Kconfig run
-trees/<key>/      a full build's tree (tree/, tree.json), never written to again
+trees/<key>/      a full build's tree (tree/, tree.json, the manifest of all files), never written to again
 work/             builds under way
 trash/            what they left, to be removed
 failed/           logs of builds that failed
@@ -23,30 +23,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from orchestrator.errors import InfrastructureError, Interrupted
+from orchestrator.host.disk import settle
 from orchestrator.host.lock import briefly_locked
-from orchestrator.kernel.cache_files import PROVENANCE, fingerprint, looks_whole
+from orchestrator.kernel.built_tree import Tree, best_of
+from orchestrator.kernel.cache_files import PROVENANCE, fingerprint, looks_whole, record_source
 from orchestrator.kernel.model import IMAGE_PATHS, KernelBuild, Recipe
 from orchestrator.kernel.published import source_facts
-from orchestrator.kernel.version import series
-
-
-@dataclass(frozen=True)
-class Tree:
-    """A built tree to clone: `built_at` is the path that its build recorded, `patches` the digests applied to it."""
-
-    name: str
-    path: Path
-    built_at: str
-    source: str
-    toolchain: dict[str, str]
-    patches: tuple[str, ...]
-    request: str
-    origin: str = ""
-
-    def begins(self, recipe: Recipe) -> bool:
-        """Whether the source and the patches of `recipe` begin with all that is in this tree."""
-        digests = tuple(patch.digest for patch in recipe.patches)
-        return self.source == recipe.source.id and digests[: len(self.patches)] == self.patches
 
 
 @dataclass(frozen=True)
@@ -99,18 +81,8 @@ class KernelCache:
         mark_used(build.directory, self.root / "trees" / build.key, self.root / "ccache", *others)
 
     def seed(self, recipe: Recipe) -> Tree | None:
-        """The built tree from which the least has to be made, if any of the same toolchain is near enough.
-
-        Best is one whose source and patches `recipe` begins with: with the nearest configuration request, for another
-        one may change every object, and then the most patches.  Else one of the same source, of the same origin, or of
-        the same Linux version, in this order: make then compiles what differs.
-        """
-        alike = [tree for tree in self._trees() if tree.toolchain == asdict(recipe.toolchain)]
-        best = [tree for tree in alike if tree.begins(recipe)]
-        if best:
-            return max(best, key=lambda tree: (-_distance(tree.request, recipe.request), len(tree.patches)))
-        near = [tree for tree in alike if _nearness(tree, recipe)]
-        return max(near, key=lambda tree: (_nearness(tree, recipe), tree.path.parent.stat().st_mtime), default=None)
+        """The built tree from which the least has to be made for `recipe`, if one is near enough; see `best_of`."""
+        return best_of(self._trees(), recipe)
 
     def _trees(self) -> Iterator[Tree]:
         for facts in sorted((self.root / "trees").glob("*/tree.json")):
@@ -213,12 +185,14 @@ class KernelCache:
         }
         tree.rename(kept / "tree")
         (kept / "tree.json").write_text(json.dumps(facts, indent=2) + "\n")
+        record_source(kept / "tree", recipe.name)
         place.parent.mkdir(parents=True, exist_ok=True)
         _install(kept, place)
 
 
 def _install(whole: Path, place: Path) -> None:
     """Move `whole` to `place`, unless another recipe that resolves to the same build was quicker."""
+    settle(whole)
     try:
         whole.rename(place)
     except OSError:
@@ -240,20 +214,6 @@ def _remove(place: Path) -> None:
     else:
         with suppress(OSError):
             place.unlink()
-
-
-def _distance(one: str, other: str) -> int:
-    """In how many lines two configuration requests differ."""
-    return len(set(one.splitlines()) ^ set(other.splitlines()))
-
-
-def _nearness(tree: Tree, recipe: Recipe) -> tuple[int, ...]:
-    """How much the built `tree` has in common with a kernel that it is no beginning of; empty for too little."""
-    source = recipe.source
-    same, kin = tree.source == source.id, bool(source.origin) and tree.origin == source.origin
-    if not (same or kin or "" != series(tree.path) == series(source.path)):
-        return ()
-    return (same, kin, -_distance(tree.request, recipe.request))
 
 
 def inputs(recipe: Recipe) -> dict[str, object]:

@@ -15,7 +15,7 @@ from stat import S_ISDIR
 from typing import Any
 
 from orchestrator.kernel.cache import KernelCache
-from orchestrator.kernel.cache_files import FROM_GIT, MANIFEST, PROVENANCE, manifest_of, source_name
+from orchestrator.kernel.cache_files import FROM_GIT, MANIFEST, PROVENANCE, is_git_store, manifest_of, source_name
 from orchestrator.kernel.version import kernel_version
 
 
@@ -60,7 +60,8 @@ _WHOLE = (EntryKind.RECIPES, EntryKind.PATCHES, EntryKind.CCACHE)
 """Kinds whose directory is one entry."""
 _BUSY = (EntryKind.GIT, EntryKind.APT)
 """Kinds that are written to when they are used, by programs that do not ask us."""
-_UNDER_WAY = ("work", "trash")
+_UNDER_WAY = ("work", "trash", "bisect")
+"""Directories with what is of use only while its orch runs: a bisection that goes on begins with a new repository."""
 _UNFINISHED = (".partial", ".download", ".index")
 
 
@@ -104,6 +105,8 @@ def _downloads(apt: Path) -> Iterator[Entry]:
 def _entry(kind: EntryKind, place: Path, names: _Names) -> Entry:
     if place.name.startswith(".") or place.suffix in _UNFINISHED or place.name.endswith(MANIFEST):
         return Entry(EntryKind.LEFT, place, f"unfinished in {kind.value}: {place.name}", 0, _used(place))
+    if kind is EntryKind.GIT and not is_git_store(place):
+        return Entry(EntryKind.LEFT, place, f"unfinished in git: {place.name}", 0, _used(place))
     used = _used_within(place) if kind in _BUSY else _used(place)
     beside = tuple(path for path in (manifest_of(place), place.with_name(f"{place.name}.lock")) if path.exists())
     return Entry(kind, place, names.of(kind, place), 0, used, beside)

@@ -163,6 +163,11 @@ def git_leaves_as_is(tree: Path) -> bool:
     return not attributes.is_file() or not re.search(r"\b(eol|text|ident|filter|working-tree)", attributes.read_text())
 
 
+def is_git_store(place: Path) -> bool:
+    """Whether `place` is a git store that was made to the end: the note of its origin is the last of it."""
+    return (place / "orch.origin").exists()
+
+
 def _read(tree: Path) -> list[str]:
     try:
         text = gzip.decompress(manifest_of(tree).read_bytes()).decode(errors="surrogateescape")

@@ -16,6 +16,7 @@ from orchestrator.kernel.cache_files import (
     PROVENANCE,
     git_leaves_as_is,
     git_tree_id,
+    is_git_store,
     manifest_of,
     problems,
     source_name,
@@ -49,13 +50,13 @@ def verify(cache: KernelCache, *, deep: bool = True, progress: Progress = lambda
     """Compare every entry with what was recorded when it was made.
 
     `deep` reads the files of all builds and of the sources that came from git, and looks at every file of the other
-    sources; without it only what is missing shows.  Reads only.
+    sources and of the built trees; without it only what is missing shows.  Reads only.
     """
     found = Findings()
     _each(cache.builds, lambda place: _build(place, deep), found, progress)
     _each(cache.root / "sources", lambda place: _source(place, deep), found, progress)
     changed = {one.place.name for one in found.broken if one.place.parent.name == "sources"}
-    _each(cache.root / "trees", lambda place: _tree(place, changed), found, progress)
+    _each(cache.root / "trees", lambda place: _tree(place, changed, deep), found, progress)
     _each(cache.root / "recipes", lambda place: recipe_problem(cache, place), found, progress)
     for kind, file in _MUST_HAVE.items():
         _each(cache.root / kind, lambda place, file=file: _has(place, file), found, progress)  # type: ignore[misc]
@@ -75,6 +76,8 @@ _NOT_RECORDED = "nothing was recorded of it"
 def _each(directory: Path, judge: Callable[[Path], str], found: Findings, progress: Progress) -> None:
     for place in sorted(directory.iterdir()) if directory.is_dir() else ():
         if place.name.startswith(".") or place.suffix in _NO_ENTRY:
+            continue
+        if directory.name == "git" and not is_git_store(place):
             continue
         progress(f"{directory.name}/{place.name[:12]}")
         told = judge(place)
@@ -125,7 +128,7 @@ def _some(directories: list[str]) -> str:
     return f"directory {named} is" if len(directories) == 1 else f"{len(directories)} directories ({named}) are"
 
 
-def _tree(place: Path, changed: set[str]) -> str:
+def _tree(place: Path, changed: set[str], deep: bool) -> str:
     try:
         facts: dict[str, Any] = json.loads((place / "tree.json").read_text())
         missing = {"name", "built_at", "source", "toolchain", "patches", "request"} - set(facts)
@@ -139,7 +142,10 @@ def _tree(place: Path, changed: set[str]) -> str:
         return f"{lost} is missing"
     if any(source.startswith(name) for name in changed):
         return "it shares its files with a source that has changed"
-    return ""
+    if source_name(place / "tree") is None:
+        return _NOT_RECORDED
+    written = source_problems(place / "tree") if deep else []
+    return f"{_some(written)} not as built" if written else ""
 
 
 def recipe_problem(cache: KernelCache, place: Path) -> str:

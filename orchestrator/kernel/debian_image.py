@@ -2,7 +2,8 @@
 """Debian's own kernels: from a package that a scenario names to the packages that hold image, configuration, modules.
 
 A meta package leads to the real one by its dependencies.  Until Linux 6.12 that holds everything; since 7.x the image
-is in linux-binary-*, the modules in linux-modules-*, the configuration in linux-base-*.
+is in linux-binary-*, the modules in linux-modules-*, the configuration in linux-base-*.  A release that nobody signed
+yet has no linux-image-*, and goes by the name linux-binary-unsigned-*.
 """
 
 from __future__ import annotations
@@ -40,12 +41,13 @@ def resolve(apt: Apt, chosen: DebianPackage, where: str) -> tuple[DebianPackage,
             if package.name not in found:
                 found[package.name] = package
                 pending.append(package)
-    image = next((one for one in found.values() if _OF_RELEASE.match(one.name)), None)
+    images = sorted(filter(_OF_RELEASE.match, found), reverse=True)  # linux-image-* goes before linux-binary-*
+    image = found[images[0]] if images else None
     if image is None:
         raise UsageError(f"{where}: '{chosen.name}' of Debian suite '{apt.suite}' is no kernel, and leads to none")
     found |= {one.name: one for one in _companions(apt, image) if one.name not in found}
     parts = [one for one in found.values() if re.search(r"-\d", one.name)]
-    return tuple(sorted(parts, key=lambda one: (not one.name.startswith("linux-image"), one.name)))
+    return tuple(sorted(parts, key=lambda one: (one != image, one.name)))
 
 
 def _followed(apt: Apt, package: DebianPackage) -> Iterator[DebianPackage]:

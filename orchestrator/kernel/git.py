@@ -31,7 +31,7 @@ _ALONE = {
     "GIT_COMMITTER_EMAIL": "orch@localhost",
     "LC_ALL": "C",
 }
-_OF_A_REPOSITORY = (
+_OF_OTHERS = (
     # git rev-parse --local-env-vars
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
@@ -48,6 +48,19 @@ _OF_A_REPOSITORY = (
     "GIT_REPLACE_REF_BASE",
     "GIT_SHALLOW_FILE",
     "GIT_WORK_TREE",
+    # What these write goes to where answers are read from.
+    "GIT_CURL_VERBOSE",
+    "GIT_TRACE",
+    "GIT_TRACE2",
+    "GIT_TRACE2_EVENT",
+    "GIT_TRACE2_PERF",
+    "GIT_TRACE_CURL",
+    "GIT_TRACE_PACKET",
+    "GIT_TRACE_PACK_ACCESS",
+    "GIT_TRACE_PERFORMANCE",
+    "GIT_TRACE_REFS",
+    "GIT_TRACE_SETUP",
+    "GIT_TRACE_SHALLOW",
 )
 _SECONDS = 600.0
 _SECONDS_TO_FETCH = 3 * 3600.0
@@ -82,8 +95,9 @@ def git_run(
 
 
 def _without(environment: dict[str, str]) -> tuple[str, ...]:
-    """The beginning of a command that must not see which repository somebody else means, as git tells its hooks."""
-    return ("env", *(word for name in _OF_A_REPOSITORY if name not in environment for word in ("-u", name)))
+    """The beginning of a command that must not see which repository somebody else means, as git tells its hooks, nor
+    what git is to trace."""
+    return ("env", *(word for name in _OF_OTHERS if name not in environment for word in ("-u", name)))
 
 
 def ask(host: Host, path: Path, *args: str) -> Completed:
@@ -136,8 +150,16 @@ def git_directory(host: Host, path: Path, where: str) -> Path:
     """
     found = ask(host, path, "rev-parse", "--path-format=absolute", "--git-common-dir")
     if not found.ok:
-        raise UsageError(f"{where}: {path} is no git repository: {_first(found)}")
+        raise UsageError(f"{where}: {refusal(path, found)}")
     return Path(found.output.strip())
+
+
+def refusal(path: Path, asked: Completed) -> str:
+    """Why git takes no repository from `path`, which was `asked` about one."""
+    if "dubious ownership" in asked.output:
+        mend = f"if you trust them, run 'git config --global --add safe.directory {path}'"
+        return f"git refuses {path}, which belongs to another user; {mend}"
+    return f"{path} is no git repository: {_first(asked)}"
 
 
 def _first(done: Completed) -> str:
@@ -150,7 +172,7 @@ def resolve(host: Host, store: Path, origin: str, ref: str, *, address: bool, wh
 
     Raises UsageError, with `where`, for a ref that is not there, InfrastructureError where nothing can be fetched.
     """
-    if ref.startswith("-"):
+    if ref.startswith(("-", "^")):
         raise UsageError(f"{where}: '{ref}' is no name of a commit")
     if address:
         return _fetched(host, store, origin, ref, where)
@@ -162,7 +184,7 @@ def resolve(host: Host, store: Path, origin: str, ref: str, *, address: bool, wh
 
 
 def _no_ref(ref: str, origin: str, known: list[str], where: str) -> str:
-    near = get_close_matches(ref, known, 1)
+    near = get_close_matches(ref, [one for one in known if one != ref], 1)
     mend = f"; did you mean '{near[0]}'?" if near else "; 'git log' and 'git branch -a' there show what there is"
     return f"{where}: no commit '{ref}' in the git repository {origin}{mend}"
 
@@ -172,7 +194,7 @@ def _fetched(host: Host, store: Path, origin: str, ref: str, where: str) -> str:
     if _COMMIT.match(name) and (known := _commit(host, store, ref)):
         return known
     with locked(host, store.with_suffix(".lock")):
-        listed = git(host, store, "ls-remote", origin)
+        listed = git(host, store, "ls-remote", "--", origin)
         if not listed.ok:
             raise InfrastructureError(f"{where}: {origin} cannot be reached: {_first(listed)}")
         lines = (line.partition("\t") for line in listed.output.splitlines())
@@ -196,7 +218,8 @@ def _candidates(name: str) -> tuple[str, ...]:
 
 
 def _fetch(host: Host, store: Path, origin: str, specs: list[str]) -> None:
-    argv = ("fetch", "-q", "--no-tags", "--no-write-fetch-head", origin, *specs)
+    # A repository that is shallow itself is fetched as it is.
+    argv = ("fetch", "-q", "--no-tags", "--no-write-fetch-head", "--update-shallow", "--", origin, *specs)
     done = git(host, store, *argv, timeout=_SECONDS_TO_FETCH)
     check(done, f"fetching from {origin}")
 

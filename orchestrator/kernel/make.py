@@ -24,8 +24,13 @@ _NOT_THE_KERNEL = re.compile(
 )
 
 
-_OF_THE_USER = ("KCFLAGS", "KAFLAGS", "KCPPFLAGS", "LOCALVERSION", "CROSS_COMPILE", "LLVM", "MAKEFLAGS")
-"""Documentation/kbuild/kbuild.rst, and make's own, which has the variables of a make that orch runs under."""
+_OF_THE_USER = (
+    *("KCFLAGS", "KAFLAGS", "KCPPFLAGS", "LOCALVERSION", "CROSS_COMPILE", "LLVM", "LLVM_IAS", "INSTALL_MOD_STRIP"),
+    *("KBUILD_EXTMOD", "KBUILD_KCONFIG", "KBUILD_VERBOSE", "KBUILD_EXTRA_WARN", "KBUILD_ABS_SRCTREE"),
+    *("MAKEFLAGS", "GNUMAKEFLAGS", "MAKEFILES"),
+)
+"""Documentation/kbuild/kbuild.rst, and make's own, which has the variables of a make that orch runs under.  To Kbuild
+and to make, empty is as good as not set."""
 
 DEBUG_TREE = "/linux"
 """Where debugging information says that the source was; gdb's ``set substitute-path`` leads from there."""
@@ -69,6 +74,7 @@ def make_environment(key: str) -> dict[str, str]:
         "KBUILD_BUILD_USER": "orch",
         "KBUILD_BUILD_HOST": "orch",
         "KBUILD_BUILD_VERSION": key[:12],
+        "KCONFIG_CONFIG": ".config",
         "LC_ALL": "C",
         **dict.fromkeys(_OF_THE_USER, ""),
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.errors import UsageError
 from orchestrator.host.base import Host, check
 from orchestrator.kernel.git import ensure, git, open_store, resolve, subject
-from orchestrator.kernel.model import Patch, SourceTree
+from orchestrator.kernel.model import GitOrigin, Patch, SourceTree
 from orchestrator.kernel.patch_mbox import slug
 from orchestrator.kernel.patch_store import contents, make_patch
 from orchestrator.kernel.patch_text import printable
@@ -55,9 +55,15 @@ def _commits(
         origin, address = wanted.repository, is_address(wanted.repository)
         store = open_store(host, cache, origin, address=address, where=where)
         return store, [resolve(host, store, origin, ref, address=address, where=where) for ref in refs]
-    if tree.git is None:
+    origin_of_source = _history(tree)
+    if origin_of_source is None:
         raise UsageError(f"{where}: this kernel's source has no git history for '{wanted.range}'; say which with 'git'")
-    return tree.git.store, [ensure(host, tree.git, ref, where=where) for ref in refs]
+    return origin_of_source.store, [ensure(host, origin_of_source, ref, where=where) for ref in refs]
+
+
+def _history(tree: SourceTree) -> GitOrigin | None:
+    """Where the commits are that the source has come from; a directory that is no checkout has none of its own."""
+    return tree.git if tree.git and (tree.git.commit or tree.git.base) else None
 
 
 def _formatted(host: Host, store: Path, limits: str, work: Path, label: str) -> tuple[Patch, ...]:
@@ -71,10 +77,11 @@ def _formatted(host: Host, store: Path, limits: str, work: Path, label: str) -> 
 
 def of_revert(host: Host, wanted: Revert, tree: SourceTree, work: Path, where: str) -> tuple[Patch, ...]:
     """The reverse of `wanted.commit`; `work` is an empty directory.  Raises as `of_range`."""
-    if tree.git is None:
+    history = _history(tree)
+    if history is None:
         raise UsageError(f"{where}: 'revert: {wanted.commit}' needs a git history, and the kernel's source has none")
-    store = tree.git.store
-    commit = ensure(host, tree.git, wanted.commit, where=where)
+    store = history.store
+    commit = ensure(host, history, wanted.commit, where=where)
     line = _told(host, store, "rev-list", "--parents", "--max-count=1", commit).split()
     named = _named(host, store, commit)
     if len(line) > 2:

@@ -21,7 +21,9 @@ _FROM = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\n]*\d\d?:\d\d(?::\d\d)
 _ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
 _HEADERS = re.compile(rb"\A(?:From |[A-Za-z][A-Za-z0-9-]*:[ \t])")
 _ENCODED = re.compile(
-    rb"^(?:Content-Transfer-Encoding:\s*(?:quoted-printable|base64)|Content-Type:\s*multipart/)", re.I | re.M
+    rb"^(?:Content-Transfer-Encoding:\s*(?:quoted-printable|base64)"
+    rb"|Content-Type:(?:\s*multipart/|(?:[^\n]|\n[ \t])*format=\"?flowed))",
+    re.I | re.M,
 )
 _TAG = re.compile(r"^\s*\[([^\]]*(?:\bPATCH|\bRFC\b|\b\d+/\d+)[^\]]*)\]\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"\b(\d{1,4})/(\d{1,4})\b")
@@ -176,6 +178,8 @@ def _body(mail: Mail) -> bytes:
             continue
         payload = part.get_payload(decode=True)
         body = payload if isinstance(payload, bytes) else b""
+        if str(part.get_param("format", "")).lower() == "flowed":
+            body = _unflowed(body, delete_space=str(part.get_param("delsp", "")).lower() == "yes")
         # The line ends of mail; a body that has others, too, has these for a reason.
         if body.count(b"\r\n") == body.count(b"\n"):
             body = body.replace(b"\r\n", b"\n")
@@ -183,3 +187,21 @@ def _body(mail: Mail) -> bytes:
     body = b"".join(bodies)
     # As format-patch ends a file: the blank lines before the next message are no part of the patch, nor of its key.
     return body.rstrip(b"\n") + b"\n\n" if b"\n-- \n" in body else body
+
+
+def _unflowed(body: bytes, *, delete_space: bool) -> bytes:
+    """The lines as they were before a mailer broke them (RFC 3676, format=flowed; git mailinfo reads them so, too)."""
+    lines, begun = [], b""
+    for raw in body.split(b"\n"):
+        line = raw.removesuffix(b"\r")
+        if line == b"-- ":
+            lines += [begun, line] if begun else [line]
+            begun = b""
+            continue
+        line = line.removeprefix(b" ")
+        if line.endswith(b" "):
+            begun += line[:-1] if delete_space else line
+        else:
+            lines.append(begun + line)
+            begun = b""
+    return b"\n".join([*lines, begun] if begun else lines)

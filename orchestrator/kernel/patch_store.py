@@ -45,7 +45,8 @@ def make_patch(path: Path, data: bytes, label: str) -> Patch:
 
     Raises PatchError, which begins with `label`, for what `patch_text` refuses.
     """
-    text = data.decode(errors="surrogateescape")
+    # What is copied from a page loses its last newline, and git calls that corrupt.
+    text = (data if data.endswith(b"\n") else data + b"\n").decode(errors="surrogateescape")
     try:
         diff = read_diff(text)
     except NotAPatch as error:

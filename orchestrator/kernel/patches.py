@@ -62,6 +62,8 @@ def read_series(path: Path) -> tuple[Patch, ...]:
     if not listed.is_file():
         raise PatchError(f"{path}: no patch series here; list the patches, one a line, in {listed.name}")
     names = [line.split("#")[0].strip() for line in contents(listed).decode(errors="replace").splitlines()]
+    if not any(names):
+        raise PatchError(f"{listed}: lists no patch, and the kernel would be built without; list them, one a line")
     return tuple(patch for name in names if name for patch in _listed(path, name))
 
 
@@ -135,7 +137,7 @@ def apply(host: Host, tree: Path, patch: Patch, kernel: str) -> None:
         raise PatchError(explain(patch, kernel, done))
 
 
-# A patch may lack the newline at its end, and the next must begin a line.
+# A file may lack the newline at its end, and the next must begin a line.
 _CHECK = """
 for file; do test -r "$file" || { echo "error: $file cannot be read"; exit 1; }; done
 for file; do cat -- "$file"; echo; done | git apply -p1 --check -

@@ -15,7 +15,7 @@ from pathlib import Path
 from orchestrator.errors import UsageError
 from orchestrator.host.base import Completed, Host, check
 from orchestrator.host.lock import locked
-from orchestrator.kernel.git import ask, borrow, git, git_directory, git_run, open_bare, store_of
+from orchestrator.kernel.git import ask, borrow, git, git_directory, git_run, open_bare, refusal, store_of
 
 _NOT_OURS = ":(exclude,top)build"
 """Where orch itself builds; no kernel source has such a directory."""
@@ -32,6 +32,14 @@ class Snapshot:
     changed: bool
 
 
+_INDEX = "orch.index"
+
+
+def taken_before(cache: Path, directory: Path) -> bool:
+    """Whether there was a snapshot of `directory`, so that the next one reads only what changed."""
+    return (store_of(cache, str(directory)) / _INDEX).exists()
+
+
 def snapshot(host: Host, cache: Path, directory: Path, where: str) -> Snapshot:
     """What is in `directory` now.
 
@@ -42,24 +50,39 @@ def snapshot(host: Host, cache: Path, directory: Path, where: str) -> Snapshot:
     store = store_of(cache, str(directory))
     with locked(host, store.with_suffix(".lock")):
         open_bare(host, store, str(directory))
-        checkout = _git_directory_of(host, directory)
-        if checkout is None and (directory / ".config").exists():
+        checkout = _is_checkout(host, directory, where)
+        if not checkout and (directory / ".config").exists():
             raise UsageError(f"{where}: {directory} was built in; run 'make mrproper' there, or make it a git checkout")
         commit = _head(host, directory) if checkout else None
-        if checkout:
-            borrow(store, git_directory(host, directory, where) / "objects")
-        index = _Index(host, store, directory, checkout)
+        shared = git_directory(host, directory, where) if checkout else None
+        if shared:
+            borrow(store, shared / "objects")
+        else:
+            _forget_lost(store)
+        index = _Index(host, store, directory, shared)
         index.begin_at(commit)
-        tree = index.take(where)
+        tree = index.take(commit, where)
         of_commit = git(host, store, "rev-parse", f"{commit}^{{tree}}").output.strip() if commit else ""
     return Snapshot(store, tree, commit, tree != of_commit)
 
 
-def _git_directory_of(host: Host, directory: Path) -> Path | None:
-    """The git directory of the checkout at `directory`; None where that is no checkout, or a part of one."""
-    done = ask(host, directory, "rev-parse", "--path-format=absolute", "--show-toplevel", "--git-dir")
-    lines = done.output.splitlines()
-    return Path(lines[1]) if done.ok and len(lines) == 2 and Path(lines[0]) == directory.resolve() else None
+def _is_checkout(host: Host, directory: Path, where: str) -> bool:
+    """Whether `directory` is a checkout, and not a part of one.
+
+    Raises UsageError, with `where`, for one that git refuses: without git it would be another source.
+    """
+    done = ask(host, directory, "rev-parse", "--show-toplevel")
+    if not done.ok and (directory / ".git").exists():
+        raise UsageError(f"{where}: {refusal(directory, done)}")
+    return done.ok and Path(done.output.strip()) == directory.resolve()
+
+
+def _forget_lost(store: Path) -> None:
+    """Where `store` borrowed from a repository that is gone, the index names objects that nobody has any more."""
+    borrowed = store / "objects/info/alternates"
+    if borrowed.exists() and not Path(borrowed.read_text().strip()).is_dir():
+        for stale in (borrowed, store / "shallow", store / _INDEX):
+            stale.unlink(missing_ok=True)
 
 
 def _head(host: Host, directory: Path) -> str | None:
@@ -67,7 +90,9 @@ def _head(host: Host, directory: Path) -> str | None:
     return done.output.strip() if done.ok else None
 
 
-_UNREAD = re.compile(r'(?:open\(".*"\)|unable to read|cannot read|unable to index file).*')
+_UNREAD = re.compile(
+    r"""(?:open\(".*"\)|unable to read|cannot read|unable to index file|'.*' does not have a commit checked out).*"""
+)
 
 # The threshold lets all files of the first time go into one pack instead of a hundred thousand objects.
 _EVERY_FILE = """
@@ -77,12 +102,17 @@ git ls-files -z -o -m -d -x /build \
 
 
 class _Index:
-    """Orch's own index of a directory; it survives runs, so that only what changed is read."""
+    """Orch's own index of a directory; it survives runs, so that only what changed is read.
 
-    def __init__(self, host: Host, store: Path, directory: Path, checkout: Path | None) -> None:
-        self._host, self._store, self._checkout = host, store, checkout is not None
-        self._file = store / "orch.index"
-        excludes = checkout / "info/exclude" if checkout else None
+    `shared` is the git directory of a checkout, that of the main worktree where it is one of several.
+    """
+
+    def __init__(self, host: Host, store: Path, directory: Path, shared: Path | None) -> None:
+        self._host, self._store, self._directory, self._checkout = host, store, directory, shared is not None
+        self._file = store / _INDEX
+        # Who else works on this store waits; a lock of git's own is of a git that was killed.
+        (store / f"{_INDEX}.lock").unlink(missing_ok=True)
+        excludes = shared / "info/exclude" if shared else None
         self._options = ("-c", f"core.excludesFile={excludes}") if excludes and excludes.exists() else ()
         self._environment = {"GIT_WORK_TREE": str(directory.resolve()), "GIT_INDEX_FILE": str(self._file)}
 
@@ -91,18 +121,28 @@ class _Index:
         if commit:
             check(self._git("read-tree", "--reset", commit), "reading a commit")
 
-    def take(self, where: str) -> str:
-        """Add all that is there; the id of the tree object."""
-        added = self._git("add", "-A", "--", ":/", _NOT_OURS) if self._checkout else self._add_every_file()
+    def take(self, commit: str | None, where: str) -> str:
+        """Add all that is there, with `commit` checked out; the id of the tree object."""
+        added = self._add_what_git_knows(commit) if self._checkout else self._add_every_file()
         unread = _UNREAD.search(added.output)
         if not added.ok and unread:
-            raise UsageError(f"{where}: {unread[0]}")
+            mend = "; commit there, or move it away" if "does not have a commit" in unread[0] else ""
+            raise UsageError(f"{where}: {unread[0]}{mend}")
         check(added, "taking a snapshot of the source tree")
         return check(self._git("write-tree"), "taking a snapshot of the source tree").output.split()[-1]
+
+    def _add_what_git_knows(self, commit: str | None) -> Completed:
+        added = self._git("add", "-A", "--", ":/", _NOT_OURS)
+        # What is ignored, and was added all the same, is only in the user's index yet.
+        argv = ("diff-index", "--cached", "--no-renames", "--diff-filter=A", "--name-only", "-z", commit or "")
+        new = ask(self._host, self._directory, *(argv if commit else ("ls-files", "-z")))
+        if not added.ok or not check(new, "reading what is tracked").output:
+            return added
+        return self._git("update-index", "--add", "--remove", "-z", "--stdin", stdin=new.output)
 
     def _add_every_file(self) -> Completed:
         argv = ("bash", "-o", "pipefail", "-c", _EVERY_FILE)
         return git_run(self._host, self._store, argv, env=self._environment)
 
-    def _git(self, *args: str) -> Completed:
-        return git(self._host, self._store, *self._options, *args, env=self._environment)
+    def _git(self, *args: str, stdin: str = "") -> Completed:
+        return git(self._host, self._store, *self._options, *args, env=self._environment, stdin=stdin)

@@ -13,7 +13,7 @@ from orchestrator.host.disk import removed_on_failure
 from orchestrator.host.lock import locked
 from orchestrator.kernel.apt import Apt, DebianPackage, choose
 from orchestrator.kernel.model import SourceTree
-from orchestrator.kernel.source_git import fetch_git, fetch_tree, peek_git
+from orchestrator.kernel.source_git import fetch_git, fetch_tree, peek_git, peek_tree
 from orchestrator.kernel.source_tarball import fetch_tarball, peek_tarball
 from orchestrator.scenario.sources import BuiltSource, DebianSource, GitSource, TarballSource, TreeSource
 
@@ -77,7 +77,7 @@ def unpack(host: Host, deb: Path, tree: Path) -> None:
 
 
 def peek(host: Host, cache: Path, source: BuiltSource) -> SourceTree | None:
-    """The tree of `source` if it could be used right now without fetching or writing anything, else None."""
+    """The tree of `source` if it could be used right now without fetching or laying out anything, else None."""
     match source:
         case DebianSource():
             return _peek_debian(host, cache, source)
@@ -86,7 +86,7 @@ def peek(host: Host, cache: Path, source: BuiltSource) -> SourceTree | None:
         case TarballSource():
             return peek_tarball(cache, source)
         case TreeSource():
-            return None
+            return peek_tree(host, cache, source)
 
 
 def _peek_debian(host: Host, cache: Path, source: DebianSource) -> SourceTree | None:

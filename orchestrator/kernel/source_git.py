@@ -6,18 +6,19 @@ sources/git-<id>/    the files of the tree object <id>; files that two of them s
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from orchestrator.errors import UsageError
 from orchestrator.events import Emit, phase
-from orchestrator.host.base import Host, check
+from orchestrator.host.base import Completed, Host, check
 from orchestrator.host.disk import removed_on_failure
 from orchestrator.host.lock import locked
 from orchestrator.kernel.cache import write_whole
-from orchestrator.kernel.git import ask, git_run, open_store, resolve, tree_id
+from orchestrator.kernel.git import ask, git_run, open_store, resolve, store_of, tree_id
 from orchestrator.kernel.kin import share_with_kin
 from orchestrator.kernel.model import GitOrigin, SourceTree
-from orchestrator.kernel.snapshot import snapshot
+from orchestrator.kernel.snapshot import Snapshot, snapshot, taken_before
 from orchestrator.scenario.places import is_address
 from orchestrator.scenario.sources import GitSource, TreeSource
 
@@ -39,10 +40,14 @@ def fetch_git(host: Host, cache: Path, source: GitSource, *, where: str, emit: E
         commit = resolve(host, store, source.repository, source.ref, address=address, where=where)
         tree = tree_id(host, store, commit)
         path = lay_out(host, cache, store, tree, where)
+    return _of_commit(source, GitOrigin(store, source.repository, tree, commit), path)
+
+
+def _of_commit(source: GitSource, origin: GitOrigin, path: Path) -> SourceTree:
+    commit = origin.commit or ""
     shown = "" if commit.startswith(source.ref) else f"@{source.ref}"
-    version = f"{name}{shown} ({commit[:_SHORT]})"
-    origin = GitOrigin(store, source.repository, tree, commit)
-    return SourceTree(f"git-{tree}", version, path, origin, str(store), source)
+    version = f"{name_of(source.repository)}{shown} ({commit[:_SHORT]})"
+    return SourceTree(f"git-{origin.tree}", version, path, origin, str(origin.store), source)
 
 
 def fetch_tree(host: Host, cache: Path, source: TreeSource, *, where: str, emit: Emit) -> SourceTree:
@@ -51,8 +56,12 @@ def fetch_tree(host: Host, cache: Path, source: TreeSource, *, where: str, emit:
     with phase(emit, name, "snapshot", str(source.path)):
         taken = snapshot(host, cache, source.path, where)
         path = lay_out(host, cache, taken.store, taken.tree, where)
+    return _of_directory(source, taken, path)
+
+
+def _of_directory(source: TreeSource, taken: Snapshot, path: Path) -> SourceTree:
     commit = f"{taken.commit[:_SHORT]}{' with changes' if taken.changed else ''}, " if taken.commit else ""
-    version = f"{name} ({commit}tree {taken.tree[:_SHORT]})"
+    version = f"{source.path.name or 'tree'} ({commit}tree {taken.tree[:_SHORT]})"
     committed = None if taken.changed else taken.commit
     origin = GitOrigin(taken.store, str(source.path), taken.tree, committed, taken.commit)
     return SourceTree(f"git-{taken.tree}", version, path, origin, str(taken.store), source)
@@ -60,13 +69,29 @@ def fetch_tree(host: Host, cache: Path, source: TreeSource, *, where: str, emit:
 
 def peek_git(host: Host, cache: Path, source: GitSource) -> SourceTree | None:
     """The tree of `source` where it is laid out already; None also for an address, which would have to be asked."""
-    if is_address(source.repository):
+    store = store_of(cache, source.repository)
+    if is_address(source.repository) or not store.exists():
         return None
-    found = ask(host, Path(source.repository), "rev-parse", "--verify", "--quiet", f"{source.ref}^{{tree}}")
-    path = cache / "sources" / f"git-{found.output.strip()}"
-    if not found.ok or not path.exists():
+    refs = (f"{source.ref}^{{commit}}", f"{source.ref}^{{tree}}")
+    found = [ask(host, Path(source.repository), "rev-parse", "--verify", "--quiet", ref) for ref in refs]
+    commit, tree = (one.output.strip() for one in found)
+    path = cache / "sources" / f"git-{tree}"
+    if not all(one.ok for one in found) or not path.exists():
         return None
-    return SourceTree(path.name, f"{name_of(source.repository)}@{source.ref}", path, origin=source.repository)
+    return _of_commit(source, GitOrigin(store, source.repository, tree, commit), path)
+
+
+def peek_tree(host: Host, cache: Path, source: TreeSource) -> SourceTree | None:
+    """The directory of `source` where it is laid out as it is now; None also for one that was never taken, which takes
+    long the first time."""
+    if not taken_before(cache, source.path):
+        return None
+    try:
+        taken = snapshot(host, cache, source.path, "")
+    except UsageError:
+        return None
+    path = cache / "sources" / f"git-{taken.tree}"
+    return _of_directory(source, taken, path) if path.exists() else None
 
 
 def name_of(repository: str) -> str:
@@ -85,11 +110,10 @@ def lay_out(host: Host, cache: Path, store: Path, tree: str, where: str) -> Path
             partial = place.with_suffix(".partial")
             check(host.run(("rm", "-rf", str(partial))), "removing an unfinished source")
             with removed_on_failure(host, partial):
-                nearest = _nearest(cache, store)
-                _checkout(host, store, tree, partial, nearest)
+                shared = _checkout(host, store, tree, partial, _nearest(cache, store), where)
                 if not (partial / "Kbuild").exists():
                     raise UsageError(f"{where}: there is no Linux source tree (no Kbuild at the top)")
-                if nearest is None:
+                if not shared:
                     share_with_kin(cache, partial)
             partial.rename(place)
     _remember(store, tree)
@@ -112,7 +136,7 @@ def _remember(store: Path, tree: str) -> None:
 # What differs is made anew, so that no hard link is written through; times of what is equal stay, as Kbuild needs it.
 _FROM_NEAREST = r"""set -eu
 cp -al "$1" "$2"
-git diff-tree -r -z --name-only --no-renames "$3" "$4" | (cd "$2" && xargs -0r rm -f --)
+git diff-tree -r -z --name-only --no-renames "$3" "$4" | (cd "$2" && xargs -0r rm -rf --)
 git read-tree "$4"
 git diff-tree -r -z --name-only --no-renames --diff-filter=d "$3" "$4" \
     | git checkout-index -q --prefix="$2/" -z --stdin
@@ -124,8 +148,31 @@ git checkout-index -q -a --prefix="$2/"
 """
 
 
-def _checkout(host: Host, store: Path, tree: str, partial: Path, nearest: str | None) -> None:
-    """Lay out `tree` at `partial`, whose directory is made, with an index that nobody else uses."""
+_LACKING = re.compile(r"(?:unable to read|[Nn]ot a valid object|bad object|missing blob|invalid object).*")
+"""What git says of objects that are not there."""
+
+
+def _checkout(host: Host, store: Path, tree: str, partial: Path, nearest: str | None, where: str) -> bool:
+    """Lay out `tree` at `partial`, whose directory is made; whether it shares its files with the tree `nearest`.
+
+    Raises UsageError, with `where`, where the repository lacks some of it.
+    """
+    if nearest:
+        if _laid_out(host, store, tree, partial, nearest).ok:
+            return True
+        # Who rewrites a branch and prunes the repository takes away what the nearest was made of.
+        check(host.run(("rm", "-rf", str(partial))), "removing an unfinished source")
+    done = _laid_out(host, store, tree, partial, None)
+    lacking = _LACKING.search(done.output)
+    if not done.ok and lacking:
+        mend = "if this is a partial clone, name its address, or take the checkout as a 'tree'"
+        raise UsageError(f"{where}: the git repository lacks a part of this source: {lacking[0]}; {mend}")
+    check(done, "laying out a source tree")
+    return False
+
+
+def _laid_out(host: Host, store: Path, tree: str, partial: Path, nearest: str | None) -> Completed:
+    """Try to lay out `tree`, with an index that nobody else uses."""
     partial.parent.mkdir(parents=True, exist_ok=True)
     origin = partial.with_name(f"git-{nearest}") if nearest else Path()
     argv = ("bash", "-o", "pipefail", "-c", _FROM_NEAREST if nearest else _FROM_NOTHING, "lay-out")
@@ -139,4 +186,4 @@ def _checkout(host: Host, store: Path, tree: str, partial: Path, nearest: str | 
         env={"GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": str(partial.parent)},
     )
     index.unlink(missing_ok=True)
-    check(done, "laying out a source tree")
+    return done

@@ -20,8 +20,10 @@ from orchestrator.scenario.words import quoted, shown
 # What git-check-ref-format(1) and gitrevisions(7) have in common: no blanks, no ':' (a file), no glob, no option.
 _REF = re.compile(r"^[^\s:?*\[\\-][^\s:?*\[\\]*$")
 
-# The last '@' that begins no reflog entry such as HEAD@{1}, and is not the whole of a ref.
-_REPOSITORY = re.compile(r"^(?P<repository>.+)@(?P<refs>[^@{][^@]*(?:@\{[^@]*)*)$")
+# An '@' that begins no reflog entry such as HEAD@{1}, and is not the whole of a ref.
+_BETWEEN = re.compile(r"(?<=.)@(?=[^@{])")
+
+_STEPS_BACK = re.compile(r"[~^](\d*)")
 
 _COMMIT = re.compile(r"^[0-9a-f]{13,64}$")
 
@@ -58,16 +60,22 @@ def _directory(option: str, text: str, here: Path, what: str) -> Path:
 
 
 def _git(text: str, here: Path) -> tuple[OtherSource, ...]:
-    match = _REPOSITORY.match(text)
-    refs = match["refs"].split("..") if match else []
-    if match is None or len(refs) > 2 or not any(refs) or not all(_is_ref(ref) for ref in refs if ref):
+    repository, commits = _apart(text, here)
+    refs = commits.split("..")
+    if len(refs) > 2 or not any(refs) or not all(_is_ref(ref) for ref in refs if ref):
         raise UsageError(f"--git: {quoted(text)} names no commit of a repository; {_FORM}")
-    repository = match["repository"]
     if not is_address(repository):
         repository = str(_directory("--git", repository, here, "a git repository"))
-    option = shlex.join(("--git", f"{repository}@{match['refs']}"))
+    option = shlex.join(("--git", f"{repository}@{commits}"))
     called = repository.rstrip("/").removesuffix(".git").rpartition("/")[2]
     return tuple(OtherSource(_ref_name(ref, called), GitSource(repository, ref or "HEAD"), option) for ref in refs)
+
+
+def _apart(text: str, here: Path) -> tuple[str, str]:
+    """The repository and the refs in `text`: a directory with an '@' in its name goes before a ref with one."""
+    ways = [(text[: at.start()], text[at.end() :]) for at in reversed(list(_BETWEEN.finditer(text)))]
+    there = (way for way in ways if is_address(way[0]) or os.path.isdir(place(way[0], here)))  # noqa: PTH112
+    return next(there, ways[0] if ways else ("", ""))
 
 
 def _is_ref(text: str) -> bool:
@@ -76,7 +84,10 @@ def _is_ref(text: str) -> bool:
 
 def _ref_name(ref: str, repository: str) -> str:
     """A name for what `ref` is; HEAD is no name for anything."""
-    return _name(repository if ref in ("", "HEAD", "@") else _short(ref), "head")
+    if ref in ("", "HEAD", "@"):
+        return _name(repository, "head")
+    # topic^ is another commit than topic, and topic~ the same as topic~1.
+    return _name(_STEPS_BACK.sub(lambda back: f"-{back[1] or 1}", _short(ref)), "head")
 
 
 def _short(commit: str) -> str:
@@ -119,4 +130,4 @@ def _more(name: str, patch: PatchSource, option: str, text: str) -> MorePatches:
 def _name(text: str, otherwise: str) -> str:
     """`text` as the name of a kernel: small letters, digits, '.', '_' and '-'."""
     name = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")
-    return name[:LONGEST_NAME] or otherwise
+    return name[:LONGEST_NAME].rstrip("-._") or otherwise

@@ -86,7 +86,9 @@ class SourceEntry(Entry):
         None, description="Configuration of the image; that of its build directory, or in the image, where left out."
     )
     debian_image: ImagePackage | None = Field(
-        None, description="Name of a Debian kernel package, such as linux-image-amd64, booted without any build."
+        None,
+        description="Name of a Debian kernel package, such as linux-image-amd64, booted without any build; "
+        "linux-binary-unsigned-* for a release that is not signed yet.",
     )
     suite: Suite | None = Field(None, description="The Debian suite that has the package, such as trixie-backports.")
     version: Version | None = Field(

@@ -58,7 +58,8 @@ class ImageSource:
 
 @dataclass(frozen=True)
 class DebianImageSource:
-    """A distribution's kernel: a `linux-image-*` package of a Debian suite, a meta package included."""
+    """A distribution's kernel: a `linux-image-*` or `linux-binary-*` package of a Debian suite, a meta package
+    included."""
 
     package: str
     suite: str

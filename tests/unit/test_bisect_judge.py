@@ -9,12 +9,13 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.bisect.explain import nothing_differs
-from orchestrator.bisect.judge import BUILD, criteria, judge, settle, sign
+from orchestrator.bisect.judge import BUILD, criteria, function_in, judge, settle, sign
 from orchestrator.bisect.model import Answer, Criterion, Question, Seen, State, Trial, Verdict
 from orchestrator.result.model import Status
 from tests.unit.toy_history import BOOT, LEVEL, bad, crashed, failed, good, refused, unbuilt
 
 GOOD, BAD = good("a"), bad("b")
+LOG = "alignment/testdev/log"
 LEVELS = criteria((GOOD,), (BAD,), "", "base")
 
 
@@ -135,6 +136,65 @@ def test_signs_are_alike_whatever_the_numbers() -> None:
     one = Seen(BOOT, Status.CRASH, message="BUG: address: ffffc90000123456 in f+0x12/0x40, PID 7 (log: /a/b-12ab.log)")
     other = Seen(BOOT, Status.CRASH, message="BUG: address: ffffc90000abcdef in f+0x13/0x50, PID 81 (log: /c.log)")
     assert sign(one) == sign(other)
+
+
+NULL = "the guest kernel oopsed: BUG: kernel NULL pointer dereference, address: 0000000000000008"
+OOPS = """\
+[    2.236239] BUG: kernel NULL pointer dereference, address: 0000000000000008
+[    2.236644] Oops: Oops: 0002 [#1] SMP
+[    2.237426] CPU: 0 UID: 0 PID: 44 Comm: alignment Not tainted 7.3.4 #9a1af18bea2d PREEMPTLAZY
+[    2.237673] RIP: 0010:vfio_pci_mmap_huge_fault.isra.0+0xda/0xe0
+[    2.240416] RIP: 0033:0x40af22
+"""
+
+
+def test_a_crash_tells_in_which_function_it_was() -> None:
+    assert function_in(OOPS.splitlines()) == "vfio_pci_mmap_huge_fault"
+    assert function_in(["[    1.0] pc : vfio_pci_mmap_huge_fault+0xda/0xe0"]) == "vfio_pci_mmap_huge_fault"
+    assert function_in(["[    1.0] RIP: 0010:0x0", "[    1.1] RIP: 0033:0x40af22"]) == ""
+    assert function_in([]) == ""
+
+
+def test_the_same_kind_of_crash_in_another_function_is_another() -> None:
+    def crash(function: str) -> Trial:
+        case = Seen(LEVEL, Status.CRASH, "PUD", "", NULL, function)
+        return Trial("c", "", 1.0, 0, (Seen(BUILD, Status.PASS), case))
+
+    judging = criteria((GOOD,), (crash("vfio_pci_late"),), "", "base")
+    assert judge(judging, crash("vfio_pci_late")).answer is Answer.BAD
+    other = judge(judging, crash("e1000_probe"))
+    assert other.answer is Answer.SKIP
+    assert other.why == f"CRASH {NULL} in e1000_probe"
+
+
+def test_another_warning_is_not_what_is_looked_for() -> None:
+    def warned(function: str, cpu: int, more: str = "") -> Trial:
+        told = f"the guest kernel warned: WARNING: a.c:{7 + cpu} at {function}+0x1/0x2, CPU#{cpu}: kworker/u{cpu}:1/9"
+        return showing(Status.FAIL, told + more, name=LOG)
+
+    judging = criteria((showing(Status.PASS, name=LOG),), (warned("late", 0),), "", "base")
+    assert names(judging) == [LOG]
+    assert judge(judging, warned("late", 1, " (and 2 more)")).answer is Answer.BAD
+    assert judge(judging, warned("early", 0)).answer is Answer.SKIP
+
+
+def test_a_crash_after_the_last_measurement_judges_by_the_boot() -> None:
+    def booted(status: Status, message: str = "") -> Trial:
+        return replace(GOOD, cases=(*GOOD.cases, Seen(BOOT, status, message=message)))
+
+    judging = criteria((booted(Status.PASS),), (booted(Status.CRASH, NULL),), "", "base")
+    assert names(judging) == [BOOT]
+    assert judge(judging, booted(Status.PASS)).answer is Answer.GOOD
+    assert judge(judging, booted(Status.CRASH, NULL)).answer is Answer.BAD
+    assert judge(judging, booted(Status.CRASH, "no root file system")).answer is Answer.SKIP
+
+
+def test_why_a_case_is_missing_is_told_by_the_boot_of_its_own_workload() -> None:
+    boots = (Seen("other/testdev/boot", Status.CRASH, message="elsewhere"), Seen(BOOT, Status.CRASH, message="a panic"))
+    told = judge(LEVELS, Trial("x", "", 1.0, 0, boots))
+    assert (told.answer, told.why) == (Answer.SKIP, "CRASH a panic")
+    told = judge(LEVELS, Trial("x", "", 1.0, 0, (boots[0], Seen(BOOT, Status.PASS))))
+    assert told.why == f"the case {LEVEL} is missing"
 
 
 def test_one_bad_case_is_enough_and_good_needs_all() -> None:

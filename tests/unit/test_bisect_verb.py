@@ -6,17 +6,21 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Never
 
 import pytest
 
 from orchestrator.bisect import render
 from orchestrator.bisect import state as kept
-from orchestrator.bisect.bench import digest_of, repository_of, scenario_at
-from orchestrator.bisect.history import open_history
-from orchestrator.bisect.model import State
+from orchestrator.bisect.bench import digest_of, repository_of, scenario_at, trial_of
+from orchestrator.bisect.history import History, open_history
+from orchestrator.bisect.model import Seen, State
 from orchestrator.cli import main
 from orchestrator.errors import UsageError
 from orchestrator.host.local import LocalHost
+from orchestrator.machine.model import BootEnd, BootReport
+from orchestrator.result.model import Case, CaseId, Status
+from orchestrator.result.record import BootResult, Job, JobKind, Run, RunStatus, ScenarioRecord
 from orchestrator.scenario.load import load
 from orchestrator.scenario.model import AlignmentWorkload
 from orchestrator.scenario.sources import GitSource
@@ -84,7 +88,8 @@ def test_refs_that_make_no_sense_are_refused(
 
 def test_what_is_missing_on_the_command_line_is_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = refusal(place, capsys, str(place / "s.yaml"), "--good", "v1")
-    assert told == "orch: orch bisect: --bad REF must be given, unless --resume goes on with an earlier one"
+    assert told == "orch: --bad REF must be given, unless --resume goes on with an earlier one"
+    assert refusal(place, capsys).startswith("orch: FILE and --good REF and --bad REF must be given, unless")
 
 
 def test_a_source_without_a_history_needs_a_repository(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,6 +99,29 @@ def test_a_source_without_a_history_needs_a_repository(place: Path, capsys: pyte
     assert "debian.yaml:9: the source of kernel 'base' has no history to bisect; give a repository with --git" in told
     told = refusal(place, capsys, str(file), "--good", "v1", "--bad", "nowhere", "--git", str(place / "user"))
     assert "--bad: no commit 'nowhere' in the git repository" in told
+
+
+def test_a_base_that_is_booted_as_it_is_cannot_be_bisected(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = place / "stock.yaml"
+    stock = "  base:\n    source: {debian-image: linux-image-amd64, suite: trixie-backports}\n"
+    file.write_text(SCENARIO.partition("  base:")[0] + stock)
+    told = refusal(place, capsys, str(file), "--good", "v1", "--bad", "master", "--git", str(place / "user"))
+    assert "stock.yaml:9: kernel 'base', the base, is booted as it is, so that no commit can be built" in told
+
+
+def test_a_bisection_can_be_gone_on_with_from_its_first_moment(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object) -> Never:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(History, "count", stop)
+    directories = ["--cache", str(place / "cache"), "--results", str(place / "results")]
+    assert main(["bisect", str(place / "s.yaml"), "--good", "v1", "--bad", "master", *directories]) == 130
+    (kept_in,) = (place / "results").glob("bisect-*")
+    assert kept.find_unfinished(place / "results", {"good_ref": "v1"}) == kept_in
+    resume = f"'orch bisect --resume {kept_in}' goes on with it"
+    assert capsys.readouterr().err == f"orch: interrupted; all it started is stopped; {resume}\n"
 
 
 def test_a_directory_that_is_no_repository_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,6 +175,48 @@ def test_the_newest_that_asks_the_same_is_found(tmp_path: Path) -> None:
     assert kept.find_unfinished(tmp_path, {}).name == "bisect-two"
     with pytest.raises(UsageError, match="that asks the same"):
         kept.find_unfinished(tmp_path, {"case": "x"})
+
+
+def test_one_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> None:
+    made = toy(tmp_path, 3, count=7)
+    (tmp_path / "bisect-one").mkdir()
+    kept.save(tmp_path / "bisect-one", State(made.question()))
+    (tmp_path / "bisect-torn").mkdir()
+    torn = tmp_path / "bisect-torn" / kept.STATE_FILE
+    torn.write_text((tmp_path / "bisect-one" / kept.STATE_FILE).read_text()[:200])
+    assert kept.find_unfinished(tmp_path, {}).name == "bisect-one"
+    with pytest.raises(UsageError, match=r"bisect-torn/state\.json: damaged, .*; begin a new bisection without"):
+        kept.find_unfinished(tmp_path, {"case": "x"})
+
+
+def test_a_boot_that_ended_well_is_a_case_that_passes(place: Path) -> None:
+    run = replace(_run(place), boots=(_boot(BootEnd.OK), _boot(BootEnd.OOPS, "more")))
+    trial = trial_of(run, "abc", 1.0)
+    assert trial.case("alignment/testdev/boot") == Seen("alignment/testdev/boot", Status.PASS)
+    message = "the guest kernel oopsed: BUG: address"
+    crash = Seen("more/testdev/boot", Status.CRASH, message=message, function="vfio_pci_late")
+    assert trial.case("more/testdev/boot") == crash
+    assert [case.name for case in trial.cases].count("more/testdev/boot") == 1
+
+
+def _run(place: Path) -> Run:
+    """A run of the base alone, with its build done."""
+    scenario = ScenarioRecord("levels", "s.yaml", "", "", "base", ("base",))
+    path = place / "steps/00-abc/levels-1"
+    return Run("levels-1", path, RunStatus.FINISHED, scenario, "", jobs=(Job("b", JobKind.BUILD, "base"),))
+
+
+def _boot(end: BootEnd, workload: str = "alignment") -> BootResult:
+    """A boot that ended so before anything was measured, which is a case only where it should not have."""
+    lines = ("[ 2.1] BUG: address", "[ 2.2] RIP: 0010:vfio_pci_late.cold+0x1/0x2")
+    report = BootReport(end, 1.0, lines if end is BootEnd.OOPS else ())
+    case = Case(
+        CaseId.of_boot("base", workload, "testdev"),
+        Status.CRASH,
+        message="the guest kernel oopsed: BUG: address",
+        lines=lines,
+    )
+    return BootResult("base", workload, "testdev", report, () if end is BootEnd.OK else (case,))
 
 
 def test_a_step_is_the_scenario_with_one_kernel_and_the_workloads_that_judge(place: Path) -> None:

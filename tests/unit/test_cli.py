@@ -36,6 +36,24 @@ def test_help_imports_no_room() -> None:
     assert done.stdout.splitlines()[-1] == "['orchestrator.errors', 'orchestrator.cli']"
 
 
+def test_help_fits_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    verbs = ("run", "plan", "check", "schema", "compare", "bisect", "cache")
+    for argv in ([], *([verb] for verb in verbs), *(["cache", action] for action in ("ls", "gc", "verify"))):
+        with pytest.raises(SystemExit):
+            cli.main([*argv, "--help"])
+        assert max(map(len, capsys.readouterr().out.splitlines())) <= 80, argv
+
+
+@pytest.mark.parametrize("verb", ["plan", "run"])
+def test_a_cache_that_cannot_be_is_one_sentence(verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = () if verb == "plan" else ("--results", str(tmp_path))
+    assert cli.main([verb, str(PUD), "--cache", "/dev/null", *results]) == 3
+    told = capsys.readouterr().err.splitlines()
+    assert "/dev/null" in told[-1]
+    assert told[-1].startswith("orch: ")
+
+
 def test_no_verb_is_a_wrong_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([]) == 2
     assert "usage: orch" in capsys.readouterr().out

@@ -36,8 +36,8 @@ class Watch:
             self.ended.append(name)
 
 
-def nothing_dropped(_job: str) -> Iterable[str]:
-    return ()
+def nothing_changed(_job: str) -> None:
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_every_job_runs_once_in_order_and_within_the_limits(
     executor: Executor, tasks: tuple[Task, ...], limits: Resources
 ) -> None:
     watch = Watch(tasks, limits)
-    carry_out(tasks, limits, executor, watch, nothing_dropped)
+    carry_out(tasks, limits, executor, watch, nothing_changed)
     assert sorted(watch.begun) == sorted(watch.ended) == sorted(task.id for task in tasks)
 
 
@@ -64,14 +64,14 @@ def test_a_boot_runs_beside_the_next_build(executor: Executor) -> None:
             together.wait(timeout=10)
 
     tasks = [build("a", 100, makes=2), boot("a"), build("b", 90, makes=2), boot("b")]
-    carry_out(tasks, TWO, executor, work, nothing_dropped)
+    carry_out(tasks, TWO, executor, work, nothing_changed)
 
 
 def test_too_few_threads_delay_and_do_not_hang() -> None:
     tasks = [boot_without_build(number) for number in range(9)]
     with ThreadPoolExecutor(1) as narrow:
         watch = Watch(tasks, Resources(9, 9, 99))
-        carry_out(tasks, Resources(9, 9, 99), narrow, watch, nothing_dropped)
+        carry_out(tasks, Resources(9, 9, 99), narrow, watch, nothing_changed)
     assert len(watch.ended) == 9
 
 
@@ -83,11 +83,32 @@ def test_jobs_that_came_to_nothing_do_not_run_and_those_after_them_do(executor: 
     tasks = [build("a", 10), boot("a"), build("b", 10, "a"), boot("b")]
     watch = Watch(tasks, TWO)
 
-    def dropped(ended: str) -> Iterable[str]:
-        return ("boot/a",) if ended == "build/a" else ()
+    def changed(ended: str) -> Iterable[Task] | None:
+        return [build("b", 10), boot("b")] if ended == "build/a" else None
 
-    carry_out(tasks, TWO, executor, watch, dropped)
+    carry_out(tasks, TWO, executor, watch, changed)
     assert watch.ended == ["build/a", "build/b", "boot/b"]
+
+
+def test_what_is_left_to_do_can_change_while_others_run(executor: Executor) -> None:
+    tasks = [build("a", 10), build("b", 1), build("c", 1, "a"), build("d", 1, "a")]
+    left = [build("b", 1), build("c", 10, makes=2), build("d", 1, "c")]
+    failed, watch = threading.Event(), Watch(tasks, TWO)
+
+    def work(job: str) -> None:
+        watch(job)
+        if job == "build/b":
+            assert failed.wait(timeout=10)
+
+    def changed(ended: str) -> Iterable[Task] | None:
+        if ended != "build/a":
+            return None
+        watch.tasks |= {task.id: task for task in left}
+        failed.set()
+        return left
+
+    carry_out(tasks, TWO, executor, work, changed)
+    assert watch.begun[2:] == ["build/c", "build/d"]
 
 
 def test_the_error_of_a_job_is_raised(executor: Executor) -> None:
@@ -95,4 +116,4 @@ def test_the_error_of_a_job_is_raised(executor: Executor) -> None:
         raise ZeroDivisionError(job)
 
     with pytest.raises(ZeroDivisionError, match="build/a"):
-        carry_out([build("a", 1), boot("a")], TWO, executor, work, nothing_dropped)
+        carry_out([build("a", 1), boot("a")], TWO, executor, work, nothing_changed)

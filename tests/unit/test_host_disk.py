@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import CommandError, InfrastructureError, Interrupted, KernelBuildError
-from orchestrator.host.disk import needs_room, removed_on_failure, tells_full_disk
+from orchestrator.host.disk import needs_room, removed_on_failure, settle, tells_full_disk
 from orchestrator.host.local import LocalHost
 from orchestrator.host.lock import alone, holders, shared
 
@@ -32,6 +32,23 @@ def test_a_full_disk_is_one_sentence_however_it_shows(tmp_path: Path, error: Exc
     assert caught.value.exit_status == 3
 
 
+def test_the_disk_that_is_named_is_the_one_that_is_full(tmp_path: Path) -> None:
+    full = Path("/proc")  # it has no room at all
+    with (
+        pytest.raises(
+            InfrastructureError, match=r"^booting it: no space was left on the disk of /proc \(0 MiB free now\)"
+        ),
+        needs_room(tmp_path, "booting it", full),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_cannot_be_flushed_is_an_error(tmp_path: Path) -> None:
+    settle(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        settle(tmp_path / "gone")
+
+
 @pytest.mark.parametrize(
     "error", [OSError(errno.EACCES, "Permission denied"), KernelBuildError("error: x"), KeyError()]
 )
@@ -43,6 +60,7 @@ def test_other_errors_stay_what_they_are(tmp_path: Path, error: Exception) -> No
 
 def test_source_lines_that_speak_of_a_full_disk_are_not_one() -> None:
     assert tells_full_disk("x\nas: a.o: No space left on device\ny")
+    assert tells_full_disk("fatal: sha1 file '/c/objects/pack/tmp_pack_unEEXC' write error. Out of diskspace")
     assert not tells_full_disk('   12 | puts("No space left on device");')
 
 

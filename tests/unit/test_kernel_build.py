@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -164,6 +165,28 @@ def test_a_variant_is_the_same_as_if_it_were_made_from_nothing(based: Bench, tmp
     assert full.objects == 2
     assert cloned.key == full.key
     assert cloned.image.read_bytes() == full.image.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["GNUMAKEFLAGS", "MAKEFLAGS", "MAKEFILES", "KCONFIG_CONFIG"])
+def test_what_the_user_tells_make_does_not_reach_a_build(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    file = bench.place / "of-the-user"
+    file.write_text("$(error this is the user's own)\n")
+    monkeypatch.setenv(name, "-n" if name.endswith("FLAGS") else str(file))
+    assert bench.build("base").objects == 2
+    assert file.read_text().startswith("$(error")
+
+
+def test_what_the_disk_does_not_take_is_never_published(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(place: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(place))
+
+    monkeypatch.setattr("orchestrator.kernel.cache.settle", refuse)
+    with pytest.raises(OSError, match="Input/output error"):
+        bench.build("base")
+    assert not list(bench.cache.builds.iterdir())
+    assert bench.leftovers() == []
 
 
 def test_what_is_built_is_not_built_again(bench: Bench) -> None:

@@ -64,6 +64,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> KernelCache:
         "mine/notes": "not orch's\n",
         "work/00.1a2b3c4d/tree/half": "half an object\n",
         "trash/1234/file": "rubbish",
+        "bisect/5678/HEAD": "ref: refs/heads/main\n",
+        "git/0e/branches": "all that a full disk took of git init",
         "sources/ff.partial/Makefile": "VERSION",
         "recipes/.00.17.ab": "half a key",
     }.items():
@@ -114,6 +116,8 @@ def test_every_entry_has_its_words(cache: KernelCache) -> None:
         (EntryKind.LOG, "base-0123.log"),
         (EntryKind.LEFT, "work: 00.1a2b3c4d"),
         (EntryKind.LEFT, "trash: 1234"),
+        (EntryKind.LEFT, "bisect: 5678"),
+        (EntryKind.LEFT, "unfinished in git: 0e"),
         (EntryKind.LEFT, "unfinished in sources: ff.partial"),
         (EntryKind.OTHER, "mine"),
         (EntryKind.OTHER, "locks"),
@@ -241,6 +245,8 @@ def cut(path: Path) -> Path:
         (lambda c: (c.root / "trees" / built(c) / "tree.json").unlink(), "trees", "tree.json cannot be read"),
         (lambda c: (c.root / "trees" / built(c) / "tree.json").write_text("{}"), "trees", "tree.json lacks 'built_at'"),
         (lambda c: shutil.rmtree(c.root / "trees" / built(c) / "tree/build"), "trees", "build/.config is missing"),
+        (lambda c: flip(c.root / "trees" / built(c) / "tree/build/mm/mmap.o"), "trees", "directory build/mm is not as"),
+        (lambda c: cut(c.root / "trees" / built(c) / "tree/build/.config"), "trees", "directory build is not as built"),
         (lambda c: shutil.rmtree(c.builds / built(c)), "recipes", "the build that it comes to is not there"),
         (lambda c: (c.root / "recipes" / base(c).key).write_text(""), "recipes", "the build that it comes to is not"),
         (lambda c: (c.root / "selftests/0a/install/kselftest-list.txt").unlink(), "selftests", "kselftest-list.txt is"),
@@ -282,8 +288,9 @@ def test_what_an_earlier_orch_made_is_not_recorded_and_not_broken(cache: KernelC
     provenance = cache.builds / built(cache) / "provenance.json"
     facts = json.loads(provenance.read_text())
     provenance.write_text(json.dumps({name: value for name, value in facts.items() if name != "files"}))
+    manifest_of(cache.root / "trees" / built(cache) / "tree").unlink()
     found = verify(cache)
-    assert (found.broken, found.unrecorded) == ([], 2)
+    assert (found.broken, found.unrecorded) == ([], 3)
     flip(cache.builds / built(cache) / "config")
     assert [one.what for one in verify(cache).broken] == ["the content of config has changed"]
 

@@ -107,7 +107,7 @@ def test_since_7_the_parts_are_in_packages_of_their_own(tmp_path: Path, name: st
 
 
 def test_an_unsigned_image_finds_its_modules_though_it_does_not_depend_on_them(tmp_path: Path) -> None:
-    found = [f"linux-{part}-7.3.4+deb13-amd64" for part in ("base", "binary-unsigned", "modules")]
+    found = [f"linux-{part}-7.3.4+deb13-amd64" for part in ("binary-unsigned", "base", "modules")]
     assert resolved(tmp_path, "trixie-backports", "linux-binary-unsigned-7.3.4+deb13-amd64") == found
 
 

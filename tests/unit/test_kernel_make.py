@@ -135,6 +135,13 @@ def test_a_build_depends_on_no_clock_user_or_host() -> None:
     assert make_environment("x") == make_environment("x")
 
 
+def test_what_kbuild_takes_from_the_users_environment_is_none_of_a_build() -> None:
+    environment = make_environment("x")
+    empty = {"KCFLAGS", "LLVM_IAS", "KBUILD_EXTMOD", "KBUILD_KCONFIG", "KBUILD_VERBOSE", "KBUILD_ABS_SRCTREE"}
+    assert {environment.get(name) for name in empty} == {""}
+    assert environment["KCONFIG_CONFIG"] == ".config", "Kconfig would take an empty one for the name of the file"
+
+
 def test_make_builds_beside_the_source_with_so_many_jobs() -> None:
     argv = make_argv(Path("/w/tree"), Toolchain("gcc (Debian) 12", "ld 2"), 3, "vmlinux")
     assert argv == ("make", "-C", "/w/tree", "O=build", "ARCH=x86_64", "-j3", "vmlinux")

@@ -261,6 +261,21 @@ def test_a_missing_newline_at_the_end_does_not_hide_the_next_patch(tree: Path, t
         check_series(LocalHost(), tree, patches, "huge")
 
 
+def test_a_missing_newline_at_the_end_does_not_fail_the_build_later(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.patch").write_text(diff(hunk(5, "line 5", "five")).rstrip("\n"))
+    (patch,) = read_patches(
+        LocalHost(), tmp_path, (tmp_path / "a.patch",), SourceTree("x", "x", tree), where="s.yaml:3"
+    )
+    apply(LocalHost(), tree, patch, "huge")
+    assert "five" in (tree / "mm/mmap.c").read_text()
+
+
+def test_a_series_without_a_patch_is_not_taken_for_the_kernel_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "series").write_text("# 0001-mine.patch\n\n")
+    with pytest.raises(PatchError, match=r"/series: lists no patch, and the kernel would be built without"):
+        read_series(tmp_path)
+
+
 @pytest.mark.parametrize("file", ["../outside.c", "mm/../../outside.c"])
 def test_a_patch_that_reaches_outside_of_the_tree_is_refused(tmp_path: Path, file: str) -> None:
     with pytest.raises(PatchError, match=r"outside of the source tree"):

@@ -145,6 +145,15 @@ def test_a_source_without_history_has_no_ranges_and_no_reverts(tmp_path: Path) -
         read(tmp_path, plain, GitRange("v1..topic", str(tmp_path)))
 
 
+def test_a_directory_in_somebodys_repository_has_not_its_history(tmp_path: Path, repo: Path) -> None:
+    tree = source(tmp_path, repo, "main")
+    assert tree.git
+    part = replace(tree, git=replace(tree.git, origin=str(repo / "mm"), commit=None))
+    for wanted in (GitRange("v1..topic"), Revert("v1")):
+        with pytest.raises(UsageError, match=r"^s\.yaml:3: .* git history"):
+            read(tmp_path, part, wanted)
+
+
 def test_a_commit_is_reverted(tmp_path: Path, repo: Path) -> None:
     tree = source(tmp_path, repo, "topic")
     (patch,) = read(tmp_path, tree, Revert("topic~1"))
@@ -260,7 +269,7 @@ def test_a_patch_that_is_there_already_says_so(tmp_path: Path, repo: Path) -> No
 def test_a_snapshot_without_a_commit_is_merged_onto_as_well(tmp_path: Path, repo: Path) -> None:
     tree = source(tmp_path, repo, "main")
     assert tree.git
-    snapshot = replace(tree, git=replace(tree.git, commit=None))
+    snapshot = replace(tree, git=replace(tree.git, commit=None, base=tree.git.commit))
     _, after, events = fit(tmp_path, snapshot, GitRange("v1..topic"))
     assert len(after) == 2
     assert len(events) == 1

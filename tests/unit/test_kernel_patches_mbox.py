@@ -120,6 +120,19 @@ def test_a_single_encoded_mail_is_decoded_too(tmp_path: Path) -> None:
     assert read(tmp_path, one.split(b"\n", 1)[1]) == ["a = 1"], "as a mailer saves it, without a From line"
 
 
+@pytest.mark.parametrize("delete", ["", "; delsp=yes"])
+@pytest.mark.parametrize("fold", ["; ", ";\n\t"])
+def test_lines_that_a_mailer_broke_are_whole_again(tmp_path: Path, delete: str, fold: str) -> None:
+    """format=flowed: lines that begin with a space get one more, and long lines go on after a space at the end."""
+    whole = f"A long line of the message.\n\n{diff(2, 'a long long line')}-- \n2.39.5\n"
+    stuffed = "\n".join(f" {line}" if line.startswith(" ") else line for line in whole.split("\n"))
+    broken = stuffed.replace("long line", "long  \nline" if delete else "long \nline")
+    header = f"Content-Type: text/plain; charset=utf-8{fold}format=flowed{delete}"
+    assert read(tmp_path, mail("[PATCH] one", broken, headers=(header,))) == ["a long long line"]
+    (patch_,) = read_series(tmp_path / "x.mbox")
+    assert "\nA long line of the message.\n" in patch_.text
+
+
 def test_a_patch_may_be_attached(tmp_path: Path) -> None:
     body = (
         "--xx\nContent-Type: text/plain\n\nSee the attachment.\n"

@@ -202,6 +202,14 @@ def test_a_tracked_file_that_is_ignored_belongs_to_the_tree(repository: Path, tm
     assert (get(cache, TreeSource(repository)).path / "mm/late.o").exists()
 
 
+def test_a_git_that_was_killed_does_not_stand_in_the_way(repository: Path, tmp_path: Path) -> None:
+    before = get(tmp_path / "cache", TreeSource(repository))
+    (index,) = (tmp_path / "cache/git").glob("*/orch.index")
+    index.with_name("orch.index.lock").touch()
+    (repository / "Makefile").write_text((repository / "Makefile").read_text() + "# more\n")
+    assert get(tmp_path / "cache", TreeSource(repository)).id != before.id
+
+
 def test_what_the_user_excludes_is_no_part_of_the_tree(repository: Path, tmp_path: Path) -> None:
     (repository / ".git/info/exclude").write_text("notes.txt\n")
     (repository / "notes.txt").write_text("mine\n")
@@ -272,3 +280,133 @@ def test_a_plan_sees_what_is_laid_out_and_writes_nothing(repository: Path, tmp_p
     assert seen and (seen.id, seen.path) == (tree.id, tree.path)
     assert state(cache) == before
     assert peek(LocalHost(), cache, TreeSource(repository)) is None
+
+
+def test_a_tree_is_there_until_it_is_edited(repository: Path, tmp_path: Path) -> None:
+    cache, source = tmp_path / "cache", TreeSource(repository)
+    assert peek(LocalHost(), cache, source) is None
+    assert not cache.exists()
+    taken = get(cache, source)
+    assert peek(LocalHost(), cache, source) == taken
+    (repository / "mm/mmap.c").write_text("edited\n")
+    assert peek(LocalHost(), cache, source) is None
+    shutil.rmtree(repository / "mm")
+    (repository / "Kbuild").unlink()
+    assert peek(LocalHost(), cache, source) is None
+
+
+def test_what_is_known_of_a_commit_before_it_is_fetched_is_what_it_will_be(repository: Path, tmp_path: Path) -> None:
+    """A patch for another version is merged in the plan as it is in the run."""
+    source = GitSource(str(repository), "topic")
+    taken = get(tmp_path / "cache", source)
+    assert peek(LocalHost(), tmp_path / "cache", source) == taken
+
+
+def test_what_the_environment_says_to_git_changes_nothing(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = run(repository, "rev-parse", "HEAD")
+    for name, value in {"GIT_TRACE": "1", "GIT_TRACE2": "1", "GIT_DIR": "/nowhere", "GIT_WORK_TREE": "/"}.items():
+        monkeypatch.setenv(name, value)
+    (repository / "mm/new.o").write_text("ignored\n")
+    taken = get(tmp_path / "cache", TreeSource(repository))
+    given = get(tmp_path / "cache", GitSource(str(repository), "main"))
+    assert taken.id == given.id
+    assert (taken.git and taken.git.commit) == (given.git and given.git.commit) == head
+
+
+@pytest.mark.parametrize("ref", ["^topic", "--all"])
+def test_a_ref_that_is_an_option_or_takes_commits_away_is_refused(repository: Path, tmp_path: Path, ref: str) -> None:
+    with pytest.raises(UsageError, match=r"is no name of a commit$"):
+        get(tmp_path / "cache", GitSource(str(repository), ref))
+
+
+def test_an_address_is_no_option(tmp_path: Path) -> None:
+    with pytest.raises(InfrastructureError, match=r"strange hostname"):
+        get(tmp_path / "cache", GitSource("--upload-pack=touch:x", "topic"))
+
+
+def test_what_is_ignored_but_added_belongs_to_a_checkout(repository: Path, tmp_path: Path) -> None:
+    for name in ("mm/added.o", "mm/gone.o", "mm/built.o"):
+        (repository / name).write_text("x\n")
+    run(repository, "add", "-f", "mm/added.o", "mm/gone.o")
+    (repository / "mm/gone.o").unlink()
+    before = state(repository)
+    tree = get(tmp_path / "cache", TreeSource(repository))
+    assert state(repository) == before
+    assert [(tree.path / name).exists() for name in ("mm/added.o", "mm/gone.o", "mm/built.o")] == [True, False, False]
+    assert "with changes" in tree.version
+
+
+def test_all_worktrees_share_what_the_repository_excludes(repository: Path, tmp_path: Path) -> None:
+    run(repository, "worktree", "add", "-q", str(tmp_path / "other"), "topic")
+    (repository / ".git/info/exclude").write_text("*.orig\n")
+    (tmp_path / "other/mm/mmap.c.orig").write_text("by a merge tool\n")
+    tree = get(tmp_path / "cache", TreeSource(tmp_path / "other"))
+    assert not (tree.path / "mm/mmap.c.orig").exists()
+    assert "with changes" not in tree.version
+
+
+def test_a_checkout_of_somebody_else_is_refused_and_not_taken_for_a_directory(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own tests do so: only root can give files away
+    for source in (TreeSource(repository), GitSource(str(repository), "topic")):
+        with pytest.raises(UsageError, match=r"^s.yaml:3: git refuses \S+/linux, .* --add safe\.directory \S+'$"):
+            get(tmp_path / "cache", source)
+
+
+def test_a_repository_in_the_tree_may_come_and_change_and_go(repository: Path, tmp_path: Path) -> None:
+    cache, inner = tmp_path / "cache", repository / "tools-of-mine"
+    run(repository, "init", "-q", str(inner))
+    with pytest.raises(UsageError, match=r"^s.yaml:3: 'tools-of-mine/' does not have a commit checked out; commit"):
+        get(cache, TreeSource(repository))
+    ids = set()
+    for text in ("one", "two"):
+        (inner / "file").write_text(text)
+        run(inner, "add", "file")
+        run(inner, "commit", "-q", "-m", text)
+        ids.add(get(cache, TreeSource(repository)).id)
+    shutil.rmtree(inner)
+    assert get(cache, TreeSource(repository)).id not in ids
+    assert len(ids) == 2
+
+
+def test_a_directory_may_become_a_file(repository: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    get(cache, TreeSource(repository))
+    shutil.rmtree(repository / "init")
+    (repository / "init").write_text("a file\n")
+    assert content(get(cache, TreeSource(repository)).path) == content(repository)
+
+
+def test_a_history_that_was_made_anew_is_laid_out_from_nothing(repository: Path, tmp_path: Path) -> None:
+    """What the last source was made of is pruned, or gone with the whole repository."""
+    cache = tmp_path / "cache"
+    get(cache, GitSource(str(repository), "topic"))
+    shutil.rmtree(repository / ".git")
+    run(repository, "init", "-q")
+    run(repository, "add", "-A")
+    run(repository, "commit", "-q", "-m", "again")
+    assert content(get(cache, GitSource(str(repository), "HEAD")).path) == content(repository)
+    get(cache, TreeSource(repository))
+    shutil.rmtree(repository / ".git")
+    (repository / "mm/mmap.c").write_text("no git any more\n")
+    assert content(get(cache, TreeSource(repository)).path) == content(repository)
+
+
+def test_a_clone_without_its_files_says_so(repository: Path, tmp_path: Path) -> None:
+    run(repository, "config", "uploadpack.allowFilter", "true")
+    address = f"file://{repository}"
+    run(tmp_path, "clone", "-q", "--filter=blob:none", "--no-checkout", address, "partial")
+    with pytest.raises(
+        UsageError, match=r"^s.yaml:3: the git repository lacks a part of this source: .* partial clone"
+    ):
+        get(tmp_path / "cache", GitSource(str(tmp_path / "partial"), "HEAD"))
+    assert not list((tmp_path / "cache/sources").glob("*.partial"))
+
+
+def test_an_address_may_be_that_of_a_shallow_clone(repository: Path, tmp_path: Path) -> None:
+    run(tmp_path, "clone", "-q", "--depth", "1", f"file://{repository}", "shallow")
+    tree = get(tmp_path / "cache", GitSource(f"file://{tmp_path}/shallow", "HEAD"))
+    assert content(tree.path) == content(repository)

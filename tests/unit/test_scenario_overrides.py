@@ -141,6 +141,8 @@ def test_changes_of_all_kinds_keep_their_order(scenario: Scenario, tmp_path: Pat
         (["--git", "linux@HEAD"], ["base", "linux"]),
         (["--git", "linux@HEAD@{1}"], ["base", "head-1"]),
         (["--git", "linux@topic~3..topic"], ["topic-3", "topic"]),
+        (["--git", "linux@topic^..topic"], ["topic-1", "topic"]),
+        (["--git", "linux@HEAD~..HEAD"], ["head-1", "linux"]),
         (["--git", "linux@v7.3.."], ["v7.3", "linux"]),
         (["--git", "linux@a/b..a-b"], ["a-b", "a-b-2"]),
         (["--git", "https://me@example.org/linux.git@HEAD"], ["base", "linux"]),
@@ -161,9 +163,13 @@ def test_kernels_have_readable_names(scenario: Scenario, argv: list[str], names:
         ("git@example.org:a/linux.git@topic", "git@example.org:a/linux.git", "topic"),
         ("linux@HEAD@{1}", "{here}/linux", "HEAD@{1}"),
         ("./linux@topic~3^2", "{here}/linux", "topic~3^2"),
+        ("linux@users/me/topic@work", "{here}/linux", "users/me/topic@work"),
+        ("linux@home@topic", "{here}/linux@home", "topic"),
     ],
 )
-def test_a_ref_follows_the_last_at_sign(given: str, repository: str, ref: str) -> None:
+def test_a_ref_follows_the_last_at_sign_behind_which_a_repository_is(given: str, repository: str, ref: str) -> None:
+    Path("linux@home").mkdir()
+    Path("git").mkdir()
     expected = GitSource(repository.replace("{here}", str(Path.cwd())), ref)
     assert [one.source for one in read("--git", given).sources] == [expected]
 

@@ -80,6 +80,10 @@ SOURCES: list[tuple[str, Source]] = [
     ),
     ("{debian-image: linux-image-amd64, suite: sid}", DebianImageSource("linux-image-amd64", "sid")),
     (
+        "{debian-image: linux-binary-unsigned-7.3.4+deb13-amd64, suite: sid}",
+        DebianImageSource("linux-binary-unsigned-7.3.4+deb13-amd64", "sid"),
+    ),
+    (
         "{debian-image: linux-image-amd64, suite: sid, version: 7.3.4-1}",
         DebianImageSource("linux-image-amd64", "sid", "7.3.4-1"),
     ),

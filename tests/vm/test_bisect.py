@@ -156,6 +156,21 @@ def test_git_replays_the_log(bisected: Bisected, tmp_path: Path) -> None:
     assert f"{bisected.commits.ids[CULPRIT]} is the first bad commit" in done.stdout
 
 
+def test_a_crash_is_looked_for_as_well_and_skipped_commits_that_are_left_are_named(bisected: Bisected) -> None:
+    ids, home = bisected.commits.ids, bisected.directory.parent.parent
+    ends = ("--good", ids[UNBUILT - 1], "--bad", ids[UNBOOTED])
+    process = start(home, "levels.yaml", *ends, "--case", "alignment/testdev/boot", "--repeat", "1")
+    out, _ = process.communicate(timeout=1800)
+    assert process.returncode == 1, out
+    assert "the judge: alignment/testdev/boot (PASS -> CRASH)\n" in out
+    _, told, left = out.partition("only skipped commits are left; the first bad commit is one of these:\n")
+    assert told, out
+    assert f"{ids[UNBUILT][:12]} vfio/pci: count the devices\n             skip: FAIL kernel 'base'" in left
+    assert (
+        f"{ids[UNBOOTED][:12]} vfio/pci: do not count the devices, but panic\n             bad: CRASH the guest" in left
+    )
+
+
 def test_the_users_repository_has_no_trace_of_it(bisected: Bisected) -> None:
     assert not list(bisected.commits.path.glob("BISECT*"))
     refs = subprocess.run(

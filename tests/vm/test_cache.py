@@ -159,6 +159,50 @@ def test_a_damaged_image_is_built_again_and_never_booted(
     assert on_cache(cache, "verify").returncode == 0
 
 
+BROKEN_BASE = """\
+name: broken-base
+description: The base does not compile, and each variant mends it.
+workloads:
+  nothing: {command: "true", timeout: 60s}
+kernels:
+  base: {source: {tree: linux}, options: {MMU: y}}
+  one: {extends: base, patches: one.patch}
+  two: {extends: base, patches: two.patch}
+  three: {extends: base, patches: three.patch}
+"""
+MENDED = """\
+diff --git a/mm/mmap.c b/mm/mmap.c
+--- a/mm/mmap.c
++++ b/mm/mmap.c
+@@ -4,3 +4,3 @@
+ {
+-BROKEN
++\treturn %s(entry);
+ }
+"""
+
+
+def test_variants_of_a_base_that_does_not_build_start_from_one_another(cache: KernelCache, tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "tests/unit/data/toy-kernel", tmp_path / "linux")
+    file = tmp_path / "linux/mm/mmap.c"
+    file.write_text(file.read_text().replace("\treturn special(entry);", "BROKEN"))
+    for name in ("one", "two", "three"):
+        (tmp_path / f"{name}.patch").write_text(MENDED % name)
+    (tmp_path / "broken-base.yaml").write_text(BROKEN_BASE)
+    own = KernelCache(tmp_path / "cache")  # where no tree of a real kernel is
+    for name in COPIED:
+        copy("-a", cache.root / name, own.root)
+    done = finish(start(own, tmp_path / "broken-base.yaml", tmp_path / "results"), tmp_path / "results")
+    assert done.status == 1, done.err
+    cloned = [
+        line.partition(": ")[2] for line in done.err.splitlines() if "clone done" in line and " base: " not in line
+    ]
+    assert ["pristine" in line for line in cloned] == [True, False, False], done.err
+    assert sorted(done.record["kernels"][name]["objects"] for name in ("one", "two", "three")) == [1, 1, 2]
+    statuses = {job["kernel"]: job["status"] for job in done.record["jobs"] if job["kind"] == "boot"}
+    assert statuses == {"base": "skipped"} | dict.fromkeys(("one", "two", "three"), "failed"), "no machine boots a toy"
+
+
 def test_emptying_one_cache_leaves_what_it_shares_with_another(cache: KernelCache) -> None:
     source = next((cache.root / "sources").glob("*/Makefile"))
     other = cache_directory() / source.relative_to(cache.root)

@@ -17,6 +17,7 @@ import pytest
 from orchestrator.data_files import kernels_dir
 from tests.vm.conftest import Finished, orch
 from tests.vm.history import Repository, make_repository
+from tests.vm.test_scenarios import cases, table
 
 THP = next((kernels_dir() / "patches/vfio-thp").glob("*.patch"))
 VFIO = "drivers/vfio/pci/vfio_pci_core.c"
@@ -157,3 +158,51 @@ def test_patches_are_kept_in_their_order(finished: Finished) -> None:
         names = sorted(path.name for path in (finished.run / "kernels" / kernel / "patches").iterdir())
         assert len(names) == 2, names
         assert "comment" in names[0]
+
+
+OVERRIDDEN = """\
+description: Is the same question asked of other kernels?
+devices:
+  testdev: {emulated: pci-testdev, bar: 4G}
+workloads:
+  alignment: {run: alignment, device: testdev, bars: 2, length: 64M, placements: [qemu, kernel], timeout: 2m}
+base: stock
+kernels:
+  replaced:
+    extends: stock
+    options: {KASAN: y}
+  stock:
+    source: {debian: linux-source-7.3, suite: trixie-backports}
+    config: [guest, vfio]
+    expect: {qemu: {level: PMD}, kernel: {level: PTE}}
+"""
+
+ASKED = {
+    "--git": ("linux@v7.3..topic", {"v7.3": ("PTE", "(base)"), "topic": ("PMD", "fix")}),
+    "--tree": ("linux", {"stock": ("PTE", "(base)"), "linux": ("PTE", "regression")}),
+    "--patch": ("thp.patch", {"stock": ("PTE", "(base)"), "thp": ("PMD", "fix")}),
+}
+"""What is written after each option, and the level and the verdict of each kernel's own placement."""
+
+
+@pytest.mark.parametrize("option", ASKED)
+def test_the_command_line_puts_base_and_variant_in_the_place_of_all_kernels(
+    finished: Finished, repository: Repository, tmp_path: Path, option: str
+) -> None:
+    """From where the user stands, and with kernels that the other tests have built."""
+    assert finished.status == 0
+    place, (text, expected) = repository.path.parent, ASKED[option]
+    (place / "thp.patch").write_text(THP.read_text())
+    (tmp_path / "overridden.yaml").write_text(OVERRIDDEN)
+    before = repository.git("status", "--porcelain=v2"), repository.git("for-each-ref")
+    done = orch(tmp_path / "results", "run", str(tmp_path / "overridden.yaml"), option, text, cwd=place)
+    assert (repository.git("status", "--porcelain=v2"), repository.git("for-each-ref")) == before
+    rows = table(done, "placement kernel")
+    assert {name: (rows[name][2], rows[name][-2]) for name in rows if name != "kernel"} == expected, done.out + done.err
+    assert f"\n  with {option} {place / text}\n" in done.out
+    assert {kernel for kernel, _ in cases(done)} == set(expected)
+    # Nobody has told that the change in the checkout takes PMD entries away, and the oracle misses them.
+    failed = {name for (_, name), status in cases(done).items() if status != "PASS"}
+    missed = {f"alignment/testdev/BAR2/{placement}/oracle" for placement in ("kernel", "qemu")}
+    assert failed == (missed if option == "--tree" else set())
+    assert done.status == (1 if option == "--tree" else 0)

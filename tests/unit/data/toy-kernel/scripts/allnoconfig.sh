@@ -8,4 +8,4 @@ while read -r name needed; do
 	else
 		echo "# CONFIG_$name is not set"
 	fi
-done > .config
+done > "${KCONFIG_CONFIG:-.config}"
