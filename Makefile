@@ -7,7 +7,7 @@ ORCH := $(VENV)/bin/orch
 SCENARIO := scenarios/pud.yaml
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup run test unit vm check bench clean
+.PHONY: help setup ready run test unit vm check bench clean
 
 help:
 	@echo 'make run    set up, then: orch run $(SCENARIO)'
@@ -26,7 +26,11 @@ $(VENV)/ready: pyproject.toml tools/setup-system tools/setup-venv
 	@tools/setup-venv $(VENV)
 	@touch $@
 
-run: setup
+# What is missing is said now, in a sentence, and not by a run that fails later.
+ready: setup
+	@$(ORCH) doctor --quiet
+
+run: ready
 	$(ORCH) run $(SCENARIO)
 
 test: unit vm
@@ -37,6 +41,7 @@ unit: setup
 
 vm: setup
 	@tools/setup-system all
+	@$(ORCH) doctor --quiet
 	$(PYTHON) -m pytest tests/vm
 
 check: setup
@@ -45,7 +50,7 @@ check: setup
 	$(VENV)/bin/mypy
 	$(PYTHON) -m pytest tests/unit/test_house.py
 
-bench: setup
+bench: ready
 	$(PYTHON) tools/bench.py
 
 clean:

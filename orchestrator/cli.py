@@ -44,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
     _add_compare(verbs)
     _add_bisect(verbs)
     _add_cache(verbs)
+    _add_devices(verbs)
+    _add_doctor(verbs)
     return top
 
 
@@ -53,6 +55,10 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     run.add_argument("-j", "--jobs", type=_count, default=os.cpu_count() or 1, metavar="N", help="CPUs to fill (all)")
     run.add_argument("-v", "--verbose", action="store_true", help="show every step of every job")
     run.add_argument("--json", action="store_true", help="print the comparison as JSON")
+    _add_host(run, "boot the guests on this host of the inventory")
+    run.add_argument(
+        "--force", metavar="ADDRESS", action="append", type=_address, help="pass it through although the host uses it"
+    )
     _add_overrides(run)
     _add_directories(run, results=True)
 
@@ -110,6 +116,31 @@ def _add_cache(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         _add_directories(action, results=False)
 
 
+def _add_devices(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    devices = verbs.add_parser(
+        "devices", help="list the PCI functions, and which can be passed through", epilog=_STATUSES
+    )
+    devices.add_argument("--json", action="store_true", help="print the list as JSON")
+    _add_host(devices, "those of this host of the inventory")
+    actions = devices.add_subparsers(dest="action", metavar="[ACTION]")
+    actions.add_parser("restore", help="give back to their drivers what runs left that were killed")
+
+
+def _add_doctor(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    doctor = verbs.add_parser(
+        "doctor", help="say what a run needs and this machine or a host lacks, and how to mend it", epilog=_STATUSES
+    )
+    doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+    doctor.add_argument("--quiet", action="store_true", help="only what is not well; believe a remembered accelerator")
+    _add_host(doctor, "look at this host of the inventory")
+    _add_directories(doctor, results=False)
+
+
+def _add_host(verb: argparse.ArgumentParser, about: str) -> None:
+    verb.add_argument("--host", metavar="NAME", help=f"{about} (this machine)")
+    verb.add_argument("--hosts", type=Path, metavar="FILE", help="the inventory (~/.config/orch/hosts.yaml)")
+
+
 def _add_overrides(verb: argparse.ArgumentParser) -> None:
     """The options that make base and variant on the fly, in the place of the scenario's kernels."""
     group = verb.add_argument_group(
@@ -155,6 +186,15 @@ def _size(text: str) -> int:
         return parse_size(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"must be a size such as 20G or 500M, not '{text}'") from error
+
+
+def _address(text: str) -> str:
+    from orchestrator.scenario.fields import pci_address  # noqa: PLC0415 -- for --help, nothing is imported
+
+    try:
+        return pci_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be a PCI address such as 0000:3b:00.0, not '{text}'") from error
 
 
 def _count(text: str) -> int:

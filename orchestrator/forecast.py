@@ -23,7 +23,8 @@ from orchestrator.kernel.cache import KernelCache
 from orchestrator.kernel.model import AnyRecipe, KernelBuild, Recipe
 from orchestrator.kernel.selftests import has_selftests
 from orchestrator.plan import boot_id, build_id, build_order
-from orchestrator.scenario.model import AlignmentWorkload, Scenario, SelftestsWorkload, Workload
+from orchestrator.scenario.devices import PassthroughDevice
+from orchestrator.scenario.model import AlignmentWorkload, Machine, Scenario, SelftestsWorkload, Workload
 from orchestrator.schedule import Resources, Task
 
 GUEST_OVERHEAD_BYTES = 512 << 20
@@ -69,15 +70,19 @@ class Start:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What the machine has for a run: `jobs` is how many of its CPUs may be filled, `memory` in bytes."""
+    """What the machine has for a run: `jobs` is how many of its CPUs may be filled, `memory` in bytes.
+
+    `elsewhere` is how many CPUs guests may fill where they boot on another host, None where they boot here.
+    """
 
     jobs: int
     memory: int
+    elsewhere: int | None = None
 
     @property
     def limits(self) -> Resources:
         """What all jobs together may take."""
-        return Resources(self.jobs, self.jobs, self.memory)
+        return Resources(self.jobs if self.elsewhere is None else self.elsewhere, self.jobs, self.memory)
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,7 @@ def forecasts(
     made = {recipe.name: recipe for recipe in recipes}
     begun = starts(cache, made.values())
     builds = (_build(made[name], start, durations, capacity) for name, start in begun.items())
-    return {forecast.task.id: forecast for forecast in (*builds, *_boots(scenario, made, cache, durations))}
+    return {forecast.task.id: forecast for forecast in (*builds, *_boots(scenario, made, cache, durations, capacity))}
 
 
 def _build(recipe: AnyRecipe, start: Start, durations: Durations, capacity: Capacity) -> Forecast:
@@ -153,9 +158,9 @@ def _build_needs(way: Way, jobs: int) -> Resources:
 
 
 def _boots(
-    scenario: Scenario, recipes: Mapping[str, AnyRecipe], cache: KernelCache, durations: Durations
+    scenario: Scenario, recipes: Mapping[str, AnyRecipe], cache: KernelCache, durations: Durations, capacity: Capacity
 ) -> Iterator[Forecast]:
-    needs = Resources(cores=scenario.machine.cpus, memory=scenario.machine.memory + GUEST_OVERHEAD_BYTES)
+    needs = _boot_needs(scenario, capacity)
     for kernel in scenario.kernels:
         for workload in scenario.workloads:
             recipe = recipes[kernel.name]
@@ -165,6 +170,20 @@ def _boots(
             seconds = _guess(workload, compiles=compiles) if known is None else known
             task = Task(boot_id(kernel.name, workload.name), seconds, needs, (build_id(kernel.name),))
             yield Forecast(task, names, guessed=known is None)
+
+
+def _boot_needs(scenario: Scenario, capacity: Capacity) -> Resources:
+    """A function of the host is in one guest at a time, which then has all cores."""
+    lends = any(isinstance(device, PassthroughDevice) for device in scenario.devices)
+    cores = capacity.limits.cores if lends else scenario.machine.cpus
+    memory = scenario.machine.memory + GUEST_OVERHEAD_BYTES
+    return Resources(cores=cores, memory=memory if capacity.elsewhere is None else 0)
+
+
+def guests_at_once(machine: Machine, cores: int, memory: int) -> int:
+    """How many CPUs the guests fill that fit into `cores` and `memory`, in bytes, of a host; at least those of one."""
+    fit = memory // (machine.memory + GUEST_OVERHEAD_BYTES)
+    return max(min(cores, fit * machine.cpus), machine.cpus)
 
 
 def _guess(workload: Workload, *, compiles: bool) -> float:

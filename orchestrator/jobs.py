@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.device.lender import NOTHING_LENT, Lender
 from orchestrator.errors import InfrastructureError, Interrupted
 from orchestrator.events import Emit, Event, Kind, phase
 from orchestrator.host.base import Host
@@ -21,8 +22,9 @@ from orchestrator.kernel.capability import boot_arguments, capability_of, shows_
 from orchestrator.kernel.model import AnyRecipe, KernelBuild, Prebuilt
 from orchestrator.kernel.reproduce import keep_script, patch_name
 from orchestrator.machine.accelerator import choose_accelerator
-from orchestrator.machine.boot import Booted, boot
+from orchestrator.machine.boot import Booted
 from orchestrator.machine.devices import guest_addresses
+from orchestrator.machine.ground import Ground
 from orchestrator.machine.model import GUEST_PROGRAM, GUEST_SHARE, Boot, BootEnd, BootReport
 from orchestrator.result.judge import judge
 from orchestrator.result.model import Status, Told, Verdict
@@ -54,14 +56,19 @@ class Station:
 
 @dataclass(frozen=True)
 class Bench:
-    """What the boots of a run share; `stations` are by architecture."""
+    """What the boots of a run share.
+
+    `host` is this machine, `ground` is where guests boot, and `stations` are by architecture.
+    """
 
     host: Host
     cache: Path
     stations: Mapping[str, Station]
     scenario: Scenario
     emit: Emit
+    ground: Ground
     jobs: int = 1
+    lender: Lender = NOTHING_LENT
 
 
 def boot_kernel(bench: Bench, build: KernelBuild, workload: AlignmentWorkload, store: RunStore, job: str) -> BootResult:
@@ -81,7 +88,7 @@ def boot_kernel(bench: Bench, build: KernelBuild, workload: AlignmentWorkload, s
     tell_warnings(bench, build.name, workload, booted)
     place = str(directory.relative_to(store.path))
     report, told = _told(bench, booted.report, build.name, workload, directory, place)
-    told = replace(told, capability=capability)
+    told = replace(told, capability=capability, noiommu=bench.scenario.machine.noiommu)
     if not dump:
         told = replace(told, measurements=with_deduced(told.measurements, capability), unread=_UNREAD)
     cases = judge(kernel, workload, report, told)
@@ -122,7 +129,7 @@ def boot_guest(
     """
     machine, station = bench.scenario.machine, bench.stations[build.arch]
     accelerator = choose_accelerator(
-        bench.host,
+        bench.ground,
         bench.cache,
         machine.accelerator,
         build.image,
@@ -148,8 +155,13 @@ def boot_guest(
         modules=build.modules,
         arguments=boot_arguments(build.config.read_text()),
     )
-    with phase(bench.emit, build.name, f"boot {workload.name}", f"under {accelerator.name}") as progress:
-        return boot(bench.host, plan, directory / "console.log", bench.cache / "vng-home", progress)
+    what = f"boot {workload.name}"
+    with (
+        bench.lender.lending(store.path, lambda text: bench.emit(Event(build.name, what, Kind.NOTE, text))) as lent,
+        phase(bench.emit, build.name, what, f"under {accelerator.name}") as progress,
+    ):
+        plan = replace(plan, environment=lent)
+        return bench.ground.boot(plan, directory / "console.log", progress)
 
 
 def _told(

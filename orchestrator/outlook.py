@@ -14,6 +14,7 @@ from orchestrator.host.base import Host
 from orchestrator.kernel import source
 from orchestrator.kernel.cache import KernelCache
 from orchestrator.kernel.model import AnyRecipe, Patch, Prebuilt, SourceTree
+from orchestrator.kernel.noiommu import refuse_requests
 from orchestrator.kernel.prebuilt import Order, peek_image
 from orchestrator.kernel.recipe import Tools, compose, find_tools, fitting_patches
 from orchestrator.plan import boot_id, build_id
@@ -47,6 +48,7 @@ def outlook(host: Host, cache: Path, scenario: Scenario, capacity: Capacity) -> 
     tools = find_tools(host, scenario.kernels)
     made = {kernel.name: _recipe(host, cache, kernel, tools) for kernel in scenario.kernels}
     recipes = {name: recipe for name, (recipe, _) in made.items()}
+    refuse_requests(scenario, recipes.values())
     fetched = {name for name, (_, here) in made.items() if here}
     return tuple(_steps(KernelCache(cache), scenario, recipes, fetched, capacity))
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
@@ -13,11 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 
+from orchestrator.device.lender import Lender, settle
 from orchestrator.dispatch import carry_out
 from orchestrator.durations import Durations
 from orchestrator.errors import Interrupted, KernelBuildError, OrchError, UsageError
 from orchestrator.events import Emit, Event, Kind
-from orchestrator.forecast import Capacity, Forecast, build_names, capacity_now, forecasts, start_of
+from orchestrator.forecast import Capacity, Forecast, build_names, capacity_now, forecasts, guests_at_once, start_of
 from orchestrator.host.base import Host
 from orchestrator.host.disk import needs_room
 from orchestrator.host.lock import shared
@@ -26,8 +26,9 @@ from orchestrator.jobs import Bench, Station, boot_kernel, build_facts, keep_bui
 from orchestrator.kernel.build import Builder
 from orchestrator.kernel.cache import KernelCache, mark_used
 from orchestrator.kernel.model import AnyRecipe, KernelBuild
+from orchestrator.kernel.noiommu import refuse_build, refuse_requests
 from orchestrator.kernel.recipe import recipes
-from orchestrator.machine.accelerator import qemu_version
+from orchestrator.machine.ground import Ground, LocalGround
 from orchestrator.machine.model import BootEnd
 from orchestrator.machine.rootfs import guest_root
 from orchestrator.plan import boot_id, build_id, jobs, seeded
@@ -43,11 +44,15 @@ from orchestrator.workload.program import compile_program
 
 @dataclass(frozen=True)
 class Settings:
-    """Where a run works: the cache, the results, and how many CPUs it may fill."""
+    """Where a run works: the cache, the results, and how many CPUs it may fill.
+
+    `forced` are addresses of PCI functions that are given to the guests although the host uses them.
+    """
 
     cache: Path
     results: Path
     jobs: int
+    forced: tuple[str, ...] = ()
 
 
 def threads(jobs: int) -> int:
@@ -56,16 +61,25 @@ def threads(jobs: int) -> int:
     return 2 * jobs + 2
 
 
-def run_scenario(scenario: Scenario, settings: Settings, host: Host, executor: Executor, emit: Emit) -> Run:
+def run_scenario(
+    scenario: Scenario, settings: Settings, host: Host, executor: Executor, emit: Emit, ground: Ground | None = None
+) -> Run:
     """Execute `scenario` and return the finished run, whose directory has everything as it happened.
 
+    `host` is this machine; `ground` is where the guests boot, this machine as well where it is None.
     The kernel's faults become cases, also the infrastructure's in a job of its own.  Raises UsageError before
     anything is built, InfrastructureError where nothing could be done at all, and KeyboardInterrupt after having
     stopped every process and closed the run's directory.
     """
-    scenario = seeded(scenario, secrets.randbits(32))
+    notes: list[str] = []
+    ground = ground or LocalGround(host, settings.cache / "vng-home")
+    scenario, lender = settle(
+        ground.host, seeded(scenario, secrets.randbits(32)), settings.forced, notes.append, ground.given
+    )
     store = RunStore.create(settings.results, scenario, jobs(scenario), views={"junit.xml": junit.render})
-    runner = _Runner(scenario, settings, host, executor, store, emit)
+    runner = _Runner(scenario, settings, host, executor, store, emit, ground, lender)
+    for note in notes:
+        runner.emit(Event("devices", "choose", Kind.NOTE, note))
     try:
         runner.work()
     except KeyboardInterrupt:
@@ -96,13 +110,23 @@ class _Runner:
     `bad_input`, which is never unset), which is read after the job has ended."""
 
     def __init__(
-        self, scenario: Scenario, settings: Settings, host: Host, executor: Executor, store: RunStore, emit: Emit
+        self,
+        scenario: Scenario,
+        settings: Settings,
+        host: Host,
+        executor: Executor,
+        store: RunStore,
+        emit: Emit,
+        ground: Ground,
+        lender: Lender,
     ) -> None:
         self.scenario = scenario
         self.settings = settings
         self.host = host
         self.executor = executor
         self.store = store
+        self.lender = lender
+        self.ground = ground
         self.bad_input = False
         self._consumer = emit
         self._durations = Durations(settings.cache / "durations")
@@ -122,26 +146,35 @@ class _Runner:
         with (
             shared(self.host, cache.users, self._wait_for_cache),
             needs_room(cache.root, f"scenario '{self.scenario.name}'", self.store.path),
+            self.ground.open(),
         ):
             try:
                 self._work(cache)
             except BaseException:
                 self.host.stop_all()
+                self.ground.host.stop_all()
                 self.executor.shutdown(wait=True, cancel_futures=True)
                 raise
+            finally:
+                self.lender.close()
 
     def _wait_for_cache(self) -> None:
         self.emit(Event("cache", "wait", Kind.NOTE, "waits for another orch, which removes from the cache"))
 
     def _work(self, cache: KernelCache) -> None:
         made = recipes(self.host, self.settings.cache, self.scenario.kernels, self.emit)
+        refuse_requests(self.scenario, made)
         self.builder = Builder(Niced(self.host), cache, self.settings.jobs, self.emit)
         self.bench = self._bench()
-        capacity, work = capacity_now(self.settings.jobs), self._work_of(made)
+        capacity, work = self._capacity(), self._work_of(made)
         tasks = self._tasks(made, capacity)
         changed = partial(self._changed, made, capacity)
         carry_out(tasks, capacity.limits, self.executor, lambda job: work[job](), changed)
         cache.sweep()
+
+    def _capacity(self) -> Capacity:
+        here, room = capacity_now(self.settings.jobs), self.ground.room()
+        return here if room is None else replace(here, elsewhere=guests_at_once(self.scenario.machine, *room))
 
     def _tasks(self, made: Iterable[AnyRecipe], capacity: Capacity) -> tuple[Task, ...]:
         """The jobs of all kernels but those that did not build, as far as the cache tells now; what was begun stays as
@@ -163,13 +196,22 @@ class _Runner:
             "orch": version("orch"),
             "virtme_ng": version("virtme-ng"),
             "qemu": "; ".join(dict.fromkeys(station.qemu for station in stations.values())),
-            "host_kernel": f"{os.uname().sysname} {os.uname().release}",
+            "host_kernel": self.ground.system,
         }
-        self.store.describe(host=self.host.name, tools=tools)
-        return Bench(self.host, self.settings.cache, stations, self.scenario, self.emit, self.settings.jobs)
+        self.store.describe(host=self.ground.host.name, tools=tools)
+        return Bench(
+            self.host,
+            self.settings.cache,
+            stations,
+            self.scenario,
+            self.emit,
+            self.ground,
+            self.settings.jobs,
+            self.lender,
+        )
 
     def _station(self, arch: str) -> Station:
-        qemu, cache = qemu_version(self.host, arch), self.settings.cache
+        qemu, cache = self.ground.qemu(arch), self.settings.cache
         return Station(guest_root(self.host, cache, arch=arch), self._program(arch), qemu)
 
     def _program(self, arch: str) -> Path | None:
@@ -222,7 +264,9 @@ class _Runner:
 
     def _built(self, recipe: AnyRecipe) -> KernelBuild:
         way = start_of(self.builder.cache, recipe).way
-        build = self._builds[recipe.name] = self.builder.build(recipe)
+        build = self.builder.build(recipe)
+        refuse_build(self.scenario, recipe, build)
+        self._builds[recipe.name] = build
         if not build.cached:
             self._durations.record(build_names(recipe, way, self.settings.jobs), build.seconds)
         return build

@@ -72,6 +72,7 @@ def boot_suite(
     tell_warnings(bench, build.name, workload, booted)
     place = str(directory.relative_to(store.path))
     told = _told(directory / SHARE, programs, problem, f"{place}/{SHARE}/{OUTPUT_FILE}")
+    told = replace(told, noiommu=bench.scenario.machine.noiommu)
     report = _report(booted.report, told, place)
     cases = judge_suite(build.name, workload, report, told)
     return BootResult(build.name, workload.name, workload.device, report, cases)

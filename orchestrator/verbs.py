@@ -16,11 +16,12 @@ from importlib import metadata
 from pathlib import Path
 from types import FrameType
 
-from orchestrator import bisect_verb, cache_verbs, timetable
+from orchestrator import bisect_verb, cache_verbs, device_verbs, doctor_verb, timetable
 from orchestrator.data_files import kernels_dir, scenarios_dir
 from orchestrator.errors import Problem, ScenarioError
 from orchestrator.forecast import capacity_now
 from orchestrator.host.local import LocalHost
+from orchestrator.host_verbs import connected, entry_of, ground_at, ground_of
 from orchestrator.outlook import outlook
 from orchestrator.plan import unknown_failures
 from orchestrator.report import as_json, terminal
@@ -39,13 +40,15 @@ from orchestrator.scenario.overrides import overridden
 def run(arguments: argparse.Namespace) -> int:
     """``orch run``: execute the scenario and print the comparison."""
     scenario = _asked(arguments)
-    settings = Settings(arguments.cache.absolute(), arguments.results, arguments.jobs)
+    settings = Settings(arguments.cache.absolute(), arguments.results, arguments.jobs, tuple(arguments.force or ()))
+    local = LocalHost()
     with (
         _terminable(),
         progress(sys.stderr, verbose=arguments.verbose) as emit,
+        ground_of(arguments, scenario, local) as ground,
         ThreadPoolExecutor(threads(arguments.jobs), thread_name_prefix="job") as executor,
     ):
-        finished = run_scenario(scenario, settings, LocalHost(), executor, emit)
+        finished = run_scenario(scenario, settings, local, executor, emit, ground)
     _print_comparison(finished, in_json=arguments.json)
     return finished.exit_status or 0
 
@@ -159,6 +162,22 @@ def cache(arguments: argparse.Namespace) -> int:
     if arguments.action == "ls":
         return cache_verbs.ls(arguments, color=_colorful())
     return cache_verbs.gc(arguments) if arguments.action == "gc" else cache_verbs.verify_all(arguments)
+
+
+def devices(arguments: argparse.Namespace) -> int:
+    """``orch devices``: list the host's PCI functions, or give back what dead runs left."""
+    with connected(entry_of(arguments)) as host:
+        if arguments.action == "restore":
+            return device_verbs.restore(host)
+        return device_verbs.show(arguments, host, color=_colorful())
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """``orch doctor``: what a run needs, and what of it this machine or a host lacks; 3 where no run can be."""
+    entry = entry_of(arguments)
+    with ground_at(entry, arguments, LocalHost()) as ground:
+        where = doctor_verb.there(entry) if entry else doctor_verb.here(arguments.cache.absolute())
+        return doctor_verb.doctor(arguments, ground, where, color=_colorful())
 
 
 def version(_arguments: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 from orchestrator.errors import Interrupted
 from orchestrator.host.base import Completed, LineSink
@@ -22,6 +23,8 @@ class Call:
     env: Mapping[str, str] = field(default_factory=dict)
     stdin: str = ""
     timeout: float | None = None
+    held: bool = False
+    grace: float | None = None
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,12 @@ class FakeHost:
         timeout: float | None = None,
         on_line: LineSink | None = None,
         log: Path | None = None,
+        until: Event | None = None,
+        grace: float | None = None,
     ) -> Completed:
         """Record the call and give the planned answer, its output also to `on_line` and `log`."""
         self.refuse_if_stopped(argv[0])
-        call = Call(argv, cwd, env or {}, stdin, timeout)
+        call = Call(argv, cwd, env or {}, stdin, timeout, until is not None, grace)
         self.calls.append(call)
         answer = self._answer(call)
         with Output(on_line, log) as output:

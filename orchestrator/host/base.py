@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 
 from orchestrator.errors import CommandError
@@ -55,12 +56,16 @@ class Host(Protocol):
         timeout: float | None = None,
         on_line: LineSink | None = None,
         log: Path | None = None,
+        until: Event | None = None,
+        grace: float | None = None,
     ) -> Completed:
         """Run `argv` to its end, in a session of its own, and return what it left; never raises on a status.
 
         `env` is added to the host's environment.  `timeout` is in seconds: when it passes, the command's whole
         process tree is killed and `timed_out` is set.  `on_line` sees every output line as it comes; `log`
-        is a local file that the output is appended to as it comes, byte for byte.
+        is a local file that the output is appended to as it comes, byte for byte.  When `until` is set, the command is
+        told to end, with SIGTERM; no error, but the status that this gives.  `grace` is how many seconds it then has,
+        and after `timeout`, until SIGKILL; None is the host's own, a few.
         Raises CommandError where the program does not exist or cannot be started, Interrupted after `stop_all`.
         """
 

@@ -15,13 +15,16 @@ from typing import IO
 from orchestrator.errors import CommandError
 from orchestrator.host import supervisor
 from orchestrator.host.base import check
-from orchestrator.host.session import CHUNK, CLOSING, TICK, SupervisedHost, Wire
+from orchestrator.host.session import CHUNK, TICK, SupervisedHost, Wire
+
+LOCAL = "local"
+"""What this machine is called as a host."""
 
 
 class LocalHost(SupervisedHost):
     """This machine.  No process of a command outlives the command or orch, however either of them ends."""
 
-    def __init__(self, name: str = "local") -> None:
+    def __init__(self, name: str = LOCAL) -> None:
         super().__init__(name)
 
     def put(self, local: Path, remote: Path) -> None:
@@ -88,10 +91,10 @@ class _LocalWire:
         with contextlib.suppress(BrokenPipeError):
             self._stdin.close()
 
-    def close(self) -> None:
+    def close(self, seconds: float) -> None:
         self.hang_up()
         try:
-            self._process.wait(CLOSING)
+            self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 
 from orchestrator.errors import CommandError
 from orchestrator.host.base import Completed, Host, LineSink
@@ -43,11 +44,23 @@ class Niced:
         timeout: float | None = None,
         on_line: LineSink | None = None,
         log: Path | None = None,
+        until: Event | None = None,
+        grace: float | None = None,
     ) -> Completed:
         """As the host behind."""
         self.host.refuse_if_stopped(argv[0])
         nice = ("sh", "-c", _GIVE_WAY, "sh", *argv)
-        done = self.host.run(nice, cwd=cwd, env=env, stdin=stdin, timeout=timeout, on_line=on_line, log=log)
+        done = self.host.run(
+            nice,
+            cwd=cwd,
+            env=env,
+            stdin=stdin,
+            timeout=timeout,
+            on_line=on_line,
+            log=log,
+            until=until,
+            grace=grace,
+        )
         if done.status in _NOT_STARTED and done.output.startswith("nice: "):
             why = done.output.strip().rpartition(": ")[2]
             raise CommandError(f"{self.name}: cannot start {argv[0]}: {why}")

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 from orchestrator.host.base import Completed, Host, LineSink
 
@@ -33,10 +34,22 @@ class Recorder:
         timeout: float | None = None,
         on_line: LineSink | None = None,
         log: Path | None = None,
+        until: Event | None = None,
+        grace: float | None = None,
     ) -> Completed:
         """As the host behind; see `Host.run`."""
         self.lines.append(shell_line(argv, cwd, env))
-        return self.host.run(argv, cwd=cwd, env=env, stdin=stdin, timeout=timeout, on_line=on_line, log=log)
+        return self.host.run(
+            argv,
+            cwd=cwd,
+            env=env,
+            stdin=stdin,
+            timeout=timeout,
+            on_line=on_line,
+            log=log,
+            until=until,
+            grace=grace,
+        )
 
     def put(self, local: Path, remote: Path) -> None:
         """As the host behind."""

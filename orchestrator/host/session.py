@@ -6,8 +6,9 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any, Protocol
 
 from orchestrator.errors import CommandError, Interrupted
@@ -35,8 +36,8 @@ class Wire(Protocol):
     def hang_up(self) -> None:
         """End its stdin, which makes it kill the command's whole tree; again does no harm."""
 
-    def close(self) -> None:
-        """Hang up, wait until the supervisor has ended, free everything."""
+    def close(self, seconds: float) -> None:
+        """Hang up, wait at most `seconds` until the supervisor has ended, free everything."""
 
 
 class SupervisedHost(ABC):
@@ -70,6 +71,8 @@ class SupervisedHost(ABC):
         timeout: float | None = None,
         on_line: LineSink | None = None,
         log: Path | None = None,
+        until: Event | None = None,
+        grace: float | None = None,
     ) -> Completed:
         """Run `argv` to its end; see `Host.run`.  A line longer than 64 Ki characters reaches `on_line` in pieces.
 
@@ -83,11 +86,12 @@ class SupervisedHost(ABC):
             "stdin": stdin,
             "timeout": timeout,
             "patience": self.patience,
-            "grace": self.grace,
+            "grace": self.grace if grace is None else grace,
+            "held": until is not None,
         }
-        with Output(on_line, log) as output, closing(self._dial()) as wire:
+        with Output(on_line, log) as output, self._dialled(grace or self.grace) as wire:
             wire.send(json.dumps(request).encode() + b"\n")
-            said = self._listen(wire, output)
+            said = self._listen(wire, output, until)
         self.refuse_if_stopped(argv[0])
         report = self._report(said, argv)
         return Completed(argv, report["status"], output.text, report["seconds"], report["timed_out"])
@@ -99,10 +103,19 @@ class SupervisedHost(ABC):
         """
         self._stopped = True
 
-    def _listen(self, wire: Wire, output: Output) -> bytes:
+    @contextmanager
+    def _dialled(self, grace: float) -> Iterator[Wire]:
+        """A supervisor's wire, closed behind a command that has `grace` seconds to end."""
+        wire = self._dial()
+        try:
+            yield wire
+        finally:
+            wire.close(grace + CLOSING)
+
+    def _listen(self, wire: Wire, output: Output, until: Event | None) -> bytes:
         said = []
         for out, err in wire.chunks():
-            if self._stopped:
+            if self._stopped or (until is not None and until.is_set()):
                 wire.hang_up()
             output.feed(out)
             said.append(err)

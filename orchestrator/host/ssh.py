@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import IO, cast
 
 from fabric import Config, Connection
-from paramiko import Channel, RejectPolicy, SSHConfig, SSHException
+from paramiko import BadHostKeyException, Channel, RejectPolicy, SSHConfig, SSHException
 
 from orchestrator.errors import CommandError
 from orchestrator.host import supervisor
-from orchestrator.host.session import CHUNK, CLOSING, TICK, SupervisedHost, Wire
+from orchestrator.host.session import CHUNK, TICK, SupervisedHost, Wire
 
 CONNECT_TIMEOUT = 15
 """Seconds for TCP, the SSH banner, and authentication each."""
@@ -138,6 +138,9 @@ class SshHost(SupervisedHost):
                 self._connect()
             channel = self._connection.create_session()
             channel.exec_command(command)
+        except BadHostKeyException as error:
+            what = f"{self.name}: its host key is not the one in {self._address.known_hosts}"
+            raise CommandError(f"{what}; if the machine was set up anew, replace that line") from error
         except (OSError, SSHException, EOFError) as error:
             reason = str(error) or type(error).__name__
             raise CommandError(f"{self.name}: cannot run a command over SSH: {reason}") from error
@@ -237,7 +240,7 @@ class _SshWire:
         with contextlib.suppress(OSError, SSHException):
             self._channel.shutdown_write()
 
-    def close(self) -> None:
+    def close(self, seconds: float) -> None:
         self.hang_up()
-        self._channel.status_event.wait(CLOSING)
+        self._channel.status_event.wait(seconds)
         self._channel.close()

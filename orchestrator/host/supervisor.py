@@ -35,6 +35,7 @@ MARK = b"orch-report:"
 GIVE_UP = 8.0
 """Seconds after SIGKILL at which a process counts as unkillable, for example stuck in a driver."""
 STOPPING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+HUNG_UP = "orch hung up"
 FOREVER = 1e6
 """Seconds; `select` refuses much more."""
 PR_SET_PDEATHSIG = 1
@@ -45,7 +46,8 @@ class Request:
     """What orch asks for: the fields of the JSON line, which `session.py` writes.
 
     `timeout` is in seconds, None for no limit.  `patience` is how many seconds orch may be silent before it counts
-    as unreachable; None where its death always shows as the end of stdin.  `grace` is in seconds, too.
+    as unreachable; None where its death always shows as the end of stdin.  `grace` is in seconds, too.  A command that
+    is `held` runs until orch hangs up, which is then its regular end.
     """
 
     def __init__(self, line: bytes) -> None:
@@ -57,6 +59,7 @@ class Request:
         self.timeout: float | None = fields["timeout"]
         self.patience: float | None = fields["patience"]
         self.grace: float = fields["grace"]
+        self.held: bool = fields["held"]
 
 
 class Children:
@@ -204,7 +207,7 @@ def watch(children: Children, request: Request, wake: int) -> str:
             return "its supervisor was told to stop"
         if 0 in ready:
             if not os.read(0, 4096):
-                return "orch hung up"
+                return HUNG_UP
             last_word = now
 
 
@@ -218,7 +221,7 @@ def supervise(request: Request, wake: int) -> dict[str, object]:
     reason = watch(children, request, wake)
     left = children.end(0 if reason == "exit" else request.grace, wake)
     seconds = time.monotonic() - begun
-    if reason not in ("exit", "timeout"):
+    if reason not in ("exit", "timeout") and not (request.held and reason == HUNG_UP):
         return {"error": f"{request.argv[0]} was ended, because {reason}"}
     return {"status": children.status, "timed_out": reason == "timeout", "left": left, "seconds": seconds}
 

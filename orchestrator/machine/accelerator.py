@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -18,28 +16,17 @@ from tempfile import TemporaryDirectory
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.events import Emit, phase
-from orchestrator.host.base import Host, check
+from orchestrator.host.local import LOCAL
 from orchestrator.host.lock import locked
-from orchestrator.machine.boot import boot
+from orchestrator.machine.ground import KVM, Ground
 from orchestrator.machine.model import Accelerator, Boot, BootEnd, BootReport
-from orchestrator.machine.platforms import PLATFORMS, foreign
 from orchestrator.scenario.model import Machine
 
 PROBE_DEADLINE_SECONDS = 30.0
-_KVM = Path("/dev/kvm")
-
-
-def qemu_version(host: Host, arch: str = "x86_64") -> str:
-    """The first line of ``qemu-system-… --version`` for `arch`.  Raises InfrastructureError where QEMU is missing."""
-    qemu, package = PLATFORMS[arch].qemu, PLATFORMS[arch].package
-    if shutil.which(qemu) is None:
-        raise InfrastructureError(f"{qemu} is not installed; install the package {package}")
-    asked = host.run((qemu, "--version"), timeout=60)
-    return check(asked, "asking QEMU for its version").output.splitlines()[0]
 
 
 def choose_accelerator(
-    host: Host,
+    ground: Ground,
     cache: Path,
     wish: str,
     image: Path,
@@ -49,35 +36,39 @@ def choose_accelerator(
     arch: str = "x86_64",
     modules: Path | None = None,
 ) -> Accelerator:
-    """The accelerator for this host: `wish` where the scenario names one, else KVM if `image` boots under it.
+    """The accelerator for `ground`: `wish` where the scenario names one, else KVM if `image` boots under it.
 
     The answer of the probe is cached per host, host kernel and QEMU version.  Guests of another architecture than the
     host's can only be emulated, whatever is wished.
     """
-    if foreign(arch):
-        return Accelerator("tcg", f"the guest is {arch}, which this machine must emulate")
+    if arch != ground.arch:
+        return Accelerator("tcg", f"the guest is {arch}, which {_whose(ground)} must emulate")
     if wish != "auto":
         return Accelerator(wish, "the scenario says so")
-    if not os.access(_KVM, os.R_OK | os.W_OK):
-        return Accelerator("tcg", f"{_KVM} cannot be opened" if _KVM.exists() else f"there is no {_KVM}")
-    key = hashlib.sha256(repr((host.name, os.uname(), qemu)).encode()).hexdigest()[:16]
+    if why_not := ground.kvm():
+        return Accelerator("tcg", why_not)
+    key = hashlib.sha256(repr((ground.identity, qemu)).encode()).hexdigest()[:16]
     answer = cache / "accelerators" / f"{key}.json"
-    with locked(host, answer.with_suffix(".lock")):
+    with locked(ground.host, answer.with_suffix(".lock")):
         with suppress(FileNotFoundError, ValueError, TypeError):
             return Accelerator(**json.loads(answer.read_text()))
         with phase(emit, "host", "probe KVM"):
-            report = _try_kvm(host, cache, image, root, arch, modules)
+            report = _try_kvm(ground, image, root, arch, modules)
         found = judge_kvm(report)
         answer.write_text(json.dumps(asdict(found)))
     return found
 
 
-def _try_kvm(host: Host, cache: Path, image: Path, root: Path, arch: str, modules: Path | None) -> BootReport:
+def _whose(ground: Ground) -> str:
+    return "this machine" if ground.host.name == LOCAL else ground.host.name
+
+
+def _try_kvm(ground: Ground, image: Path, root: Path, arch: str, modules: Path | None) -> BootReport:
     with TemporaryDirectory(prefix="orch-probe-") as name:
         directory = Path(name)
         share, seconds = directory / "share", PROBE_DEADLINE_SECONDS
         plan = Boot(image, root, share, root, "true", Machine(), (), "kvm", seconds, arch=arch, modules=modules)
-        return boot(host, plan, directory / "console.log", cache / "vng-home", lambda _: None).report
+        return ground.boot(plan, directory / "console.log", lambda _: None).report
 
 
 def judge_kvm(report: BootReport) -> Accelerator:
@@ -89,9 +80,9 @@ def judge_kvm(report: BootReport) -> Accelerator:
         return Accelerator("kvm", "a guest booted under it")
     told = report.lines[0] if report.lines else "it said nothing"
     if report.end is BootEnd.QEMU and "kvm" not in " ".join(report.lines).lower():
-        raise InfrastructureError(f"cannot boot anything, to find out whether {_KVM} works: {told}")
+        raise InfrastructureError(f"cannot boot anything, to find out whether {KVM} works: {told}")
     how = {
         BootEnd.HANG: f"a guest did not come up under it within {PROBE_DEADLINE_SECONDS:.0f} s",
         BootEnd.QEMU: f"QEMU cannot use it: {told}",
     }.get(report.end, f"a guest crashed under it: {told}")
-    return Accelerator("tcg", f"{_KVM} is there, but {how}")
+    return Accelerator("tcg", f"{KVM} is there, but {how}")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +30,7 @@ _GUEST_SCRIPT = """\
 cd {share}
 cat /proc/version > version
 cat /proc/cmdline > cmdline
-{modules}cat /proc/sys/kernel/tainted > {before}
+{modules}{noiommu}cat /proc/sys/kernel/tainted > {before}
 {command}
 echo $? > {status}
 cat /proc/sys/kernel/tainted > {after}
@@ -42,6 +42,10 @@ for module in vfio-pci vfio_iommu_type1 iommufd; do
 \tmodprobe -q $module || echo "$module: not loaded"
 done > modules.log 2>&1
 cat /proc/modules >> modules.log
+"""
+_TURN_ON_NOIOMMU = """\
+# Not every busybox gives modules their options from the command line (FEATURE_CMDLINE_MODULE_OPTIONS).
+echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode
 """
 
 
@@ -61,22 +65,37 @@ def boot(host: Host, plan: Boot, console: Path, home: Path, progress: Progress) 
     Raises CommandError where virtme-ng cannot be started at all.
     """
     prepare_home(home)
-    plan.share.mkdir(parents=True, exist_ok=True)
-    (plan.share / "run.sh").write_text(_script(plan))
-    argv, env = vng_argv(replace(plan, command=f"sh {GUEST_SHARE}/run.sh")), vng_environment(home)
-    console.with_name("command.sh").write_text("#!/bin/sh\n" + shell_line(argv, None, env) + "\n")
+    write_script(plan)
     try:
-        done = host.run(argv, env=env, timeout=plan.timeout, log=console, on_line=_Watch(progress))
+        done = launch(host, plan, console, vng_environment(home), progress)
     finally:
         for device in plan.devices:
             memory_file(device, plan.share.parent).unlink(missing_ok=True)
     return conclude(done, console, plan.share)
 
 
+def write_script(plan: Boot) -> None:
+    """Put into the share, which is made, what the guest runs."""
+    plan.share.mkdir(parents=True, exist_ok=True)
+    (plan.share / "run.sh").write_text(_script(plan))
+
+
+def launch(host: Host, plan: Boot, console: Path, environment: Mapping[str, str], progress: Progress) -> Completed:
+    """Run virtme-ng for `plan`, all of whose paths are the host's; `console` is a file of this machine.
+
+    Raises CommandError where virtme-ng cannot be started, and where the host is lost.
+    """
+    argv = vng_argv(replace(plan, command=f"sh {GUEST_SHARE}/run.sh"))
+    env = {**environment, **dict(plan.environment)}
+    console.with_name("command.sh").write_text("#!/bin/sh\n" + shell_line(argv, None, env) + "\n")
+    return host.run(argv, env=env, timeout=plan.timeout, log=console, on_line=_Watch(progress))
+
+
 def _script(plan: Boot) -> str:
     return _GUEST_SCRIPT.format(
         share=GUEST_SHARE,
         modules=_LOAD_MODULES if plan.modules else "",
+        noiommu=_TURN_ON_NOIOMMU if plan.machine.noiommu else "",
         command=plan.command,
         status=STATUS_FILE,
         before=TAINT_BEFORE,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from orchestrator.scenario.model import Device
+from orchestrator.scenario.devices import Device, EmulatedDevice, PassthroughDevice
 
 _FIRST_SLOT = 0x10
 """Slots below are left to virtme-ng's own devices, which QEMU places from 1 on; q35 itself owns 0x1f."""
@@ -33,17 +33,20 @@ def qemu_devices(devices: Iterable[Device], scratch: Path) -> Iterator[str]:
     """QEMU's arguments that put every device at its guest address; RAM behind a BAR is a sparse file in `scratch`."""
     for position, device in enumerate(devices):
         slot = guest_address(position).split(":")[2].split(".")[0]
+        place = f"bus=pcie.0,addr=0x{slot}"
+        if isinstance(device, PassthroughDevice):
+            yield from ("-device", f"vfio-pci,host={device.address},{place}")
+            continue
         if device.model == "ivshmem-plain":
             path = str(memory_file(device, scratch)).replace(",", ",,")
             memory = f"memory-backend-file,id=orch-{device.name},share=on,mem-path={path}"
             yield from ("-object", f"{memory},size={device.bar_size}")
         if _in_subsystem(device):
             yield from ("-device", f"nvme-subsys,id={device.name}-subsys")
-        own = ",".join((device.model, *_properties(device), "bus=pcie.0", f"addr=0x{slot}"))
-        yield from ("-device", own)
+        yield from ("-device", ",".join((device.model, *_properties(device), place)))
 
 
-def _in_subsystem(device: Device) -> bool:
+def _in_subsystem(device: EmulatedDevice) -> bool:
     """Whether QEMU must be given an NVMe subsystem for this device: it takes virtual functions in one only."""
     names = dict(device.properties)
     return device.model == "nvme" and "sriov_max_vfs" in names and "subsys" not in names
@@ -54,7 +57,7 @@ def memory_file(device: Device, scratch: Path) -> Path:
     return scratch / f"{device.name}.memory"
 
 
-def _properties(device: Device) -> Iterator[str]:
+def _properties(device: EmulatedDevice) -> Iterator[str]:
     """The properties of a device in QEMU's syntax, in which a comma is written twice."""
     if device.model == "pci-testdev":
         # Its BAR 2 is 64-bit and prefetchable (QEMU hw/misc/pci-testdev.c).

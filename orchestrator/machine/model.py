@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from orchestrator.scenario.model import Device, Machine
+from orchestrator.scenario.devices import Device
+from orchestrator.scenario.model import Machine
 
 GUEST_SHARE = "/mnt/orch"
 """Where the guest sees the boot's share, read-write: results leave the guest here."""
@@ -33,7 +34,7 @@ class Boot:
     `program` the directory with the workload, `command` a line of shell for the guest.  `timeout` is in seconds.
     `exports` are further directories that the guest sees, read-only: where it does, and where they are on the host.
     `arch` is the kernel's architecture.  `modules` is the directory on the host with ``lib/modules``, None for a kernel
-    without; `arguments` go to the kernel's command line.
+    without; `arguments` go to the kernel's command line, `environment` to QEMU.
     """
 
     image: Path
@@ -49,6 +50,7 @@ class Boot:
     arch: str = "x86_64"
     modules: Path | None = None
     arguments: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 class BootEnd(StrEnum):

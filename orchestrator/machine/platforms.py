@@ -49,9 +49,10 @@ PLATFORMS: Mapping[str, Platform] = {
     "arm64": Platform(
         qemu="qemu-system-aarch64",
         package="qemu-system-arm",
-        machine="virt,accel={accelerator},gic-version=3,iommu=smmuv3",
+        machine="virt,accel={accelerator},gic-version=3",
         cpu={"kvm": "host", "tcg": "max,pauth-impdef=on"},
-        iommu=(),
+        # QEMU merges what it is told of the machine.
+        iommu=("-machine", "iommu=smmuv3"),
         kernel=(),
         debian="arm64",
     ),

@@ -16,11 +16,14 @@ from orchestrator.machine.platforms import PLATFORMS, foreign
 _KERNEL_ARGUMENTS = ("root=/dev/root", "printk.time=1")
 # An oops ends the boot at once instead of leaving a guest that hangs; virtme-ng adds panic=-1.
 _OOPS = "oops=panic"
+# For a VFIO that is built in, and mostly for modules (drivers/vfio/vfio_main.c); the guest's script tells the rest.
+_NOIOMMU = "vfio.enable_unsafe_noiommu_mode=1"
 
 
 def vng_argv(boot: Boot) -> tuple[str, ...]:
     """virtme-ng's command for `boot`: console on its output, the guest's shares as 9p, devices at fixed addresses."""
-    arguments = (*_KERNEL_ARGUMENTS, *PLATFORMS[boot.arch].kernel, _OOPS, *boot.arguments)
+    mode = (_NOIOMMU,) if boot.machine.noiommu else ()
+    arguments = (*_KERNEL_ARGUMENTS, *PLATFORMS[boot.arch].kernel, _OOPS, *mode, *boot.arguments)
     argv = ["vng", "--verbose", "--run", str(boot.image), "--disable-microvm", "--force-9p"]
     if foreign(boot.arch):
         argv += ["--arch", PLATFORMS[boot.arch].debian]
@@ -39,14 +42,14 @@ def vng_argv(boot: Boot) -> tuple[str, ...]:
 
 
 def qemu_arguments(boot: Boot) -> tuple[str, ...]:
-    """What orch adds to virtme-ng's QEMU command: machine type, CPU, IOMMU and the scenario's devices."""
+    """What orch adds to virtme-ng's QEMU command: machine type, CPU, IOMMU, if any, and the scenario's devices."""
     platform = PLATFORMS[boot.arch]
     return (
         "-machine",
         platform.machine.format(accelerator=boot.accelerator),
         "-cpu",
         platform.cpu[boot.accelerator],
-        *platform.iommu,
+        *(() if boot.machine.noiommu else platform.iommu),
         *qemu_devices(boot.devices, boot.share.parent),
     )
 

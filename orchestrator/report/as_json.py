@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestrator.report.given import device_words
 from orchestrator.result.compare import Block, Comparison, Row
 from orchestrator.result.cost import per_gib
 from orchestrator.result.model import NO_BAR, Case, Status
@@ -43,6 +44,7 @@ def _run(run: Run) -> dict[str, Any]:
         "overrides": run.scenario.overrides,
         "base": run.scenario.base,
         "host": run.host,
+        "devices": device_words(run.scenario),
         "accelerator": run.accelerator,
         "tools": dict(run.tools),
         "unfinished": [job.id for job in run.unfinished],

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from orchestrator.report.blocks import exact_table
 from orchestrator.report.costs import TITLE, cost_table
+from orchestrator.report.given import device_lines
 from orchestrator.report.matrix import is_further, matrices
 from orchestrator.report.suites import suite_table
 from orchestrator.report.text import one_line, paint, wrap
@@ -43,6 +44,8 @@ def _title(run: Run, width: int, color: bool) -> list[str]:
         lines.append(f"  with {one_line(run.scenario.overrides)}")
     facts = (f"accelerator {run.accelerator}" if run.accelerator else "", run.host and f"host {run.host}", run.started)
     lines += wrap(", ".join(fact for fact in facts if fact), width, rest="  ")
+    for text in device_lines(run.scenario):
+        lines += wrap(text, width, rest="  ")
     if run.status is not RunStatus.FINISHED:
         colour = "bold" if run.status is RunStatus.RUNNING else "red"
         lines += [paint(line, colour, color) for line in wrap(_how_far(run), width, rest="  ")]

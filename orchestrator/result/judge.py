@@ -43,7 +43,7 @@ def judge(kernel: Kernel, workload: AlignmentWorkload, boot: BootReport, told: T
         cases.append(boot_with_xfail(crash, kernel.xfail, began=bool(mine or told.program)))
     known_crash = any(case.status is Status.XFAIL for case in cases)
     if boot.end is BootEnd.OK:
-        cases.append(log_case(*owner, boot))
+        cases.append(log_case(*owner, boot, noiommu=told.noiommu))
     for bar in bars:
         measured = [one for one in mine if one.bar == bar]
         for test in _tests(workload, bar, told, measured):

@@ -90,6 +90,7 @@ class Told:
     `program` has the verdicts by BAR and test.  `evidence` (a path relative to the run directory) stands in
     where a measurement or a verdict names no line of its own.  `capability` is what the kernel can do, which the
     measurements are held against.  `unread` is why the page tables could not be read, "" where they could.
+    `noiommu` is whether VFIO was in no-IOMMU mode.
     """
 
     measurements: tuple[Measurement, ...] = ()
@@ -97,6 +98,7 @@ class Told:
     evidence: str = ""
     capability: Capability = field(default_factory=Capability)
     unread: str = ""
+    noiommu: bool = False
 
 
 @dataclass(frozen=True)

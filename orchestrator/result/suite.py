@@ -43,7 +43,7 @@ class SuiteTold:
 
     `output` is all that it wrote.  `status` is its exit status, None where it did not end.  `problem` says in one
     sentence why it could not even be started.  `planned` are the names of its tests, where they are known.
-    `evidence` is the path of the output relative to the run directory.
+    `evidence` is the path of the output relative to the run directory.  `noiommu` is whether VFIO was in no-IOMMU mode.
     """
 
     output: str = ""
@@ -51,6 +51,7 @@ class SuiteTold:
     problem: str = ""
     planned: tuple[str, ...] = ()
     evidence: str = ""
+    noiommu: bool = False
 
 
 def judge_suite(kernel: str, workload: SuiteWorkload, boot: BootReport, told: SuiteTold) -> tuple[Case, ...]:
@@ -83,7 +84,8 @@ class _Boot:
     def ends(self) -> Iterator[Case]:
         """How the boot ended, where that is no good end, and else what the guest kernel said meanwhile."""
         if self.boot.end is BootEnd.OK:
-            yield log_case(self.kernel, self.workload.name, self.workload.device, self.boot)
+            owner = (self.kernel, self.workload.name, self.workload.device)
+            yield log_case(*owner, self.boot, noiommu=self.told.noiommu)
             return
         case_id = CaseId.of_boot(self.kernel, self.workload.name, self.workload.device)
         message, evidence = self._why(), self.boot.evidence or self.told.evidence

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a schema cannot see of architectures: a machine that a kernel cannot run on."""
+"""What a schema cannot see of the machine: that a kernel cannot run on it, or cannot do there what is expected."""
 
 from __future__ import annotations
 
@@ -25,6 +25,18 @@ def arch_complaints(parts: Parts) -> Iterator[tuple[Loc, str]]:
             yield ("machine", "iommu"), f"{what}; remove it, and each has its own"
         if accelerator == "kvm" and arch != "x86_64":
             yield ("machine", "accelerator"), f"'kvm' runs x86_64 only, and {kernel}; take 'auto', which emulates it"
+    if iommu == "none":
+        yield from _never_mapped(parts)
+
+
+def _never_mapped(parts: Parts) -> Iterator[tuple[Loc, str]]:
+    """What no boot could judge is a mistake that is better told now than skipped later."""
+    for name, kernel in parts.kernels.items():
+        for placement, expected in kernel.expect.items():
+            if expected.dma_faults is not None:
+                loc = ("kernels", name, "expect", placement.value, "dma-faults")
+                what = f"kernel {quoted(name)} has an expectation of 'dma-faults', but with 'iommu: none'"
+                yield loc, f"{what} nothing is mapped for DMA; remove it"
 
 
 def _first(parts: Parts) -> dict[str, str]:

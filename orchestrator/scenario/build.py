@@ -6,14 +6,16 @@ from __future__ import annotations
 import math
 from typing import TypeVar
 
+from orchestrator.scenario.device_entries import DeviceEntry, SelectorEntry
+from orchestrator.scenario.devices import Device, EmulatedDevice, PassthroughDevice, Selector
 from orchestrator.scenario.document import Document
 from orchestrator.scenario.inherit import lineage
 from orchestrator.scenario.model import (
     AlignmentWorkload,
     Can,
     CommandWorkload,
-    EmulatedDevice,
     Expectation,
+    HostSelector,
     Kernel,
     Machine,
     Placement,
@@ -24,7 +26,6 @@ from orchestrator.scenario.model import (
 from orchestrator.scenario.recipes import Recipes
 from orchestrator.scenario.schema import (
     CanEntry,
-    DeviceEntry,
     KernelEntry,
     MachineEntry,
     ScenarioFile,
@@ -52,6 +53,7 @@ def build(file: ScenarioFile, document: Document, recipes: Recipes) -> Scenario:
         devices=tuple(_device(name, device, document) for name, device in devices),
         workloads=tuple(_workload(name, workload, document) for name, workload in workloads),
         machine=_machine(file.machine),
+        host=HostSelector(file.host.name or "", file.host.tag or "") if file.host else HostSelector(),
     )
 
 
@@ -100,9 +102,19 @@ def _can(line: list[CanEntry | None]) -> Can:
     return Can(levels, faults)
 
 
-def _device(name: str, entry: DeviceEntry, document: Document) -> EmulatedDevice:
+def _device(name: str, entry: DeviceEntry, document: Document) -> Device:
     where = document.where(("devices", name))
-    return EmulatedDevice(name, entry.emulated, entry.bar, where, tuple(entry.properties.items()))
+    if entry.passthrough is None:
+        return EmulatedDevice(name, entry.emulated or "", entry.bar, where, tuple(entry.properties.items()))
+    fallback = None
+    if (instead := entry.fallback) is not None:
+        fallback = EmulatedDevice(name, instead.emulated, instead.bar, where, tuple(instead.properties.items()))
+    return PassthroughDevice(name, _selector(entry.passthrough), fallback, tuple(entry.resize.items()), where)
+
+
+def _selector(entry: SelectorEntry) -> Selector:
+    vendor, device = entry.device or (None, None)
+    return Selector(entry.address or "", vendor, device, entry.of_class or "", entry.min_bar or 0, entry.host or "")
 
 
 def _workload(name: str, entry: WorkloadEntry, document: Document) -> Workload:

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orchestrator.scenario.arch_checks import arch_complaints
+from orchestrator.scenario.device_checks import device_complaints
+from orchestrator.scenario.devices import SIZED_BAR
 from orchestrator.scenario.fields import SCENARIO_NAME_WORDS, is_scenario_name
 from orchestrator.scenario.inherit import lineage
-from orchestrator.scenario.model import MOST_DEVICES, OWN_PROPERTIES, SIZED_BAR, Placement, TestGroup
+from orchestrator.scenario.model import Placement, TestGroup
 from orchestrator.scenario.nodes import Finding, Loc
 from orchestrator.scenario.parts import Parts
 from orchestrator.scenario.schema import ExpectEntry
 from orchestrator.scenario.source_checks import source_complaints
 from orchestrator.scenario.units import format_size
-from orchestrator.scenario.words import hint, near, quoted
+from orchestrator.scenario.words import hint, quoted
 from orchestrator.scenario.workload_checks import workload_complaints
 from orchestrator.scenario.workloads import WorkloadEntry
 
@@ -28,9 +30,8 @@ Complaint = tuple[Loc, str]
 def check(parts: Parts) -> list[Finding]:
     """Every mistake of these kinds."""
     checks = (_name, _base, _extends, _cycles, _sources, _devices, _ranges, _holes, _no_tests, _expectations)
-    devices = (_bars, _properties, _too_many)
-    elsewhere = (source_complaints, arch_complaints, workload_complaints)
-    complaints = (complaint for each in (*checks, *devices, *elsewhere) for complaint in each(parts))
+    elsewhere = (device_complaints, source_complaints, arch_complaints, workload_complaints)
+    complaints = (complaint for each in (*checks, *elsewhere) for complaint in each(parts))
     return [Finding(parts.document.line(loc), what) for loc, what in complaints]
 
 
@@ -86,33 +87,6 @@ def _devices(parts: Parts) -> Iterator[Complaint]:
             yield loc, f"no device {quoted(device)} for workload {quoted(name)}{hint(device, devices, 'devices')}"
 
 
-def _bars(parts: Parts) -> Iterator[Complaint]:
-    """A size for the models that need one, and for no others."""
-    sized = " and ".join(SIZED_BAR)
-    for name, device in parts.devices.items():
-        given = parts.document.get(("devices", name, "bar")) is not None
-        if device.emulated in SIZED_BAR and not given:
-            yield ("devices", name), f"device {quoted(name)} has no 'bar', the size of its BAR; add one, such as 4G"
-        elif device.emulated not in SIZED_BAR and given:
-            what = f"'bar' is for {sized}, not for {quoted(device.emulated)}"
-            mend = near(device.emulated, SIZED_BAR) or "; remove it, or see 'properties'"
-            yield ("devices", name, "bar"), what + mend
-
-
-def _properties(parts: Parts) -> Iterator[Complaint]:
-    for name, device in parts.devices.items():
-        for key in device.properties:
-            if key in OWN_PROPERTIES:
-                what = f"property {quoted(key)} of device {quoted(name)} is set by orch; remove it"
-                yield ("devices", name, "properties", key), f"{what}{', and see bar' if key == 'membar' else ''}"
-
-
-def _too_many(parts: Parts) -> Iterator[Complaint]:
-    names = parts.document.names("devices")
-    if len(names) > MOST_DEVICES:
-        yield ("devices",), f"{len(names)} devices are more than the {MOST_DEVICES} that fit; remove some"
-
-
 def _no_tests(parts: Parts) -> Iterator[Complaint]:
     """The parts around a hole are tried with every placement but the negative control."""
     for name, workload in parts.workloads.items():
@@ -137,7 +111,7 @@ def _ranges(parts: Parts) -> Iterator[Complaint]:
         device = parts.devices.get(workload.device or "")
         if device is None or device.bar is None:
             continue
-        if workload.bars and SIZED_BAR.get(device.emulated) not in workload.bars:
+        if workload.bars and SIZED_BAR.get(device.emulated or "") not in workload.bars:
             continue
         what = _beyond(workload, device.bar)
         if what:

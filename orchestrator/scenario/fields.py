@@ -39,6 +39,11 @@ SCENARIO_NAME = r"^[a-z0-9][a-z0-9-]*$"
 SCENARIO_NAME_WORDS = "small letters, digits and '-', beginning with a letter or digit"
 _OPTION = r"^(?!CONFIG_$)[A-Za-z0-9_]+$"
 _MODEL = r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$"
+_ADDRESS = r"^([0-9a-fA-F]{4,8}:)?[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]$"
+_IDS = r"^([0-9a-fA-F]{4}|\*):([0-9a-fA-F]{4}|\*)$"
+_CLASS = r"^(0[xX])?([0-9a-fA-F]{2}){1,3}$"
+CLASSES = {"storage": "01", "network": "02", "display": "03"}
+"""Base classes of PCI functions (PCI Code and ID Assignment Specification, 1)."""
 _PROPERTY = r"^[a-zA-Z][a-zA-Z0-9_.-]*$"
 _PACKAGE = r"^linux-source-[a-z0-9][a-z0-9.+-]*$"
 _IMAGE_PACKAGE = r"^linux-(image|binary)-[a-z0-9][a-z0-9.+-]*$"
@@ -93,6 +98,7 @@ Length = Annotated[
     kind(_SIZE_WORDS, parse_size, limit="a multiple of 4K, and at least 4K", within=lambda n: n > 0 and _is_aligned(n)),
     text_or_number(SIZE_PATTERN, PAGE),
 ]
+Size = Annotated[int, kind(_SIZE_WORDS, parse_size), text_or_number(SIZE_PATTERN, 0)]
 Memory = Annotated[
     int,
     kind(_SIZE_WORDS, parse_size, limit="at least 128M, such as 2G", within=lambda size: size >= LEAST_MEMORY),
@@ -123,6 +129,14 @@ BarNumber = Annotated[
     int,
     kind("BAR numbers from 0 to 5", integer, limit="BAR numbers from 0 to 5", within=lambda bar: bar <= 5),
     text_or_number(INTEGER_PATTERN, 0, 5),
+]
+Port = Annotated[
+    int,
+    kind("a port from 1 to 65535", integer, limit="a port from 1 to 65535", within=lambda port: 1 <= port <= 65535),
+    text_or_number(INTEGER_PATTERN, 1, 65535),
+]
+BarKey = Annotated[
+    int, kind("a number from 0 to 5", lambda text: int(matching(r"^[0-5]$")(text))), text_like(r"^[0-5]$")
 ]
 
 Text = Annotated[
@@ -164,6 +178,34 @@ Version = Annotated[
     text_or_number(_VERSION, 0, number="number"),
 ]
 Model = Annotated[str, kind("a QEMU device such as pci-testdev", matching(_MODEL)), text_like(_MODEL)]
+
+
+def pci_address(text: str) -> str:
+    """A PCI address as sysfs has it, with its domain.  Raises ValueError where it is none."""
+    matching(_ADDRESS)(text)
+    return (text if text.count(":") == 2 else f"0000:{text}").lower()
+
+
+def _ids(text: str) -> tuple[int | None, int | None]:
+    vendor, device = matching(_IDS)(text).split(":")
+    return (None if vendor == "*" else int(vendor, 16), None if device == "*" else int(device, 16))
+
+
+def _class(text: str) -> str:
+    return CLASSES.get(text) or matching(_CLASS)(text).lower().removeprefix("0x")
+
+
+PciAddress = Annotated[str, kind("a PCI address such as 0000:3b:00.0", pci_address), text_like(_ADDRESS)]
+DeviceIds = Annotated[
+    tuple[int | None, int | None],
+    kind("vendor and device such as 10de:2330 or 10de:*", _ids),
+    text_like(_IDS),
+]
+PciClass = Annotated[
+    str,
+    kind(f"two, four or six hexadecimal digits, or one of {', '.join(CLASSES)}", _class),
+    WithJsonSchema({"anyOf": [{"enum": [*CLASSES]}, {"type": "string", "pattern": _CLASS}, {"type": "integer"}]}),
+]
 PropertyName = Annotated[str, kind("a property of the QEMU device", matching(_PROPERTY)), text_like(_PROPERTY)]
 PropertyValue = Annotated[
     str,

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NoReturn
 
+from orchestrator.scenario.devices import Device
 from orchestrator.scenario.sources import PatchSource, PrebuiltSource, Source
 
 
@@ -139,38 +140,6 @@ class Kernel:
 
 
 @dataclass(frozen=True)
-class EmulatedDevice:
-    """A PCI function that QEMU emulates: `model` names the QEMU device.
-
-    `bar_size`, in bytes, is that of BAR 2 of the models in `SIZED_BAR`, and None for all others.  `properties` are
-    QEMU's own for the device, by name.
-    """
-
-    name: str
-    model: str
-    bar_size: int | None
-    where: str = ""
-    properties: tuple[tuple[str, str], ...] = ()
-
-
-MOST_DEVICES = 15
-"""So many devices fit on the guest's root bus, see `machine.devices`."""
-
-OWN_PROPERTIES = ("addr", "bus", "id", "membar", "memdev")
-"""Properties of QEMU's devices that orch sets, and no scenario."""
-
-SIZED_BAR = {"pci-testdev": 2, "ivshmem-plain": 2}
-"""The models of which a scenario gives the size of a BAR, and its number.
-
-pci-testdev's reads as all ones (QEMU hw/misc/pci-testdev.c); ivshmem-plain's is RAM (hw/misc/ivshmem-pci.c).
-"""
-
-
-Device = EmulatedDevice
-"""A PCI function given to the workload.  Devices passed through from the host join this union."""
-
-
-@dataclass(frozen=True)
 class AlignmentWorkload:
     """The `alignment` program on one device.
 
@@ -258,7 +227,7 @@ Workload = AlignmentWorkload | SelftestsWorkload | CommandWorkload
 class Machine:
     """The virtual machine that every kernel boots on: CPUs, memory in bytes, IOMMU model, accelerator.
 
-    `iommu` is "auto" (the one of the kernel's architecture), "intel" or "smmuv3".
+    `iommu` is "auto" (the one of the kernel's architecture), "intel", "smmuv3" or "none".
     `accelerator` is "auto" (whatever really boots), "kvm" or "tcg".
     """
 
@@ -266,6 +235,19 @@ class Machine:
     memory: int = 2 << 30
     iommu: str = "auto"
     accelerator: str = "auto"
+
+    @property
+    def noiommu(self) -> bool:
+        """Whether the guest's VFIO is in no-IOMMU mode: it gives devices to programs, and no DMA is mapped."""
+        return self.iommu == "none"
+
+
+@dataclass(frozen=True)
+class HostSelector:
+    """Where the guests boot: the host of the inventory called `name`, or one with `tag`; this machine for neither."""
+
+    name: str = ""
+    tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -285,6 +267,7 @@ class Scenario:
     workloads: tuple[Workload, ...]
     machine: Machine = field(default_factory=Machine)
     overrides: str = ""
+    host: HostSelector = field(default_factory=HostSelector)
 
     def kernel(self, name: str) -> Kernel:
         """The kernel called `name`; KeyError where there is none."""

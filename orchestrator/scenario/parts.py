@@ -8,10 +8,11 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from orchestrator.scenario.device_entries import DeviceEntry
 from orchestrator.scenario.document import Document
 from orchestrator.scenario.entry import Entry
 from orchestrator.scenario.nodes import Finding
-from orchestrator.scenario.schema import DeviceEntry, KernelEntry, ScenarioFile
+from orchestrator.scenario.schema import KernelEntry, ScenarioFile
 from orchestrator.scenario.wording import findings
 from orchestrator.scenario.workloads import WorkloadEntry
 

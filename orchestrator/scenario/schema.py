@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
-from pydantic.config import JsonDict
 
+from orchestrator.scenario.device_entries import DeviceEntry
 from orchestrator.scenario.entry import Entry, spelt
 from orchestrator.scenario.fields import (
     Arch,
@@ -25,24 +25,20 @@ from orchestrator.scenario.fields import (
     LevelName,
     Many,
     Memory,
-    Model,
     Name,
     OptionName,
     OptionValue,
     PlacementName,
     PowerOfTwo,
-    PropertyName,
-    PropertyValue,
     ScenarioName,
     Text,
     ValueName,
 )
 from orchestrator.scenario.kinds import OneOrMany, OrEmpty, OrText, choice, one_of
-from orchestrator.scenario.model import SIZED_BAR
 from orchestrator.scenario.source_entries import PatchEntry, SourceEntry
 from orchestrator.scenario.workloads import WorkloadEntry
 
-IOMMUS = ("auto", "intel", "smmuv3")
+IOMMUS = ("auto", "intel", "smmuv3", "none")
 
 ACCELERATORS = ("auto", "kvm", "tcg")
 
@@ -58,7 +54,8 @@ class MachineEntry(Entry):
     iommu: Annotated[str, one_of(*IOMMUS), choice(*IOMMUS)] = Field(
         "auto",
         description="Model of the IOMMU behind which VFIO has the devices: intel (x86_64), smmuv3 (arm64), or auto, "
-        "which is the default: the one of the kernel's architecture.",
+        "which is the default: the one of the kernel's architecture. With none VFIO is in no-IOMMU mode: the kernels "
+        "need CONFIG_VFIO_NOIOMMU, and no DMA is tested.",
     )
     accelerator: Annotated[str, one_of(*ACCELERATORS), choice(*ACCELERATORS)] = Field(
         "auto",
@@ -66,27 +63,24 @@ class MachineEntry(Entry):
     )
 
 
-_SIZED: JsonDict = {"properties": {"emulated": {"enum": [*SIZED_BAR]}}}
-_GIVEN: JsonDict = {"required": ["bar"], "properties": {"bar": {"not": {"type": "null"}}}}
-_LEFT_OUT: JsonDict = {"properties": {"bar": {"type": "null"}}}
+class HostEntry(Entry):
+    """The host of the inventory that the guests boot on: its name alone, or a tag that it has."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
-class DeviceEntry(Entry):
-    """A PCI function given to the workload."""
+    name: Name | None = Field(None, description="Its name.")
+    tag: Name | None = Field(None, description="A tag: the first of the hosts with it that has the devices.")
 
-    model_config = ConfigDict(json_schema_extra={"if": _SIZED, "then": _GIVEN, "else": _LEFT_OUT})
+    @model_validator(mode="before")
+    @classmethod
+    def _text_is_a_name(cls, value: object) -> object:
+        return {"name": value} if isinstance(value, str) else value
 
-    emulated: Model = Field(
-        description="The QEMU device that emulates it: pci-testdev (a BAR of any size), ivshmem-plain (the same, but "
-        "RAM), or any other PCI device of QEMU, such as sdhci-pci."
-    )
-    bar: PowerOfTwo | None = Field(
-        None,
-        description="Size of BAR 2, for pci-testdev and ivshmem-plain only: a power of two, at least 4K, such as 4G.",
-    )
-    properties: dict[PropertyName, PropertyValue] = Field(
-        {}, description="Properties of the QEMU device, by name, as `qemu-system-x86_64 -device MODEL,help` lists them."
-    )
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.name is None) == (self.tag is None):
+            raise ValueError("must be the name of a host, or have a 'tag'")
+        return self
 
 
 class ExpectEntry(Entry):
@@ -251,6 +245,9 @@ class ScenarioFile(Entry):
         None, description="The kernel that the others are compared with; the first one where left out."
     )
     machine: MachineEntry | None = Field(None, description="The virtual machine that every kernel boots on.")
+    host: Annotated[HostEntry, OrText()] | None = Field(
+        None, description="Where the guests boot: a host of the inventory, by name or tag; this machine where left out."
+    )
     devices: dict[Name, DeviceEntry] = Field({}, description="The PCI functions to test with, by name.")
     kernels: dict[Name, KernelEntry] = Field(min_length=1, description="The kernels to build and to compare, by name.")
     matrix: MatrixEntry | None = Field(

@@ -8,13 +8,14 @@ from typing import NamedTuple
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from orchestrator.scenario.device_entries import DeviceEntry, EmulatedEntry, SelectorEntry
 from orchestrator.scenario.document import Document
 from orchestrator.scenario.entry import Entry
 from orchestrator.scenario.nodes import Finding, Loc
 from orchestrator.scenario.schema import (
     CanEntry,
-    DeviceEntry,
     ExpectEntry,
+    HostEntry,
     IncludeEntry,
     KernelEntry,
     MachineEntry,
@@ -44,7 +45,10 @@ _RECIPES: tuple[tuple[Loc, str, type[Entry]], ...] = (
 _THINGS: tuple[tuple[Loc, str, type[Entry]], ...] = (
     ((), "the scenario", ScenarioFile),
     (("machine",), "the machine", MachineEntry),
+    (("host",), "'host'", HostEntry),
     (("devices", "*"), "device {1}", DeviceEntry),
+    (("devices", "*", "passthrough"), "'passthrough' of device {1}", SelectorEntry),
+    (("devices", "*", "fallback"), "the fallback of device {1}", EmulatedEntry),
     (("workloads", "*"), "workload {1}", WorkloadEntry),
     (("matrix",), "the matrix", MatrixEntry),
     *_RECIPES,
@@ -136,6 +140,7 @@ def _named(loc: Loc) -> str:
         "expect": "the placement",
         "environment": "a variable's name",
         "properties": "a property's name",
+        "resize": "a BAR's number",
         "xfail": "a case's name",
     }
     return named.get(str(loc[-3]), f"the {_single(loc)}'s name")

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import psutil
 import pytest
@@ -141,6 +142,31 @@ class RealHostContract(AnyHostContract):
     def test_env_is_added_and_cwd_entered(self, host: Host, tmp_path: Path) -> None:
         completed = host.run(sh('echo "$ADDED" "${HOME:+kept}"; pwd'), env={"ADDED": "a b'\"$"}, cwd=tmp_path)
         assert completed.output == f"a b'\"$ kept\n{tmp_path}\n"
+
+    def test_a_command_that_is_held_ends_when_it_has_been_held_long_enough(self, host: Host) -> None:
+        enough, lines = Event(), list[str]()
+
+        def hear(line: str) -> None:
+            lines.append(line)
+            enough.set()
+
+        # It needs longer than the host's own grace to end, and says so to the last.
+        script = "trap 'sleep 1; echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done"
+        completed = host.run(sh(script), on_line=hear, until=enough, grace=30)
+        assert (completed.status, lines) == (3, ["up", "bye"])
+
+    def test_a_command_that_is_held_may_end_by_itself(self, host: Host) -> None:
+        assert host.run(sh("exit 4"), until=Event()).status == 4
+
+    def test_what_is_held_is_killed_after_its_grace(self, host: Host) -> None:
+        enough = Event()
+        completed = host.run(
+            sh("trap '' TERM; echo up; while :; do sleep 0.05; done"),
+            on_line=lambda _: enough.set(),
+            until=enough,
+            grace=0.3,
+        )
+        assert completed.status == -signal.SIGKILL
 
     def test_arguments_are_not_parsed_by_a_shell(self, host: Host) -> None:
         argv = ("printf", "%s|", "a b", "$HOME", "'", '"', "*", "\n", "ü")

@@ -135,7 +135,7 @@ class TestSshHost(RealHostContract):
         make_key(tmp_path / "other")
         public = (tmp_path / "other.pub").read_text()
         (tmp_path / "known").write_text(f"[127.0.0.1]:{address.port} {public}")
-        assert "does not match" in refused(replace(address, known_hosts=tmp_path / "known"))
+        assert "its host key is not the one in" in refused(replace(address, known_hosts=tmp_path / "known"))
 
     def test_a_missing_known_hosts_file_is_refused(self, address: Address) -> None:
         assert "No such file" in refused(replace(address, known_hosts=Path("/no/such")))

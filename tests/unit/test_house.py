@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -22,17 +23,19 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 # Data flows one way: a room imports only rooms of an earlier row, and its own.
 ORDER = [
     {"errors", "events", "data_files"},
+    {"onhost"},
     {"host"},
     {"scenario"},
-    {"kernel"},
+    {"kernel", "device", "inventory"},
     {"machine"},
+    {"doctor"},
     {"workload"},
     {"result"},
     {"report"},
     {"jobs", "plan", "schedule", "durations"},
     {"suites", "forecast", "dispatch"},
     {"run", "outlook"},
-    {"timetable", "cache_verbs", "bisect"},
+    {"timetable", "host_verbs", "cache_verbs", "device_verbs", "doctor_verb", "bisect"},
     {"bisect_verb"},
     {"verbs"},
     {"cli"},
@@ -125,12 +128,24 @@ def starts_processes(path: Path) -> Iterator[str]:
 SIGNALS_MAY_BE_HANDLED_BY = {"cli", "run", "verbs"}
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if room(path) != "host"], ids=name)
+# Programs of their own: they run on a host, with nothing but the standard library.
+PROGRAMS = {"onhost"}
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room(path) not in {"host", *PROGRAMS}], ids=name)
 def test_only_the_host_room_starts_processes_and_connections(path: Path) -> None:
     found = set(starts_processes(path))
     if room(path) in SIGNALS_MAY_BE_HANDLED_BY:
         found -= {module for module in found if module.split(".")[0] == "signal"}
     assert not found, f"{name(path)} uses {', '.join(sorted(found))}"
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room(path) in PROGRAMS], ids=name)
+def test_programs_that_are_sent_to_a_host_need_nothing_there_but_python(path: Path) -> None:
+    theirs = {module.split(".")[0] for module in imports(path)} - sys.stdlib_module_names
+    assert theirs <= {"orchestrator"}
+    assert {module.split(".")[1] for module in imports(path) if module.startswith("orchestrator.")} <= PROGRAMS
+    ast.parse(path.read_text(), feature_version=(3, 8))
 
 
 def test_the_check_for_processes_sees_them(tmp_path: Path) -> None:
@@ -141,10 +156,10 @@ def test_the_check_for_processes_sees_them(tmp_path: Path) -> None:
     assert set(starts_processes(file)) == {"subprocess", "os.kill", "os.system", "os.execvp"}
 
 
-COMMAND_LINE = {"cli", "verbs", "cache_verbs", "bisect_verb"}
+COMMAND_LINE = {"cli", "verbs", "cache_verbs", "device_verbs", "doctor_verb", "bisect_verb"}
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if room(path) not in COMMAND_LINE], ids=name)
+@pytest.mark.parametrize("path", [path for path in MODULES if room(path) not in COMMAND_LINE | PROGRAMS], ids=name)
 def test_only_the_command_line_exits(path: Path) -> None:
     calls = [node.func for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
     named = {ast.unparse(call) for call in calls}

@@ -8,10 +8,12 @@ from pathlib import Path
 from orchestrator.events import ignore
 from orchestrator.jobs import Bench, boot_kernel
 from orchestrator.kernel.model import KernelBuild
+from orchestrator.machine.ground import LocalGround
 from orchestrator.plan import boot_id, jobs
 from orchestrator.result.model import Status
 from orchestrator.result.store import RunStore
-from orchestrator.scenario.model import AlignmentWorkload, EmulatedDevice, Kernel, Scenario
+from orchestrator.scenario.devices import EmulatedDevice
+from orchestrator.scenario.model import AlignmentWorkload, Kernel, Scenario
 from orchestrator.scenario.sources import DebianSource
 from tests.fakes import FakeHost
 
@@ -25,7 +27,7 @@ def test_a_build_that_is_gone_from_the_cache_is_an_error_of_its_boot(tmp_path: P
     scenario = Scenario("s", tmp_path / "s.yaml", "", "base", (kernel,), (device,), (WORKLOAD,))
     store = RunStore.create(tmp_path / "results", scenario, jobs(scenario))
     gone = KernelBuild("base", "key", tmp_path / "no/such/build", "7.3.4", 1, 1.0, cached=True)
-    bench = Bench(FakeHost(), tmp_path, {}, scenario, ignore)
+    bench = Bench(FakeHost(), tmp_path, {}, scenario, ignore, LocalGround(FakeHost(), tmp_path))
     result = boot_kernel(bench, gone, WORKLOAD, store, boot_id("base", "alignment"))
     assert {case.status for case in result.cases} == {Status.ERROR}
     assert "no/such/build/config" in " ".join(result.boot.lines)

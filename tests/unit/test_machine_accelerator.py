@@ -10,8 +10,9 @@ import pytest
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.events import ignore
-from orchestrator.machine import accelerator
-from orchestrator.machine.accelerator import PROBE_DEADLINE_SECONDS, choose_accelerator, qemu_version
+from orchestrator.machine import accelerator, ground
+from orchestrator.machine.accelerator import PROBE_DEADLINE_SECONDS, choose_accelerator
+from orchestrator.machine.ground import LocalGround
 from orchestrator.machine.model import Accelerator
 from tests.fakes import Answer, Call, FakeHost
 
@@ -23,14 +24,16 @@ def kvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A /dev/kvm that can be opened."""
     device = tmp_path / "kvm"
     device.touch()
-    monkeypatch.setattr(accelerator, "_KVM", device)
+    monkeypatch.setattr(ground, "KVM", device)
+    monkeypatch.setattr(accelerator, "KVM", device)
     return device
 
 
 @pytest.fixture
 def choose(tmp_path: Path) -> Choose:
     def chosen(host: FakeHost, wish: str = "auto", qemu: str = "QEMU 10") -> Accelerator:
-        return choose_accelerator(host, tmp_path / "cache", wish, Path("/k/vmlinux"), Path("/root"), qemu, ignore)
+        ground = LocalGround(host, tmp_path / "home")
+        return choose_accelerator(ground, tmp_path / "cache", wish, Path("/k/vmlinux"), Path("/root"), qemu, ignore)
 
     return chosen
 
@@ -50,8 +53,9 @@ def test_what_the_scenario_wishes_is_taken_without_a_question(kvm: Path, choose:
 @pytest.mark.parametrize("wish", ["auto", "kvm", "tcg"])
 def test_a_guest_of_another_architecture_is_emulated_without_a_question(kvm: Path, tmp_path: Path, wish: str) -> None:
     image, root = Path("/k/Image"), Path("/root")
-    chosen = choose_accelerator(FakeHost(), tmp_path, wish, image, root, "QEMU 10", ignore, "arm64")
-    assert chosen == Accelerator("tcg", "the guest is arm64, which this machine must emulate")
+    ground = LocalGround(FakeHost(), tmp_path)
+    chosen = choose_accelerator(ground, tmp_path, wish, image, root, "QEMU 10", ignore, "arm64")
+    assert chosen == Accelerator("tcg", "the guest is arm64, which fake must emulate")
 
 
 def test_no_device_is_tcg_without_a_probe(kvm: Path, choose: Choose) -> None:
@@ -120,15 +124,15 @@ def test_a_damaged_answer_is_found_again(kvm: Path, choose: Choose, tmp_path: Pa
     assert len(host.calls) == 2
 
 
-def test_qemu_says_its_version_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_qemu_says_its_version_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     host = FakeHost([(("qemu-system-x86_64", "--version"), Answer("QEMU emulator version 10.0\nCopyright\n"))])
-    assert qemu_version(host) == "QEMU emulator version 10.0"
+    assert LocalGround(host, tmp_path).qemu("x86_64") == "QEMU emulator version 10.0"
 
 
-def test_a_missing_qemu_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_qemu_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
     with pytest.raises(InfrastructureError, match="install the package qemu-system-x86"):
-        qemu_version(FakeHost())
+        LocalGround(FakeHost(), tmp_path).qemu("x86_64")
     with pytest.raises(InfrastructureError, match="install the package qemu-system-arm"):
-        qemu_version(FakeHost(), "arm64")
+        LocalGround(FakeHost(), tmp_path).qemu("arm64")

@@ -13,7 +13,8 @@ from orchestrator.errors import CommandError
 from orchestrator.host.base import Completed
 from orchestrator.machine.boot import boot, conclude, prepare_home
 from orchestrator.machine.model import Boot, BootEnd
-from orchestrator.scenario.model import EmulatedDevice, Machine
+from orchestrator.scenario.devices import EmulatedDevice
+from orchestrator.scenario.model import Machine
 from tests.fakes import Answer, Call, FakeHost, Reply
 
 CONSOLE = "[    0.1] Linux\n[    1.2] Run /bin/sh as init process\n"
@@ -89,6 +90,19 @@ def test_modules_are_loaded_before_the_workload_and_only_where_there_are_some(pl
         before, _, after = (plan.share / "run.sh").read_text().partition(plan.command)
         assert ("modprobe" in before) is (modules is not None)
         assert "modprobe" not in after
+
+
+def test_vfio_is_told_of_no_iommu_mode_once_it_is_loaded_and_only_where_there_is_no_iommu(
+    plan: Boot, tmp_path: Path
+) -> None:
+    parameter = "echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode\n"
+    for iommu in ("auto", "none"):
+        host = FakeHost([(("vng",), guest(plan, "0\n"))])
+        machine = replace(plan, machine=Machine(iommu=iommu), modules=Path("/builds/k"))
+        boot(host, machine, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
+        loaded, _, rest = (plan.share / "run.sh").read_text().partition("cat /proc/modules")
+        assert parameter not in loaded
+        assert (parameter in rest.partition(plan.command)[0]) is (iommu == "none")
 
 
 def test_the_workloads_results_are_progress_and_other_lines_are_not(plan: Boot, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 from orchestrator.machine.devices import guest_address, guest_addresses, qemu_devices
 from orchestrator.machine.model import Boot
 from orchestrator.machine.vng import vng_argv, vng_environment
-from orchestrator.scenario.model import EmulatedDevice, Machine
+from orchestrator.scenario.devices import EmulatedDevice
+from orchestrator.scenario.model import Machine
 
 TESTDEV = EmulatedDevice("testdev", "pci-testdev", 4 << 30)
 SMALL = EmulatedDevice("small", "pci-testdev", 1 << 20)
@@ -72,12 +73,24 @@ vng --verbose --run /builds/k/Image --disable-microvm --force-9p --arch arm64 --
 --rwdir
 /mnt/orch=/run dir/guest
 --append root=/dev/root --append printk.time=1 --append oops=panic
---qemu-opts=-machine virt,accel=tcg,gic-version=3,iommu=smmuv3 -cpu max,pauth-impdef=on \
+--qemu-opts=-machine virt,accel=tcg,gic-version=3 -cpu max,pauth-impdef=on -machine iommu=smmuv3 \
 -device pci-testdev,membar=4294967296,bus=pcie.0,addr=0x10
 --exec
 sh /mnt/orch/run.sh
 """
     assert vng_argv(arm64) == words(expected)
+
+
+def test_without_an_iommu_the_machine_is_the_same_but_for_it_and_vfio_is_told() -> None:
+    bare = replace(BOOT, machine=replace(BOOT.machine, iommu="none"))
+    expected = TCG.replace("-device intel-iommu,intremap=on,caching-mode=on ", "")
+    expected = expected.replace("oops=panic", "oops=panic --append vfio.enable_unsafe_noiommu_mode=1")
+    assert vng_argv(bare) == words(expected)
+    for arch in ("x86_64", "arm64"):
+        behind = vng_argv(replace(BOOT, arch=arch))
+        assert "iommu" in " ".join(behind)
+        told = [word for word in vng_argv(replace(bare, arch=arch)) if "iommu" in word]
+        assert told == ["vfio.enable_unsafe_noiommu_mode=1"]
 
 
 def test_a_kernel_with_modules_sees_them_where_modprobe_looks_and_its_arguments_come_last() -> None:

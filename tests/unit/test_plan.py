@@ -10,7 +10,8 @@ from pathlib import Path
 from orchestrator.kernel.model import Patch, Recipe, SourceTree, Toolchain
 from orchestrator.plan import boot_id, build_id, build_order, jobs, seeded, unknown_failures
 from orchestrator.result.record import JobKind
-from orchestrator.scenario.model import AlignmentWorkload, EmulatedDevice, Kernel, Scenario, TestGroup
+from orchestrator.scenario.devices import EmulatedDevice
+from orchestrator.scenario.model import AlignmentWorkload, Kernel, Scenario, TestGroup
 from orchestrator.scenario.sources import DebianSource
 
 SOURCE = DebianSource("linux-source-7.3", "trixie-backports")

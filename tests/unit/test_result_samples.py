@@ -20,16 +20,8 @@ from orchestrator.result.record import (
     ScenarioRecord,
     with_boot,
 )
-from orchestrator.scenario.model import (
-    AlignmentWorkload,
-    Capability,
-    EmulatedDevice,
-    Expectation,
-    Kernel,
-    Level,
-    Placement,
-    Scenario,
-)
+from orchestrator.scenario.devices import EmulatedDevice
+from orchestrator.scenario.model import AlignmentWorkload, Capability, Expectation, Kernel, Level, Placement, Scenario
 from orchestrator.scenario.sources import DebianSource
 from orchestrator.workload.model import Measurement
 

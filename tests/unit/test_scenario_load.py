@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.scenario.devices import EmulatedDevice
 from orchestrator.scenario.load import load
 from orchestrator.scenario.model import (
     AlignmentWorkload,
     Can,
-    EmulatedDevice,
     Expectation,
     FaultMaps,
     Kernel,

@@ -63,7 +63,8 @@ MISTAKES = [
     (small(top="machine: {cpu: 2}"), "9: unknown key 'cpu' in the machine; did you mean 'cpus'?"),
     (
         SMALL.replace("bar: 4G", "bar: 4G, rom: 1"),
-        "3: unknown key 'rom' in device 'testdev'; the keys are emulated, bar, properties",
+        "3: unknown key 'rom' in device 'testdev'; the keys are emulated, bar, properties, passthrough, "
+        "resize, fallback",
     ),
     (SMALL + "description: Again?\n", "9: key 'description' is given twice, first on line 1; remove one of them"),
     (small("config: vfio\n    config: guest"), "8: key 'config' is given twice, first on line 7; remove one of them"),
@@ -118,7 +119,7 @@ MISTAKES = [
     (small(top="machine: {memory: 2}"), "9: 'memory' must be at least 128M, such as 2G, not '2'"),
     (small(top="machine: {cpus: 0}"), "9: 'cpus' must be a number from 1 to 255, not '0'"),
     (small(top="machine: {cpus: two}"), "9: 'cpus' must be a number from 1 to 255, not 'two'"),
-    (small(top="machine: {iommu: amd}"), "9: 'iommu' must be one of auto, intel, smmuv3, not 'amd'"),
+    (small(top="machine: {iommu: amd}"), "9: 'iommu' must be one of auto, intel, smmuv3, none, not 'amd'"),
     (
         small(top="machine: {accelerator: kmv}"),
         "9: 'accelerator' must be one of auto, kvm, tcg, not 'kmv'; did you mean 'kvm'?",

@@ -14,7 +14,8 @@ from orchestrator.kernel.model import KernelBuild
 from orchestrator.machine.boot import Booted, boot
 from orchestrator.machine.model import Boot, BootEnd
 from orchestrator.machine.rootfs import guest_root
-from orchestrator.scenario.model import EmulatedDevice, Machine
+from orchestrator.scenario.devices import EmulatedDevice
+from orchestrator.scenario.model import Machine
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ from orchestrator.kernel.model import KernelBuild
 from orchestrator.machine.boot import boot
 from orchestrator.machine.model import GUEST_PROGRAM, GUEST_SHARE, Boot, BootEnd
 from orchestrator.machine.rootfs import guest_root
-from orchestrator.scenario.model import AlignmentWorkload, EmulatedDevice, Machine, Placement, TestGroup
+from orchestrator.scenario.devices import EmulatedDevice
+from orchestrator.scenario.model import AlignmentWorkload, Machine, Placement, TestGroup
 from orchestrator.workload import tests
 from orchestrator.workload.program import COMPILER, sources
 from tests.vm.conftest import Finished, orch

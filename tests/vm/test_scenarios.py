@@ -12,7 +12,7 @@ import pytest
 from tests.vm.conftest import REPOSITORY, Finished, orch
 
 SCENARIOS = sorted(path.stem for path in (REPOSITORY / "scenarios").glob("*.yaml"))
-ELSEWHERE = {"pud", "selftests", "command", "arm64", "distro"}
+ELSEWHERE = {"pud", "selftests", "command", "arm64", "distro", "noiommu"}
 """Those that have a module of their own."""
 
 

@@ -6,6 +6,7 @@
 	.name = "dma." _name,				\
 	.placement = NO_PLACEMENT,			\
 	.mode = _mode,					\
+	.needs_iommu = true,				\
 	.run = _run,					\
 	.variant = _variant,				\
 }

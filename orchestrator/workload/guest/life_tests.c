@@ -2,12 +2,13 @@
 #include "life.h"
 #include "tests.h"
 
-#define KIND(name_, run_, variant_)		\
+#define KIND(name_, run_, variant_, ...)	\
 	{					\
 		.name = name_,			\
 		.placement = NO_PLACEMENT,	\
 		.run = run_,			\
 		.variant = variant_,		\
+		__VA_ARGS__			\
 	}
 #define LIFE(name, run)		KIND("life." name, run, LIFE_PUD)
 #define PMD(name, run)		KIND("life." name "-pmd", run, LIFE_PMD)
@@ -29,7 +30,7 @@ static const struct test_kind life_kinds[] = {
 	LIFE("memory-race", run_life_race),
 	LIFE("reset", run_life_reset),
 	LIFE("close", run_life_close),
-	LIFE("dma", run_life_dma),
+	KIND("life.dma", run_life_dma, LIFE_PUD, .needs_iommu = true),
 };
 
 const struct test_list life_tests = { life_kinds, ARRAY_SIZE(life_kinds) };

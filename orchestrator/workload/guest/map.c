@@ -160,6 +160,10 @@ static void measure_dma(struct mapping *mapping)
 	__u64 iova;
 	int ret;
 
+	if (mapping->test->vfio->mode == MODE_NOIOMMU) {
+		test_say(mapping->test, "not mapped for DMA: " NO_IOMMU);
+		return;
+	}
 	ret = __vfio_choose_iova(mapping->test->vfio, range->length, &iova);
 	if (ret) {
 		test_failed(mapping->test, "find room for DMA above 4 GiB", ret);

@@ -138,6 +138,10 @@ static void open_and_run(struct test *test, int group, struct bar *bar)
 		test_skip(test, "cannot %s: %s", step, strerror(-ret));
 		return;
 	}
+	if (!ret && test->kind->needs_iommu && vfio.mode == MODE_NOIOMMU) {
+		test_skip(test, NO_IOMMU);
+		return;
+	}
 	if (!ret) {
 		step = "lock the program in memory";
 		ret = __cost_prepare();

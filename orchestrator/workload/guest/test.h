@@ -23,6 +23,9 @@
 
 #define NO_PLACEMENT	-1
 
+/* Why nothing is mapped for DMA. */
+#define NO_IOMMU	"no IOMMU in the guest (no-IOMMU mode)"
+
 struct test;
 
 struct test_kind {
@@ -30,6 +33,7 @@ struct test_kind {
 	int placement;		/* NO_PLACEMENT where none is at stake */
 	enum iommu_mode mode;	/* how the device is opened */
 	bool any_bar;		/* also where the BAR cannot be mapped */
+	bool needs_iommu;	/* it is all about mapping for DMA */
 	/* Calls what is below; to return without having done so is ok, too. */
 	void (*run)(struct test *test);
 	int variant;		/* for kinds that share a function */

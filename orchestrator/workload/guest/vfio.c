@@ -12,6 +12,11 @@
 #include "vfio.h"
 #include "vfio_ask.h"
 
+/* drivers/vfio/group.c: vfio_create_group() calls their groups otherwise. */
+#define GROUP_PATH	"/dev/vfio/%d"
+#define NOIOMMU_PATH	"/dev/vfio/noiommu-%d"
+#define GROUP_PATH_LENGTH	32
+
 static bool is_compat(enum iommu_mode mode)
 {
 	return mode == MODE_COMPAT_TYPE1 || mode == MODE_COMPAT_TYPE1V2;
@@ -19,20 +24,42 @@ static bool is_compat(enum iommu_mode mode)
 
 static unsigned long iommu_type(enum iommu_mode mode)
 {
-	if (mode == MODE_TYPE1 || mode == MODE_COMPAT_TYPE1)
+	switch (mode) {
+	case MODE_TYPE1:
+	case MODE_COMPAT_TYPE1:
 		return VFIO_TYPE1_IOMMU;
-	return VFIO_TYPE1v2_IOMMU;
+	case MODE_NOIOMMU:
+		return VFIO_NOIOMMU_IOMMU;
+	default:
+		return VFIO_TYPE1v2_IOMMU;
+	}
+}
+
+static void group_path(enum iommu_mode mode, int group,
+		       char path[GROUP_PATH_LENGTH])
+{
+	snprintf(path, GROUP_PATH_LENGTH,
+		 mode == MODE_NOIOMMU ? NOIOMMU_PATH : GROUP_PATH, group);
+}
+
+/* The node of a group says of which kind it is, and each has but one. */
+static enum iommu_mode choose_mode(enum iommu_mode wanted, int group)
+{
+	char path[GROUP_PATH_LENGTH];
+
+	group_path(MODE_NOIOMMU, group, path);
+	return access(path, F_OK) ? wanted : MODE_NOIOMMU;
 }
 
 /* The group's number is added to the container's; the IOMMU comes after. */
 static int __open_group(struct vfio *vfio, int group, const char **step)
 {
 	struct vfio_group_status status = { .argsz = sizeof(status) };
-	char path[32];
+	char path[GROUP_PATH_LENGTH];
 	int ret;
 
 	*step = "open the IOMMU group under /dev/vfio";
-	snprintf(path, sizeof(path), "/dev/vfio/%d", group);
+	group_path(vfio->mode, group, path);
 	vfio->group = open(path, O_RDWR | O_CLOEXEC);
 	if (vfio->group < 0)
 		return -errno;
@@ -130,9 +157,9 @@ int __vfio_open(struct vfio *vfio, const char *address, int group,
 	int ret;
 
 	memset(vfio, 0, sizeof(*vfio));
-	vfio->mode = mode;
+	vfio->mode = choose_mode(mode, group);
 	vfio->container = vfio->group = vfio->device = -1;
-	if (mode == MODE_IOMMUFD)
+	if (vfio->mode == MODE_IOMMUFD)
 		ret = __iommufd_open_device(vfio, address, step);
 	else
 		ret = __open_by_group(vfio, address, group, step);

@@ -18,6 +18,7 @@ enum iommu_mode {
 	MODE_COMPAT_TYPE1,	/* a group with an iommufd as its container */
 	MODE_COMPAT_TYPE1V2,
 	MODE_IOMMUFD,		/* no group: the device's own file */
+	MODE_NOIOMMU,		/* what becomes of each without an IOMMU */
 };
 
 struct vfio {
@@ -44,7 +45,11 @@ struct region {
 #define STEP_FIND_CDEV	"find the device in sysfs under vfio-dev"
 #define STEP_OPEN_CDEV	"open the device under /dev/vfio/devices (is CONFIG_VFIO_DEVICE_CDEV there?)"
 
-/* 0 or -errno, and then *step says what failed. */
+/*
+ * Where there is no IOMMU, and the kernel is in VFIO's no-IOMMU mode, the
+ * device is opened in MODE_NOIOMMU whatever was asked for: nothing is mapped
+ * for DMA then.  0 or -errno, and then *step says what failed.
+ */
 int __vfio_open(struct vfio *vfio, const char *address, int group,
 		enum iommu_mode mode, const char **step);
 void vfio_close(const struct vfio *vfio);

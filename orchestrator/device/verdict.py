@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which functions can be passed through now, and for the rest the sentence that says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from orchestrator.device.model import BRIDGE_CLASS, Function, Inventory, Lease, Vfio
+
+VFIO_DRIVER = "vfio-pci"
+_KERNEL_OWN = ("", "pcieport", "pci-stub", VFIO_DRIVER)
+"""Drivers with which VFIO leaves a member of a group alone (include/linux/device/driver.h, driver_managed_dma)."""
+
+
+def obstacles(inventory: Inventory, function: Function, forced: Collection[str] = ()) -> tuple[str, ...]:
+    """Why `function` cannot be passed through now, each a sentence; empty where it can.
+
+    `forced` are addresses whose use by the host does not count.  Another run's lease is no obstacle: one waits for it.
+    """
+    return (*own_obstacles(inventory, function, forced), *host_obstacles(inventory.vfio))
+
+
+def own_obstacles(inventory: Inventory, function: Function, forced: Collection[str] = ()) -> tuple[str, ...]:
+    """Those of `function` itself and of its group."""
+    of_host = (*_of_inventory(inventory, function), *_of_group(inventory, function))
+    return tuple(dict.fromkeys((*_of_kind(function), *of_host, *_of_use(inventory, function, forced))))
+
+
+def host_obstacles(vfio: Vfio) -> tuple[str, ...]:
+    """Those of every function of a host."""
+    if not vfio.groups:
+        return (_no_iommu(vfio),)
+    if not vfio.root:
+        return ("only root can give it to vfio-pci; run orch as root",)
+    return () if vfio.usable else ("this user may not open /dev/vfio/vfio; run orch as root",)
+
+
+def _of_kind(function: Function) -> Iterator[str]:
+    if function.is_bridge or function.class_code >> 16 == BRIDGE_CLASS:
+        yield "it is a bridge, which other devices are reached through"
+    elif not function.largest:
+        yield "it has no memory BAR that could be mapped"
+
+
+def _of_inventory(inventory: Inventory, function: Function) -> Iterator[str]:
+    if inventory.given is not None and function.address not in inventory.given:
+        yield f"it is not among the 'devices' that {inventory.host} gives to guests, says the inventory of hosts"
+
+
+def _of_group(inventory: Inventory, function: Function) -> Iterator[str]:
+    if inventory.vfio.groups and not function.group:
+        yield "it is in no IOMMU group, so no IOMMU stands between it and the host's memory"
+
+
+def _no_iommu(vfio: Vfio) -> str:
+    if vfio.iommus:
+        return "the host has an IOMMU, but no IOMMU groups; boot it with intel_iommu=on, and without iommu=off"
+    option = "intel_iommu=on (or amd_iommu=on)" if vfio.cpu == "x86_64" else "iommu.passthrough=0"
+    return f"the host has no IOMMU that is on; turn it on in the firmware (VT-d, AMD-Vi, SMMU) and boot with {option}"
+
+
+def _of_use(inventory: Inventory, function: Function, forced: Collection[str]) -> Iterator[str]:
+    if function.address not in forced:
+        yield from function.uses
+    for other in inventory.others(function):
+        if other.uses and other.address not in forced:
+            yield f"{other.address} is in its IOMMU group {function.group}, and {other.uses[0]}"
+
+
+def taken_along(inventory: Inventory, function: Function) -> tuple[Function, ...]:
+    """What must leave its driver for `function` to be passed through: itself, and the others of its group."""
+    others = (other for other in inventory.others(function) if other.driver not in _KERNEL_OWN)
+    return (function, *others)
+
+
+def holder_words(lease: Lease) -> str:
+    """Who has a lease, in a few words."""
+    who = f"process {lease.pid}" + (f" of {lease.user} on {lease.machine}" if lease.user else "")
+    return who + (f" since {lease.since}" if lease.since else "")

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Cores, memory, disks and limits: whether there is enough of each.  Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from orchestrator.doctor.mend import as_root, raise_limit
+from orchestrator.doctor.model import Disk, Facts, Finding, State, Where
+from orchestrator.scenario.model import Machine
+
+CACHE, TEMPORARY = "cache", "temporary files"
+"""What the places are for that a run writes to."""
+GUEST_BYTES = Machine().memory + (512 << 20)
+"""A guest with the memory that scenarios give it by default, and what QEMU needs beside."""
+_LEAST_MEMORY = 1 << 30
+_WANTED = {CACHE: 4 << 30, TEMPORARY: 1 << 30}
+"""A first kernel: 1.8 GiB of source, 0.2 of tree, 0.2 of package, and as much again while it is being made."""
+_LEAST = {CACHE: 512 << 20, TEMPORARY: 128 << 20}
+"""A guest's root, its programs, a kernel that somebody else built."""
+OPEN_FILES = 1024
+"""What Linux gives each process by default, and QEMU with its shares was never seen to exceed."""
+
+
+def hardware(facts: Facts, where: Where) -> Iterator[Finding]:
+    """A finding for each."""
+    yield Finding("cores", State.OK, str(facts.cores))
+    yield _memory(facts)
+    yield from (_disk(facts, where, name, disk) for name, disk in facts.disks.items())
+    yield _open_files(facts)
+
+
+def gib(size: int) -> str:
+    """Bytes in GiB, with a digit behind the point where there are few."""
+    return f"{size / (1 << 30):.{0 if size >= 10 << 30 else 1}f} GiB"
+
+
+def _memory(facts: Facts) -> Finding:
+    told = f"{gib(facts.memory)}, {gib(facts.available)} available"
+    if facts.memory < _LEAST_MEMORY:
+        return Finding("memory", State.MISSING, f"{told}; no guest fits, which takes up to {gib(GUEST_BYTES)}")
+    if facts.available < GUEST_BYTES:
+        return Finding("memory", State.WARNING, f"{told}; a guest takes up to {gib(GUEST_BYTES)}")
+    return Finding("memory", State.OK, told)
+
+
+def _disk(facts: Facts, where: Where, name: str, disk: Disk) -> Finding:
+    what, told = f"disk of {name}", f"{gib(disk.free)} free at {disk.path}"
+    if not disk.writable:
+        whose = f"mkdir -p {shlex.quote(str(disk.path))} && chown {facts.user.name} {shlex.quote(str(disk.path))}"
+        return Finding(what, State.MISSING, f"{disk.path} cannot be written to", as_root(facts, whose))
+    least, wanted = _LEAST.get(name, 0), _WANTED.get(name, 0)
+    if disk.free >= wanted:
+        return Finding(what, State.OK, told)
+    state = State.MISSING if disk.free < least else State.WARNING
+    told += f"; {gib(wanted)} are enough for a first kernel" + (
+        ", and no run fits in this" if disk.free < least else ""
+    )
+    if name == CACHE and where.home:
+        return Finding(what, state, told, f"orch cache gc --keep 10G --cache {shlex.quote(str(disk.path))}")
+    return Finding(what, state, told, "export TMPDIR=/var/tmp" if name == TEMPORARY and where.home else "")
+
+
+def _open_files(facts: Facts) -> Finding:
+    soft, hard = facts.open_files
+    if soft < 0 or soft >= OPEN_FILES:
+        return Finding("open files", State.OK, f"up to {'any number' if soft < 0 else soft}")
+    detail = f"up to {soft} at once; QEMU and make may need {OPEN_FILES}"
+    able = hard < 0 or hard >= OPEN_FILES
+    mend = f"ulimit -n {OPEN_FILES}" if able else raise_limit(facts, "nofile", str(OPEN_FILES))
+    return Finding("open files", State.WARNING, detail, mend)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every program and file that a run needs, with the Debian package that has it: the one list of them in Python.
+
+`tools/setup-system` has the same packages in shell, for a machine that has no orch yet; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from orchestrator.machine.platforms import PLATFORMS
+
+
+class Role(Enum):
+    """Who cannot do without."""
+
+    BOOT = auto()
+    """Whoever boots guests: any host."""
+    HOME = auto()
+    """The machine that orch runs on; other hosts do not need it."""
+    BUILD = auto()
+    """Whoever builds kernels: the machine that orch runs on, and others where they build, too."""
+    SOME = auto()
+    """Only some runs."""
+    SOME_HOME = auto()
+    """Only some runs, and only on the machine that orch runs on."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """One of `programs`, and one of `files`, where it names any; Debian's `package` has it, or pip's `pip`.
+
+    `use` says what needs it, in the plural.  `least` is the oldest version that will do; `ask` are the arguments that
+    make a program tell it.  `static` is whether it must be without dynamic linking.
+    """
+
+    what: str
+    role: Role
+    use: str
+    package: str
+    programs: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    least: str = ""
+    pip: str = ""
+    ask: str = "--version"
+    static: bool = False
+
+
+LLVM = ("clang", "ld.lld", "llvm-ar")
+"""What must be there in one version for `compiler: clang-N`."""
+LLVM_PACKAGES = ("clang-19", "lld-19", "llvm-19")
+UPDATE_GRUB = "/usr/sbin/update-grub"
+"""Where it is, the options that the host's kernel boots with can be changed by a command."""
+_CROSS = {"x86_64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
+_KERNELS_NAME = {"aarch64": "arm64"}
+_BUILDS = "kernels that are built"
+_DEBIAN = "kernels from Debian's archive"
+
+
+def arch_of(machine: str) -> str:
+    """The architecture that uname(1) calls `machine`, as the kernel and scenarios call it."""
+    return _KERNELS_NAME.get(machine, machine)
+
+
+def needs(arch: str) -> tuple[Need, ...]:
+    """What runs need on a host of architecture `arch`, in the order in which it is told."""
+    return (*_qemus(arch), *_BOOTS, *_TOOLS, *_crosses(arch), *_SOURCES)
+
+
+def _qemus(arch: str) -> tuple[Need, ...]:
+    return tuple(
+        Need(
+            platform.qemu,
+            Role.BOOT if guest == arch else Role.SOME,
+            "all guests" if guest == arch else f"guests of {guest}",
+            platform.package,
+            (platform.qemu,),
+        )
+        for guest, platform in sorted(PLATFORMS.items(), key=lambda pair: pair[0] != arch)
+    )
+
+
+def _crosses(arch: str) -> tuple[Need, ...]:
+    return tuple(
+        need
+        for guest, triple in _CROSS.items()
+        if guest != arch
+        for need in (
+            _cross(guest, f"{triple}-gcc", f"gcc-{triple.replace('_', '-')}"),
+            Need(
+                f"C library for {guest}",
+                Role.SOME,
+                f"kernels for {guest}",
+                f"libc6-dev-{PLATFORMS[guest].debian}-cross",
+                files=(f"/usr/{triple}/include/stdio.h",),
+            ),
+        )
+    )
+
+
+def _cross(guest: str, program: str, package: str) -> Need:
+    return Need(program, Role.SOME, f"kernels for {guest}", package, (program,), least=_OLDEST["gcc"])
+
+
+_OLDEST = {"gcc": "8.1", "ld": "2.30", "make": "4.0", "flex": "2.5.35", "bison": "2.0", "bc": "1.06.95"}
+"""What Linux 7.3 asks for (Documentation/process/changes.rst)."""
+_ROMS = ("/usr/lib/ipxe/qemu/efi-e1000.rom", "/usr/share/qemu/efi-e1000.rom")
+_FIRMWARE = ("/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/bios-256k.bin")
+
+_BOOTS = (
+    Need("QEMU's firmware", Role.BOOT, "all guests", "seabios", files=_FIRMWARE),
+    Need("network ROMs", Role.SOME, "emulated network cards", "ipxe-qemu", files=_ROMS),
+    Need("tar", Role.BOOT, "all guests", "tar", ("tar",)),
+    Need("virtme-ng", Role.HOME, "all guests", "", ("vng",), least="1.42", pip="virtme-ng>=1.42"),
+    Need("busybox", Role.HOME, "all guests", "busybox-static", ("busybox",), ask="--help", static=True),
+)
+
+
+def _tool(program: str, package: str, role: Role = Role.BUILD, use: str = _BUILDS) -> Need:
+    return Need(program, role, use, package, (program,), least=_OLDEST.get(program, ""))
+
+
+_TOOLS = (
+    _tool("gcc", "gcc"),
+    _tool("ld", "binutils"),
+    Need("C library", Role.BUILD, _BUILDS, "libc6-dev", files=("/usr/include/stdio.h",)),
+    _tool("make", "make"),
+    _tool("flex", "flex"),
+    _tool("bison", "bison"),
+    _tool("bc", "bc"),
+    _tool("perl", "perl"),
+    Need("libelf", Role.BUILD, _BUILDS, "libelf-dev", files=("/usr/include/libelf.h",)),
+    Need("OpenSSL", Role.BUILD, _BUILDS, "libssl-dev", files=("/usr/include/openssl/ssl.h",)),
+    _tool("xz", "xz-utils"),
+    _tool("find", "findutils"),
+    _tool("git", "git"),
+    Need(
+        "ccache",
+        Role.SOME,
+        "quick builds of what was compiled before",
+        "ccache",
+        ("ccache",),
+        ("/usr/lib/ccache/gcc",),
+    ),
+    _tool("kmod", "kmod", Role.SOME, "kernels with modules, and passed-through devices"),
+)
+_SOURCES = (
+    _tool("apt-get", "apt", Role.SOME_HOME, _DEBIAN),
+    _tool("dpkg-deb", "dpkg", Role.SOME_HOME, _DEBIAN),
+    Need(
+        "Debian's keyring",
+        Role.SOME_HOME,
+        _DEBIAN,
+        "debian-archive-keyring",
+        files=("/usr/share/keyrings/debian-archive-keyring.gpg",),
+    ),
+    _tool("curl", "curl", Role.SOME_HOME, "tarballs at an address"),
+    _tool("zstd", "zstd", Role.SOME_HOME, "stock kernels that are packed with it"),
+    Need("b4", Role.SOME_HOME, "patches by message id", "", ("b4",), least="0.16", pip="b4>=0.16"),
+)

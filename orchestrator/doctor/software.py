@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Programs and files: what of them a host lacks, has too old, or has of the wrong kind.  Pure."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+from orchestrator.doctor.mend import as_root, install
+from orchestrator.doctor.model import Facts, Finding, Program, State, Where
+from orchestrator.doctor.needs import LLVM, LLVM_PACKAGES, Need, Role, arch_of, needs
+
+_VERSION = re.compile(r"\d+(?:\.\d+)+")
+_NUMBER = re.compile(r"\d+")
+_PYTHON = "3.10"
+"""What virtme-ng 1.42 and the packages that it imports ask for (their Requires-Python)."""
+
+
+def version_of(line: str) -> str:
+    """The version in the line that a program says of itself, "" where there is none.
+
+    A bare number counts only where nothing looks better, and what is in brackets is the distribution's.
+    """
+    plain = re.sub(r"\([^()]*\)", "", line)
+    found = _VERSION.search(plain) or _VERSION.search(line) or _NUMBER.search(plain)
+    return found[0] if found else ""
+
+
+def older(version: str, least: str) -> bool:
+    """Whether `version` is before `least`; one that cannot be read is not."""
+    return bool(version) and _parts(version) < _parts(least)
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in _NUMBER.findall(version))
+
+
+def software(facts: Facts, where: Where) -> Iterator[Finding]:
+    """A finding for Python, for each need that matters on this host, for clang and for the mirror."""
+    yield _python(facts)
+    for need in needs(arch_of(facts.machine)):
+        if where.home or need.role not in (Role.HOME, Role.SOME_HOME):
+            yield _judged(need, facts, where)
+    yield _clang(facts)
+    if where.home and facts.apt:
+        yield _mirror(facts)
+
+
+def _python(facts: Facts) -> Finding:
+    """It is there, for it was Python that answered; of which version was not asked."""
+    if older(facts.python, _PYTHON):
+        asks = f"{facts.python}, and virtme-ng asks for {_PYTHON} or newer; guests may not boot"
+        return Finding("python3", State.WARNING, asks)
+    return Finding("python3", State.OK, facts.python)
+
+
+def _judged(need: Need, facts: Facts, where: Where) -> Finding:
+    found = next((facts.programs[name] for name in need.programs if name in facts.programs), None)
+    file = next((name for name in need.files if name in facts.files), "")
+    version = version_of(found.version) if found else ""
+    wrong = _wrong(need, found, file, version)
+    if not wrong:
+        return Finding(need.what, State.OK, version or (found.path if found else file))
+    required = need.role in (Role.BOOT, Role.HOME) or (need.role is Role.BUILD and where.home)
+    old = bool(found and found.runs and older(version, need.least))
+    state = State.MISSING if required and (not old or need.role is Role.HOME) else State.WARNING
+    detail = wrong if old else f"{wrong}; needed {'for' if required else 'only for'} {need.use}"
+    return _with_command(need, facts, where, Finding(need.what, state, detail))
+
+
+def _wrong(need: Need, found: Program | None, file: str, version: str) -> str:
+    """What is wrong with what there is of a need; "" for nothing."""
+    if need.programs and found is None:
+        return "not found"
+    if found and not found.runs:
+        return f"{found.path} does not run: {found.version or 'it says nothing'}"
+    if need.files and not file:
+        return f"{need.files[0]} not found" if found else "not found"
+    if found and need.static and found.static is False:
+        return f"{found.path} is linked dynamically, and a guest has no libraries"
+    if need.least and older(version, need.least):
+        asks = "orch asks" if need.pip else "Linux 7.3 asks"
+        return f"{version}, and {asks} for {need.least} or newer"
+    return ""
+
+
+def _with_command(need: Need, facts: Facts, where: Where, finding: Finding) -> Finding:
+    if need.pip:
+        command = f"{shlex.quote(str(where.python))} -m pip install {shlex.quote(need.pip)}"
+        return Finding(finding.what, finding.state, finding.detail, command)
+    if not facts.apt:
+        detail = f"{finding.detail}; Debian calls the package {need.package}"
+        return Finding(finding.what, finding.state, detail)
+    packages = (need.package,)
+    return Finding(finding.what, finding.state, finding.detail, install(facts, packages), packages)
+
+
+def _clang(facts: Facts) -> Finding:
+    """clang is of use only with LLVM's other tools of its version."""
+    clang, *others = LLVM
+    names = [name for name in facts.programs if re.fullmatch(rf"{clang}(-\d+)?", name)]
+    suffixes = {name: name[len(clang) :] for name in names}
+    whole = [name for name in names if all(f"{other}{suffixes[name]}" in facts.programs for other in others)]
+    if whole:
+        told = (f"{name} ({version_of(facts.programs[name].version)})" for name in sorted(whole))
+        return Finding("clang", State.OK, ", ".join(told))
+    there = f"{', '.join(sorted(names))} without its {' and '.join(others)}" if names else "not found"
+    detail = f"{there}; needed only for kernels that clang builds"
+    return Finding("clang", State.WARNING, detail, install(facts, LLVM_PACKAGES), LLVM_PACKAGES if facts.apt else ())
+
+
+def _mirror(facts: Facts) -> Finding:
+    """Debian's packages come from the mirror that the machine's own apt uses."""
+    if facts.mirror:
+        return Finding("Debian's mirror", State.OK, "known to apt")
+    detail = "apt knows none; needed only for kernels from Debian's archive"
+    return Finding("Debian's mirror", State.WARNING, detail, as_root(facts, "apt-get update"))

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``orch doctor``: arguments in, output on stdout, an exit status back."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from orchestrator.doctor.examine import examine
+from orchestrator.doctor.hardware import CACHE, TEMPORARY
+from orchestrator.doctor.model import State, Where
+from orchestrator.errors import InfrastructureError
+from orchestrator.inventory.model import Entry
+from orchestrator.machine.ground import Ground
+from orchestrator.report import doctor as report
+
+
+def here(cache: Path) -> Where:
+    """This machine, whose cache is `cache`."""
+    return Where(Path(sys.executable), {CACHE: cache, TEMPORARY: Path(tempfile.gettempdir())})
+
+
+def there(entry: Entry) -> Where:
+    """A host of the inventory."""
+    return Where(None, {CACHE: entry.directory, TEMPORARY: Path("/tmp")}, entry)
+
+
+def doctor(arguments: argparse.Namespace, ground: Ground, where: Where, *, color: bool) -> int:
+    """Say what the host of `ground` has and lacks of all that a run needs there; 3 where something is missing."""
+    found = examine(ground, where, arguments.cache.absolute(), anew=not arguments.quiet)
+    if arguments.json:
+        print(json.dumps(report.to_json(found), indent=2))
+    else:
+        width = max(shutil.get_terminal_size((80, 24)).columns, 80)
+        for line in report.lines(found, width, color, quiet=arguments.quiet):
+            print(line)
+    return InfrastructureError.exit_status if found.state is State.MISSING else 0

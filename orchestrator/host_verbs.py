@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The hosts that a scenario or the command line names, as places where guests boot."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from orchestrator.device.lender import settle
+from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.host.base import Host
+from orchestrator.host.local import LOCAL, LocalHost
+from orchestrator.host.ssh import SshHost
+from orchestrator.inventory.load import find, load_hosts
+from orchestrator.inventory.model import Entry, Hosts
+from orchestrator.machine.ground import Ground, LocalGround
+from orchestrator.machine.remote import RemoteGround
+from orchestrator.machine.toolbox import toolbox
+from orchestrator.scenario.devices import PassthroughDevice
+from orchestrator.scenario.model import Scenario
+from orchestrator.scenario.words import quoted, shown
+
+
+def entry_of(arguments: argparse.Namespace) -> Entry | None:
+    """The host that ``--host`` names; None for this machine.  Raises UsageError where the inventory has none such."""
+    if arguments.host in (None, LOCAL):
+        return None
+    return find(load_hosts(arguments.hosts), arguments.host)
+
+
+@contextmanager
+def connected(entry: Entry | None) -> Iterator[Host]:
+    """The host of the inventory, or this machine, for the time of the context; nothing is connected yet."""
+    if entry is None:
+        yield LocalHost()
+        return
+    host = SshHost(entry.address, entry.name)
+    try:
+        yield host
+    finally:
+        host.close()
+
+
+@contextmanager
+def ground_at(entry: Entry | None, arguments: argparse.Namespace, local: LocalHost) -> Iterator[Ground]:
+    """The host of the inventory, or this machine, as a place where guests boot.  Raises CommandError if it is lost."""
+    cache = arguments.cache.absolute()
+    with connected(entry) as host:
+        if entry is None:
+            yield LocalGround(local, cache / "vng-home")
+        else:
+            yield RemoteGround(host, entry, toolbox(local, cache, entry.address.python))
+
+
+@contextmanager
+def ground_of(arguments: argparse.Namespace, scenario: Scenario, local: LocalHost) -> Iterator[Ground]:
+    """Where the guests of a run boot.
+
+    Raises UsageError where the inventory has no such host, InfrastructureError where none of those that are meant can
+    be reached and has the devices.
+    """
+    candidates, reasons = _candidates(arguments, scenario), []
+    for entry in candidates[:-1]:
+        if not (why := _unfit(entry, arguments, scenario, local)):
+            candidates = (entry,)
+            break
+        reasons.append(why)
+    try:
+        with ground_at(candidates[-1], arguments, local) as ground:
+            yield ground
+    except InfrastructureError as error:
+        if not reasons:
+            raise
+        raise InfrastructureError("\n".join((*reasons, str(error)))) from error
+
+
+def _unfit(entry: Entry | None, arguments: argparse.Namespace, scenario: Scenario, local: LocalHost) -> str:
+    """Why the guests of `scenario` cannot boot on a host; "" where they can, as far as can be told before."""
+    try:
+        with ground_at(entry, arguments, local) as ground:
+            settle(ground.host, scenario, tuple(arguments.force or ()), lambda _: None, ground.given)
+    except InfrastructureError as error:
+        return str(error)
+    return ""
+
+
+def _candidates(arguments: argparse.Namespace, scenario: Scenario) -> tuple[Entry | None, ...]:
+    """The hosts that may be meant, the first that will do is taken; None is this machine."""
+    if arguments.host is not None:
+        return (entry_of(arguments),)
+    wanted = {device.selector.host for device in scenario.devices if isinstance(device, PassthroughDevice)} - {""}
+    if scenario.host.tag:
+        return _tagged(load_hosts(arguments.hosts), scenario)
+    names = {scenario.host.name} - {""} or wanted
+    if len(names) > 1:
+        listed = " and ".join(sorted(names))
+        raise UsageError(f"{shown(scenario.path)}: its devices are of {listed}, and all guests boot on one host")
+    hosts = load_hosts(arguments.hosts)
+    return tuple(find(hosts, name) for name in names - {LOCAL}) or (None,)
+
+
+def _tagged(hosts: Hosts, scenario: Scenario) -> tuple[Entry, ...]:
+    found = hosts.tagged(scenario.host.tag)
+    if not found:
+        raise UsageError(f"{shown(hosts.path)}: no host has the tag {quoted(scenario.host.tag)}")
+    return found

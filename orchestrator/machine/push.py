@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Send files and directories to a host once: each is kept there under a hash of its content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.host.base import Host, check
+
+_SECONDS = 60.0
+_KEEP = 'if test -e "$2"; then rm -rf -- "$1"; else mkdir -p -- "${2%/*}" && mv -T -- "$1" "$2"; fi'
+"""What came whole gets its name at once, so that nothing is ever taken for whole that is not."""
+
+
+class Shelf:
+    """What this machine has sent to `host`, below `directory` there."""
+
+    def __init__(self, host: Host, directory: Path) -> None:
+        self._host = host
+        self._directory = directory
+        self._placed: dict[Path, Path] = {}
+
+    def place(self, path: Path) -> Path:
+        """Where a file or directory, which must not change, is on the host; it is sent if it is not there yet.
+
+        Raises CommandError where that fails.
+        """
+        if path not in self._placed:
+            self._placed[path] = self._send(path)
+        return self._placed[path]
+
+    def _send(self, path: Path) -> Path:
+        there = self._directory / "objects" / content_hash(path)
+        if not self._host.run(("test", "-e", str(there)), timeout=_SECONDS).ok:
+            arriving = self._directory / "arriving" / secrets.token_hex(8)
+            self._host.put(path, arriving / path.name)
+            check(
+                self._host.run(("sh", "-c", _KEEP, "sh", str(arriving), str(there)), timeout=_SECONDS),
+                f"keeping {path.name} on {self._host.name}",
+            )
+        return there / path.name
+
+
+def content_hash(path: Path) -> str:
+    """A hash of the names, types, modes and contents of a file, or of a directory with all in it."""
+    digest = hashlib.sha256()
+    for name, kind, content in _parts(path):
+        digest.update(f"{name}\0{kind}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def _parts(path: Path) -> Iterator[tuple[str, str, bytes]]:
+    """Each file below `path` with its mode, or the kind of thing that it is, and its content or target."""
+    below = (
+        [path]
+        if not path.is_dir()
+        else sorted((Path(top) / name for top, dirs, files in os.walk(path) for name in (*dirs, *files)))
+    )
+    for one in below:
+        status = one.lstat()
+        name = str(one.relative_to(path.parent))
+        if stat.S_ISLNK(status.st_mode):
+            yield name, "link", os.fsencode(os.readlink(one))  # noqa: PTH115 -- as it is written
+        elif stat.S_ISREG(status.st_mode):
+            yield name, oct(status.st_mode & 0o777), hashlib.sha256(one.read_bytes()).digest()
+        else:
+            yield name, "directory", b""

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A host behind SSH as the place of boots: it is sent what a boot needs, and what the guest leaves is brought back.
+
+The host needs python3, QEMU and sshd.  Each boot has a directory of its own there, in one that lives as long as the
+connection does (`onhost.scratch`).
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from queue import Queue
+from threading import Event
+
+from orchestrator.errors import CommandError, InfrastructureError
+from orchestrator.host.base import Completed, Host, check
+from orchestrator.host.program import program, sent
+from orchestrator.inventory.model import Entry
+from orchestrator.machine.boot import Booted, Progress, conclude, launch, write_script
+from orchestrator.machine.ground import KVM, version_of
+from orchestrator.machine.model import Boot
+from orchestrator.machine.platforms import PLATFORMS
+from orchestrator.machine.push import Shelf
+
+_SECONDS = 60.0
+_KVM_STATE = f"""\
+test -e {KVM} || {{ echo 'there is no {KVM}'; exit; }}
+test -r {KVM} -a -w {KVM} || echo '{KVM} cannot be opened'"""
+_ARCHES = {"x86_64": "x86_64", "aarch64": "arm64"}
+"""What uname(1) calls the architectures that there are kernels for."""
+
+_SETTINGS = 'mkdir -p -- "$1/.config/virtme-ng" && echo "{}" > "$1/.config/virtme-ng/virtme-ng.conf"'
+"""An empty configuration, which virtme-ng finds before it looks into /etc."""
+
+
+class RemoteGround:
+    """`host`, as the inventory's `entry` says; `toolbox` is virtme-ng (see `machine.toolbox`)."""
+
+    def __init__(self, host: Host, entry: Entry, toolbox: Path) -> None:
+        """Raises CommandError where the host cannot be reached."""
+        self._host = host
+        self._entry = entry
+        self._directory = entry.directory
+        self._toolbox = toolbox
+        self._shelf = Shelf(host, entry.directory)
+        self._scratch: Path | None = None
+        told = self._ask("uname", "-srm")
+        self._system, self._machine = told, told.split()[-1]
+        self._path = self._ask("sh", "-c", "echo $PATH")
+
+    @property
+    def host(self) -> Host:
+        """See `Ground.host`."""
+        return self._host
+
+    @property
+    def arch(self) -> str:
+        """See `Ground.arch`."""
+        return _ARCHES.get(self._machine, self._machine)
+
+    @property
+    def identity(self) -> str:
+        """See `Ground.identity`."""
+        return repr((self._host.name, self._system))
+
+    @property
+    def system(self) -> str:
+        """See `Ground.system`."""
+        return self._system.rpartition(" ")[0]
+
+    @property
+    def given(self) -> tuple[str, ...] | None:
+        """See `Ground.given`."""
+        return self._entry.devices
+
+    def room(self) -> tuple[int, int] | None:
+        """See `Ground.room`: what the inventory allows, as far as the host has it now."""
+        cores = int(self._ask("nproc"))
+        memory = int(self._ask("awk", "/^MemAvailable:/ { print $2 }", "/proc/meminfo") or 0) << 10
+        entry = self._entry
+        return min(cores, entry.cores or cores), min(memory, entry.memory or memory)
+
+    def kvm(self) -> str:
+        """See `Ground.kvm`."""
+        return self._ask("sh", "-c", _KVM_STATE)
+
+    def qemu(self, arch: str) -> str:
+        """See `Ground.qemu`."""
+        platform = PLATFORMS[arch]
+        try:
+            return version_of(self._host, platform.qemu)
+        except CommandError as error:
+            what = f"{self._host.name}: {platform.qemu} cannot be run; install the package {platform.package} there"
+            raise InfrastructureError(what) from error
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Have a directory on the host for the time of the context.  Raises CommandError where the host is lost."""
+        name, enough, said = secrets.token_hex(8), Event(), Queue[str]()
+        request = {"directory": str(self._directory / "runs"), "name": name}
+        with ThreadPoolExecutor(1, thread_name_prefix="scratch") as executor:
+            running = executor.submit(
+                self._host.run, program("scratch"), stdin=sent(request), on_line=said.put, until=enough
+            )
+            try:
+                self._wait(running, said)
+                self._scratch = self._directory / "runs" / name
+                yield
+            finally:
+                enough.set()
+                running.exception()
+
+    def _wait(self, running: Future[Completed], said: Queue[str]) -> None:
+        running.add_done_callback(lambda _: said.put("{}"))
+        line = said.get()
+        with suppress(ValueError):
+            if json.loads(line).get("said") == "ready":
+                return
+        done = running.result()
+        why = done.output.strip().rpartition("\n")[2]
+        raise InfrastructureError(f"{self._host.name}: no directory can be made below {self._directory}: {why}")
+
+    def boot(self, plan: Boot, console: Path, progress: Progress) -> Booted:
+        """See `Ground.boot`: everything is sent first, and what the guest leaves is brought back."""
+        if self._scratch is None:
+            raise InfrastructureError(f"{self._host.name}: nothing can be booted before its directory is open")
+        write_script(plan)
+        there = self._scratch / secrets.token_hex(4)
+        away = self._sent(plan, there)
+        home = there / "home"
+        self._host.put(plan.share, away.share)
+        check(self._host.run(("sh", "-c", _SETTINGS, "sh", str(home)), timeout=_SECONDS), f"making {home}")
+        environment = {"PATH": f"{self._shelf.place(self._toolbox) / 'bin'}:{self._path}", "HOME": str(home)}
+        done = launch(self._host, away, console, environment, progress)
+        self._host.get(away.share, plan.share)
+        self._host.run(("rm", "-rf", "--", str(there)), timeout=_SECONDS)
+        return conclude(done, console, plan.share)
+
+    def _sent(self, plan: Boot, there: Path) -> Boot:
+        """The same boot with the host's paths."""
+        if plan.exports:
+            raise InfrastructureError(f"{self._host.name}: suites and commands run on this machine only")
+        place = self._shelf.place
+        return replace(
+            plan,
+            image=place(plan.image),
+            root=place(plan.root),
+            program=place(plan.program),
+            modules=plan.modules and place(plan.modules / "lib").parent,
+            share=there / "guest",
+        )
+
+    def _ask(self, *argv: str) -> str:
+        return check(self._host.run(argv, timeout=_SECONDS), f"asking {self._host.name}").output.strip()

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""virtme-ng as a directory that can be sent to a host: all hosts boot with the same one, and none installs it."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+
+from orchestrator.host.base import Host
+from orchestrator.host.lock import locked
+
+_PACKAGES = ("virtme-ng", "argcomplete", "requests", "urllib3", "idna", "certifi", "charset-normalizer")
+"""virtme-ng, and what it imports: Python alone, without what is compiled for one version of it."""
+_COMMANDS = {"vng": "virtme_ng.run", "virtme-run": "virtme.commands.run"}
+_WRAPPER = """\
+#!/bin/sh
+here=$(dirname "$(readlink -f "$0")")/..
+PYTHONPATH=$here/lib exec {python} -c 'import sys; sys.argv[0] = "{name}"; from {module} import main; main()' "$@"
+"""
+
+
+def toolbox(host: Host, cache: Path, python: str) -> Path:
+    """The directory, made once per version: its `bin` has vng, for a host whose Python is `python`."""
+    version = distribution("virtme-ng").version
+    place = cache / "toolbox" / f"virtme-ng-{version}-{python.replace('/', '_')}"
+    with locked(host, place.with_suffix(".lock")):
+        if not place.exists():
+            _make(place, python)
+    return place
+
+
+def _make(place: Path, python: str) -> None:
+    partial = place.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    for package in _PACKAGES:
+        _copy(distribution(package), partial / "lib")
+    (partial / "bin").mkdir()
+    for name, module in _COMMANDS.items():
+        wrapper = partial / "bin" / name
+        wrapper.write_text(_WRAPPER.format(python=python, name=name, module=module))
+        wrapper.chmod(0o755)
+    partial.rename(place)
+
+
+def _copy(package: Distribution, lib: Path) -> None:
+    """Copy a package's modules and data, but not its scripts, and nothing that is compiled."""
+    for file in package.files or ():
+        source = Path(str(file.locate()))
+        if ".." not in file.parts and source.suffix not in (".pyc", ".so") and source.is_file():
+            target = lib / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
