@@ -7,13 +7,14 @@ ORCH := $(VENV)/bin/orch
 SCENARIO := scenarios/pud.yaml
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup ready run test unit vm check bench clean
+.PHONY: help setup ready run test unit vm nested check bench clean
 
 help:
 	@echo 'make run    set up, then: orch run $(SCENARIO)'
 	@echo 'make test   set up, then all tests: unit, then those that build and boot'
 	@echo 'make unit   set up, then the tests without a virtual machine'
 	@echo 'make vm     set up, then the tests that build and boot'
+	@echo 'make nested set up, then the tests with a virtual machine in a virtual machine'
 	@echo 'make check  set up, then ruff, mypy and the one-way imports'
 	@echo 'make bench  set up, then measure builds and boots (about 12 minutes)'
 	@echo 'make clean  remove the virtual environment; the cache of kernels stays'
@@ -39,10 +40,14 @@ unit: setup
 	@tools/setup-system all
 	$(PYTHON) -m pytest tests/unit
 
+# Two workers, each with files of its own: a boot keeps one core busy, and all share the cache of kernels.
 vm: setup
 	@tools/setup-system all
 	@$(ORCH) doctor --quiet
-	$(PYTHON) -m pytest tests/vm
+	$(PYTHON) -m pytest tests/vm -m 'not nested' -n 2 --dist loadfile
+
+nested: setup
+	$(PYTHON) -m pytest tests/vm -m nested
 
 check: setup
 	$(VENV)/bin/ruff check .

@@ -24,7 +24,7 @@ from orchestrator.device.verdict import holder_words, taken_along
 from orchestrator.errors import CommandError, InfrastructureError, Interrupted
 from orchestrator.host.base import Completed, Host
 from orchestrator.host.program import program, sent
-from orchestrator.onhost.binding import TOKEN
+from orchestrator.onhost.openers import TOKEN
 
 Tell = Callable[[str], None]
 """Told in a few words what is happening."""

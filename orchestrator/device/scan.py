@@ -96,6 +96,9 @@ def _uses(one: Mapping[str, Any], told: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _opens(opener: Mapping[str, Any], one: Mapping[str, Any]) -> bool:
+    """Whether a process has `one` open; the guest of another run does not count: it leaves with its lease."""
+    if opener["token"]:
+        return False
     if opener["node"].startswith("/dev/nvidia"):
         return bool(one["driver"] == "nvidia")
     return bool(opener["owner"] == one["address"] or (opener["group"] and opener["group"] == one["group"]))

@@ -9,12 +9,10 @@ from typing import Any
 
 from orchestrator.onhost.functions import DEVICES, resources
 from orchestrator.onhost.leases import Store, parsed, until
-from orchestrator.onhost.openers import users_of_group
+from orchestrator.onhost.openers import token_of, users_of_group
 from orchestrator.onhost.tree import Tree
 
 VFIO = "vfio-pci"
-TOKEN = "ORCH_LEASE"
-"""The environment variable by which a guest's processes are known as those of one lease."""
 _RELEASE = 20.0
 """Seconds for the processes of a guest to let go of a device."""
 _SETTLE = 5.0
@@ -98,7 +96,7 @@ def _release(tree: Tree, entry: dict[str, Any]) -> None:
     def free() -> bool:
         users = users_of_group(tree, entry["group"])
         for pid in users:
-            if f"{TOKEN}={entry['token']}" in tree.read("/proc", str(pid), "environ").split("\0"):
+            if token_of(tree, str(pid)) == entry["token"]:
                 os.kill(pid, signal.SIGKILL)
         return not users
 

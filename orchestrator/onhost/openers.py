@@ -11,6 +11,8 @@ from typing import Any
 from orchestrator.onhost.tree import Tree
 
 _GROUP = re.compile(r"/dev/vfio/(?:noiommu-)?(\d+)")
+TOKEN = "ORCH_LEASE"
+"""The environment variable by which a guest's processes are known as those of one lease."""
 _NVIDIA = re.compile(r"/dev/nvidia\d+")
 """NVIDIA's own driver registers its nodes nowhere in sysfs."""
 
@@ -23,8 +25,15 @@ def openers(tree: Tree) -> list[dict[str, Any]]:
             owner, group = _belongs(tree, node)
             if owner or group or _NVIDIA.fullmatch(node):
                 command = tree.read("/proc", pid, "comm")
-                found.append({"pid": int(pid), "command": command, "node": node, "owner": owner, "group": group})
+                one = {"pid": int(pid), "command": command, "node": node, "owner": owner, "group": group}
+                found.append({**one, "token": token_of(tree, pid)})
     return found
+
+
+def token_of(tree: Tree, pid: str) -> str:
+    """The lease that a process belongs to; "" for none."""
+    variables = tree.read("/proc", pid, "environ").split("\0")
+    return next((one.partition("=")[2] for one in variables if one.startswith(f"{TOKEN}=")), "")
 
 
 def users_of_group(tree: Tree, group: str) -> list[int]:

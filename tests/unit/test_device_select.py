@@ -88,7 +88,7 @@ def test_the_sizes_of_a_resizable_bar_are_those_of_its_mask() -> None:
         (
             TESTDEV,
             lambda value: value["openers"].append(
-                {"pid": 7, "command": "qemu", "node": "/dev/vfio/16", "owner": "", "group": "16"}
+                {"pid": 7, "command": "qemu", "node": "/dev/vfio/16", "owner": "", "group": "16", "token": ""}
             ),
             "process 7 (qemu) has /dev/vfio/16 open",
         ),
@@ -125,11 +125,22 @@ def test_what_cannot_be_passed_through_has_one_sentence(
 def test_nvidias_own_nodes_count_for_its_functions_only() -> None:
     def change(value: dict[str, Any]) -> None:
         of(value, TESTDEV)["driver"] = "nvidia"
-        node = {"pid": 9, "command": "train", "node": "/dev/nvidia0", "owner": "", "group": ""}
+        node = {"pid": 9, "command": "train", "node": "/dev/nvidia0", "owner": "", "group": "", "token": ""}
         value["openers"].append(node)
 
     assert why_not(TESTDEV, told(change)) == ("process 9 (train) has /dev/nvidia0 open",)
     assert why_not(SMALL, told(change)) == ()
+
+
+def test_the_guest_of_another_run_is_no_use_by_the_host_but_its_lease_is_waited_for() -> None:
+    def change(value: dict[str, Any]) -> None:
+        guest = {"pid": 7, "command": "qemu", "node": "/dev/vfio/16", "owner": "", "group": "16", "token": "1f"}
+        value["openers"].append(guest)
+        value["leases"][TESTDEV] = {"pid": 3}
+
+    found = told(change)
+    assert why_not(TESTDEV, found) == ()
+    assert choose(wanted(Selector(address=TESTDEV)), found).function == found.function(TESTDEV)
 
 
 def test_the_use_of_another_member_of_the_group_counts_unless_it_is_forced() -> None:
