@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -223,6 +224,20 @@ def test_a_host_with_another_key_is_refused_and_sent_nothing(
     assert done.status == 3
     assert "host key" in done.err
     assert sorted((lab["one"].kept).rglob("*")) == before
+
+
+def test_a_directory_that_is_somebody_elses_is_not_used(
+    lab: dict[str, LabHost], inventory: Path, scenario: Path, tmp_path: Path
+) -> None:
+    kept = lab["one"].kept
+    kept.mkdir(exist_ok=True)
+    os.chown(kept, 65534, 65534)
+    try:
+        done = orch(tmp_path, *words("one", inventory, scenario))
+    finally:
+        os.chown(kept, 0, 0)
+    assert done.status == 3
+    assert f"one: {kept} cannot be made, or is somebody else's" in done.err
 
 
 def test_a_host_that_is_not_in_the_inventory_is_named_with_the_nearest(
