@@ -6,7 +6,9 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,14 +27,21 @@ class Shelf:
         self._directory = directory
         self._placed: dict[Path, Path] = {}
 
-    def place(self, path: Path) -> Path:
+    def place(self, path: Path, without: str | None = None) -> Path:
         """Where a file or directory, which must not change, is on the host; it is sent if it is not there yet.
 
+        In a directory, what the pattern `without` names may come and go: it is not sent.
         Raises CommandError where that fails.
         """
         if path not in self._placed:
-            self._placed[path] = self._send(path)
+            self._placed[path] = self._send(path) if without is None else self._send_copy(path, without)
         return self._placed[path]
+
+    def _send_copy(self, path: Path, without: str) -> Path:
+        with tempfile.TemporaryDirectory(prefix="orch-") as place:
+            copy = Path(place) / path.name
+            shutil.copytree(path, copy, symlinks=True, ignore=shutil.ignore_patterns(without))
+            return self._send(copy)
 
     def _send(self, path: Path) -> Path:
         there = self._directory / "objects" / content_hash(path)

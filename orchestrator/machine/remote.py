@@ -39,6 +39,9 @@ _OWN = 'umask 077 && mkdir -p -- "$1" && test -O "$1" && chmod 700 -- "$1"'
 _SETTINGS = 'mkdir -p -- "$1/.config/virtme-ng" && echo "{}" > "$1/.config/virtme-ng/virtme-ng.conf"'
 """An empty configuration, which virtme-ng finds before it looks into /etc."""
 
+_INIT_SCRIPTS = "virtme-init-*"
+"""What virtme-run puts into the guest's root for the time of a boot, and leaves there when it is killed."""
+
 
 class RemoteGround:
     """`host`, as the inventory's `entry` says; `toolbox` is virtme-ng (see `machine.toolbox`)."""
@@ -154,7 +157,7 @@ class RemoteGround:
         return replace(
             plan,
             image=place(plan.image),
-            root=place(plan.root),
+            root=place(plan.root, without=_INIT_SCRIPTS),
             program=place(plan.program),
             modules=plan.modules and place(plan.modules / "lib").parent,
             share=there / "guest",

@@ -56,6 +56,16 @@ def test_a_tree_is_sent_once_with_its_modes_and_links(tree: Path, tmp_path: Path
     assert content_hash(first) == content_hash(tree)
 
 
+def test_what_comes_and_goes_in_a_tree_is_neither_sent_nor_hashed(tree: Path, tmp_path: Path) -> None:
+    host, kept = CountingHost(), tmp_path / "kept"
+    first = Shelf(host, kept).place(tree, without="virtme-init-*")
+    (tree / "virtme-init-abc").write_text("of a boot beside it\n")
+    assert Shelf(host, kept).place(tree, without="virtme-init-*") == first
+    assert host.sent == ["tree"]
+    assert os.readlink(first / "sh") == "bin/tool"  # noqa: PTH115 -- as it is written
+    assert Shelf(host, kept).place(tree) != first
+
+
 def test_another_content_mode_link_or_name_is_another_thing(tree: Path) -> None:
     seen = {content_hash(tree)}
     (tree / "bin/tool").write_text("#!/bin/bash\n")
