@@ -34,7 +34,7 @@ ready: setup
 run: ready
 	$(ORCH) run $(SCENARIO)
 
-test: unit vm
+test: unit vm nested
 
 unit: setup
 	@tools/setup-system all

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from orchestrator.bisect import render
 from orchestrator.bisect import state as kept
-from orchestrator.bisect.bench import Bench, digest_of, repository_of
+from orchestrator.bisect.bench import Bench, Places, digest_of, repository_of
 from orchestrator.bisect.history import History, git_bisect, open_history
 from orchestrator.bisect.model import Question, State
 from orchestrator.bisect.search import Search, Step, Watcher
@@ -22,6 +22,7 @@ from orchestrator.errors import InfrastructureError, Interrupted, UsageError
 from orchestrator.events import Emit
 from orchestrator.host.local import LocalHost
 from orchestrator.host.lock import shared
+from orchestrator.host_verbs import places_of
 from orchestrator.kernel.cache import KernelCache
 from orchestrator.report.progress import progress
 from orchestrator.result.files import write_atomically
@@ -91,15 +92,21 @@ def _question(host: LocalHost, cache: Path, scenario: Scenario, arguments: argpa
         case=arguments.case or "",
         repeat=arguments.repeat or 2,
         seed=secrets.randbits(32),
+        host=arguments.host or "",
+        build_host=arguments.build_host or "",
+        forced=tuple(arguments.force or ()),
     )
 
 
 def _directory(arguments: argparse.Namespace, load: Load) -> Path:
     """The directory of the bisection to go on with.  Raises UsageError for one that asks something else."""
     given = {"good_ref": arguments.good, "bad_ref": arguments.bad, "case": arguments.case, "git": arguments.git}
+    given |= {"host": arguments.host, "build_host": arguments.build_host}
     asked = {name: value for name, value in given.items() if value is not None}
     if arguments.scenario:
         asked["scenario"] = str(load(arguments.scenario).path.absolute())
+    if arguments.force:
+        asked["forced"] = tuple(arguments.force)
     if arguments.repeat:
         asked["repeat"] = arguments.repeat
     if not arguments.resume:
@@ -139,7 +146,8 @@ def _go_on(
             history.resolve(commit, name)  # it may be gone since
         say(render.title(state, history.count(question.good, question.bad), screen.width))
         say([f"  kept in {directory}", render.header(screen.width)])
-        bench = Bench(scenario, question, arguments.cache.absolute(), arguments.jobs, _watch(arguments))
+        watch, places = _watch(arguments), _places(arguments, question)
+        bench = Bench(scenario, question, arguments.cache.absolute(), arguments.jobs, watch, places)
         found = Search(state, git, directory, bench, _watcher(say, screen)).run()
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; all it started is stopped; {resume}") from None
@@ -160,6 +168,13 @@ def _say(arguments: argparse.Namespace) -> Say:
 
 def _watch(arguments: argparse.Namespace) -> Callable[[], AbstractContextManager[Emit]]:
     return lambda: progress(sys.stderr, verbose=arguments.verbose)
+
+
+def _places(arguments: argparse.Namespace, question: Question) -> Places:
+    """Where commits are built and booted: on the hosts that were given when the bisection began."""
+    given = {"host": question.host or None, "build_host": question.build_host or None, "force": question.forced}
+    asked = argparse.Namespace(**{**vars(arguments), **given})
+    return lambda scenario, local: places_of(asked, scenario, local)
 
 
 def _watcher(say: Say, screen: Screen) -> Watcher:

@@ -55,10 +55,7 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     run.add_argument("-j", "--jobs", type=_count, default=os.cpu_count() or 1, metavar="N", help="CPUs to fill (all)")
     run.add_argument("-v", "--verbose", action="store_true", help="show every step of every job")
     run.add_argument("--json", action="store_true", help="print the comparison as JSON")
-    _add_host(run, "boot the guests on this host of the inventory")
-    run.add_argument(
-        "--force", metavar="ADDRESS", action="append", type=_address, help="pass it through although the host uses it"
-    )
+    _add_places(run)
     _add_overrides(run)
     _add_directories(run, results=True)
 
@@ -68,6 +65,8 @@ def _add_plan(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     plan.add_argument("scenario", type=Path, metavar="FILE", help="the scenario")
     plan.add_argument("-j", "--jobs", type=_count, default=os.cpu_count() or 1, metavar="N", help="CPUs to fill (all)")
     plan.add_argument("--json", action="store_true", help="print the plan as JSON")
+    _add_build_host(plan)
+    _add_inventory(plan)
     _add_overrides(plan)
     _add_directories(plan, results=False)
 
@@ -97,6 +96,7 @@ def _add_bisect(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb.add_argument("-j", "--jobs", type=_count, default=os.cpu_count() or 1, metavar="N", help="CPUs to fill (all)")
     verb.add_argument("-v", "--verbose", action="store_true", help="show every step of every job")
     verb.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    _add_places(verb)
     _add_directories(verb, results=True)
 
 
@@ -138,7 +138,23 @@ def _add_doctor(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _add_host(verb: argparse.ArgumentParser, about: str) -> None:
     verb.add_argument("--host", metavar="NAME", help=f"{about} (this machine)")
+    _add_inventory(verb)
+
+
+def _add_places(verb: argparse.ArgumentParser) -> None:
+    _add_host(verb, "boot the guests on this host of the inventory")
+    _add_build_host(verb)
+    verb.add_argument(
+        "--force", metavar="ADDRESS", action="append", type=_address, help="pass it through although the host uses it"
+    )
+
+
+def _add_inventory(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--hosts", type=Path, metavar="FILE", help="the inventory (~/.config/orch/hosts.yaml)")
+
+
+def _add_build_host(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--build-host", metavar="NAME", help="build the kernels on this host of the inventory")
 
 
 def _add_overrides(verb: argparse.ArgumentParser) -> None:

@@ -69,20 +69,35 @@ class Start:
 
 
 @dataclass(frozen=True)
+class Makers:
+    """Who compiles: `jobs` is how many CPUs that fills, `host` the name of the build host, "" for this machine."""
+
+    jobs: int
+    host: str = ""
+
+
+@dataclass(frozen=True)
 class Capacity:
     """What the machine has for a run: `jobs` is how many of its CPUs may be filled, `memory` in bytes.
 
-    `elsewhere` is how many CPUs guests may fill where they boot on another host, None where they boot here.
+    `elsewhere` is how many CPUs guests may fill where they boot on another host, None where they boot here; `away` is
+    who compiles, None where that is this machine.
     """
 
     jobs: int
     memory: int
     elsewhere: int | None = None
+    away: Makers | None = None
+
+    @property
+    def makers(self) -> Makers:
+        """Who compiles."""
+        return self.away or Makers(self.jobs)
 
     @property
     def limits(self) -> Resources:
         """What all jobs together may take."""
-        return Resources(self.jobs if self.elsewhere is None else self.elsewhere, self.jobs, self.memory)
+        return Resources(self.jobs if self.elsewhere is None else self.elsewhere, self.makers.jobs, self.memory)
 
 
 @dataclass(frozen=True)
@@ -104,14 +119,18 @@ def capacity_now(jobs: int) -> Capacity:
     return Capacity(jobs, int(told[1]) << 10 if told else whole)
 
 
-def starts(cache: KernelCache, recipes: Iterable[AnyRecipe]) -> dict[str, Start]:
-    """Where the build of each of `recipes` starts, by the kernel's name."""
+def starts(cache: KernelCache, recipes: Iterable[AnyRecipe], *, seeded: bool = True) -> dict[str, Start]:
+    """Where the build of each of `recipes` starts, by the kernel's name.
+
+    Without `seeded` the trees of this machine's cache do not count: another host builds, and nobody asks it for its own
+    before it does.
+    """
     made = tuple(recipes)
     awaited = {recipe.name: before for recipe, before in build_order(r for r in made if isinstance(r, Recipe))}
-    return {recipe.name: start_of(cache, recipe, awaited.get(recipe.name)) for recipe in made}
+    return {recipe.name: start_of(cache, recipe, awaited.get(recipe.name), seeded=seeded) for recipe in made}
 
 
-def start_of(cache: KernelCache, recipe: AnyRecipe, awaited: Recipe | None = None) -> Start:
+def start_of(cache: KernelCache, recipe: AnyRecipe, awaited: Recipe | None = None, *, seeded: bool = True) -> Start:
     """Where the build of `recipe` starts: from a tree that the cache has, or from that of `awaited` once it is built.
 
     To wait is of no use where a tree of the same configuration is there already, or where the awaited build is: its
@@ -122,7 +141,7 @@ def start_of(cache: KernelCache, recipe: AnyRecipe, awaited: Recipe | None = Non
         return Start(Way.CACHED, build=built)
     if not isinstance(recipe, Recipe):
         return Start(Way.PREBUILT)
-    seed = cache.seed(recipe)
+    seed = cache.seed(recipe) if seeded else None
     if awaited and not cache.lookup(awaited) and not (seed and seed.request == recipe.request):
         return Start(Way.VARIANT if awaited.request == recipe.request else Way.CONFIGURED, awaited.name, awaits=True)
     if seed is None:
@@ -135,26 +154,26 @@ def forecasts(
 ) -> dict[str, Forecast]:
     """A forecast for every job of `scenario`, by its id; `recipes` has one recipe for each of its kernels."""
     made = {recipe.name: recipe for recipe in recipes}
-    begun = starts(cache, made.values())
+    begun = starts(cache, made.values(), seeded=capacity.away is None)
     builds = (_build(made[name], start, durations, capacity) for name, start in begun.items())
     return {forecast.task.id: forecast for forecast in (*builds, *_boots(scenario, made, cache, durations, capacity))}
 
 
 def _build(recipe: AnyRecipe, start: Start, durations: Durations, capacity: Capacity) -> Forecast:
-    names = build_names(recipe, start.way, capacity.jobs) if start.way is not Way.CACHED else ()
+    names = build_names(recipe, start.way, capacity.makers) if start.way is not Way.CACHED else ()
     known = durations.recall(names)
     seconds = GUESSES[start.way] if known is None else known
     after = (build_id(start.origin),) if start.awaits else ()
-    task = Task(build_id(recipe.name), seconds, _build_needs(start.way, capacity.jobs), after)
+    task = Task(build_id(recipe.name), seconds, _build_needs(start.way, capacity.makers), after)
     return Forecast(task, names, guessed=known is None and start.way is not Way.CACHED)
 
 
-def _build_needs(way: Way, jobs: int) -> Resources:
+def _build_needs(way: Way, makers: Makers) -> Resources:
     """Nothing for what is there or only has to be fetched: that works beside anything."""
     if way in (Way.CACHED, Way.PREBUILT):
         return Resources()
-    makes = 1 if way is Way.VARIANT else jobs
-    return Resources(makes=makes, memory=LINK_BYTES + jobs * MAKE_BYTES)
+    makes = 1 if way is Way.VARIANT else makers.jobs
+    return Resources(makes=makes, memory=0 if makers.host else LINK_BYTES + makers.jobs * MAKE_BYTES)
 
 
 def _boots(
@@ -198,9 +217,9 @@ def builds_selftests(cache: KernelCache, recipe: AnyRecipe, workload: Workload) 
     return not (isinstance(recipe, Recipe) and has_selftests(cache, recipe, workload.targets))
 
 
-def build_names(recipe: AnyRecipe, way: Way, jobs: int) -> tuple[str, ...]:
+def build_names(recipe: AnyRecipe, way: Way, makers: Makers) -> tuple[str, ...]:
     """The names of a build in the record: by source, configuration and compiler, then by its way alone."""
-    alike = f"build, {way}, {_arch(recipe)}, {jobs} jobs"
+    alike = f"build, {way}, {_arch(recipe)}, {makers.jobs} jobs" + (f" on {makers.host}" if makers.host else "")
     if not isinstance(recipe, Recipe):
         return (f"{alike}, {recipe.id}", alike)
     request = hashlib.sha256(recipe.request.encode()).hexdigest()[:16]

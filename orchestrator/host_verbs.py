@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
+from orchestrator.buildhost.host import BuildHost
 from orchestrator.device.lender import settle
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.host.base import Host
@@ -18,7 +19,7 @@ from orchestrator.machine.ground import Ground, LocalGround
 from orchestrator.machine.remote import RemoteGround
 from orchestrator.machine.toolbox import toolbox
 from orchestrator.scenario.devices import PassthroughDevice
-from orchestrator.scenario.model import Scenario
+from orchestrator.scenario.model import HostSelector, Scenario, SelftestsWorkload
 from orchestrator.scenario.words import quoted, shown
 
 
@@ -75,6 +76,53 @@ def ground_of(arguments: argparse.Namespace, scenario: Scenario, local: LocalHos
         raise InfrastructureError("\n".join((*reasons, str(error)))) from error
 
 
+@contextmanager
+def places_of(
+    arguments: argparse.Namespace, scenario: Scenario, local: LocalHost
+) -> Iterator[tuple[Ground, BuildHost | None]]:
+    """Where the guests boot, and who compiles: see `ground_of` and `build_host_of`."""
+    with ground_of(arguments, scenario, local) as ground, build_host_of(arguments, scenario) as build_host:
+        yield ground, build_host
+
+
+@contextmanager
+def build_host_of(arguments: argparse.Namespace, scenario: Scenario) -> Iterator[BuildHost | None]:
+    """Who compiles the kernels of `scenario`; None for this machine.
+
+    Raises UsageError where the inventory has no such host, InfrastructureError where none of those that are meant can
+    be reached and can build.
+    """
+    selector, reasons = _build_selector(arguments, scenario), []
+    if selector == HostSelector():
+        yield None
+        return
+    _refuse_selftests(scenario)
+    hosts = load_hosts(arguments.hosts)
+    for entry in _tagged(hosts, selector, scenario) if selector.tag else (find(hosts, selector.name),):
+        with ExitStack() as stack:
+            try:
+                made = BuildHost(stack.enter_context(connected(entry)), entry)
+            except InfrastructureError as error:
+                reasons.append(str(error))
+                continue
+            yield made
+            return
+    raise InfrastructureError("\n".join(reasons))
+
+
+def _build_selector(arguments: argparse.Namespace, scenario: Scenario) -> HostSelector:
+    if arguments.build_host is None:
+        return scenario.build_host
+    return HostSelector("" if arguments.build_host == LOCAL else arguments.build_host)
+
+
+def _refuse_selftests(scenario: Scenario) -> None:
+    for workload in scenario.workloads:
+        if isinstance(workload, SelftestsWorkload):
+            what = f"{workload.where}: selftests are built by this machine's compiler, and so must be their kernels"
+            raise UsageError(f"{what}; use --build-host {LOCAL}")
+
+
 def _unfit(entry: Entry | None, arguments: argparse.Namespace, scenario: Scenario, local: LocalHost) -> str:
     """Why the guests of `scenario` cannot boot on a host; "" where they can, as far as can be told before."""
     try:
@@ -91,7 +139,7 @@ def _candidates(arguments: argparse.Namespace, scenario: Scenario) -> tuple[Entr
         return (entry_of(arguments),)
     wanted = {device.selector.host for device in scenario.devices if isinstance(device, PassthroughDevice)} - {""}
     if scenario.host.tag:
-        return _tagged(load_hosts(arguments.hosts), scenario)
+        return _tagged(load_hosts(arguments.hosts), scenario.host, scenario)
     names = {scenario.host.name} - {""} or wanted
     if len(names) > 1:
         listed = " and ".join(sorted(names))
@@ -100,8 +148,9 @@ def _candidates(arguments: argparse.Namespace, scenario: Scenario) -> tuple[Entr
     return tuple(find(hosts, name) for name in names - {LOCAL}) or (None,)
 
 
-def _tagged(hosts: Hosts, scenario: Scenario) -> tuple[Entry, ...]:
-    found = hosts.tagged(scenario.host.tag)
+def _tagged(hosts: Hosts, selector: HostSelector, scenario: Scenario) -> tuple[Entry, ...]:
+    found = hosts.tagged(selector.tag)
     if not found:
-        raise UsageError(f"{shown(hosts.path)}: no host has the tag {quoted(scenario.host.tag)}")
+        what = f"{shown(hosts.path)}: no host has the tag {quoted(selector.tag)}"
+        raise UsageError(f"{what}, which {shown(scenario.path)} asks for")
     return found

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from orchestrator.durations import Durations
 from orchestrator.events import ignore
-from orchestrator.forecast import Capacity, Start, Way, builds_selftests, forecasts, starts
+from orchestrator.forecast import Capacity, Makers, Start, Way, builds_selftests, forecasts, starts
 from orchestrator.host.base import Host
 from orchestrator.kernel import source
 from orchestrator.kernel.cache import KernelCache
 from orchestrator.kernel.model import AnyRecipe, Patch, Prebuilt, SourceTree
 from orchestrator.kernel.noiommu import refuse_requests
 from orchestrator.kernel.prebuilt import Order, peek_image
-from orchestrator.kernel.recipe import Tools, compose, find_tools, fitting_patches
+from orchestrator.kernel.recipe import Away, Tools, compose, find_tools, fitting_patches
 from orchestrator.plan import boot_id, build_id
 from orchestrator.scenario.model import Kernel, Scenario, SelftestsWorkload, Workload
 from orchestrator.scenario.sources import PrebuiltSource
@@ -40,12 +40,15 @@ class Step:
     fetched: bool = True
 
 
-def outlook(host: Host, cache: Path, scenario: Scenario, capacity: Capacity) -> tuple[Step, ...]:
+def outlook(
+    host: Host, cache: Path, scenario: Scenario, capacity: Capacity, away: Away | None = None
+) -> tuple[Step, ...]:
     """A step for every job, in the order in which they would be started.  Fetches, builds and writes nothing.
 
+    `away` is who would compile, where that is not this machine.
     Raises PatchError and ConfigError for what can be seen to be wrong without building.
     """
-    tools = find_tools(host, scenario.kernels)
+    tools = find_tools(host, scenario.kernels, away)
     made = {kernel.name: _recipe(host, cache, kernel, tools) for kernel in scenario.kernels}
     recipes = {name: recipe for name, (recipe, _) in made.items()}
     refuse_requests(scenario, recipes.values())
@@ -77,7 +80,7 @@ def _unread(kernel: Kernel) -> tuple[Patch, ...]:
 def _steps(
     store: KernelCache, scenario: Scenario, recipes: dict[str, AnyRecipe], fetched: set[str], capacity: Capacity
 ) -> Iterator[Step]:
-    said = dict(_texts(store, scenario, recipes, fetched))
+    said = dict(_texts(store, scenario, recipes, fetched, capacity))
     known = forecasts(scenario, recipes.values(), store, Durations(store.root / "durations"), capacity)
     for slot in timetable((forecast.task for forecast in known.values()), capacity.limits):
         job = slot.task.id
@@ -86,31 +89,32 @@ def _steps(
 
 
 def _texts(
-    store: KernelCache, scenario: Scenario, recipes: dict[str, AnyRecipe], fetched: set[str]
+    store: KernelCache, scenario: Scenario, recipes: dict[str, AnyRecipe], fetched: set[str], capacity: Capacity
 ) -> Iterator[tuple[str, tuple[str, bool, bool]]]:
     """What becomes of each job, by its id, whether it is done already, and whether its source is here."""
-    for name, start in starts(store, recipes.values()).items():
+    for name, start in starts(store, recipes.values(), seeded=capacity.away is None).items():
         here = name in fetched
-        text = _of_build(start) if here else f"fetch the {_fetched(start)}"
+        text = _of_build(start, capacity.away) if here else f"fetch the {_fetched(start, capacity.away)}"
         yield build_id(name), (text, start.way is Way.CACHED, here)
         for workload in scenario.workloads:
             text = f"{_first(store, workload, recipes[name])}boot, at most {workload.timeout:g} s"
             yield boot_id(name, workload.name), (text, False, here)
 
 
-def _of_build(start: Start) -> str:
+def _of_build(start: Start, away: Makers | None) -> str:
     if start.build:
         return f"cached: {start.build.key[:12]}, Linux {start.build.version}"
     if start.way is Way.PREBUILT:
         return "take the kernel as it was built"
+    where = f" on {away.host}" if away else ""
     if not start.origin:
-        return "build from nothing"
-    return f"build from the tree of '{start.origin}'" + (", once that is built" if start.awaits else "")
+        return f"build{where}" if away else "build from nothing"
+    return f"build{where} from the tree of '{start.origin}'" + (", once that is built" if start.awaits else "")
 
 
-def _fetched(start: Start) -> str:
+def _fetched(start: Start, away: Makers | None) -> str:
     """What is fetched for a build that starts so, and what follows."""
-    return "kernel" if start.way is Way.PREBUILT else f"source, then {_of_build(start)}"
+    return "kernel" if start.way is Way.PREBUILT else f"source, then {_of_build(start, away)}"
 
 
 def _first(cache: KernelCache, workload: Workload, recipe: AnyRecipe) -> str:

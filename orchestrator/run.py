@@ -4,55 +4,21 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, replace
-from functools import partial
-from importlib.metadata import version
-from pathlib import Path
-from time import monotonic
 
-from orchestrator.device.lender import Lender, settle
-from orchestrator.dispatch import carry_out
-from orchestrator.durations import Durations
+from orchestrator.buildhost.host import BuildHost
+from orchestrator.device.lender import settle
 from orchestrator.errors import Interrupted, KernelBuildError, OrchError, UsageError
 from orchestrator.events import Emit, Event, Kind
-from orchestrator.forecast import Capacity, Forecast, build_names, capacity_now, forecasts, guests_at_once, start_of
 from orchestrator.host.base import Host
-from orchestrator.host.disk import needs_room
-from orchestrator.host.lock import shared
-from orchestrator.host.nice import Niced
-from orchestrator.jobs import Bench, Station, boot_kernel, build_facts, keep_build_files
-from orchestrator.kernel.build import Builder
-from orchestrator.kernel.cache import KernelCache, mark_used
-from orchestrator.kernel.model import AnyRecipe, KernelBuild
-from orchestrator.kernel.noiommu import refuse_build, refuse_requests
-from orchestrator.kernel.recipe import recipes
 from orchestrator.machine.ground import Ground, LocalGround
-from orchestrator.machine.model import BootEnd
-from orchestrator.machine.rootfs import guest_root
-from orchestrator.plan import boot_id, build_id, jobs, seeded
+from orchestrator.plan import jobs, seeded
 from orchestrator.report import junit
-from orchestrator.result.model import Case, CaseId, Status
-from orchestrator.result.record import BootResult, JobKind, JobStatus, Run, RunStatus
+from orchestrator.result.model import Status
+from orchestrator.result.record import Run, RunStatus
 from orchestrator.result.store import RunStore
-from orchestrator.scenario.model import AlignmentWorkload, Scenario, Workload
-from orchestrator.schedule import Task
-from orchestrator.suites import boot_suite
-from orchestrator.workload.program import compile_program
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Where a run works: the cache, the results, and how many CPUs it may fill.
-
-    `forced` are addresses of PCI functions that are given to the guests although the host uses them.
-    """
-
-    cache: Path
-    results: Path
-    jobs: int
-    forced: tuple[str, ...] = ()
+from orchestrator.runner import Runner, Settings
+from orchestrator.scenario.model import Scenario
 
 
 def threads(jobs: int) -> int:
@@ -62,11 +28,18 @@ def threads(jobs: int) -> int:
 
 
 def run_scenario(
-    scenario: Scenario, settings: Settings, host: Host, executor: Executor, emit: Emit, ground: Ground | None = None
+    scenario: Scenario,
+    settings: Settings,
+    host: Host,
+    executor: Executor,
+    emit: Emit,
+    ground: Ground | None = None,
+    build_host: BuildHost | None = None,
 ) -> Run:
     """Execute `scenario` and return the finished run, whose directory has everything as it happened.
 
-    `host` is this machine; `ground` is where the guests boot, this machine as well where it is None.
+    `host` is this machine; `ground` is where the guests boot, and `build_host` who compiles, this machine as well where
+    they are None.
     The kernel's faults become cases, also the infrastructure's in a job of its own.  Raises UsageError before
     anything is built, InfrastructureError where nothing could be done at all, and KeyboardInterrupt after having
     stopped every process and closed the run's directory.
@@ -77,7 +50,7 @@ def run_scenario(
         ground.host, seeded(scenario, secrets.randbits(32)), settings.forced, notes.append, ground.given
     )
     store = RunStore.create(settings.results, scenario, jobs(scenario), views={"junit.xml": junit.render})
-    runner = _Runner(scenario, settings, host, executor, store, emit, ground, lender)
+    runner = Runner(scenario, settings, host, executor, store, emit, ground, lender, build_host)
     for note in notes:
         runner.emit(Event("devices", "choose", Kind.NOTE, note))
     try:
@@ -103,184 +76,3 @@ def exit_status(run: Run, *, bad_input: bool = False) -> int:
     if any(not status.expected and status is not Status.ERROR for status in statuses):
         return KernelBuildError.exit_status
     return 0 if run.ok else 3
-
-
-class _Runner:
-    """One run under way.  Jobs run in threads of their own; a build job adds its own entry to `_builds` (and sets
-    `bad_input`, which is never unset), which is read after the job has ended."""
-
-    def __init__(
-        self,
-        scenario: Scenario,
-        settings: Settings,
-        host: Host,
-        executor: Executor,
-        store: RunStore,
-        emit: Emit,
-        ground: Ground,
-        lender: Lender,
-    ) -> None:
-        self.scenario = scenario
-        self.settings = settings
-        self.host = host
-        self.executor = executor
-        self.store = store
-        self.lender = lender
-        self.ground = ground
-        self.bad_input = False
-        self._consumer = emit
-        self._durations = Durations(settings.cache / "durations")
-        self._forecasts: dict[str, Forecast] = {}
-        self._builds: dict[str, KernelBuild] = {}
-        self._unbuilt: set[str] = set()
-
-    def emit(self, event: Event) -> None:
-        """Pass an event on, and keep it with the results unless it is mere progress."""
-        if event.kind is not Kind.PROGRESS:
-            self.store.event(**asdict(event))
-        self._consumer(event)
-
-    def work(self) -> None:
-        """All of the run, to its last job; whoever wants to remove something from the cache waits until then."""
-        cache = KernelCache(self.settings.cache)
-        with (
-            shared(self.host, cache.users, self._wait_for_cache),
-            needs_room(cache.root, f"scenario '{self.scenario.name}'", self.store.path),
-            self.ground.open(),
-        ):
-            try:
-                self._work(cache)
-            except BaseException:
-                self.host.stop_all()
-                self.ground.host.stop_all()
-                self.executor.shutdown(wait=True, cancel_futures=True)
-                raise
-            finally:
-                self.lender.close()
-
-    def _wait_for_cache(self) -> None:
-        self.emit(Event("cache", "wait", Kind.NOTE, "waits for another orch, which removes from the cache"))
-
-    def _work(self, cache: KernelCache) -> None:
-        made = recipes(self.host, self.settings.cache, self.scenario.kernels, self.emit)
-        refuse_requests(self.scenario, made)
-        self.builder = Builder(Niced(self.host), cache, self.settings.jobs, self.emit)
-        self.bench = self._bench()
-        capacity, work = self._capacity(), self._work_of(made)
-        tasks = self._tasks(made, capacity)
-        changed = partial(self._changed, made, capacity)
-        carry_out(tasks, capacity.limits, self.executor, lambda job: work[job](), changed)
-        cache.sweep()
-
-    def _capacity(self) -> Capacity:
-        here, room = capacity_now(self.settings.jobs), self.ground.room()
-        return here if room is None else replace(here, elsewhere=guests_at_once(self.scenario.machine, *room))
-
-    def _tasks(self, made: Iterable[AnyRecipe], capacity: Capacity) -> tuple[Task, ...]:
-        """The jobs of all kernels but those that did not build, as far as the cache tells now; what was begun stays as
-        it was."""
-        left = [recipe for recipe in made if recipe.name not in self._unbuilt]
-        kernels = tuple(self.scenario.kernel(recipe.name) for recipe in left)
-        scenario, cache = replace(self.scenario, kernels=kernels), self.builder.cache
-        told = forecasts(scenario, left, cache, self._durations, capacity)
-        begun = {job.id for job in self.store.run.jobs if job.status is not JobStatus.PENDING}
-        for job in begun & told.keys():
-            told[job] = replace(self._forecasts[job], task=replace(self._forecasts[job].task, after=()))
-        self._forecasts |= told
-        return tuple(forecast.task for forecast in told.values())
-
-    def _bench(self) -> Bench:
-        arches = dict.fromkeys(kernel.arch for kernel in self.scenario.kernels)
-        stations = {arch: self._station(arch) for arch in arches}
-        tools = {
-            "orch": version("orch"),
-            "virtme_ng": version("virtme-ng"),
-            "qemu": "; ".join(dict.fromkeys(station.qemu for station in stations.values())),
-            "host_kernel": self.ground.system,
-        }
-        self.store.describe(host=self.ground.host.name, tools=tools)
-        return Bench(
-            self.host,
-            self.settings.cache,
-            stations,
-            self.scenario,
-            self.emit,
-            self.ground,
-            self.settings.jobs,
-            self.lender,
-        )
-
-    def _station(self, arch: str) -> Station:
-        qemu, cache = self.ground.qemu(arch), self.settings.cache
-        return Station(guest_root(self.host, cache, arch=arch), self._program(arch), qemu)
-
-    def _program(self, arch: str) -> Path | None:
-        """The directory of the alignment program, None where no workload needs it."""
-        if not any(isinstance(workload, AlignmentWorkload) for workload in self.scenario.workloads):
-            return None
-        program = compile_program(self.host, self.settings.cache, arch).parent
-        mark_used(program)
-        return program
-
-    def _work_of(self, made: Iterable[AnyRecipe]) -> dict[str, Callable[[], None]]:
-        """What each job does, by its id."""
-        work: dict[str, Callable[[], None]] = {}
-        for recipe in made:
-            work[build_id(recipe.name)] = partial(self._build, recipe)
-            for workload in self.scenario.workloads:
-                work[boot_id(recipe.name, workload.name)] = partial(self._boot, recipe, workload)
-        return work
-
-    def _changed(self, made: Iterable[AnyRecipe], capacity: Capacity, ended: str) -> tuple[Task, ...] | None:
-        """What is left to do now that the job `ended`, where that built nothing: its kernel is not booted, and of those
-        that were to start from its tree one goes first again."""
-        job = self.store.run.job(ended)
-        if job.kind is JobKind.BOOT or job.kernel in self._builds:
-            return None
-        self._unbuilt.add(job.kernel)
-        for workload in self.scenario.workloads:
-            self.store.skip_job(boot_id(job.kernel, workload.name), "its kernel did not build")
-        return self._tasks(made, capacity)
-
-    def _build(self, recipe: AnyRecipe) -> None:
-        """The build job: whatever goes wrong in it is a case of this kernel, and the others go on."""
-        job, begun = build_id(recipe.name), monotonic()
-        self.store.start_job(job)
-        facts: dict[str, object] = {}
-        failure = None
-        try:
-            build = self._built(recipe)
-            facts = build_facts(build, recipe)
-            with needs_room(self.settings.cache, f"keeping the files of kernel '{recipe.name}'", self.store.path):
-                keep_build_files(self.host, build, recipe, self.store.directory(job))
-        except Interrupted:
-            raise
-        except (OrchError, OSError) as error:
-            self.bad_input |= isinstance(error, UsageError)
-            status = Status.FAIL if isinstance(error, KernelBuildError) else Status.ERROR
-            failure = Case(CaseId.of_build(recipe.name), status, message=str(error))
-            self.emit(Event(recipe.name, "build", Kind.NOTE, str(error)))
-        self.store.end_build(job, facts, seconds=monotonic() - begun, failure=failure)
-
-    def _built(self, recipe: AnyRecipe) -> KernelBuild:
-        way = start_of(self.builder.cache, recipe).way
-        build = self.builder.build(recipe)
-        refuse_build(self.scenario, recipe, build)
-        self._builds[recipe.name] = build
-        if not build.cached:
-            self._durations.record(build_names(recipe, way, self.settings.jobs), build.seconds)
-        return build
-
-    def _boot(self, recipe: AnyRecipe, workload: Workload) -> None:
-        """The boot job: recorded is how long it took only where it ended as it should."""
-        job, build, begun = boot_id(recipe.name, workload.name), self._builds[recipe.name], monotonic()
-        self.store.start_job(job)
-        result: BootResult = (
-            boot_kernel(self.bench, build, workload, self.store, job)
-            if isinstance(workload, AlignmentWorkload)
-            else boot_suite(self.bench, build, recipe, workload, self.store, job)
-        )
-        seconds = monotonic() - begun
-        if result.boot.end is BootEnd.OK:
-            self._durations.record(self._forecasts[job].names, seconds)
-        self.store.end_boot(job, result, seconds=seconds)

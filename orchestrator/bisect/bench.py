@@ -13,16 +13,19 @@ from time import monotonic
 
 from orchestrator.bisect.judge import BUILD, function_in
 from orchestrator.bisect.model import Question, Seen, Trial
+from orchestrator.buildhost.host import BuildHost
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.events import Emit
 from orchestrator.host.local import LocalHost
+from orchestrator.machine.ground import Ground
 from orchestrator.machine.model import BootEnd
 from orchestrator.plan import seeded
 from orchestrator.result.compare import CHECKS, measured
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.reading import places, read
 from orchestrator.result.record import JobKind, JobStatus, Run
-from orchestrator.run import Settings, run_scenario, threads
+from orchestrator.run import run_scenario, threads
+from orchestrator.runner import Settings
 from orchestrator.scenario.model import Kernel, Scenario
 from orchestrator.scenario.places import is_address
 from orchestrator.scenario.sources import GitSource, TreeSource
@@ -31,11 +34,15 @@ _NO_NUMBERS = ("run", "oracle", "log", "boot")
 """The checks that are about no number that a kernel can be expected to have."""
 
 
+Places = Callable[[Scenario, LocalHost], AbstractContextManager[tuple[Ground, BuildHost | None]]]
+"""Opens where the guests of a scenario boot, and who compiles its kernels; None for this machine."""
+
+
 @dataclass(frozen=True)
 class Bench:
     """What measures commits: the scenario, whose base is taken from each, and where all of it works.
 
-    `watch` opens whatever shows progress, for as long as one trial takes.
+    `watch` opens whatever shows progress, and `places` the hosts, for as long as one trial takes.
     """
 
     scenario: Scenario
@@ -43,6 +50,7 @@ class Bench:
     cache: Path
     jobs: int
     watch: Callable[[], AbstractContextManager[Emit]]
+    places: Places
 
     def __call__(self, commit: str, cases: tuple[str, ...], results: Path) -> Trial:
         """Build, boot and measure `commit`, with its run in `results`; only what reports `cases` is run, empty for all.
@@ -52,10 +60,14 @@ class Bench:
         begun = monotonic()
         host = LocalHost()  # one that was told to stop is of no further use
         scenario = scenario_at(self.scenario, self.question, commit, cases)
-        settings = Settings(self.cache, results, self.jobs)
-        with self.watch() as emit, ThreadPoolExecutor(threads(self.jobs), thread_name_prefix="job") as executor:
+        settings = Settings(self.cache, results, self.jobs, self.question.forced)
+        with (
+            self.watch() as emit,
+            self.places(scenario, host) as (ground, build_host),
+            ThreadPoolExecutor(threads(self.jobs), thread_name_prefix="job") as executor,
+        ):
             try:
-                run = run_scenario(scenario, settings, host, executor, emit)
+                run = run_scenario(scenario, settings, host, executor, emit, ground, build_host)
             except UsageError as error:
                 return Trial(commit, "", monotonic() - begun, refused=first_line(error))
         return trial_of(run, commit, monotonic() - begun)

@@ -86,7 +86,8 @@ def load(directory: Path) -> State:
         if data["format"] != _FORMAT:
             raise UsageError(f"{path}: format {data['format']!r}, but this orch reads format {_FORMAT}")
         trials = tuple(_trial(one) for one in data["trials"])
-        return State(Question(**data["question"]), trials, _outcome(data["outcome"]))
+        question = Question(**{**data["question"], "forced": tuple(data["question"].get("forced", ()))})
+        return State(question, trials, _outcome(data["outcome"]))
     except OSError as error:
         raise UsageError(f"{directory}: no bisection is kept here: no {STATE_FILE} can be read") from error
     except (ValueError, KeyError, TypeError) as error:

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from queue import Empty, Queue
 from threading import Event
 from typing import Any
@@ -76,7 +76,7 @@ def lent(
     token = secrets.token_hex(8)
     keeper = _Keeper(host, root, tell)
     with keeper.holding(_groups(inventory, wishes), holder):
-        now = scan(host, root, inventory.given)
+        now = replace(scan(host, root, inventory.given), locked=inventory.locked)
         judge(now)
         entries = {entry["address"]: entry for wish in reversed(wishes) for entry in _journals(now, wish, token)}
         keeper.take(tuple(entries.values()))

@@ -102,11 +102,12 @@ def settle(
     wanted = [device for device in scenario.devices if isinstance(device, PassthroughDevice)]
     if not wanted:
         return scenario, NOTHING_LENT
-    inventory = scan(host, given=given)
+    memory = scenario.machine.memory
+    inventory = replace(scan(host, given=given), locked=memory)
     if any(function.left_behind and not function.lease for function in inventory.functions):
         for word in give_back(host):
             tell(f"{word['address']}: {word['said']}, left by a run that died")
-        inventory = scan(host, given=given)
+        inventory = replace(scan(host, given=given), locked=memory)
     choices = {choice.device.name: choice for choice in choose_all(wanted, inventory, forced)}
     settled: list[Device] = []
     wishes = []

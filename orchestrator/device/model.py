@@ -89,12 +89,17 @@ class Vfio:
 
 @dataclass(frozen=True)
 class Inventory:
-    """A host's functions, by address, and its VFIO; `given` are those that guests may get, None for any."""
+    """A host's functions, by address, and its VFIO.
+
+    `given` are those that guests may get, None for any; `locked` is how much memory, in bytes, their guest has, all of
+    which VFIO locks: 0 where no guest is meant.
+    """
 
     host: str
     functions: tuple[Function, ...]
     vfio: Vfio = field(compare=False)
     given: tuple[str, ...] | None = None
+    locked: int = 0
 
     def function(self, address: str) -> Function | None:
         """The function at `address`."""

@@ -17,7 +17,7 @@ def obstacles(inventory: Inventory, function: Function, forced: Collection[str] 
 
     `forced` are addresses whose use by the host does not count.  Another run's lease is no obstacle: one waits for it.
     """
-    return (*own_obstacles(inventory, function, forced), *host_obstacles(inventory.vfio))
+    return (*own_obstacles(inventory, function, forced), *host_obstacles(inventory.vfio, inventory.locked))
 
 
 def own_obstacles(inventory: Inventory, function: Function, forced: Collection[str] = ()) -> tuple[str, ...]:
@@ -26,13 +26,18 @@ def own_obstacles(inventory: Inventory, function: Function, forced: Collection[s
     return tuple(dict.fromkeys((*_of_kind(function), *of_host, *_of_use(inventory, function, forced))))
 
 
-def host_obstacles(vfio: Vfio) -> tuple[str, ...]:
-    """Those of every function of a host."""
+def host_obstacles(vfio: Vfio, locked: int = 0) -> tuple[str, ...]:
+    """Those of every function of a host, for a guest with `locked` bytes of memory."""
     if not vfio.groups:
         return (_no_iommu(vfio),)
     if not vfio.root:
         return ("only root can give it to vfio-pci; run orch as root",)
-    return () if vfio.usable else ("this user may not open /dev/vfio/vfio; run orch as root",)
+    if not vfio.usable:
+        return ("this user may not open /dev/vfio/vfio; run orch as root",)
+    if vfio.memlock is not None and vfio.memlock < locked:
+        able = f"the limit is {vfio.memlock >> 10} KiB; raise it (memlock in limits.conf(5), ulimit -l)"
+        return (f"all {locked >> 20} MiB of the guest's memory would be locked, and {able}",)
+    return ()
 
 
 def _of_kind(function: Function) -> Iterator[str]:

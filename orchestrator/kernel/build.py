@@ -59,12 +59,13 @@ class Builder:
             self.cache.swept_when_failing(),
             locked(self.host, self.cache.lock(recipe.key), lambda: self._wait(recipe)),
         ):
-            return self.cache.lookup(recipe) or self._build(recipe)
+            return self.cache.lookup(recipe) or self.make(recipe)
 
     def _wait(self, recipe: Recipe) -> None:
         self.emit(Event(recipe.name, "build", Kind.NOTE, "waits for another orch that builds the same"))
 
-    def _build(self, recipe: Recipe) -> KernelBuild:
+    def make(self, recipe: Recipe) -> KernelBuild:
+        """Build `recipe` now; called with its lock held.  Raises as `build`."""
         begun = monotonic()
         record_source(recipe.source.path, recipe.source.version)
         seed = self.cache.seed(recipe)

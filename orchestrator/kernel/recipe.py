@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.events import Emit
@@ -20,12 +21,23 @@ Tools = dict[tuple[str, str], tuple[str, Toolchain]]
 """By architecture and compiler: virtme's own request for the configuration, and the toolchain."""
 
 
-def recipes(host: Host, cache: Path, kernels: Sequence[Kernel], emit: Emit) -> tuple[AnyRecipe, ...]:
+@dataclass(frozen=True)
+class Away:
+    """Another machine, of the architecture `arch`, that compiles in this one's place."""
+
+    host: Host
+    arch: str
+
+
+def recipes(
+    host: Host, cache: Path, kernels: Sequence[Kernel], emit: Emit, away: Away | None = None
+) -> tuple[AnyRecipe, ...]:
     """A recipe for each of `kernels`, in order; every patch is known to apply before anything is built.
 
+    `away` is who compiles, where that is not this machine.
     Raises UsageError (a package or ref that does not exist, a PatchError, a ConfigError), InfrastructureError.
     """
-    tools = find_tools(host, kernels)
+    tools = find_tools(host, kernels, away)
     trees: dict[Source, SourceTree] = {}
     made: list[AnyRecipe] = []
     for kernel in kernels:
@@ -46,15 +58,17 @@ def fitting_patches(host: Host, cache: Path, kernel: Kernel, tree: SourceTree, e
     return patches.fit_series(host, cache, tree, series, kernel.name, emit)
 
 
-def find_tools(host: Host, kernels: Iterable[Kernel]) -> Tools:
+def find_tools(host: Host, kernels: Iterable[Kernel], away: Away | None = None) -> Tools:
     """What `kernels` are built with.
 
-    Raises InfrastructureError for a compiler that this machine does not have.
+    Raises InfrastructureError for a compiler that this machine, or `away`, does not have.
     """
+    where, native = (away.host, away.arch) if away else (host, None)
     found: Tools = {}
     for kernel in kernels:
         if not kernel.prebuilt and (kernel.arch, kernel.compiler) not in found:
-            toolchain = detect(host, kernel.arch, kernel.compiler, f"{kernel.where}: kernel '{kernel.name}'")
+            what = f"{kernel.where}: kernel '{kernel.name}'"
+            toolchain = detect(where, kernel.arch, kernel.compiler, what, native)
             request = config.virtme_request(host, virtme_configkernel(), kernel.arch)
             found[kernel.arch, kernel.compiler] = request, toolchain
     return found

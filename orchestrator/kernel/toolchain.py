@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+from functools import partial
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.host.base import Host, check
@@ -16,28 +17,34 @@ _CROSS = {"x86_64": "x86_64-linux-gnu-", "arm64": "aarch64-linux-gnu-"}
 _KERNELS_NAME = {"aarch64": "arm64"}
 
 
-def native_arch() -> str:
-    """This machine's architecture as the kernel calls it."""
-    return _KERNELS_NAME.get(platform.machine(), platform.machine())
+def native_arch(machine: str = "") -> str:
+    """The architecture, as the kernel calls it, of what uname(1) calls `machine`: this machine's where left out."""
+    machine = machine or platform.machine()
+    return _KERNELS_NAME.get(machine, machine)
 
 
-def cross_prefix(arch: str) -> str:
-    """What stands before gcc's and ld's names for programs of `arch`; "" on a machine of that architecture."""
-    return "" if arch == native_arch() else _CROSS[arch]
+def cross_prefix(arch: str, native: str | None = None) -> str:
+    """What stands before gcc's and ld's names for programs of `arch`; "" on a machine of that architecture, which is
+    `native`, or this one's."""
+    return "" if arch == (native or native_arch()) else _CROSS[arch]
 
 
-def detect(host: Host, arch: str = "x86_64", compiler: str = "gcc", where: str = "") -> Toolchain:
+def detect(
+    host: Host, arch: str = "x86_64", compiler: str = "gcc", where: str = "", native: str | None = None
+) -> Toolchain:
     """The toolchain on `host` that compiles for `arch` with `compiler`: gcc, clang or clang-N.
 
+    `native` is the architecture of `host` where that is another machine than this one.
     Raises InfrastructureError, which begins with `where`, for a program that is missing, CommandError for one that
     does not even tell its version.
     """
-    programs = _llvm(compiler) if compiler.startswith("clang") else _gnu(arch)
-    missing = [(program, package) for program, package in programs if shutil.which(program) is None]
+    programs = _llvm(compiler) if compiler.startswith("clang") else _gnu(arch, native)
+    there = shutil.which if native is None else partial(_which, host)
+    missing = [(program, package) for program, package in programs if there(program) is None]
     if missing:
         said, several = f"{where}: " if where else "", "s" if len(missing) > 1 else ""
         names, packages = (_listed(part) for part in zip(*missing, strict=True))
-        what = f"{said}this machine has no {names} to build for {arch}"
+        what = f"{said}{host.name if native else 'this machine'} has no {names} to build for {arch}"
         raise InfrastructureError(f"{what}; install the package{several} {packages}")
     (program, _), (linker, _) = programs[:2]
     version = _first_line(host, program)
@@ -49,9 +56,15 @@ def _listed(words: tuple[str, ...]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
-def _gnu(arch: str) -> tuple[tuple[str, str], ...]:
+def _which(host: Host, program: str) -> str | None:
+    """Where a program is on another machine."""
+    done = host.run(("sh", "-c", 'command -v "$1"', "sh", program), timeout=60)
+    return done.output.strip() if done.ok else None
+
+
+def _gnu(arch: str, native: str | None) -> tuple[tuple[str, str], ...]:
     """gcc and ld for `arch`, and the Debian package of each."""
-    prefix = cross_prefix(arch)
+    prefix = cross_prefix(arch, native)
     target = f"-{prefix.rstrip('-').replace('x86_64', 'x86-64')}" if prefix else ""
     return (f"{prefix}gcc", f"gcc{target}"), (f"{prefix}ld", f"binutils{target}")
 

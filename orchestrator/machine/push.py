@@ -11,12 +11,25 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 
+from orchestrator.errors import InfrastructureError
 from orchestrator.host.base import Host, check
 
 _SECONDS = 60.0
 _KEEP = 'if test -e "$2"; then rm -rf -- "$1"; else mkdir -p -- "${2%/*}" && mv -T -- "$1" "$2"; fi'
 """What came whole gets its name at once, so that nothing is ever taken for whole that is not."""
+
+
+_OWN = 'umask 077 && mkdir -p -- "$1" && test -O "$1" && chmod 700 -- "$1"'
+"""Its default lies where anybody may make directories, and who owns it could put other kernels there."""
+
+
+def own_directory(host: Host, directory: Path) -> None:
+    """Make `directory` on `host`, for nobody else.  Raises InfrastructureError where it is somebody else's."""
+    if not host.run(("sh", "-c", _OWN, "sh", str(directory)), timeout=_SECONDS).ok:
+        what = f"{host.name}: {directory} cannot be made, or is somebody else's"
+        raise InfrastructureError(f"{what}; give the host another 'directory' in the inventory")
 
 
 class Shelf:
@@ -26,25 +39,28 @@ class Shelf:
         self._host = host
         self._directory = directory
         self._placed: dict[Path, Path] = {}
+        self._one = Lock()
 
-    def place(self, path: Path, without: str | None = None) -> Path:
+    def place(self, path: Path, without: str | None = None, identity: str = "") -> Path:
         """Where a file or directory, which must not change, is on the host; it is sent if it is not there yet.
 
-        In a directory, what the pattern `without` names may come and go: it is not sent.
-        Raises CommandError where that fails.
+        In a directory, what the pattern `without` names may come and go: it is not sent.  `identity` is what its
+        content is known by, where reading all of it would take long.  Raises CommandError where that fails.
         """
-        if path not in self._placed:
-            self._placed[path] = self._send(path) if without is None else self._send_copy(path, without)
-        return self._placed[path]
+        with self._one:
+            if path not in self._placed:
+                self._placed[path] = self._send(path, identity) if without is None else self._send_copy(path, without)
+            return self._placed[path]
 
     def _send_copy(self, path: Path, without: str) -> Path:
         with tempfile.TemporaryDirectory(prefix="orch-") as place:
             copy = Path(place) / path.name
             shutil.copytree(path, copy, symlinks=True, ignore=shutil.ignore_patterns(without))
-            return self._send(copy)
+            return self._send(copy, "")
 
-    def _send(self, path: Path) -> Path:
-        there = self._directory / "objects" / content_hash(path)
+    def _send(self, path: Path, identity: str) -> Path:
+        key = hashlib.sha256(identity.encode()).hexdigest() if identity else content_hash(path)
+        there = self._directory / "objects" / key
         if not self._host.run(("test", "-e", str(there)), timeout=_SECONDS).ok:
             arriving = self._directory / "arriving" / secrets.token_hex(8)
             self._host.put(path, arriving / path.name)

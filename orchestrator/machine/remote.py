@@ -21,21 +21,17 @@ from orchestrator.errors import CommandError, InfrastructureError
 from orchestrator.host.base import Completed, Host, check
 from orchestrator.host.program import program, sent
 from orchestrator.inventory.model import Entry
+from orchestrator.kernel.toolchain import native_arch
 from orchestrator.machine.boot import Booted, Progress, conclude, launch, write_script
 from orchestrator.machine.ground import KVM, version_of
 from orchestrator.machine.model import Boot
 from orchestrator.machine.platforms import PLATFORMS
-from orchestrator.machine.push import Shelf
+from orchestrator.machine.push import Shelf, own_directory
 
 _SECONDS = 60.0
 _KVM_STATE = f"""\
 test -e {KVM} || {{ echo 'there is no {KVM}'; exit; }}
 test -r {KVM} -a -w {KVM} || echo '{KVM} cannot be opened'"""
-_ARCHES = {"x86_64": "x86_64", "aarch64": "arm64"}
-"""What uname(1) calls the architectures that there are kernels for."""
-
-_OWN = 'umask 077 && mkdir -p -- "$1" && test -O "$1" && chmod 700 -- "$1"'
-"""Its default lies where anybody may make directories, and who owns it could put other kernels there."""
 _SETTINGS = 'mkdir -p -- "$1/.config/virtme-ng" && echo "{}" > "$1/.config/virtme-ng/virtme-ng.conf"'
 """An empty configuration, which virtme-ng finds before it looks into /etc."""
 
@@ -66,7 +62,7 @@ class RemoteGround:
     @property
     def arch(self) -> str:
         """See `Ground.arch`."""
-        return _ARCHES.get(self._machine, self._machine)
+        return native_arch(self._machine)
 
     @property
     def identity(self) -> str:
@@ -106,9 +102,7 @@ class RemoteGround:
     @contextmanager
     def open(self) -> Iterator[None]:
         """Have a directory on the host for the time of the context.  Raises CommandError where the host is lost."""
-        if not self._host.run(("sh", "-c", _OWN, "sh", str(self._directory)), timeout=_SECONDS).ok:
-            what = f"{self._host.name}: {self._directory} cannot be made, or is somebody else's"
-            raise InfrastructureError(f"{what}; give the host another 'directory' in the inventory")
+        own_directory(self._host, self._directory)
         name, enough, said = secrets.token_hex(8), Event(), Queue[str]()
         request = {"directory": str(self._directory / "runs"), "name": name}
         with ThreadPoolExecutor(1, thread_name_prefix="scratch") as executor:

@@ -34,7 +34,7 @@ def _make(place: Path, python: str) -> None:
     partial = place.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     for package in _PACKAGES:
-        _copy(distribution(package), partial / "lib")
+        copy_package(distribution(package), partial / "lib")
     (partial / "bin").mkdir()
     for name, module in _COMMANDS.items():
         wrapper = partial / "bin" / name
@@ -43,7 +43,7 @@ def _make(place: Path, python: str) -> None:
     partial.rename(place)
 
 
-def _copy(package: Distribution, lib: Path) -> None:
+def copy_package(package: Distribution, lib: Path) -> None:
     """Copy a package's modules and data, but not its scripts, and nothing that is compiled."""
     for file in package.files or ():
         source = Path(str(file.locate()))

@@ -26,6 +26,7 @@ from orchestrator.scenario.model import (
 from orchestrator.scenario.recipes import Recipes
 from orchestrator.scenario.schema import (
     CanEntry,
+    HostEntry,
     KernelEntry,
     MachineEntry,
     ScenarioFile,
@@ -53,8 +54,13 @@ def build(file: ScenarioFile, document: Document, recipes: Recipes) -> Scenario:
         devices=tuple(_device(name, device, document) for name, device in devices),
         workloads=tuple(_workload(name, workload, document) for name, workload in workloads),
         machine=_machine(file.machine),
-        host=HostSelector(file.host.name or "", file.host.tag or "") if file.host else HostSelector(),
+        host=_host(file.host),
+        build_host=_host(file.build_host),
     )
+
+
+def _host(entry: HostEntry | None) -> HostSelector:
+    return HostSelector(entry.name or "", entry.tag or "") if entry else HostSelector()
 
 
 def _kernel(name: str, kernels: dict[str, KernelEntry], recipes: Recipes, document: Document) -> Kernel:

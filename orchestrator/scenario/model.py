@@ -244,7 +244,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class HostSelector:
-    """Where the guests boot: the host of the inventory called `name`, or one with `tag`; this machine for neither."""
+    """The host of the inventory called `name`, or one with `tag`; this machine for neither."""
 
     name: str = ""
     tag: str = ""
@@ -268,6 +268,9 @@ class Scenario:
     machine: Machine = field(default_factory=Machine)
     overrides: str = ""
     host: HostSelector = field(default_factory=HostSelector)
+    """Where the guests boot."""
+    build_host: HostSelector = field(default_factory=HostSelector)
+    """Where the kernels are built."""
 
     def kernel(self, name: str) -> Kernel:
         """The kernel called `name`; KeyError where there is none."""

@@ -64,12 +64,12 @@ class MachineEntry(Entry):
 
 
 class HostEntry(Entry):
-    """The host of the inventory that the guests boot on: its name alone, or a tag that it has."""
+    """A host of the inventory: its name alone, or a tag that it has."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     name: Name | None = Field(None, description="Its name.")
-    tag: Name | None = Field(None, description="A tag: the first of the hosts with it that has the devices.")
+    tag: Name | None = Field(None, description="A tag: the first of the hosts with it that will do.")
 
     @model_validator(mode="before")
     @classmethod
@@ -247,6 +247,9 @@ class ScenarioFile(Entry):
     machine: MachineEntry | None = Field(None, description="The virtual machine that every kernel boots on.")
     host: Annotated[HostEntry, OrText()] | None = Field(
         None, description="Where the guests boot: a host of the inventory, by name or tag; this machine where left out."
+    )
+    build_host: Annotated[HostEntry, OrText()] | None = Field(
+        None, description="Where the kernels are built: likewise; this machine where left out."
     )
     devices: dict[Name, DeviceEntry] = Field({}, description="The PCI functions to test with, by name.")
     kernels: dict[Name, KernelEntry] = Field(min_length=1, description="The kernels to build and to compare, by name.")

@@ -46,6 +46,7 @@ _THINGS: tuple[tuple[Loc, str, type[Entry]], ...] = (
     ((), "the scenario", ScenarioFile),
     (("machine",), "the machine", MachineEntry),
     (("host",), "'host'", HostEntry),
+    (("build-host",), "'build-host'", HostEntry),
     (("devices", "*"), "device {1}", DeviceEntry),
     (("devices", "*", "passthrough"), "'passthrough' of device {1}", SelectorEntry),
     (("devices", "*", "fallback"), "the fallback of device {1}", EmulatedEntry),

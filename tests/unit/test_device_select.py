@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,20 @@ def test_what_cannot_be_passed_through_has_one_sentence(
     address: str, change: Callable[[dict[str, Any]], object], sentence: str
 ) -> None:
     assert why_not(address, told(change)) == (sentence,)
+
+
+def test_memory_that_may_not_be_locked_is_told_before_anything_is_unbound() -> None:
+    def limited(value: dict[str, Any]) -> None:
+        value["host"].update(memlock=64 << 20)
+
+    sentence = (
+        "all 1024 MiB of the guest's memory would be locked, and the limit is 65536 KiB; "
+        "raise it (memlock in limits.conf(5), ulimit -l)"
+    )
+    assert why_not(TESTDEV, replace(told(limited), locked=1 << 30)) == (sentence,)
+    assert why_not(TESTDEV, replace(told(limited), locked=64 << 20)) == ()
+    assert why_not(TESTDEV, told(limited)) == ()
+    assert why_not(TESTDEV, replace(told(), locked=1 << 40)) == ()
 
 
 def test_nvidias_own_nodes_count_for_its_functions_only() -> None:

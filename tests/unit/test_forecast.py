@@ -13,6 +13,7 @@ from orchestrator.forecast import (
     GUESSES,
     Capacity,
     Forecast,
+    Makers,
     Start,
     Way,
     boot_names,
@@ -140,7 +141,7 @@ def test_a_boot_is_guessed_from_its_timeout(
 
 
 def test_what_was_recorded_replaces_the_guess(cache: KernelCache, durations: Durations) -> None:
-    durations.record(build_names(BASE, Way.WHOLE, 2), 270.0)
+    durations.record(build_names(BASE, Way.WHOLE, Makers(2)), 270.0)
     durations.record(boot_names(scenario(BASE), BASE, LIFE, compiles=False), 7.0)
     found = forecast(cache, BASE, V1)
     assert {job: (one.task.seconds, one.guessed) for job, one in found.items()} == {
@@ -153,17 +154,17 @@ def test_what_was_recorded_replaces_the_guess(cache: KernelCache, durations: Dur
 
 def test_the_longest_recorded_goes_first(cache: KernelCache, durations: Durations) -> None:
     other = replace(BASE, name="other", source=replace(BASE.source, id="another"))
-    durations.record(build_names(BASE, Way.WHOLE, 2), 100.0)
-    durations.record(build_names(other, Way.WHOLE, 2), 400.0)
+    durations.record(build_names(BASE, Way.WHOLE, Makers(2)), 100.0)
+    durations.record(build_names(other, Way.WHOLE, Makers(2)), 400.0)
     tasks = [one.task for one in forecast(cache, BASE, other).values()]
     assert next(slot.task.id for slot in timetable(tasks, TWO_CORES.limits)) == "build/other"
 
 
 def test_a_tree_that_changes_is_known_by_what_it_is_a_state_of() -> None:
     now, then = (replace(BASE, source=replace(BASE.source, id=state, origin="/home/me/linux")) for state in "ab")
-    assert build_names(now, Way.VARIANT, 2) == build_names(then, Way.VARIANT, 2)
-    assert build_names(now, Way.VARIANT, 2) != build_names(now, Way.VARIANT, 4)
-    assert build_names(now, Way.VARIANT, 2) != build_names(now, Way.WHOLE, 2)
+    assert build_names(now, Way.VARIANT, Makers(2)) == build_names(then, Way.VARIANT, Makers(2))
+    assert build_names(now, Way.VARIANT, Makers(2)) != build_names(now, Way.VARIANT, Makers(4))
+    assert build_names(now, Way.VARIANT, Makers(2)) != build_names(now, Way.WHOLE, Makers(2))
 
 
 def test_neither_the_seed_nor_the_place_in_the_file_changes_the_name_of_a_boot() -> None:

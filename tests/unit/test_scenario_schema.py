@@ -24,7 +24,7 @@ KEYS = {
     "alignment", "level", "entries", "faults", "dma-faults", "xfail", "workloads", "run", "device", "bars", "offset",
     "length", "placements", "timeout", "properties", "tests", "repeats", "ranges", "seed", "hole",
     "selftests", "only", "test-timeout", "command", "files", "outcome", "environment", "setup",
-    "passthrough", "host", "tag", "address", "class", "min-bar", "resize", "fallback",
+    "passthrough", "host", "build-host", "tag", "address", "class", "min-bar", "resize", "fallback",
 }  # fmt: skip
 
 

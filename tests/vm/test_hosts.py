@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,17 +17,8 @@ from orchestrator.kernel.model import KernelBuild
 from tests.unit.test_host_contract import wait_until
 from tests.unit.test_host_ssh import make_key
 from tests.vm.conftest import ORCH, REPOSITORY, Finished, orch, virtual_machines
+from tests.vm.lab import SILENCE, LabHost, inventory_of, ip, laboratory
 
-SSHD = """\
-ListenAddress {address}
-HostKey {directory}/host_key
-AuthorizedKeysFile {directory}/user_key.pub
-PidFile none
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-SetEnv SHLVL=1
-"""
 SCENARIO = """\
 name: remote
 description: Where does the kernel place the mmap of a BAR on another host?
@@ -44,82 +34,17 @@ kernels:
       kernel: {level: PTE}
       qemu: {level: PMD}
 """
-SILENCE = 60.0
-"""Seconds after which either end takes a connection as lost (host/ssh.py)."""
-
-
-def ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True)
-
-
-@dataclass(frozen=True)
-class LabHost:
-    """A network namespace with an sshd; `link` is this machine's end of the cable."""
-
-    name: str
-    place: Path
-    link: str
-    address: str
-
-    @property
-    def kept(self) -> Path:
-        """Where the host keeps what is sent to it."""
-        return self.place / "kept"
-
-    def entry(self) -> str:
-        return f"""\
-  {self.name}:
-    address: {self.address}
-    user: root
-    key: {self.place}/user_key
-    known-hosts: {self.place}/known_hosts
-    directory: {self.kept}
-"""
-
-    def left(self) -> list[str]:
-        """What a run has left of itself."""
-        return [path.name for path in (self.kept / "runs").glob("*")]
-
-
-def lab_host(place: Path, name: str, number: int) -> tuple[LabHost, subprocess.Popen[bytes]]:
-    host = LabHost(name, place, f"orch{number}", f"10.213.{number}.2")
-    there = f"orch{number}-{name}"
-    ip("netns", "add", there)
-    ip("link", "add", host.link, "type", "veth", "peer", "name", "lab", "netns", there)
-    ip("address", "add", f"10.213.{number}.1/24", "dev", host.link)
-    ip("link", "set", host.link, "up")
-    ip("-n", there, "address", "add", f"{host.address}/24", "dev", "lab")
-    ip("-n", there, "link", "set", "lab", "up")
-    make_key(place / "host_key")
-    make_key(place / "user_key")
-    (place / "known_hosts").write_text(f"{host.address} {(place / 'host_key.pub').read_text()}")
-    (place / "config").write_text(SSHD.format(address=host.address, directory=place))
-    argv = ["ip", "netns", "exec", there, "/usr/sbin/sshd", "-D", "-E", str(place / "log"), "-f", str(place / "config")]
-    return host, subprocess.Popen(argv)
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, LabHost]]:
-    Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    hosts, daemons = {}, []
-    try:
-        for number, name in enumerate(("one", "two"), 1):
-            hosts[name], daemon = lab_host(tmp_path_factory.mktemp(name), name, number)
-            daemons.append(daemon)
+    with laboratory({name: tmp_path_factory.mktemp(name) for name in ("one", "two")}, first=1) as hosts:
         yield hosts
-    finally:
-        for daemon in daemons:
-            daemon.kill()
-            daemon.wait()
-        for name, number in (("one", 1), ("two", 2)):
-            subprocess.run(["ip", "netns", "delete", f"orch{number}-{name}"], check=False)
 
 
 @pytest.fixture(scope="module")
 def inventory(lab: dict[str, LabHost], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("inventory") / "hosts.yaml"
-    path.write_text("hosts:\n" + "".join(host.entry() for host in lab.values()))
-    return path
+    return inventory_of(lab.values(), tmp_path_factory.mktemp("inventory"))
 
 
 @pytest.fixture(scope="module")

@@ -43,8 +43,13 @@ GROUP = (
     *("-device", "e1000,bus=orch-bridge,addr=2"),
 )
 """Behind a bridge to conventional PCI, functions cannot be told apart, and are one IOMMU group."""
-KILLED = ("journal", "bound", "boot", "workload")
+FALLBACK = "    fallback: {emulated: pci-testdev, bar: 256M}\n"
+KILLED = ("journal", "bound", "boot", "workload", "lost")
 SECONDS = 45 * 60.0
+EMULATOR_BUG = "Oops: int3"
+"""QEMU before 8.1, with more than one emulated CPU, can run what the kernel is just patching, most often while it boots
+(linux-kernel, July 2023, "qemu-x86_64 booting with 8.0.0 still see int3"; Red Hat bug 2216496)."""
+ATTEMPTS = 3
 
 OUTER = """\
 name: outer
@@ -104,7 +109,8 @@ def inner(base: KernelBuild, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(base.directory / name, place / name)
     text = (HERE / "inner.yaml").read_text()
     (place / "inner.yaml").write_text(text)
-    for name, address in (("nic", NIC), ("group", FIRST)):
+    (place / "tagged.yaml").write_text(text.replace("machine:", "host: {tag: iommu}\nmachine:").replace(FALLBACK, ""))
+    for name, address in (("nic", NIC), ("group", FIRST), ("free", TESTDEV)):
         selector = text[text.index("    passthrough:") : text.index("workloads:")]
         (place / f"{name}.yaml").write_text(text.replace(selector, f"    passthrough: {address}\n"))
     return place
@@ -168,9 +174,13 @@ def boot_outer(kernel: KernelBuild, share: Path) -> None:
     )
     home = cache_directory() / "vng-home"
     prepare_home(home)
-    argv = [with_group(word) for word in vng_argv(plan)]
-    done = LocalHost().run(tuple(argv), env=vng_environment(home), timeout=SECONDS, log=share.parent / "console.log")
-    assert not done.timed_out
+    argv = tuple(with_group(word) for word in vng_argv(plan))
+    console = share.parent / "console.log"
+    for _ in range(ATTEMPTS):
+        done = LocalHost().run(argv, env=vng_environment(home), timeout=SECONDS, log=console)
+        assert not done.timed_out
+        if EMULATOR_BUG not in console.read_text(errors="replace"):
+            break
 
 
 def with_group(word: str) -> str:
@@ -209,6 +219,7 @@ def test_the_list_says_what_the_host_has_and_why_not(outer: Outer) -> None:
     ("step", "sentence"),
     [
         ("in-use", f"{NIC} cannot be passed through: its network interface eth0 is up"),
+        ("memlock", f"{TESTDEV} cannot be passed through: all 1024 MiB of the guest's memory would be locked"),
         ("group-in-use", f"{FIRST} cannot be passed through: {SECOND} is in its IOMMU group"),
     ],
 )
@@ -248,7 +259,9 @@ def test_a_run_that_is_told_to_stop_gives_back_before_it_ends(outer: Outer) -> N
 def test_what_is_left_when_everything_is_killed_at_once_is_given_back_later(outer: Outer) -> None:
     left = outer.state("all")
     assert left["journal"] == [f"{TESTDEV}.json"]
-    assert any("qemu-system" in process for process in left["process"])
+    assert f"{TESTDEV} vfio-pci" in left["driver"]
+    assert "lease" not in left
+    assert "process" not in left
     assert outer.status("restore") == 0
     assert outer.text("restore.out") == f"{TESTDEV} is back at no driver, as before\n"
     assert as_it_was(outer.state("restore")), outer.text("restore.state")
@@ -258,31 +271,37 @@ def test_the_next_run_gives_back_what_was_left_and_measures(outer: Outer) -> Non
     assert outer.state("all-again")["journal"] == [f"{TESTDEV}.json"]
     assert outer.status("second") == 0, outer.text("second.err")
     assert f"{TESTDEV}: restored, left by a run that died" in outer.text("second.err")
-    assert as_it_was(outer.state("second")), outer.text("second.state")
     run = outer.steps / "second-results/latest"
     record = read(run / "run.json")
     assert record["counts"] == {"PASS": 7}
     assert record["scenario"]["devices"]["gpu"]["address"] == TESTDEV
 
 
+@pytest.mark.parametrize("run", ["second", "queue"])
 def test_the_guest_measures_on_the_real_device_what_it_measures_on_the_emulated_one(
-    outer: Outer, emulated: Finished
+    outer: Outer, emulated: Finished, run: str
 ) -> None:
     def exact(run: Path) -> dict[tuple[str, str], int]:
         record = read(run / "boots/base/alignment/result.json")
         wanted = ("alignment", "entries_pte", "entries_pmd", "entries_pud", "faults", "dma_faults")
         return {(one["test"], one["name"]): one["value"] for one in record["measurements"] if one["name"] in wanted}
 
-    inner = outer.steps / "second-results/latest"
+    inner = outer.steps / f"{run}-results/latest"
     assert exact(inner) == exact(emulated.run)
     assert exact(inner)["kernel", "entries_pte"] == 65536
     assert exact(inner)["qemu", "entries_pmd"] == 128
 
 
-def test_a_second_run_waits_for_the_lease_and_is_told_for_whom(outer: Outer) -> None:
+def test_a_second_run_waits_for_the_lease_and_then_has_the_device_over_ssh(outer: Outer) -> None:
+    """It names a tag, which two hosts have: the first of them may not give the device away."""
     assert "  leased by process " in outer.text("leased.out")
     assert f"{TESTDEV} waits for process " in outer.text("queue.err")
-    assert outer.status("queue") == 130
+    assert f"driver {TESTDEV} vfio-pci" in outer.text("queue.before")
+    assert outer.status("queue") == 0, outer.text("queue.err")
+    assert as_it_was(outer.state("queue")), outer.text("queue.state")
+    record = read(outer.steps / "queue-results/latest/run.json")
+    assert record["host"] == "lab"
+    assert record["scenario"]["devices"]["gpu"]["address"] == TESTDEV
 
 
 def test_a_whole_group_leaves_its_drivers_and_comes_back(outer: Outer) -> None:

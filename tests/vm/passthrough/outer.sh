@@ -27,6 +27,7 @@ devices() {
         echo "override $device $(cat /sys/bus/pci/devices/$device/driver_override)"
     done
     ls /run/orch/journals 2>/dev/null | sed 's/^/journal /'
+    find /tmp/lab/*/runs -mindepth 1 -maxdepth 1 2>/dev/null | sed 's/^/directory /'
     for lease in /run/orch/leases/*; do
         [ -e $lease ] && ! flock -n $lease true && echo "lease $(basename $lease)"
     done
@@ -35,7 +36,9 @@ devices() {
 # The same, and processes of orch and of guests.
 state() {
     devices
-    ps -eo args= | grep -E 'qemu-system|supervisor.py|orchestrator.onhost|bin/orch ' | grep -v grep |
+    # Init of this guest, a shell, does not wait for the children of those that were killed.
+    ps -eo stat=,args= | sed -n 's/^[^Z ]* *//p' | grep -E 'qemu-system|supervisor.py|orchestrator.onhost|bin/orch ' |
+        grep -vE 'grep|defunct' |
         sed -E 's/^(.{,100}).*/process \1/'
 }
 
@@ -69,12 +72,12 @@ settled() { ! guest_runs && ! pgrep -f 'orchestrator.onhost|supervisor.py' > /de
 hit() {
     name=$1 scenario=$2 when=$3 signal=$4 at_once=$5 results=/tmp/results-$1
     date "+%T $name"
-    orch run $scenario.yaml -v --results $results > $steps/$name.out 2> $steps/$name.err &
+    orch run $scenario.yaml -v --hosts /tmp/lab/hosts.yaml --results $results > $steps/$name.out 2> $steps/$name.err &
     pid=$!
     until_true 600 $when || echo "it never came to $when" > $steps/$name.missed
     devices > $steps/$name.before
-    kill -$signal $pid
-    [ -z "$at_once" ] || pkill -KILL -f 'supervisor.py|orchestrator.onhost'
+    # In one go, or the keeper would have given back already.
+    if [ -n "$at_once" ]; then pkill -KILL -f 'bin/orch run|supervisor.py|orchestrator.onhost'; else kill -$signal $pid; fi
     wait $pid
     echo $? > $steps/$name.status
     [ -n "$at_once" ] || until_true 120 settled
@@ -82,10 +85,41 @@ hit() {
     cp -a $results $steps/$name-results
 }
 
+# This guest as a lab host, behind an sshd of its own.
+lab() {
+    ip link set lo up
+    mkdir -p /run/sshd /tmp/lab
+    for key in host user; do ssh-keygen -q -t ed25519 -N '' -f /tmp/lab/${key}_key; done
+    echo "127.0.0.1 $(cat /tmp/lab/host_key.pub)" > /tmp/lab/known_hosts
+    # sshd lets nobody in whose account is locked, and has one of its own.
+    (cat /etc/passwd; echo 'sshd:x:105:65534::/run/sshd:/bin/false') > /tmp/lab/passwd
+    echo 'root:*:::::::' > /tmp/lab/shadow
+    for file in passwd shadow; do mount --bind /tmp/lab/$file /etc/$file; done
+    cat > /tmp/lab/sshd_config <<EOF
+ListenAddress 127.0.0.1
+HostKey /tmp/lab/host_key
+AuthorizedKeysFile /tmp/lab/user_key.pub
+PidFile none
+StrictModes no
+UsePAM no
+EOF
+    cat > /tmp/lab/hosts.yaml <<EOF
+hosts:
+  near: {address: 127.0.0.1, user: root, key: /tmp/lab/user_key, known-hosts: /tmp/lab/known_hosts,
+         directory: /tmp/lab/near, devices: ["$SECOND"], tags: [iommu]}
+  lab: {address: 127.0.0.1, user: root, key: /tmp/lab/user_key, known-hosts: /tmp/lab/known_hosts,
+        directory: /tmp/lab/kept, devices: ["$TESTDEV"], tags: [iommu]}
+EOF
+    /usr/sbin/sshd -f /tmp/lab/sshd_config -E $share/sshd.log
+}
+
+lab
 step devices orch devices --json
 # What virtme-ng does by itself with a function that is not bound to vfio-pci.
 step vng-alone vng --run vmlinux --disable-kvm --disable-microvm --root / --vfio-pci $NIC --exec true
 step in-use orch run nic.yaml --results /tmp/results-in-use
+# Root without CAP_IPC_LOCK, as in a container: VFIO counts what the guest would have locked.
+step memlock setpriv --bounding-set=-ipc_lock bash -c 'ulimit -l 65536; exec orch run free.yaml --results /tmp/memlock'
 step group-in-use orch run group.yaml --results /tmp/results-group-in-use
 
 # The run is killed where its only trace is the journal; where the device is bound; in the boot; in the workload.
@@ -95,27 +129,33 @@ hit boot inner guest_runs KILL
 hit stopped inner guest_runs TERM
 hit workload inner measures KILL
 
-# Everything is killed at once: the guest lives on, and the journal stays, for `orch devices restore`.
+# Everything is killed at once, the keeper too: the journal stays, for `orch devices restore`.
 hit all inner guest_runs KILL at-once
 step restore orch devices restore
 hit all-again inner bound KILL at-once
 
-# The next start reads the journal, too.  It runs to its end; a second one waits for it, and then is told to stop.
+# The next start reads the journal, too.  It runs to its end; a second one, over SSH and to a host that is chosen by tag,
+# waits for it, then has the device, and runs to its end as well.
 orch run inner.yaml -v --results /tmp/results-second > $steps/second.out 2> $steps/second.err < /dev/null &
 first=$!
 until_true 600 guest_runs
 orch devices > $steps/leased.out 2>&1
-orch run inner.yaml -v --results /tmp/results-queue > $steps/queue.out 2> $steps/queue.err &
+orch run tagged.yaml -v --hosts /tmp/lab/hosts.yaml --results /tmp/results-queue \
+    > $steps/queue.out 2> $steps/queue.err < /dev/null &
 queue=$!
-until_true 300 grep -q 'waits for' $steps/queue.err
-kill -TERM $queue
-wait $queue
-echo $? > $steps/queue.status
 wait $first
 echo $? > $steps/second.status
+date "+%T the second has ended"
+until_true 600 guest_runs
+devices > $steps/queue.before
+wait $queue
+echo $? > $steps/queue.status
 until_true 60 settled
-state > $steps/second.state
-cp -a /tmp/results-second $steps/second-results
+state > $steps/queue.state
+for name in second queue; do cp -a /tmp/results-$name $steps/$name-results; done
+
+# Over SSH, and the connection is gone with the orch that had it: the host cleans up by itself.
+hit lost tagged guest_runs KILL
 
 # The group: with its second member idle, both leave their drivers, and come back.
 ip link set eth1 down

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Builds one kernel where it runs: the program that a build host is sent, with all of orch.
+
+The request is a JSON object on stdin: `recipe`, `cache` (a directory) and `jobs`.  Each line of stdout is a JSON
+object: an `event`, and at the end what was `built`, or why it `failed`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from orchestrator.buildhost.wire import from_json
+from orchestrator.errors import OrchError
+from orchestrator.events import Event
+from orchestrator.host.local import LocalHost
+from orchestrator.host.lock import shared
+from orchestrator.host.nice import Niced
+from orchestrator.kernel.build import Builder
+from orchestrator.kernel.cache import KernelCache
+from orchestrator.kernel.model import KernelBuild
+
+
+def _say(**what: object) -> None:
+    print(json.dumps(what), flush=True)
+
+
+def _event(event: Event) -> None:
+    _say(event=asdict(event))
+
+
+def _build(request: dict[str, Any]) -> KernelBuild:
+    host, cache = LocalHost(), KernelCache(Path(request["cache"]))
+    with shared(host, cache.users), tempfile.TemporaryDirectory(prefix="orch-") as place:
+        recipe = from_json(request["recipe"], Path(place))
+        build = Builder(Niced(host), cache, request["jobs"], _event).build(recipe)
+        cache.sweep()
+    return build
+
+
+def main() -> int:
+    """Build what stdin asks for; 0 where it was built."""
+    try:
+        build = _build(json.load(sys.stdin))
+    except OrchError as error:
+        _say(failed=type(error).__name__, text=str(error))
+        return 1
+    except OSError as error:
+        _say(failed="InfrastructureError", text=str(error))
+        return 1
+    _say(
+        built={
+            "key": build.key,
+            "directory": str(build.directory),
+            "version": build.version,
+            "objects": 0 if build.cached else build.objects,
+        }
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
