@@ -94,6 +94,7 @@ def _question(host: LocalHost, cache: Path, scenario: Scenario, arguments: argpa
         seed=secrets.randbits(32),
         host=arguments.host or "",
         build_host=arguments.build_host or "",
+        hosts=str(arguments.hosts.absolute()) if arguments.hosts else "",
         forced=tuple(arguments.force or ()),
     )
 
@@ -172,7 +173,12 @@ def _watch(arguments: argparse.Namespace) -> Callable[[], AbstractContextManager
 
 def _places(arguments: argparse.Namespace, question: Question) -> Places:
     """Where commits are built and booted: on the hosts that were given when the bisection began."""
-    given = {"host": question.host or None, "build_host": question.build_host or None, "force": question.forced}
+    given = {
+        "host": question.host or None,
+        "build_host": question.build_host or None,
+        "hosts": Path(question.hosts) if question.hosts else arguments.hosts,
+        "force": question.forced,
+    }
     asked = argparse.Namespace(**{**vars(arguments), **given})
     return lambda scenario, local: places_of(asked, scenario, local)
 

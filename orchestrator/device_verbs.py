@@ -8,10 +8,9 @@ import json
 import shutil
 import sys
 
-from orchestrator.device.lend import give_back
-from orchestrator.device.model import Lease
+from orchestrator.device.restore import give_back
 from orchestrator.device.scan import scan
-from orchestrator.device.verdict import holder_words
+from orchestrator.device.words import words
 from orchestrator.errors import InfrastructureError
 from orchestrator.host.base import Host
 from orchestrator.report import devices as report
@@ -30,20 +29,13 @@ def show(arguments: argparse.Namespace, host: Host, *, color: bool) -> int:
 
 def restore(host: Host) -> int:
     """Give back what dead runs left.  Raises InfrastructureError where that fails for a function."""
-    stuck = []
     told = give_back(host)
     for word in told:
-        if word["said"] == "restored":
-            print(f"{word['address']} is back at {word['driver'] or 'no driver, as before'}")
-        elif word["said"] == "held":
-            known = {name: value for name, value in word["holder"].items() if name in Lease.__dataclass_fields__}
-            print(
-                f"{word['address']} is leased by {holder_words(Lease(**known))}, which gives it back", file=sys.stderr
-            )
-        else:
-            stuck.append(f"{host.name}: {word['address']}: {word['why']}")
+        if word["said"] != "stuck":
+            print(words(word), file=sys.stderr if word["said"] == "held" else sys.stdout)
     if not told:
         print("nothing was left behind")
+    stuck = [f"{host.name}: {words(word)}" for word in told if word["said"] == "stuck"]
     if stuck:
         raise InfrastructureError("\n".join(stuck))
     return 0

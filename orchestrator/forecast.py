@@ -80,14 +80,15 @@ class Makers:
 class Capacity:
     """What the machine has for a run: `jobs` is how many of its CPUs may be filled, `memory` in bytes.
 
-    `elsewhere` is how many CPUs guests may fill where they boot on another host, None where they boot here; `away` is
-    who compiles, None where that is this machine.
+    `elsewhere` is how many CPUs guests may fill where they boot on another host, `ground`, None where they boot here;
+    `away` is who compiles, None where that is this machine.
     """
 
     jobs: int
     memory: int
     elsewhere: int | None = None
     away: Makers | None = None
+    ground: str = ""
 
     @property
     def makers(self) -> Makers:
@@ -184,7 +185,7 @@ def _boots(
         for workload in scenario.workloads:
             recipe = recipes[kernel.name]
             compiles = builds_selftests(cache, recipe, workload)
-            names = boot_names(scenario, recipe, workload, compiles=compiles)
+            names = boot_names(scenario, recipe, workload, compiles=compiles, ground=capacity.ground)
             known = durations.recall(names)
             seconds = _guess(workload, compiles=compiles) if known is None else known
             task = Task(boot_id(kernel.name, workload.name), seconds, needs, (build_id(kernel.name),))
@@ -227,12 +228,16 @@ def build_names(recipe: AnyRecipe, way: Way, makers: Makers) -> tuple[str, ...]:
     return (f"{alike}, {source}, {recipe.toolchain.compiler}, request {request}", alike)
 
 
-def boot_names(scenario: Scenario, recipe: AnyRecipe, workload: Workload, *, compiles: bool) -> tuple[str, ...]:
-    """The names of a boot in the record: by kernel, workload and machine, then by workload and machine alone."""
+def boot_names(
+    scenario: Scenario, recipe: AnyRecipe, workload: Workload, *, compiles: bool, ground: str = ""
+) -> tuple[str, ...]:
+    """The names of a boot in the record: by kernel, workload and machine, then by workload and machine alone; on the
+    host `ground`, "" for this machine."""
     what = replace(workload, where="")
     if isinstance(what, AlignmentWorkload):
         what = replace(what, seed=None)
     alike = f"boot, {what}, {scenario.machine}, {_arch(recipe)}" + (", selftests to build" if compiles else "")
+    alike += f", on {ground}" if ground else ""
     return (f"{alike}, {recipe.key}", alike)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from orchestrator.buildhost.host import BuildHost
 from orchestrator.device.lender import settle
@@ -15,6 +16,7 @@ from orchestrator.host.local import LOCAL, LocalHost
 from orchestrator.host.ssh import SshHost
 from orchestrator.inventory.load import find, load_hosts
 from orchestrator.inventory.model import Entry, Hosts
+from orchestrator.kernel.recipe import find_tools
 from orchestrator.machine.ground import Ground, LocalGround
 from orchestrator.machine.remote import RemoteGround
 from orchestrator.machine.toolbox import toolbox
@@ -61,19 +63,30 @@ def ground_of(arguments: argparse.Namespace, scenario: Scenario, local: LocalHos
     Raises UsageError where the inventory has no such host, InfrastructureError where none of those that are meant can
     be reached and has the devices.
     """
-    candidates, reasons = _candidates(arguments, scenario), []
-    for entry in candidates[:-1]:
-        if not (why := _unfit(entry, arguments, scenario, local)):
-            candidates = (entry,)
-            break
-        reasons.append(why)
-    try:
-        with ground_at(candidates[-1], arguments, local) as ground:
-            yield ground
-    except InfrastructureError as error:
-        if not reasons:
-            raise
-        raise InfrastructureError("\n".join((*reasons, str(error)))) from error
+    candidates = _candidates(arguments, scenario)
+    chosen = candidates[0] if len(candidates) == 1 else _fitting(candidates, arguments, scenario, local)
+    with ground_at(chosen, arguments, local) as ground:
+        yield ground
+
+
+def _fitting(
+    candidates: tuple[Entry | None, ...], arguments: argparse.Namespace, scenario: Scenario, local: LocalHost
+) -> Entry | None:
+    """The first of `candidates` that has the devices; where none has, the first that can do with what is emulated
+    instead."""
+    reasons: list[str] = []
+    for wanted in dict.fromkeys((_without_fallbacks(scenario), scenario)):
+        reasons.clear()
+        for entry in candidates:
+            if not (why := _unfit(entry, arguments, wanted, local)):
+                return entry
+            reasons.append(why)
+    raise InfrastructureError("\n".join(reasons))
+
+
+def _without_fallbacks(scenario: Scenario) -> Scenario:
+    devices = (replace(one, fallback=None) if isinstance(one, PassthroughDevice) else one for one in scenario.devices)
+    return replace(scenario, devices=tuple(devices))
 
 
 @contextmanager
@@ -98,10 +111,12 @@ def build_host_of(arguments: argparse.Namespace, scenario: Scenario) -> Iterator
         return
     _refuse_selftests(scenario)
     hosts = load_hosts(arguments.hosts)
+    local = LocalHost()
     for entry in _tagged(hosts, selector, scenario) if selector.tag else (find(hosts, selector.name),):
         with ExitStack() as stack:
             try:
                 made = BuildHost(stack.enter_context(connected(entry)), entry)
+                find_tools(local, scenario.kernels, made.away)
             except InfrastructureError as error:
                 reasons.append(str(error))
                 continue
@@ -127,6 +142,8 @@ def _unfit(entry: Entry | None, arguments: argparse.Namespace, scenario: Scenari
     """Why the guests of `scenario` cannot boot on a host; "" where they can, as far as can be told before."""
     try:
         with ground_at(entry, arguments, local) as ground:
+            for arch in dict.fromkeys(kernel.arch for kernel in scenario.kernels):
+                ground.qemu(arch)
             settle(ground.host, scenario, tuple(arguments.force or ()), lambda _: None, ground.given)
     except InfrastructureError as error:
         return str(error)
@@ -144,8 +161,8 @@ def _candidates(arguments: argparse.Namespace, scenario: Scenario) -> tuple[Entr
     if len(names) > 1:
         listed = " and ".join(sorted(names))
         raise UsageError(f"{shown(scenario.path)}: its devices are of {listed}, and all guests boot on one host")
-    hosts = load_hosts(arguments.hosts)
-    return tuple(find(hosts, name) for name in names - {LOCAL}) or (None,)
+    away = names - {LOCAL}
+    return tuple(find(load_hosts(arguments.hosts), name) for name in away) or (None,)
 
 
 def _tagged(hosts: Hosts, selector: HostSelector, scenario: Scenario) -> tuple[Entry, ...]:

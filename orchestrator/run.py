@@ -21,10 +21,11 @@ from orchestrator.runner import Runner, Settings
 from orchestrator.scenario.model import Scenario
 
 
-def threads(jobs: int) -> int:
+def threads(jobs: int, ground: Ground, build_host: BuildHost | None) -> int:
     """How many threads an executor needs so that no job waits for one: a build and a boot for each CPU to fill, and
-    some for kernels that are there already or are only fetched."""
-    return 2 * jobs + 2
+    some for kernels that are there already or are only fetched.  Raises CommandError where a host is lost."""
+    boots, _ = ground.room() or (jobs, 0)
+    return boots + (build_host.jobs if build_host else jobs) + 2
 
 
 def run_scenario(

@@ -143,7 +143,10 @@ class Runner:
 
     def _capacity(self) -> Capacity:
         here, room = replace(capacity_now(self.settings.jobs), away=makers_of(self.build_host)), self.ground.room()
-        return here if room is None else replace(here, elsewhere=guests_at_once(self.scenario.machine, *room))
+        if room is None:
+            return here
+        elsewhere = guests_at_once(self.scenario.machine, *room)
+        return replace(here, elsewhere=elsewhere, ground=self.ground.host.name)
 
     def _builder(self, cache: KernelCache) -> Builder:
         builder = Builder(Niced(self.host), cache, self.settings.jobs, self.emit)

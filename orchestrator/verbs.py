@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         _terminable(),
         progress(sys.stderr, verbose=arguments.verbose) as emit,
         places_of(arguments, scenario, local) as (ground, build_host),
-        ThreadPoolExecutor(threads(arguments.jobs), thread_name_prefix="job") as executor,
+        ThreadPoolExecutor(threads(arguments.jobs, ground, build_host), thread_name_prefix="job") as executor,
     ):
         finished = run_scenario(scenario, settings, local, executor, emit, ground, build_host)
     _print_comparison(finished, in_json=arguments.json)

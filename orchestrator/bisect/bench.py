@@ -64,7 +64,7 @@ class Bench:
         with (
             self.watch() as emit,
             self.places(scenario, host) as (ground, build_host),
-            ThreadPoolExecutor(threads(self.jobs), thread_name_prefix="job") as executor,
+            ThreadPoolExecutor(threads(self.jobs, ground, build_host), thread_name_prefix="job") as executor,
         ):
             try:
                 run = run_scenario(scenario, settings, host, executor, emit, ground, build_host)

@@ -28,8 +28,8 @@ class Question:
     the repository that the command line gave, "" for the kernel's own.  `good_ref` and `bad_ref` are as given, `case`
     is the pattern of the judging cases' names, "" for every case that good has and bad has not.  `repeat` is how often
     the commits that decide are measured.  `seed` is for whatever the workloads choose by luck: the same at each commit.
-    `host` and `build_host` are the hosts of the inventory that the command line gave, "" for the scenario's own;
-    `forced` are the functions to pass through although their host uses them.
+    `host` and `build_host` are the hosts that the command line gave, `hosts` the inventory's file, "" for what holds
+    without; `forced` are the functions to pass through although their host uses them.
     """
 
     scenario: str
@@ -47,6 +47,7 @@ class Question:
     seed: int
     host: str = ""
     build_host: str = ""
+    hosts: str = ""
     forced: tuple[str, ...] = ()
 
 

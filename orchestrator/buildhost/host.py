@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import orchestrator
@@ -30,6 +31,8 @@ from orchestrator.machine.push import Shelf, own_directory
 from orchestrator.machine.toolbox import copy_package
 
 _SECONDS = 60.0
+_GRACE = 20.0
+"""Seconds for a build that is stopped, to remove what it has made so far: some 90,000 files."""
 _NEWEST_NEEDED = (3, 11)
 _VERSION = "import sys; print(*sys.version_info[:2])"
 _PACKAGES = ("filelock",)
@@ -48,21 +51,20 @@ class Built:
 
 
 class BuildHost:
-    """`host`, as the inventory's `entry` says, made ready to build."""
+    """`host`, as the inventory's `entry` says; nothing is written there before the first build."""
 
     def __init__(self, host: Host, entry: Entry) -> None:
-        """Raises CommandError where the host is lost, InfrastructureError where it cannot build anything."""
+        """Raises CommandError where the host is lost, InfrastructureError where its Python cannot run orch."""
         self.host = host
         self._python = entry.address.python
         self._refuse_old_python()
-        own_directory(host, entry.directory)
         self._directory = entry.directory
         self._shelf = Shelf(host, entry.directory)
         cores = int(self._ask("nproc"))
         self.jobs = min(cores, entry.cores or cores)
         self.away = Away(host, native_arch(self._ask("uname", "-m")))
-        with tempfile.TemporaryDirectory(prefix="orch-") as place:
-            self._orch = self._shelf.place(_packed(Path(place) / "orch"))
+        self._orch: Path | None = None
+        self._preparing = Lock()
 
     def build(self, recipe: Recipe, emit: Emit) -> Built:
         """Build `recipe` there, unless the host has it already.
@@ -70,14 +72,16 @@ class BuildHost:
         Raises what `Builder.build` raises, and InfrastructureError also where the host is lost.
         """
         with phase(emit, recipe.name, "send", f"its source to {self.host.name}"):
+            orch = self._prepared()
             source = self._shelf.place(recipe.source.path, identity=f"source {recipe.source.id}")
         request = {"recipe": to_json(recipe, source), "cache": str(self.cache), "jobs": self.jobs}
         listener = _Listener(emit)
         done = self.host.run(
-            (self._python, "-S", "-m", "orchestrator.buildhost.there"),
-            env={"PYTHONPATH": str(self._orch), "PYTHONPYCACHEPREFIX": str(self._directory / "pycache")},
+            (self._python, "-S", "-P", "-m", "orchestrator.buildhost.there"),
+            env={"PYTHONPATH": str(orch), "PYTHONPYCACHEPREFIX": str(self._directory / "pycache")},
             stdin=json.dumps(request),
             timeout=BUILD_TIMEOUT_SECONDS,
+            grace=_GRACE,
             on_line=listener,
         )
         if "built" in listener.last:
@@ -92,6 +96,15 @@ class BuildHost:
     def cache(self) -> Path:
         """Where the host keeps what it builds."""
         return self._directory / "cache"
+
+    def _prepared(self) -> Path:
+        """Where orch is on the host, to which it is sent by the first build."""
+        with self._preparing:
+            if self._orch is None:
+                own_directory(self.host, self._directory)
+                with tempfile.TemporaryDirectory(prefix="orch-") as place:
+                    self._orch = self._shelf.place(_packed(Path(place) / "orch"))
+            return self._orch
 
     def _refuse_old_python(self) -> None:
         version = tuple(int(word) for word in self._ask(self._python, "-I", "-S", "-c", _VERSION).split())

@@ -8,10 +8,12 @@ object: an `event`, and at the end what was `built`, or why it `failed`.
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from orchestrator.buildhost.wire import from_json
@@ -37,13 +39,20 @@ def _build(request: dict[str, Any]) -> KernelBuild:
     host, cache = LocalHost(), KernelCache(Path(request["cache"]))
     with shared(host, cache.users), tempfile.TemporaryDirectory(prefix="orch-") as place:
         recipe = from_json(request["recipe"], Path(place))
-        build = Builder(Niced(host), cache, request["jobs"], _event).build(recipe)
-        cache.sweep()
-    return build
+        try:
+            return Builder(Niced(host), cache, request["jobs"], _event).build(recipe)
+        finally:
+            cache.sweep()
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def main() -> int:
-    """Build what stdin asks for; 0 where it was built."""
+    """Build what stdin asks for; 0 where it was built.  SIGTERM, which comes when the connection is lost, has the
+    unfinished build removed first."""
+    signal.signal(signal.SIGTERM, _stop)
     try:
         build = _build(json.load(sys.stdin))
     except OrchError as error:
@@ -51,6 +60,8 @@ def main() -> int:
         return 1
     except OSError as error:
         _say(failed="InfrastructureError", text=str(error))
+        return 1
+    except KeyboardInterrupt:
         return 1
     _say(
         built={

@@ -13,11 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
-from orchestrator.device.lend import Loan, Tell, Wish, give_back, lent
+from orchestrator.device.keeper import Tell
+from orchestrator.device.lend import Loan, Wish, lent
 from orchestrator.device.model import Function, Inventory, Lease
+from orchestrator.device.restore import give_back
 from orchestrator.device.scan import scan
 from orchestrator.device.select import choose_all
 from orchestrator.device.verdict import obstacles
+from orchestrator.device.words import left_words
 from orchestrator.errors import InfrastructureError
 from orchestrator.host.base import Host
 from orchestrator.host.local import LocalHost
@@ -96,8 +99,8 @@ def settle(
     """`scenario` with each device as it will be, passed through or emulated, and who lends them; changes nothing.
 
     `forced` are addresses of functions that are given although the host uses them; of others than `given`, None for
-    any, none is taken.  What a dead run left is given back
-    first.  Raises InfrastructureError, with a sentence for each, where a device is not to be had.
+    any, none is taken.  What a dead run left is given back first.  Raises InfrastructureError, with a sentence for
+    each, where a device is not to be had.
     """
     wanted = [device for device in scenario.devices if isinstance(device, PassthroughDevice)]
     if not wanted:
@@ -106,7 +109,7 @@ def settle(
     inventory = replace(scan(host, given=given), locked=memory)
     if any(function.left_behind and not function.lease for function in inventory.functions):
         for word in give_back(host):
-            tell(f"{word['address']}: {word['said']}, left by a run that died")
+            tell(left_words(word))
         inventory = replace(scan(host, given=given), locked=memory)
     choices = {choice.device.name: choice for choice in choose_all(wanted, inventory, forced)}
     settled: list[Device] = []

@@ -38,7 +38,9 @@ class Function:
     """One PCI function of a host.
 
     `class_code` has base class, subclass and interface in three bytes.  `driver` and `group` are "" where there is
-    none; `numa` is -1 where the host has no nodes.  `uses` say what the host does with it, each in a few words.
+    none; `numa` is -1 where the host has no nodes.  `bars` are those that have an address; `unassigned` are the numbers
+    of memory BARs that the firmware gave none.  `virtual` is how many virtual functions it has made.  `uses` say what
+    the host does with it, each in a few words.
     """
 
     address: str
@@ -54,7 +56,9 @@ class Function:
     uses: tuple[str, ...] = ()
     lease: Lease | None = None
     left_behind: bool = False
-    """Whether a dead run took it and did not give it back."""
+    """Whether a run took it and has not given it back; it died, where nobody has the lease."""
+    unassigned: tuple[int, ...] = ()
+    virtual: int = 0
 
     @property
     def is_bridge(self) -> bool:

@@ -14,7 +14,7 @@ from orchestrator.host.base import Host, check
 from orchestrator.host.program import program, sent
 
 # include/linux/ioport.h
-_IO, _MEMORY, _PREFETCH, _WIDE = 0x100, 0x200, 0x2000, 0x100000
+_IO, _MEMORY, _PREFETCH, _WIDE, _UNSET = 0x100, 0x200, 0x2000, 0x100000, 0x20000000
 _UP = 0x1
 """include/uapi/linux/if.h, IFF_UP"""
 _SECONDS = 60.0
@@ -60,6 +60,8 @@ def _function(one: Mapping[str, Any], told: Mapping[str, Any]) -> Function:
         uses=tuple(dict.fromkeys(_uses(one, told))),
         lease=_lease(told["leases"].get(address)),
         left_behind=address in told["journals"],
+        unassigned=tuple(_unassigned(one["resources"])),
+        virtual=one["virtual"],
     )
 
 
@@ -70,35 +72,50 @@ def _lease(told: Mapping[str, Any] | None) -> Lease | None:
 
 def _bars(resources: list[list[int]], sizes: Mapping[str, int]) -> Iterator[Bar]:
     for number, (first, last, flags) in enumerate(resources):
-        if flags & (_IO | _MEMORY) and last >= first:
+        if flags & (_IO | _MEMORY) and not flags & _UNSET and last >= first:
             able = tuple(1 << (bit + 20) for bit in range(64) if sizes.get(str(number), 0) >> bit & 1)
             io, prefetchable, wide = bool(flags & _IO), bool(flags & _PREFETCH), bool(flags & _WIDE)
             yield Bar(number, last - first + 1, io, prefetchable, wide, able)
 
 
+def _unassigned(resources: list[list[int]]) -> Iterator[int]:
+    """The memory BARs without an address; I/O ports of PCI Express devices often have none, which harms nothing."""
+    for number, (_, _, flags) in enumerate(resources):
+        if flags & _MEMORY and flags & _UNSET:
+            yield number
+
+
 def _uses(one: Mapping[str, Any], told: Mapping[str, Any]) -> Iterator[str]:
-    """What the host does with a function that it would miss."""
-    address = one["address"]
+    """What the host does with a function that it would miss; what is behind a bridge is no use of the bridge."""
+    if one["header"]:
+        return
     for disk in told["disks"]:
-        if address in disk["owners"]:
+        if _behind(disk, one):
             yield from disk["uses"]
     for interface in told["interfaces"]:
-        if interface["owner"] == address and interface["flags"] & _UP:
+        if _behind(interface, one) and interface["flags"] & _UP:
             yield f"its network interface {interface['name']} is up"
     for display in told["displays"]:
-        if display["owner"] == address:
+        if _behind(display, one):
             yield f"it shows a picture on {display['name']}"
-    if one["virtual"]:
-        yield f"it has {one['virtual']} virtual functions"
+    yield from (other["use"] for other in told.get("uses", ()) if _behind(other, one))
     for opener in told["openers"]:
         if _opens(opener, one):
             yield f"process {opener['pid']} ({opener['command']}) has {opener['node']} open"
 
 
+def _behind(row: Mapping[str, Any], one: Mapping[str, Any]) -> bool:
+    """Whether what a row tells of belongs to a function, or to one that is reached through it."""
+    return one["address"] in row.get("owners", ()) or one["address"] == row.get("owner")
+
+
 def _opens(opener: Mapping[str, Any], one: Mapping[str, Any]) -> bool:
-    """Whether a process has `one` open; the guest of another run does not count: it leaves with its lease."""
+    """Whether a process has `one` open; the guest of another run does not count: it leaves with its lease.
+
+    Where NVIDIA's own driver does not tell which function a node is of, it counts for all of them.
+    """
     if opener["token"]:
         return False
-    if opener["node"].startswith("/dev/nvidia"):
+    if not opener["owner"] and (opener.get("nvidia", -1) >= 0 or opener["node"].startswith("/dev/nvidia")):
         return bool(one["driver"] == "nvidia")
-    return bool(opener["owner"] == one["address"] or (opener["group"] and opener["group"] == one["group"]))
+    return _behind(opener, one) or bool(opener["group"] and opener["group"] == one["group"])

@@ -63,6 +63,9 @@ def _but(device: PassthroughDevice, inventory: Inventory) -> str:
     if selector.address or not selector.min_bar:
         return ""
     smaller = [one for one in inventory.functions if matches(selector.of_any_size, one)]
+    for one in smaller:
+        for number in one.unassigned:
+            return f"; the firmware gave BAR{number} of {one.address} no address; turn on Above 4G decoding"
     largest = max(smaller, key=lambda one: one.largest, default=None)
     return (
         "" if largest is None else f"; the largest BAR of such is {format_size(largest.largest)}, of {largest.address}"

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator
 from orchestrator.device.model import BRIDGE_CLASS, Function, Inventory, Lease, Vfio
 
 VFIO_DRIVER = "vfio-pci"
+MEND = "run: orch devices restore"
+"""What gives back whatever dead runs left."""
 _KERNEL_OWN = ("", "pcieport", "pci-stub", VFIO_DRIVER)
 """Drivers with which VFIO leaves a member of a group alone (include/linux/device/driver.h, driver_managed_dma)."""
 
@@ -23,7 +25,8 @@ def obstacles(inventory: Inventory, function: Function, forced: Collection[str] 
 def own_obstacles(inventory: Inventory, function: Function, forced: Collection[str] = ()) -> tuple[str, ...]:
     """Those of `function` itself and of its group."""
     of_host = (*_of_inventory(inventory, function), *_of_group(inventory, function))
-    return tuple(dict.fromkeys((*_of_kind(function), *of_host, *_of_use(inventory, function, forced))))
+    of_now = (*_of_state(inventory, function), *_of_use(inventory, function, forced))
+    return tuple(dict.fromkeys((*_of_kind(function), *of_host, *of_now)))
 
 
 def host_obstacles(vfio: Vfio, locked: int = 0) -> tuple[str, ...]:
@@ -43,8 +46,10 @@ def host_obstacles(vfio: Vfio, locked: int = 0) -> tuple[str, ...]:
 def _of_kind(function: Function) -> Iterator[str]:
     if function.is_bridge or function.class_code >> 16 == BRIDGE_CLASS:
         yield "it is a bridge, which other devices are reached through"
-    elif not function.largest:
+    elif not function.largest and not function.unassigned:
         yield "it has no memory BAR that could be mapped"
+    for number in function.unassigned:
+        yield f"the firmware gave BAR{number} no address; turn on Above 4G decoding"
 
 
 def _of_inventory(inventory: Inventory, function: Function) -> Iterator[str]:
@@ -64,6 +69,21 @@ def _no_iommu(vfio: Vfio) -> str:
     return f"the host has no IOMMU that is on; turn it on in the firmware (VT-d, AMD-Vi, SMMU) and boot with {option}"
 
 
+def _of_state(inventory: Inventory, function: Function) -> Iterator[str]:
+    """What is lost by taking it, or would be in the way, and can be mended first: none of it can be forced."""
+    yield from _unforced(function)
+    for other in taken_along(inventory, function)[1:]:
+        yield from (f"{other.address} is in its IOMMU group {function.group}, and {one}" for one in _unforced(other))
+
+
+def _unforced(function: Function) -> Iterator[str]:
+    if function.left_behind and not function.lease:
+        yield f"a dead run took it and did not give it back; {MEND}"
+    if function.virtual:  # they end with their driver (Documentation/PCI/pci-iov-howto.rst)
+        file = f"/sys/bus/pci/devices/{function.address}/sriov_numvfs"
+        yield f"it has {function.virtual} virtual functions; remove them first: echo 0 > {file}"
+
+
 def _of_use(inventory: Inventory, function: Function, forced: Collection[str]) -> Iterator[str]:
     if function.address not in forced:
         yield from function.uses
@@ -80,5 +100,6 @@ def taken_along(inventory: Inventory, function: Function) -> tuple[Function, ...
 
 def holder_words(lease: Lease) -> str:
     """Who has a lease, in a few words."""
-    who = f"process {lease.pid}" + (f" of {lease.user} on {lease.machine}" if lease.user else "")
+    who = f"process {lease.pid}" if lease.pid else "a process that has just ended"
+    who += f" of {lease.user} on {lease.machine}" if lease.user else ""
     return who + (f" since {lease.since}" if lease.since else "")

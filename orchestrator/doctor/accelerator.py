@@ -101,10 +101,9 @@ def _patched(build: KernelBuild) -> bool:
 
 def _tried(ground: Ground, cache: Path, build: KernelBuild, *, anew: bool) -> Accelerator:
     """The same question as a run's, whose answer is remembered for runs."""
-    if anew:
-        for answer in (cache / "accelerators").glob("*.json"):
-            answer.unlink(missing_ok=True)
     arch = build.arch
     root, qemu = guest_root(LocalHost(), cache, arch=arch), ground.qemu(arch)
     with ground.open():
-        return choose_accelerator(ground, cache, "auto", build.image, root, qemu, ignore, arch, build.modules)
+        return choose_accelerator(
+            ground, cache, "auto", build.image, root, qemu, ignore, arch, build.modules, anew=anew
+        )

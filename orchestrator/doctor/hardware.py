@@ -47,6 +47,11 @@ def _memory(facts: Facts) -> Finding:
 
 def _disk(facts: Facts, where: Where, name: str, disk: Disk) -> Finding:
     what, told = f"disk of {name}", f"{gib(disk.free)} free at {disk.path}"
+    if disk.foreign and name == CACHE and where.entry:
+        mend = f"give the host another 'directory' in {where.entry.where}"
+        return Finding(
+            what, State.MISSING, f"{disk.path} is somebody else's, who could put other kernels there; {mend}"
+        )
     if not disk.writable:
         whose = f"mkdir -p {shlex.quote(str(disk.path))} && chown {facts.user.name} {shlex.quote(str(disk.path))}"
         return Finding(what, State.MISSING, f"{disk.path} cannot be written to", as_root(facts, whose))

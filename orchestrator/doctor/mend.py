@@ -12,9 +12,11 @@ _APT = "apt-get install -y --no-install-recommends"
 
 
 def as_root(facts: Facts, command: str) -> str:
-    """`command` as root: through sudo where the user is none, and also where sudo is not there, for it is the way."""
+    """`command` as root: through sudo where the user is none, or su where there is no sudo."""
     if facts.user.root:
         return command
+    if not facts.user.sudo:
+        return f"su -c {shlex.quote(command)}"
     simple = not set(command) & set("|&;<>'\"")
     return f"sudo {command}" if simple else f"sudo sh -c {shlex.quote(command)}"
 

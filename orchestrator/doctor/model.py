@@ -95,6 +95,8 @@ class Disk:
     free: int
     total: int
     writable: bool
+    foreign: bool = False
+    """Whether the directory is there, and somebody else's."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from orchestrator.doctor.hardware import GUEST_BYTES, gib
 from orchestrator.doctor.mend import as_root, install, raise_limit
 from orchestrator.doctor.model import Facts, Finding, State
 from orchestrator.doctor.needs import UPDATE_GRUB
+from orchestrator.host.local import LOCAL
 
 _GRUB = "/etc/default/grub.d/orch.cfg"
 _SMALL_KERNEL = re.compile(r"-cloud-(amd64|arm64)$")
@@ -48,7 +49,7 @@ def _driver(facts: Facts) -> Finding:
         return Finding("vfio-pci", State.OK, "there")
     if facts.vfio_pci:
         return Finding("vfio-pci", State.OK, "loaded when it is needed")
-    detail = f"kernel {facts.kernel} has no such driver (CONFIG_VFIO_PCI); {_ONLY}"
+    detail = f"kernel {facts.kernel} has no such driver (CONFIG_VFIO_PCI), and another has to be booted; {_ONLY}"
     small = _SMALL_KERNEL.search(facts.kernel)
     # Not among the packages that are installed in one go: another kernel is another decision.
     mend = install(facts, (f"linux-image-{small[1]}",)) if small else ""
@@ -68,7 +69,8 @@ def _devices(facts: Facts) -> Finding:
     left = [one.address for one in inventory.functions if one.left_behind and not one.lease]
     if left:
         detail = f"{', '.join(left)} taken by a run that died, and not given back"
-        return Finding("PCI functions", State.WARNING, detail, "orch devices restore")
+        there = "" if inventory.host == LOCAL else f" --host {inventory.host}"
+        return Finding("PCI functions", State.WARNING, detail, f"orch devices{there} restore")
     able = sum(not obstacles(inventory, function) for function in inventory.functions)
     told = f"{len(inventory.functions)}, of which {able} can be passed through now"
     why = host_obstacles(inventory.vfio) if inventory.vfio.groups else ()

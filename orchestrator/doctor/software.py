@@ -13,8 +13,8 @@ from orchestrator.doctor.needs import LLVM, LLVM_PACKAGES, Need, Role, arch_of, 
 
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 _NUMBER = re.compile(r"\d+")
-_PYTHON = "3.10"
-"""What virtme-ng 1.42 and the packages that it imports ask for (their Requires-Python)."""
+_PYTHON, _BUILDS_PYTHON = "3.10", "3.11"
+"""What virtme-ng 1.42 and the packages that it imports ask for (their Requires-Python), and orch itself does."""
 
 
 def version_of(line: str) -> str:
@@ -51,6 +51,9 @@ def _python(facts: Facts) -> Finding:
     """It is there, for it was Python that answered; of which version was not asked."""
     if older(facts.python, _PYTHON):
         asks = f"{facts.python}, and virtme-ng asks for {_PYTHON} or newer; guests may not boot"
+        return Finding("python3", State.WARNING, asks)
+    if older(facts.python, _BUILDS_PYTHON):
+        asks = f"{facts.python}; newer is needed only to build kernels here: orch asks for {_BUILDS_PYTHON} or newer"
         return Finding("python3", State.WARNING, asks)
     return Finding("python3", State.OK, facts.python)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import orchestrator
 from orchestrator import onhost
+from orchestrator.host import supervisor
 
 _PACKAGE = Path(onhost.__file__).parent
 # The programs come as a zip archive in the first line of stdin; Python imports from any file that it can seek in.
@@ -30,8 +31,11 @@ runpy.run_module(module, run_name="__main__", alter_sys=False)
 
 
 def program(name: str, *arguments: str) -> tuple[str, ...]:
-    """The command that runs the module `name` of `onhost` with `arguments`; its stdin is from `sent`."""
-    return ("python3", "-I", "-S", "-c", _LOADER, f"orchestrator.onhost.{name}", *arguments)
+    """The command that runs the module `name` of `onhost` with `arguments`; its stdin is from `sent`.
+
+    Its Python is the host's own, which the inventory names (`supervisor.PYTHON`).
+    """
+    return (*supervisor.PYTHON, "-c", _LOADER, f"orchestrator.onhost.{name}", *arguments)
 
 
 def sent(request: dict[str, Any]) -> str:

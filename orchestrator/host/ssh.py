@@ -5,63 +5,39 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import logging
 import os
 import select
 import shlex
-import socket
 import tarfile
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from fabric import Config, Connection
-from paramiko import BadHostKeyException, Channel, RejectPolicy, SSHConfig, SSHException
+from paramiko import Channel, SSHException
 
 from orchestrator.errors import CommandError
 from orchestrator.host import supervisor
+from orchestrator.host.connections import BEAT, SILENCE, Address, Connections
 from orchestrator.host.session import CHUNK, TICK, SupervisedHost, Wire
 
-CONNECT_TIMEOUT = 15
-"""Seconds for TCP, the SSH banner, and authentication each."""
-BEAT = 10.0
-"""Seconds between two heartbeats to a running command."""
-SILENCE = 60.0
-"""Seconds without an answer after which either end takes the connection as lost."""
+__all__ = ("Address", "SshHost")
+
 LINGER = 2.0
 """Seconds that output may still trickle in after the supervisor's exit status."""
+SAID = 1 << 13
+"""Bytes of the other end's complaints about a copy that are kept."""
 UNPACK = ("sh", "-c", 'mkdir -p -- "$1" && exec tar -xpof - -C "$1"', "unpack")
 PACK = ("sh", "-c", 'p=$(readlink -f -- "$1") && exec tar -cf - -C "${p%/*}/" -- "${p##*/}"', "pack")
 """A name that is itself a link is followed, as `cp -H` does; what is inside a tree is taken as it is."""
 PROGRAM = Path(supervisor.__file__).read_bytes()
 
-logging.getLogger("paramiko").addHandler(logging.NullHandler())  # else it prints tracebacks on stderr
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where and as whom to log in.
-
-    `key` is a private key without passphrase; None tries the keys in ~/.ssh.  The host's key must be in `known_hosts`.
-    `python` is the host's interpreter, 3.8 or newer; a path avoids shims such as pyenv's, which cost time per command.
-    """
-
-    host: str
-    user: str | None = None
-    port: int = 22
-    key: Path | None = None
-    known_hosts: Path = Path("~/.ssh/known_hosts")
-    python: str = "python3"
-
 
 class SshHost(SupervisedHost):
-    """A machine reached over one SSH connection, which is opened when first needed, and anew after a loss.
+    """A machine reached over SSH, by connections that are opened when needed, and anew after a loss.
 
     It never asks anything: no password, no agent, no unknown host key, and no ~/.ssh/config, so that a run does not
-    depend on who starts it.  sshd's MaxSessions, usually 10, limits how many commands run at once.
+    depend on who starts it.
     """
 
     patience = SILENCE
@@ -69,21 +45,12 @@ class SshHost(SupervisedHost):
     def __init__(self, address: Address, name: str = "") -> None:
         """Nothing is connected yet; `name` is `address.host` by default."""
         super().__init__(name or address.host)
-        self._address = address
-        self._connecting = threading.Lock()
-        self._connection = Connection(
-            address.host,
-            user=address.user,
-            port=address.port,
-            config=Config(lazy=True, ssh_config=SSHConfig()),
-            connect_timeout=CONNECT_TIMEOUT,
-            connect_kwargs=_quiet(address.key),
-        )
-        self._connection.client.set_missing_host_key_policy(RejectPolicy())
+        self._python = address.python
+        self._connections = Connections(address, self.name)
 
     def close(self) -> None:
-        """Close the connection; a command that still runs is killed on the host."""
-        self._connection.close()
+        """Close the connections; a command that still runs is killed on the host."""
+        self._connections.close()
 
     def put(self, local: Path, remote: Path) -> None:
         """Copy a file or tree to the new name `remote`, with modes kept; an existing directory is merged into.
@@ -111,56 +78,28 @@ class SshHost(SupervisedHost):
     @contextlib.contextmanager
     def _copying(self, argv: tuple[str, ...], what: str) -> Iterator[_Pipe]:
         """Run `argv`, lend its streams, and raise CommandError where either end has failed."""
+
+        def refuse_if_stopped() -> None:
+            self.refuse_if_stopped(f"copying {what}")
+
         problem = ""
-        with contextlib.closing(self._start(shlex.join(argv))) as channel:
+        with contextlib.closing(self._connections.start(shlex.join(argv), refuse_if_stopped)) as channel:
+            pipe = _Pipe(channel, refuse_if_stopped)
             try:
-                yield _Pipe(channel, lambda: self.refuse_if_stopped(f"copying {what}"))
+                yield pipe
             except (OSError, SSHException, tarfile.TarError) as error:
                 problem = str(error)
-            channel.shutdown_write()
-            channel.status_event.wait(LINGER if problem else None)
-            said = channel.recv_stderr(CHUNK).decode(errors="replace").strip() if channel.recv_stderr_ready() else ""
+            pipe.finish(LINGER if problem else None)
             if problem or channel.exit_status != 0:
-                reason = "; ".join(filter(None, (problem, said))) or "the connection was lost"
+                reason = "; ".join(filter(None, (problem, pipe.said))) or "the connection was lost"
                 raise CommandError(f"{self.name}: copying {what} failed: {reason}")
 
     def _dial(self) -> Wire:
-        # exec, so that whatever the login shell is, it does not stand between sshd and the supervisor.
         code = f"import sys; exec(sys.stdin.buffer.read({len(PROGRAM)}))"
-        channel = self._start(f'exec {shlex.quote(self._address.python)} -I -S -c "{code}"')
-        wire = _SshWire(channel)
+        command = f'{shlex.quote(self._python)} -I -S -c "{code}"'
+        wire = _SshWire(self._connections.start(command, lambda: self.refuse_if_stopped("a command")))
         wire.send(PROGRAM)
         return wire
-
-    def _start(self, command: str) -> Channel:
-        try:
-            with self._connecting:
-                self._connect()
-            channel = self._connection.create_session()
-            channel.exec_command(command)
-        except BadHostKeyException as error:
-            what = f"{self.name}: its host key is not the one in {self._address.known_hosts}"
-            raise CommandError(f"{what}; if the machine was set up anew, replace that line") from error
-        except (OSError, SSHException, EOFError) as error:
-            reason = str(error) or type(error).__name__
-            raise CommandError(f"{self.name}: cannot run a command over SSH: {reason}") from error
-        return cast(Channel, channel)
-
-    def _connect(self) -> None:
-        if self._connection.is_connected:
-            return
-        self._connection.client.load_system_host_keys(str(self._address.known_hosts.expanduser()))
-        self._connection.open()
-        # An answer to a keepalive that does not come makes the kernel close the connection: no hang on a dead network.
-        transport = self._connection.transport
-        transport.set_keepalive(BEAT)
-        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SILENCE * 1000))
-
-
-def _quiet(key: Path | None) -> dict[str, object]:
-    """Return the connection options under which nothing is ever asked of the user."""
-    options = {"allow_agent": False, "banner_timeout": CONNECT_TIMEOUT, "auth_timeout": CONNECT_TIMEOUT}
-    return {**options, "look_for_keys": key is None, **({"key_filename": str(key)} if key else {})}
 
 
 def _received(member: tarfile.TarInfo, local: Path) -> tarfile.TarInfo | None:
@@ -187,24 +126,51 @@ def _inside(name: str, local: Path) -> str:
 
 
 class _Pipe:
-    """A channel as the file of a tar stream, which can be stopped while it waits."""
+    """A channel as the file of a tar stream, which can be stopped while it waits.
+
+    What the other end says on stderr is read, too: tar complains of every file, and would wait for a reader.
+    """
 
     def __init__(self, channel: Channel, refuse_if_stopped: Callable[[], None]) -> None:
         channel.settimeout(TICK)
         self._channel = channel
-        self.refuse_if_stopped = refuse_if_stopped
+        self._complaints = b""
+        self._refuse_if_stopped = refuse_if_stopped
+
+    @property
+    def said(self) -> str:
+        """What the other end said on stderr, the beginning of it."""
+        return self._complaints.decode(errors="replace").strip()
 
     def read(self, size: int) -> bytes:
+        """At most `size` bytes, none at the end."""
         while True:
-            self.refuse_if_stopped()
+            self._look()
             with contextlib.suppress(TimeoutError):
                 return cast(bytes, self._channel.recv(size))
 
     def write(self, data: bytes) -> None:
+        """Write all of it."""
         while data:
-            self.refuse_if_stopped()
+            self._look()
             with contextlib.suppress(TimeoutError):
                 data = data[self._channel.send(data) :]
+
+    def finish(self, seconds: float | None) -> None:
+        """End the stream and wait for the other end, at most `seconds`."""
+        self._channel.shutdown_write()
+        end = time.monotonic() + seconds if seconds is not None else float("inf")
+        while not self._channel.status_event.wait(TICK) and time.monotonic() < end:
+            self._look()
+        self._hear()
+
+    def _look(self) -> None:
+        self._refuse_if_stopped()
+        self._hear()
+
+    def _hear(self) -> None:
+        while self._channel.recv_stderr_ready():
+            self._complaints = (self._complaints + self._channel.recv_stderr(CHUNK))[:SAID]
 
 
 class _SshWire:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:  # typing alone takes 5 ms to import
     from typing import NoReturn
 
 MARK = b"orch-report:"
+PYTHON = ["python3", "-I", "-S"]
+"""How a command that is orch's own program begins (`program.py`).  It gets the interpreter that runs the supervisor,
+the one that the host's owner has named, which need not be called python3."""
 GIVE_UP = 8.0
 """Seconds after SIGKILL at which a process counts as unkillable, for example stuck in a driver."""
 STOPPING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
@@ -169,12 +172,22 @@ def become(request: Request, problems: int) -> NoReturn:
         os.dup2(1, 2)
         os.chdir(request.cwd or ".")
         what = "start"
-        os.execvpe(request.argv[0], request.argv, {**os.environ, **request.env})
+        argv = command(request.argv)
+        os.execvpe(argv[0], argv, {**os.environ, **request.env})
     except (OSError, ValueError) as error:
         subject = request.argv[0] if what == "start" else request.cwd
         os.write(problems, f"cannot {what} {subject}: {getattr(error, 'strerror', None) or error}".encode())
     finally:
         os._exit(127)
+
+
+def command(argv: list[str]) -> list[str]:
+    """Return `argv` with the interpreter's path where it is one of orch's own programs: Python finds its library by it.
+
+    `sys.executable` is "" where Python cannot tell (its documentation).
+    """
+    own = argv[: len(PYTHON)] == PYTHON and sys.executable
+    return [sys.executable, *argv[1:]] if own else argv
 
 
 def standard_input(text: str) -> int:

@@ -6,14 +6,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from orchestrator.errors import UsageError
+from orchestrator.host.local import LOCAL
 from orchestrator.host.ssh import Address
 from orchestrator.inventory.model import Entry, Hosts
 from orchestrator.scenario import entry as yaml
 from orchestrator.scenario.document import Document, read_document
-from orchestrator.scenario.fields import Cpus, Many, Memory, Name, PciAddress, Port, Text
+from orchestrator.scenario.fields import AbsolutePath, Cpus, HostAddress, Many, Memory, Name, PciAddress, Port, Text
 from orchestrator.scenario.nodes import Finding
 from orchestrator.scenario.words import hint, quoted, shown
 
@@ -24,13 +25,15 @@ DIRECTORY = "/var/tmp/orch"
 class HostEntry(yaml.Entry):
     """A host reached over SSH."""
 
-    address: Text = Field(description="Its name or IP address.")
+    address: HostAddress = Field(description="Its name or IP address.")
     user: Text | None = Field(None, description="As whom to log in; your own name where left out.")
     port: Port = Field(22, description="The port of its sshd; 22 where left out.")
     key: Text | None = Field(None, description="A private key without passphrase; those in ~/.ssh where left out.")
     known_hosts: Text = Field("~/.ssh/known_hosts", description="The file that has its host key, which is verified.")
     python: Text = Field("python3", description="Its Python, 3.10 or newer where guests boot.")
-    directory: Text = Field(DIRECTORY, description=f"Where it keeps what is pushed there; {DIRECTORY} where left out.")
+    directory: AbsolutePath = Field(
+        DIRECTORY, description=f"Where it keeps what is pushed there; {DIRECTORY} where left out."
+    )
     cores: Cpus | None = Field(None, description="How many CPUs guests may take; all of them where left out.")
     memory: Memory | None = Field(None, description="How much memory guests may take; all of it where left out.")
     devices: Many[PciAddress] | None = Field(
@@ -43,6 +46,13 @@ class HostsFile(yaml.Entry):
     """An inventory."""
 
     hosts: dict[Name, HostEntry] = Field(description="The hosts, by name.")
+
+    @field_validator("hosts")
+    @classmethod
+    def _no_host_is_this_machine(cls, hosts: dict[str, HostEntry]) -> dict[str, HostEntry]:
+        if LOCAL in hosts:
+            raise ValueError(f"must have no host '{LOCAL}', for that is this machine; give it another name")
+        return hosts
 
 
 def default_path() -> Path:

@@ -35,11 +35,13 @@ def choose_accelerator(
     emit: Emit,
     arch: str = "x86_64",
     modules: Path | None = None,
+    *,
+    anew: bool = False,
 ) -> Accelerator:
     """The accelerator for `ground`: `wish` where the scenario names one, else KVM if `image` boots under it.
 
-    The answer of the probe is cached per host, host kernel and QEMU version.  Guests of another architecture than the
-    host's can only be emulated, whatever is wished.
+    The answer of the probe is cached per host, host kernel and QEMU version; `anew` asks for another.  Guests of
+    another architecture than the host's can only be emulated, whatever is wished.
     """
     if arch != ground.arch:
         return Accelerator("tcg", f"the guest is {arch}, which {_whose(ground)} must emulate")
@@ -51,7 +53,8 @@ def choose_accelerator(
     answer = cache / "accelerators" / f"{key}.json"
     with locked(ground.host, answer.with_suffix(".lock")):
         with suppress(FileNotFoundError, ValueError, TypeError):
-            return Accelerator(**json.loads(answer.read_text()))
+            if not anew:
+                return Accelerator(**json.loads(answer.read_text()))
         with phase(emit, "host", "probe KVM"):
             report = _try_kvm(ground, image, root, arch, modules)
         found = judge_kvm(report)

@@ -1,32 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A host behind SSH as the place of boots: it is sent what a boot needs, and what the guest leaves is brought back.
 
-The host needs python3, QEMU and sshd.  Each boot has a directory of its own there, in one that lives as long as the
-connection does (`onhost.scratch`).
+The host needs python3, QEMU and sshd.  Each boot has a directory of its own there, which the host removes when the boot
+is over or orch is out of reach (`machine.scratch`): a connection that is lost costs the boots that ran, and no other.
 """
 
 from __future__ import annotations
 
-import json
-import secrets
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from queue import Queue
-from threading import Event
 
 from orchestrator.errors import CommandError, InfrastructureError
-from orchestrator.host.base import Completed, Host, check
-from orchestrator.host.program import program, sent
+from orchestrator.host.base import Host, check
 from orchestrator.inventory.model import Entry
 from orchestrator.kernel.toolchain import native_arch
 from orchestrator.machine.boot import Booted, Progress, conclude, launch, write_script
+from orchestrator.machine.full_host import needs_room_on
 from orchestrator.machine.ground import KVM, version_of
 from orchestrator.machine.model import Boot
 from orchestrator.machine.platforms import PLATFORMS
 from orchestrator.machine.push import Shelf, own_directory
+from orchestrator.machine.scratch import scratch
 
 _SECONDS = 60.0
 _KVM_STATE = f"""\
@@ -49,7 +45,7 @@ class RemoteGround:
         self._directory = entry.directory
         self._toolbox = toolbox
         self._shelf = Shelf(host, entry.directory)
-        self._scratch: Path | None = None
+        self._owned = False
         told = self._ask("uname", "-srm")
         self._system, self._machine = told, told.split()[-1]
         self._path = self._ask("sh", "-c", "echo $PATH")
@@ -101,50 +97,33 @@ class RemoteGround:
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Have a directory on the host for the time of the context.  Raises CommandError where the host is lost."""
+        """Have the host's directory for this user alone.  Raises InfrastructureError where it is somebody else's."""
         own_directory(self._host, self._directory)
-        name, enough, said = secrets.token_hex(8), Event(), Queue[str]()
-        request = {"directory": str(self._directory / "runs"), "name": name}
-        with ThreadPoolExecutor(1, thread_name_prefix="scratch") as executor:
-            running = executor.submit(
-                self._host.run, program("scratch"), stdin=sent(request), on_line=said.put, until=enough
-            )
-            try:
-                self._wait(running, said)
-                self._scratch = self._directory / "runs" / name
-                yield
-            finally:
-                enough.set()
-                running.exception()
-
-    def _wait(self, running: Future[Completed], said: Queue[str]) -> None:
-        running.add_done_callback(lambda _: said.put("{}"))
-        line = said.get()
-        with suppress(ValueError):
-            if json.loads(line).get("said") == "ready":
-                return
-        done = running.result()
-        why = done.output.strip().rpartition("\n")[2]
-        raise InfrastructureError(f"{self._host.name}: no directory can be made below {self._directory}: {why}")
+        self._owned = True
+        yield
 
     def boot(self, plan: Boot, console: Path, progress: Progress) -> Booted:
         """See `Ground.boot`: everything is sent first, and what the guest leaves is brought back."""
-        if self._scratch is None:
+        if not self._owned:
             raise InfrastructureError(f"{self._host.name}: nothing can be booted before its directory is open")
         write_script(plan)
-        there = self._scratch / secrets.token_hex(4)
-        away = self._sent(plan, there)
-        home = there / "home"
-        self._host.put(plan.share, away.share)
-        check(self._host.run(("sh", "-c", _SETTINGS, "sh", str(home)), timeout=_SECONDS), f"making {home}")
-        environment = {"PATH": f"{self._shelf.place(self._toolbox) / 'bin'}:{self._path}", "HOME": str(home)}
-        done = launch(self._host, away, console, environment, progress)
-        self._host.get(away.share, plan.share)
-        self._host.run(("rm", "-rf", "--", str(there)), timeout=_SECONDS)
+        with scratch(self._host, self._directory / "runs") as there:
+            away, environment = self._prepared(plan, there)
+            done = launch(self._host, away, console, environment, progress)
+            self._host.get(away.share, plan.share)
         return conclude(done, console, plan.share)
 
+    def _prepared(self, plan: Boot, there: Path) -> tuple[Boot, dict[str, str]]:
+        """The same boot with the host's paths, where all is that it needs, and its environment."""
+        with needs_room_on(self._host, self._directory, "a boot"):
+            away, home = self._sent(plan, there), there / "home"
+            self._host.put(plan.share, away.share)
+            check(self._host.run(("sh", "-c", _SETTINGS, "sh", str(home)), timeout=_SECONDS), f"making {home}")
+            tools = self._shelf.place(self._toolbox) / "bin"
+        return away, {"PATH": f"{tools}:{self._path}", "HOME": str(home)}
+
     def _sent(self, plan: Boot, there: Path) -> Boot:
-        """The same boot with the host's paths."""
+        """The same boot with the host's paths, to which all is sent that is not there yet."""
         if plan.exports:
             raise InfrastructureError(f"{self._host.name}: suites and commands run on this machine only")
         place = self._shelf.place

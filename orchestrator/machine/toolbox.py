@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
@@ -21,17 +22,21 @@ PYTHONPATH=$here/lib exec {python} -c 'import sys; sys.argv[0] = "{name}"; from 
 
 
 def toolbox(host: Host, cache: Path, python: str) -> Path:
-    """The directory, made once per version: its `bin` has vng, for a host whose Python is `python`."""
-    version = distribution("virtme-ng").version
-    place = cache / "toolbox" / f"virtme-ng-{version}-{python.replace('/', '_')}"
-    with locked(host, place.with_suffix(".lock")):
+    """The directory, made once for all that it is made of: its `bin` has vng, for a host whose Python is `python`."""
+    place = cache / "toolbox" / f"virtme-ng-{distribution('virtme-ng').version}-{_identity(python)}"
+    with locked(host, place.with_name(f"{place.name}.lock")):
         if not place.exists():
             _make(place, python)
     return place
 
 
+def _identity(python: str) -> str:
+    versions = [(package, distribution(package).version) for package in _PACKAGES]
+    return hashlib.sha256(repr((python, versions, _COMMANDS, _WRAPPER)).encode()).hexdigest()[:12]
+
+
 def _make(place: Path, python: str) -> None:
-    partial = place.with_suffix(".partial")
+    partial = place.with_name(f"{place.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     for package in _PACKAGES:
         copy_package(distribution(package), partial / "lib")

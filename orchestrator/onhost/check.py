@@ -99,13 +99,20 @@ def programs(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def place(path: str) -> dict[str, Any]:
-    """The disk of a directory that need not exist yet: bytes in all and free, and whether this user may write to it."""
+    """The disk of a directory that need not exist yet: bytes in all and free, whether this user may write to it, and
+    whether it is there and somebody else's."""
     there = os.path.realpath(path)
+    foreign = os.path.exists(there) and os.stat(there).st_uid != os.geteuid()  # noqa: PTH110, PTH116 -- of text
     while not os.access(there, os.F_OK):
         there = os.path.dirname(there)  # noqa: PTH120 -- like the rest here, of text
     disk = os.statvfs(there)
     writable = os.access(there, os.W_OK | os.X_OK)
-    return {"free": disk.f_bavail * disk.f_frsize, "total": disk.f_blocks * disk.f_frsize, "writable": writable}
+    return {
+        "free": disk.f_bavail * disk.f_frsize,
+        "total": disk.f_blocks * disk.f_frsize,
+        "writable": writable,
+        "foreign": foreign,
+    }
 
 
 def memory(tree: Tree) -> dict[str, int]:

@@ -41,6 +41,14 @@ def function(tree: Tree, address: str) -> dict[str, Any]:
     }
 
 
+def ids(tree: Tree, address: str) -> str:
+    """Vendor and device of a function as lspci(8) writes them; "" where there is none."""
+    if not tree.path(DEVICES, address).exists():
+        return ""
+    vendor, device = (number(tree.read(DEVICES, address, name)) for name in ("vendor", "device"))
+    return f"{vendor:04x}:{device:04x}"
+
+
 def _resizable(tree: Tree, address: str) -> list[str]:
     return [name for name in tree.names(DEVICES, address) if re.fullmatch(r"resource\d_resize", name)]
 

@@ -6,9 +6,10 @@
     take     write the journals `entries`, then bring each function to vfio-pci
     restore  give back whatever has a journal and no living holder
 
-A journal has `address`, `group`, `driver` and `override` as they were, `sizes` (bytes, by BAR) of what is resized,
-`resize` (the same, to be set), and the `token` of the lease.  Whoever gets the lease of a function with a journal gives
-it back before anything else.  What happens is told in lines of JSON, by `said`.
+A journal has `address`, `group`, `driver` and `override` as they were, `ids` (vendor and device), `sizes` (bytes, by
+BAR) of what is resized, `resize` (the same, to be set), and the `token` of the lease, which its holder has, too.
+Whoever gets the lease of a function with a journal gives it back before anything else; nobody takes one that has a
+journal, or without its lease.  What happens is told in lines of JSON, by `said`.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ import json
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from orchestrator.onhost.binding import driver, restore, take
-from orchestrator.onhost.leases import Store, lock, parsed
+from orchestrator.onhost import binding
+from orchestrator.onhost.leases import Store, lock, parsed, until
 from orchestrator.onhost.tree import Tree
 
 _STOPPING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _LOOK = 0.5
 """Seconds between two looks at whether a lease is free."""
+_BUSY = 45.0
+"""Seconds that others may be at work on functions; orch gives a keeper that it has told to stop twice as many."""
 
 
 class _Stopped(Exception):  # noqa: N818 -- it is a wish
@@ -51,9 +55,7 @@ def hold(tree: Tree, request: dict[str, Any]) -> int:
         return 1
     _say("leased")
     signal.sigwait(_STOPPING)
-    well = _give_back(tree, store, addresses)
-    for descriptor in held:
-        os.ftruncate(descriptor, 0)
+    well = _give_back(tree, store, addresses, held)
     _say("released")
     return 0 if well else 1
 
@@ -77,20 +79,52 @@ def _lease(store: Store, address: str, holder: dict[str, Any]) -> int:
             return descriptor
 
 
-def _give_back(tree: Tree, store: Store, addresses: list[str]) -> bool:
-    """Restore each of `addresses` that has a journal, whatever becomes of the others; return whether all went well."""
-    well = True
-    actions = lock(store.actions, wait=True)  # a `take` may still be at work
-    for address in set(addresses).intersection(store.journals()):
-        try:
-            restore(tree, store, address)
-        except (OSError, LookupError, ValueError, TypeError) as error:
-            well = False
+@contextmanager
+def _acting(store: Store) -> Iterator[None]:
+    """Be the only one who does anything to functions.  Raises OSError where another one does not come to an end."""
+    found: list[int] = []
+
+    def free() -> bool:
+        with suppress(BlockingIOError):
+            found.append(lock(store.actions))
+        return bool(found)
+
+    if not until(_BUSY, free):
+        who = store.locker(store.actions)
+        raise OSError(f"{who} has been at work on devices for {_BUSY:.0f} s and more; dmesg may say why it is stuck")
+    try:
+        yield
+    finally:
+        os.close(found[0])
+
+
+def _give_back(tree: Tree, store: Store, addresses: Sequence[str], leases: Sequence[int] = ()) -> bool:
+    """Restore each of `addresses` that has a journal, whatever becomes of the others; return whether all went well.
+
+    `leases` are let go of before anybody else may act, so that a `take` that comes too late finds them free.
+    """
+    try:
+        with _acting(store):
+            left = sorted(set(addresses).intersection(store.journals()))
+            well = [_restored(tree, store, address) for address in left]
+            for descriptor in leases:
+                os.ftruncate(descriptor, 0)
+                os.close(descriptor)
+    except OSError as error:
+        for address in addresses:
             _say("stuck", address=address, why=_why(error))
-        else:
-            _say("restored", address=address, driver=driver(tree, address))
-    os.close(actions)
-    return well
+        return False
+    return all(well)
+
+
+def _restored(tree: Tree, store: Store, address: str) -> bool:
+    try:
+        what, more = binding.restore(tree, store, address)
+    except (OSError, LookupError, ValueError, TypeError) as error:
+        _say("stuck", address=address, why=_why(error))
+        return False
+    _say(what, address=address, **more)
+    return True
 
 
 def _why(error: Exception) -> str:
@@ -102,21 +136,50 @@ def _why(error: Exception) -> str:
 
 def take_all(tree: Tree, request: dict[str, Any]) -> int:
     """Write all journals, then take each function; the first that cannot be taken ends it."""
-    store = Store(tree)
+    store, entries = Store(tree), request["entries"]
     store.make()
-    actions = lock(store.actions, wait=True)
-    for entry in request["entries"]:
-        store.write_journal(entry)
-        _say("journal", address=entry["address"])
-    for entry in request["entries"]:
-        try:
-            take(tree, entry)
-        except OSError as error:
-            _say("stuck", address=entry["address"], why=_why(error))
-            return 1
-        _say("taken", address=entry["address"])
-    os.close(actions)
-    return 0
+    try:
+        with _acting(store):
+            return 0 if _taken(tree, store, entries) else 1
+    except OSError as error:
+        _say("failed", address=entries[0]["address"], why=_why(error))
+        return 1
+
+
+def _taken(tree: Tree, store: Store, entries: Sequence[dict[str, Any]]) -> bool:
+    """Take each step with all functions before the next; return whether all went well."""
+    for step in (_refuse, _note, _bind):
+        for entry in entries:
+            try:
+                step(tree, store, entry)
+            except OSError as error:
+                _say("failed", address=entry["address"], why=_why(error))
+                return False
+    return True
+
+
+def _refuse(tree: Tree, store: Store, entry: dict[str, Any]) -> None:
+    """Raise OSError where a function must not be taken, or never could be, while it is still as it was.
+
+    The keeper may have gone since orch asked, and another run may have got its lease.
+    """
+    address = entry["address"]
+    if not binding.there(tree):
+        raise OSError("the kernel has no driver vfio-pci; modprobe vfio-pci says why (CONFIG_VFIO_PCI)")
+    if store.journal(address).exists():
+        raise OSError(f"another run took it, says {store.journal(address)}; run: orch devices restore")
+    if not store.is_held(address) or parsed(store.lease(address)).get("token") != entry["token"]:
+        raise OSError("its lease is not held any more, because its keeper has ended; run it again")
+
+
+def _note(_tree: Tree, store: Store, entry: dict[str, Any]) -> None:
+    store.write_journal(entry)
+    _say("journal", address=entry["address"])
+
+
+def _bind(tree: Tree, _store: Store, entry: dict[str, Any]) -> None:
+    binding.take(tree, entry)
+    _say("taken", address=entry["address"])
 
 
 def restore_all(tree: Tree, _request: dict[str, Any]) -> int:
@@ -127,9 +190,11 @@ def restore_all(tree: Tree, _request: dict[str, Any]) -> int:
             held = lock(store.lease(address))
         except BlockingIOError:
             _say("held", address=address, holder=parsed(store.lease(address)))
-            continue
-        well = _give_back(tree, store, [address]) and well
-        os.close(held)
+        except PermissionError:
+            _say("stuck", address=address, why="only root can give devices back; run orch as root")
+            well = False
+        else:
+            well = _give_back(tree, store, [address], [held]) and well
     return 0 if well else 1
 
 

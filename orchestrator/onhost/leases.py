@@ -59,19 +59,42 @@ class Store:
             os.fsync(file.fileno())
         new.replace(path)
 
+    def is_held(self, address: str) -> bool:
+        """Whether somebody holds the lease of a function; one that is free is held for a moment."""
+        try:
+            os.close(lock(self.lease(address)))
+        except BlockingIOError:
+            return True
+        return False
+
     def holders(self) -> dict[str, dict[str, Any]]:
         """Who holds each lease that is held, without a moment's hold on any; {} for one who does not say."""
-        rows = [line.split() for line in self._tree.read("/proc/locks").splitlines()]  # proc(5)
-        locked = {row[5].rpartition(":")[2] for row in rows if len(row) > 5 and row[1] == "FLOCK"}
+        locked = self._locked()
         files = sorted((self._run / "leases").glob("*"))
-        return {path.name: parsed(path) for path in files if str(path.stat().st_ino) in locked}
+        return {path.name: parsed(path) for path in files if _identity(path) in locked}
+
+    def locker(self, path: Path) -> str:
+        """Which process has locked a file, in a few words."""
+        pid = self._locked().get(_identity(path), "")
+        return f"process {pid} ({self._tree.read('/proc', pid, 'comm')})" if pid else "somebody"
+
+    def _locked(self) -> dict[str, str]:
+        """Who has locked what with flock(2): process ids, by device and inode (proc(5), locks)."""
+        rows = [line.split() for line in self._tree.read("/proc/locks").splitlines()]
+        return {row[5]: row[4] for row in rows if len(row) > 5 and row[1] == "FLOCK"}
 
 
-def lock(path: Path, *, wait: bool = False) -> int:
+def _identity(path: Path) -> str:
+    """A file as /proc/locks calls it (fs/locks.c, lock_get_status): an inode's number is unique on its device only."""
+    status = path.stat()
+    return f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+
+
+def lock(path: Path) -> int:
     """The descriptor of a lock file that is now held.  Raises BlockingIOError where somebody else has it."""
     descriptor = os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
         raise

@@ -12,8 +12,9 @@ from typing import Any
 from orchestrator.onhost.functions import functions
 from orchestrator.onhost.leases import Store
 from orchestrator.onhost.openers import openers
+from orchestrator.onhost.shares import shares
 from orchestrator.onhost.tree import Tree
-from orchestrator.onhost.usage import disks, displays, interfaces
+from orchestrator.onhost.usage import disks, displays, interfaces, other_uses
 
 _CAP_IPC_LOCK = 14
 """include/uapi/linux/capability.h"""
@@ -49,6 +50,7 @@ def scan(tree: Tree) -> dict[str, Any]:
         "interfaces": interfaces(tree),
         "displays": displays(tree),
         "disks": disks(tree),
+        "uses": [*other_uses(tree), *shares(tree)],
         "openers": openers(tree),
         "leases": Store(tree).holders(),
         "journals": Store(tree).journals(),

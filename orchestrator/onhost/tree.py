@@ -45,9 +45,17 @@ class Tree:
         """Where a path leads once all symbolic links in it are followed."""
         return Path(os.path.realpath(str(self.path(*names))))
 
+    def owners(self, *names: str) -> list[str]:
+        """The addresses of all PCI functions on the way to a device of sysfs, the one that it belongs to last.
+
+        Those before are bridges, or functions with a domain of their own behind them (drivers/pci/controller/vmd.c),
+        which the device would go with.
+        """
+        return [step for step in self.real(*names).parts if _ADDRESS.fullmatch(step)]
+
     def owner(self, *names: str) -> str:
         """The address of the PCI function that a device of sysfs belongs to; "" where it belongs to none."""
-        return next((step for step in reversed(self.real(*names).parts) if _ADDRESS.fullmatch(step)), "")
+        return [*self.owners(*names)[-1:], ""][0]
 
 
 def number(text: str, otherwise: int = 0) -> int:

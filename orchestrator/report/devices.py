@@ -66,8 +66,6 @@ def bar_text(bar: Bar) -> str:
 
 def _state(inventory: Inventory, function: Function) -> Iterator[str]:
     """Whether it can be passed through, and all that stands in the way."""
-    if function.left_behind and not function.lease:
-        yield "a dead run took it and did not give it back; run: orch devices restore"
     if function.lease:
         yield f"leased by {holder_words(function.lease)}"
     reasons = own_obstacles(inventory, function)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from orchestrator.doctor.model import Finding, Report, State
+from orchestrator.host.local import LOCAL
 from orchestrator.report.text import paint, wrap
 
 _COLOURS = {State.OK: "green", State.WARNING: "bold", State.MISSING: "red"}
@@ -19,7 +20,7 @@ def lines(report: Report, width: int, color: bool, *, quiet: bool) -> Iterator[s
     shown = [one for one in report.findings if not quiet or one.state is not State.OK]
     if not shown:
         return
-    if not quiet:
+    if not quiet or report.host != LOCAL:  # commands are to be run there
         yield from wrap(f"{report.host}: {report.system}", width)
     column = max(len(one.what) for one in shown) + 2
     for finding in shown:

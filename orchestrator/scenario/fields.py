@@ -135,6 +135,15 @@ Port = Annotated[
     kind("a port from 1 to 65535", integer, limit="a port from 1 to 65535", within=lambda port: 1 <= port <= 65535),
     text_or_number(INTEGER_PATTERN, 1, 65535),
 ]
+_HOST_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*)"
+_IPV6 = r"[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?"
+_HOST_ADDRESS = rf"^(?:{_HOST_NAME}|{_IPV6})$"
+HostAddress = Annotated[
+    str,
+    kind("a name or an IP address; 'user' and 'port' are keys of their own", matching(_HOST_ADDRESS)),
+    text_like(_HOST_ADDRESS),
+]
+AbsolutePath = Annotated[str, kind("an absolute path", matching(r"^/.*$")), text_like(r"^/.*$")]
 BarKey = Annotated[
     int, kind("a number from 0 to 5", lambda text: int(matching(r"^[0-5]$")(text))), text_like(r"^[0-5]$")
 ]

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 from orchestrator.buildhost.builder import RemoteBuilder
 from orchestrator.buildhost.host import BuildHost
 from orchestrator.buildhost.wire import from_json, to_json
-from orchestrator.errors import ConfigError, InfrastructureError, KernelBuildError
+from orchestrator.errors import ConfigError, InfrastructureError, Interrupted, KernelBuildError
 from orchestrator.events import Event, Kind
 from orchestrator.host.local import LocalHost
 from orchestrator.host.ssh import Address
@@ -27,6 +28,7 @@ from orchestrator.kernel.cache_verify import verify
 from orchestrator.kernel.model import Patch, Recipe
 from tests.fakes import Answer, FakeHost
 from tests.toy_build import toy_recipe
+from tests.unit.test_host_contract import wait_until
 
 TOY = Path(__file__).parent / "data/toy-kernel"
 
@@ -177,6 +179,23 @@ def test_another_kernel_than_was_asked_for_is_refused(lab: Place) -> None:
     other = KernelCache(lab.cache.root.with_name("colleague"))
     with pytest.raises(InfrastructureError, match="do not give its build key"):
         RemoteBuilder(LocalHost(), other, 2, lab.events.append, lab.there).build(lab.recipe)
+
+
+def test_a_build_that_is_stopped_leaves_nothing_of_itself_on_the_host(lab: Place) -> None:
+    script = lab.recipe.source.path / "scripts/cc.sh"
+    script.write_text(script.read_text().replace("mkdir -p", "sleep 60\nmkdir -p", 1))
+    work, trash = lab.kept / "cache/work", lab.kept / "cache/trash"
+    with ThreadPoolExecutor(1) as executor:
+        building = executor.submit(lab.builder.build, lab.recipe)
+        assert wait_until(
+            lambda: any(event.text.startswith("0 objects") or "objects, CC" in event.text for event in lab.events), 30
+        )
+        assert any(work.iterdir())
+        lab.host.stop_all()
+        with pytest.raises(Interrupted):
+            building.result(60)
+    assert wait_until(lambda: not any(work.iterdir()) and not any(trash.iterdir()), 30)
+    assert not list(lab.cache.builds.glob("*"))
 
 
 def test_a_python_that_is_too_old_is_named(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_a_dead_holders_lease_is_free_and_what_it_left_is_given_back_first(
     assert wait_until(first.running.done, SECONDS)
     second = hold(ONE)
     assert wait_until(lambda: second.said("leased"), SECONDS)
-    assert [word["said"] for word in second.words] == ["restored", "leased"]
+    assert [word["said"] for word in second.words] == ["gone", "leased"]
     assert not left.exists()
 
 
@@ -168,7 +168,7 @@ def test_restore_leaves_alone_what_a_living_run_has(root: Path, hold: Callable[.
     done = LocalHost().run(program("keep", "restore"), stdin=sent({"root": str(root)}))
     assert done.status == 0
     words = [json.loads(line) for line in done.output.splitlines()]
-    assert [(word["said"], word["address"]) for word in words] == [("held", ONE), ("restored", TWO)]
+    assert [(word["said"], word["address"]) for word in words] == [("held", ONE), ("gone", TWO)]
     assert words[0]["holder"]["user"] == "alive"
     assert held.exists()
     assert not left.exists()

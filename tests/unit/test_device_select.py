@@ -93,7 +93,28 @@ def test_the_sizes_of_a_resizable_bar_are_those_of_its_mask() -> None:
             ),
             "process 7 (qemu) has /dev/vfio/16 open",
         ),
-        (TESTDEV, lambda value: of(value, TESTDEV).update(virtual=4), "it has 4 virtual functions"),
+        (
+            TESTDEV,
+            lambda value: of(value, TESTDEV).update(virtual=4),
+            "it has 4 virtual functions; remove them first: echo 0 > /sys/bus/pci/devices/0000:00:10.0/sriov_numvfs",
+        ),
+        (
+            TESTDEV,
+            lambda value: of(value, TESTDEV)["resources"].__setitem__(2, [0, (256 << 20) - 1, 0x20000000 | 1319436]),
+            "the firmware gave BAR2 no address; turn on Above 4G decoding",
+        ),
+        (
+            TESTDEV,
+            lambda value: value["uses"].append({"owners": [TESTDEV], "use": "it has the mediated device 1-2-3"}),
+            "it has the mediated device 1-2-3",
+        ),
+        (
+            TESTDEV,
+            lambda value: value["disks"].append(
+                {"name": "nvme0n1", "owners": [TESTDEV, "10000:01:00.0"], "uses": ["nvme0n1 is swap space"]}
+            ),
+            "nvme0n1 is swap space",
+        ),
         (
             TESTDEV,
             lambda value: of(value, TESTDEV).update(group=""),
@@ -145,6 +166,47 @@ def test_nvidias_own_nodes_count_for_its_functions_only() -> None:
 
     assert why_not(TESTDEV, told(change)) == ("process 9 (train) has /dev/nvidia0 open",)
     assert why_not(SMALL, told(change)) == ()
+
+
+def test_a_node_of_nvidias_that_is_known_counts_for_its_function_only() -> None:
+    def change(value: dict[str, Any]) -> None:
+        for address in (TESTDEV, SMALL):
+            of(value, address)["driver"] = "nvidia"
+        node = {"pid": 9, "command": "train", "node": "/dev/nvidia0", "group": "", "token": "", "nvidia": 0}
+        value["openers"].append({**node, "owner": TESTDEV, "owners": [TESTDEV]})
+
+    assert why_not(TESTDEV, told(change)) == ("process 9 (train) has /dev/nvidia0 open",)
+    assert why_not(SMALL, told(change)) == ()
+
+
+def test_what_is_behind_a_function_is_its_use_but_not_that_of_a_bridge() -> None:
+    def change(value: dict[str, Any]) -> None:
+        of(value, SMALL)["header"] = 1
+        value["interfaces"].append({"name": "eth7", "owner": "10000:01:00.0", "owners": [SMALL, TESTDEV], "flags": 1})
+
+    assert why_not(TESTDEV, told(change)) == ("its network interface eth7 is up",)
+    assert why_not(SMALL, told(change)) == ("it is a bridge, which other devices are reached through",)
+
+
+def test_force_does_not_destroy_virtual_functions() -> None:
+    def change(value: dict[str, Any]) -> None:
+        of(value, NIC).update(virtual=2)
+        of(value, TESTDEV).update(group="17")
+
+    file = f"/sys/bus/pci/devices/{NIC}/sriov_numvfs"
+    sentence = f"it has 2 virtual functions; remove them first: echo 0 > {file}"
+    assert why_not(NIC, told(change), NIC) == (sentence,)
+    assert why_not(TESTDEV, told(change), NIC) == (f"{NIC} is in its IOMMU group 17, and {sentence}",)
+
+
+def test_a_bar_without_an_address_does_not_count_for_min_bar() -> None:
+    def change(value: dict[str, Any]) -> None:
+        of(value, TESTDEV)["resources"][2] = [0, (256 << 20) - 1, 0x20000000 | 1319436]
+        value["functions"].remove(of(value, SMALL))
+
+    choice = choose(wanted(Selector(vendor=0x1B36, min_bar=64 << 20)), told(change))
+    assert choice.function is None
+    assert choice.why_not.endswith(f"; the firmware gave BAR2 of {TESTDEV} no address; turn on Above 4G decoding")
 
 
 def test_the_guest_of_another_run_is_no_use_by_the_host_but_its_lease_is_waited_for() -> None:
@@ -238,7 +300,11 @@ def test_the_list_fits_a_terminal_and_says_what_is_what() -> None:
 
 def test_what_a_dead_run_left_behind_is_told() -> None:
     text = list(lines(told(lambda value: value["journals"].append(TESTDEV)), 80, color=False))
-    assert "  a dead run took it and did not give it back; run: orch devices restore" in text
+    block = text[text.index("0000:00:10.0  1b36:0005  class 00ff  no driver, group 16") :][4:6]
+    assert block[0] == "  no: a dead run took it and did not give it back; run: orch devices restore"
+    assert block[1].startswith(NIC)
+    leased = told(lambda value: value.update(journals=[TESTDEV], leases={TESTDEV: {"pid": 7}}))
+    assert why_not(TESTDEV, leased) == ()
 
 
 def test_a_host_that_answers_something_else_is_one_sentence() -> None:

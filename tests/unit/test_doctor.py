@@ -211,6 +211,32 @@ def test_another_host_needs_only_what_boots_guests() -> None:
     assert of(found(gone("qemu-system-x86_64", "tar"), LAB), "tar").state is State.MISSING
 
 
+def test_a_hosts_directory_that_is_somebody_elses_is_not_asked_for() -> None:
+    entry = Entry("lab", Address("192.0.2.1"), Path("/var/tmp/orch"), where="hosts.yaml:2")
+
+    def change(value: dict[str, Any]) -> None:
+        value["places"]["cache"]["foreign"] = True
+
+    one = of(found(change, Where(None, PLACES, entry)), "disk of cache")
+    assert one.state is State.MISSING
+    assert one.detail.endswith("give the host another 'directory' in hosts.yaml:2")
+    assert not one.mend
+
+
+def test_who_has_no_sudo_mends_with_su() -> None:
+    def change(value: dict[str, Any]) -> None:
+        gone("gcc")(value)
+        value["user"] = {"name": "me", "root": False, "sudo": False}
+
+    assert of(found(change), "gcc").mend == "su -c 'apt-get install -y --no-install-recommends gcc'"
+
+
+def test_a_python_that_boots_but_does_not_build_is_a_warning() -> None:
+    one = of(found(lambda value: value.update(python="3.10.12"), LAB), "python3")
+    assert one.state is State.WARNING
+    assert one.detail == "3.10.12; newer is needed only to build kernels here: orch asks for 3.11 or newer"
+
+
 def test_an_old_python_of_a_host_is_a_warning() -> None:
     one = of(found(lambda value: value.update(python="3.9.2"), LAB), "python3")
     assert (one.state, one.detail.partition(";")[0]) == (State.WARNING, "3.9.2, and virtme-ng asks for 3.10 or newer")
@@ -307,7 +333,7 @@ def test_what_a_dead_run_left_is_told_with_the_command_that_gives_it_back() -> N
         value["scan"]["journals"] = ["0000:00:10.0"]
 
     one = of(found(left), "PCI functions")
-    assert (one.state, one.mend) == (State.WARNING, "orch devices restore")
+    assert (one.state, one.mend) == (State.WARNING, "orch devices --host lab restore")
     assert "0000:00:10.0" in one.detail
 
 
@@ -515,13 +541,14 @@ def test_quiet_shows_only_what_is_not_well() -> None:
     assert not list(shown.lines(found(with_iommu), 80, False, quiet=True))
     lines = list(shown.lines(found(both(with_iommu, gone("gcc"))), 80, False, quiet=True))
     assert lines == [
+        "lab: Debian GNU/Linux 12 (bookworm), Linux 6.18.44-fc-v669 x86_64",
         "missing  gcc  not found; needed for kernels that are built",
         "  mend: apt-get install -y --no-install-recommends gcc",
     ]
 
 
 def test_a_state_has_its_colour() -> None:
-    (line, *_) = shown.lines(found(both(with_iommu, gone("gcc"))), 80, True, quiet=True)
+    (_, line, *_) = shown.lines(found(both(with_iommu, gone("gcc"))), 80, True, quiet=True)
     assert line.startswith("\x1b[31mmissing\x1b[0m  gcc  ")
 
 

@@ -7,6 +7,7 @@ The two real hosts inherit `RealHostContract`; a process is known by a mark in i
 from __future__ import annotations
 
 import signal
+import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -19,6 +20,8 @@ import pytest
 
 from orchestrator.errors import CommandError, Interrupted
 from orchestrator.host.base import Completed, Host
+from orchestrator.host.program import program
+from orchestrator.host.supervisor import PYTHON
 from tests.fakes import Answer, FakeHost
 
 MARK = "ORCH_TEST_MARK"
@@ -138,6 +141,12 @@ class RealHostContract(AnyHostContract):
 
     def test_stdin_that_nobody_reads_does_no_harm(self, host: Host) -> None:
         assert host.run(("true",), stdin="x" * 1_000_000).ok
+
+    def test_orchs_own_programs_get_the_interpreter_that_the_host_is_said_to_have(self, host: Host) -> None:
+        """The inventory's, or here the one that runs the tests; the host may have no python3, or an older one."""
+        ask = (*PYTHON, "-c", "import sys; print(sys.executable)")
+        assert program("scan")[: len(PYTHON)] == tuple(PYTHON)
+        assert host.run(ask, env={"PATH": "/nowhere"}).output == f"{sys.executable}\n"
 
     def test_env_is_added_and_cwd_entered(self, host: Host, tmp_path: Path) -> None:
         completed = host.run(sh('echo "$ADDED" "${HOME:+kept}"; pwd'), env={"ADDED": "a b'\"$"}, cwd=tmp_path)

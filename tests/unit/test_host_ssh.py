@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from orchestrator.errors import CommandError, Interrupted
-from orchestrator.host import ssh
+from orchestrator.host import connections, ssh
 from orchestrator.host.local import LocalHost
 from orchestrator.host.ssh import Address, SshHost
 from tests.unit.test_host_contract import MARK, TREE, RealHostContract, marked, sh, wait_until
@@ -29,7 +29,7 @@ CONFIG = """
 ListenAddress 127.0.0.1
 Port {port}
 HostKey {directory}/host_key
-AuthorizedKeysFile {directory}/user_key.pub
+AuthorizedKeysFile {directory}/user_key.pub {directory}/chatty
 PidFile none
 StrictModes no
 UsePAM no
@@ -37,6 +37,10 @@ PasswordAuthentication no
 SetEnv SHLVL=1
 """
 """With SHLVL, bash takes sshd's command for a nested shell and leaves out ~/.bashrc, which may do anything."""
+
+
+GREETING = 'echo Welcome to lab1; printf unfinished; eval \\"$SSH_ORIGINAL_COMMAND\\"'
+CLOSED = "echo This account is currently not available.; exit 1"
 
 
 def free_port() -> int:
@@ -66,6 +70,12 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
     directory, port, host = tmp_path_factory.mktemp("sshd"), free_port(), LocalHost()
     make_key(directory / "host_key")
     make_key(directory / "user_key")
+    forced = {"greeted_key": GREETING, "closed_key": CLOSED, "silent_key": "sleep 30"}
+    for name in forced:
+        make_key(directory / name)
+    # What a login shell does before a command, as ~/.bashrc may, is here tied to the key.
+    lines = (f'command="{what}" {(directory / name).with_suffix(".pub").read_text()}' for name, what in forced.items())
+    (directory / "chatty").write_text("".join(lines))
     (directory / "config").write_text(CONFIG.format(port=port, directory=directory))
     public = (directory / "host_key.pub").read_text()
     (directory / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}")
@@ -89,6 +99,17 @@ def refused(address: Address) -> str:
     assert time.monotonic() - begun < 5
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def unknown(address: Address, known: Path) -> str:
+    login = f"ssh -p {address.port} -o UserKnownHostsFile={known} {address.user}@127.0.0.1"
+    return f"127.0.0.1: its host key is not in {known}; log in once with `{login}` and compare the fingerprint"
+
+
+def keyed(address: Address, name: str) -> Address:
+    """As `address`, with another of its keys."""
+    assert address.key
+    return replace(address, key=address.key.with_name(name))
 
 
 class TestSshHost(RealHostContract):
@@ -129,7 +150,8 @@ class TestSshHost(RealHostContract):
 
     def test_an_unknown_host_key_is_refused(self, address: Address, tmp_path: Path) -> None:
         (tmp_path / "known").touch()
-        assert "not found in known_hosts" in refused(replace(address, known_hosts=tmp_path / "known"))
+        known = tmp_path / "known"
+        assert refused(replace(address, known_hosts=known)) == unknown(address, known)
 
     def test_another_host_key_is_refused(self, address: Address, tmp_path: Path) -> None:
         make_key(tmp_path / "other")
@@ -138,7 +160,11 @@ class TestSshHost(RealHostContract):
         assert "its host key is not the one in" in refused(replace(address, known_hosts=tmp_path / "known"))
 
     def test_a_missing_known_hosts_file_is_refused(self, address: Address) -> None:
-        assert "No such file" in refused(replace(address, known_hosts=Path("/no/such")))
+        known = Path("/no/such")
+        assert refused(replace(address, known_hosts=known)) == unknown(address, known)
+
+    def test_a_missing_key_is_refused(self, address: Address) -> None:
+        assert "No such file or directory: '/no/such'" in refused(replace(address, key=Path("/no/such")))
 
     def test_a_key_that_the_host_does_not_know_is_refused(self, address: Address, tmp_path: Path) -> None:
         make_key(tmp_path / "key")
@@ -176,3 +202,85 @@ class TestSshHost(RealHostContract):
             host.stop_all()
             with pytest.raises(Interrupted):
                 copy.result(timeout=3)
+
+    def test_stop_all_ends_a_copy_whose_other_end_does_not(
+        self, host: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "file").touch()
+        monkeypatch.setattr(ssh, "UNPACK", ("sh", "-c", "cat >/dev/null; sleep 30"))
+        with ThreadPoolExecutor() as pool:
+            copy = pool.submit(host.put, tmp_path / "file", tmp_path / "there")
+            assert not wait_until(copy.done, 1)
+            host.stop_all()
+            with pytest.raises(Interrupted):
+                copy.result(timeout=3)
+
+    def test_a_tar_that_complains_of_every_file_is_heard(
+        self, host: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "file").write_bytes(bytes(8_000_000))
+        complaints = "yes 'tar: x: Cannot write: No space left on device' | head -c 8000000 >&2; cat >/dev/null; exit 2"
+        monkeypatch.setattr(ssh, "UNPACK", ("sh", "-c", complaints))
+        with ThreadPoolExecutor() as pool:
+            copy = pool.submit(host.put, tmp_path / "file", tmp_path / "there")
+            try:
+                with pytest.raises(CommandError, match="No space left on device"):
+                    copy.result(timeout=20)
+            finally:
+                host.stop_all()
+
+    def test_more_commands_run_at_once_than_sshd_allows_on_a_connection(self, host: SshHost, tmp_path: Path) -> None:
+        def one(number: int) -> str:
+            wait = 'touch "$1/$2"; until [ "$(ls "$1" | wc -l)" = 24 ]; do sleep 0.2; done; echo "$2"'
+            return host.run(sh(wait, str(tmp_path), str(number)), timeout=60).output
+
+        with ThreadPoolExecutor(24) as pool:
+            assert list(pool.map(one, range(24))) == [f"{number}\n" for number in range(24)]
+
+    def test_a_host_that_allows_fewer_sessions_gets_more_connections(
+        self, host: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(connections, "SESSIONS", 1000)
+        self.test_more_commands_run_at_once_than_sshd_allows_on_a_connection(host, tmp_path)
+
+
+@pytest.fixture
+def greeted(address: Address) -> Iterator[SshHost]:
+    host = SshHost(keyed(address, "greeted_key"))
+    yield host
+    host.close()
+
+
+def test_what_a_login_shell_prints_is_no_part_of_a_commands_output(greeted: SshHost) -> None:
+    lines: list[str] = []
+    assert greeted.run(("echo", "12"), on_line=lines.append, timeout=10).output == "12\n"
+    assert lines == ["12"]
+
+
+def test_what_a_login_shell_prints_is_no_part_of_a_copy(greeted: SshHost, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("text")
+    greeted.put(tmp_path / "file", tmp_path / "there")
+    greeted.get(tmp_path / "there", tmp_path / "back")
+    assert (tmp_path / "back").read_text() == "text"
+
+
+def test_a_login_shell_that_runs_nothing_is_refused_in_its_own_words(address: Address) -> None:
+    sentence = "127.0.0.1: its login shell does not begin a command: This account is currently not available."
+    assert refused(keyed(address, "closed_key")) == sentence
+
+
+def test_a_login_shell_that_never_begins_a_command_can_be_stopped(address: Address) -> None:
+    host = SshHost(keyed(address, "silent_key"))
+    with ThreadPoolExecutor() as pool, contextlib.closing(host):
+        command = pool.submit(host.run, ("true",))
+        assert not wait_until(command.done, 1)
+        host.stop_all()
+        with pytest.raises(Interrupted):
+            command.result(timeout=3)
+
+
+def test_a_login_shell_that_never_begins_a_command_is_given_up(
+    address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "SILENCE", 1.0)
+    assert "its login shell does not begin a command" in refused(keyed(address, "silent_key"))

@@ -83,6 +83,10 @@ def test_the_inventory_has_its_place_and_may_be_missing() -> None:
         ("hosts:\n  lab:\n    address: x\n    port: 0\n", "4: 'port' must be a port from 1 to 65535, not '0'"),
         ("hosts:\n  lab:\n    address: x\n    devices: gpu\n", "4: 'devices' must be a PCI address"),
         ("hosts:\n  LAB:\n    address: x\n", "2: a host's name must be made of small letters, digits"),
+        ("hosts:\n  lab:\n    address: h:22\n", "3: 'address' must be a name or an IP address; 'user' and"),
+        ("hosts:\n  lab:\n    address: root@h\n", "3: 'address' must be a name or an IP address; 'user' and"),
+        ("hosts:\n  lab: {address: h, directory: ~/orch}\n", "2: 'directory' must be an absolute path"),
+        ("hosts:\n  local: {address: h}\n", "1: 'hosts' must have no host 'local', for that is this machine"),
         ("hosts:\n  lab: x\n", "2: host 'lab' must be a mapping of keys to values"),
         ("hosts: [x]\n", "1: the inventory must be a mapping of keys to values"),
         ("hosts:\n  lab: {address: x}\n  lab: {address: y}\n", "3: key 'lab' is given twice, first on line 2"),
@@ -98,6 +102,11 @@ def test_all_mistakes_are_told_at_once() -> None:
     with pytest.raises(ScenarioError) as caught:
         load_hosts(written("hosts:\n  a: {port: 0, address: x}\n  b: {}\n"))
     assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "lab-1.example.org", "2001:db8::1", "fe80::1%eth0", "::1"])
+def test_an_address_is_a_name_or_of_either_version_of_ip(address: str) -> None:
+    assert load_hosts(written(f"hosts: {{lab: {{address: '{address}'}}}}\n")).entries[0].address.host == address
 
 
 def test_a_host_that_is_not_there_is_named_with_the_nearest() -> None:
@@ -144,7 +153,9 @@ def test_a_host_that_cannot_be_meant_is_a_mistake(tmp_path: Path, text: str, hos
 
 def test_every_host_that_was_tried_says_why_not(tmp_path: Path) -> None:
     """Nobody listens on port 1."""
-    hosts = "hosts:\n" + "".join(f"  lab{n}: {{address: 127.0.0.1, port: 1, tags: x}}\n" for n in (1, 2))
+    (tmp_path / "known_hosts").touch()
+    known = f"known-hosts: {tmp_path}/known_hosts"
+    hosts = "hosts:\n" + "".join(f"  lab{n}: {{address: 127.0.0.1, port: 1, tags: x, {known}}}\n" for n in (1, 2))
     with pytest.raises(InfrastructureError) as caught:
         chosen(tmp_path, SMALL + "host: {tag: x}\n", hosts=hosts)
     first, second = str(caught.value).splitlines()

@@ -4,19 +4,25 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import os
 import signal
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
+from threading import Barrier, Event
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from orchestrator.errors import CommandError
+from orchestrator.errors import CommandError, InfrastructureError
+from orchestrator.host.disk import tells_full_disk
 from orchestrator.host.local import LocalHost
 from orchestrator.host.program import program, sent
 from orchestrator.machine.push import Shelf, content_hash
+from orchestrator.machine.scratch import scratch
 from orchestrator.machine.toolbox import toolbox
 from tests.unit.test_host_contract import wait_until
 
@@ -89,9 +95,82 @@ def test_what_did_not_arrive_whole_is_not_taken_for_it(tree: Path, tmp_path: Pat
 
     with pytest.raises(CommandError):
         Shelf(Cut(), tmp_path / "kept").place(tree)
+    assert list((tmp_path / "kept/arriving").iterdir()) == []
     host = CountingHost()
     assert (Shelf(host, tmp_path / "kept").place(tree) / "bin/tool").exists()
     assert host.sent == ["tree"]
+
+
+def test_what_a_dead_push_left_goes_with_the_next(tree: Path, tmp_path: Path) -> None:
+    left = tmp_path / "kept/arriving/dead/object/tree"
+    left.mkdir(parents=True)
+    Shelf(LocalHost(), tmp_path / "kept").place(tree)
+    assert list((tmp_path / "kept/arriving").iterdir()) == []
+
+
+def test_pushes_of_the_same_at_once_do_each_other_no_harm(tree: Path, tmp_path: Path) -> None:
+    class Slow(CountingHost):
+        def put(self, local: Path, remote: Path) -> None:
+            super().put(local, remote)
+            all_sent.wait(60)
+
+    def one(_: int) -> Path:
+        return Shelf(Slow(), tmp_path / "kept").place(tree)
+
+    all_sent = Barrier(8)
+    with ThreadPoolExecutor(8) as pool:
+        (there,) = set(pool.map(one, range(8)))
+    assert content_hash(there) == content_hash(tree)
+    assert list((tmp_path / "kept/arriving").iterdir()) == []
+
+
+def _empty(there: Path) -> None:
+    (there / "bin/tool").write_text("")  # as after a power cut
+
+
+def _aged(there: Path) -> None:
+    (there / "bin/tool").unlink()  # as systemd-tmpfiles does
+
+
+def _without_record(there: Path) -> None:
+    (there.parent / ".orch-record").unlink()
+
+
+@pytest.mark.parametrize("spoil", [_empty, _aged, _without_record])
+def test_an_object_that_lost_something_is_sent_anew(tree: Path, tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    spoil(Shelf(LocalHost(), tmp_path / "kept").place(tree))
+    host = CountingHost()
+    assert content_hash(Shelf(host, tmp_path / "kept").place(tree)) == content_hash(tree)
+    assert host.sent == ["tree"]
+    assert list((tmp_path / "kept/arriving").iterdir()) == []
+
+
+def test_what_is_written_beside_an_objects_files_does_no_harm(tree: Path, tmp_path: Path) -> None:
+    there = Shelf(LocalHost(), tmp_path / "kept").place(tree)
+    (there / "bin/__pycache__").mkdir()
+    (there / "virtme-init-abc").write_text("of a boot\n")
+    host = CountingHost()
+    Shelf(host, tmp_path / "kept").place(tree)
+    assert host.sent == []
+
+
+def test_an_object_tells_when_it_was_used_last(tree: Path, tmp_path: Path) -> None:
+    kept = Shelf(LocalHost(), tmp_path / "kept").place(tree).parent
+    os.utime(kept, (0, 0))
+    Shelf(LocalHost(), tmp_path / "kept").place(tree)
+    assert time.time() - kept.stat().st_mtime < 60
+
+
+def test_a_full_host_is_not_taken_for_a_full_disk_here(tree: Path, tmp_path: Path) -> None:
+    class Full(LocalHost):
+        def put(self, local: Path, remote: Path) -> None:
+            raise CommandError(f"copying {local} to {remote} failed: tar: sh: Cannot write: No space left on device")
+
+    with pytest.raises(InfrastructureError) as caught:
+        Shelf(Full("lab1"), tmp_path / "kept").place(tree)
+    what = f"lab1: no space was left for tree in {tmp_path}/kept there; make room on that host"
+    assert str(caught.value) == what
+    assert not tells_full_disk(what)
 
 
 def test_virtme_ng_runs_from_its_directory_alone(tmp_path: Path) -> None:
@@ -100,6 +179,22 @@ def test_virtme_ng_runs_from_its_directory_alone(tmp_path: Path) -> None:
     assert done.ok, done.output
     assert done.output.startswith("virtme-ng ")
     assert not [path for path in tools.rglob("*") if path.suffix == ".so"]
+
+
+def test_virtme_ngs_directory_is_made_anew_when_what_it_is_made_of_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {toolbox(LocalHost(), tmp_path, "python3"), toolbox(LocalHost(), tmp_path, "/opt/python3")}
+    monkeypatch.setattr("orchestrator.machine.toolbox._WRAPPER", "#!/bin/sh\n")
+    made.add(toolbox(LocalHost(), tmp_path, "python3"))
+    real = importlib.metadata.distribution
+    newer = SimpleNamespace(version="99.9", files=())
+    monkeypatch.setattr(
+        "orchestrator.machine.toolbox.distribution", lambda name: newer if name == "requests" else real(name)
+    )
+    made.add(toolbox(LocalHost(), tmp_path, "python3"))
+    assert len(made) == 4
+    assert toolbox(LocalHost(), tmp_path, "python3") in made
 
 
 def holders(directory: Path) -> list[psutil.Process]:
@@ -131,6 +226,34 @@ def test_a_runs_directory_goes_with_its_program_and_a_dead_ones_with_the_next(tm
         assert wait_until(lambda: len(said) == 2, SECONDS)
         assert sorted(path.name for path in runs.iterdir()) == ["alive", "alive.lock"]
     assert list(runs.iterdir()) == []
+
+
+def test_what_a_late_copy_made_again_goes_with_the_next_program(tmp_path: Path) -> None:
+    (tmp_path / "runs/late/guest").mkdir(parents=True)
+    with scratch(LocalHost(), tmp_path / "runs") as own:
+        assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [own.name, f"{own.name}.lock"]
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_many_directories_are_made_at_once(tmp_path: Path) -> None:
+    def one(_: int) -> bool:
+        with scratch(host, tmp_path / "runs") as own:
+            all_there.wait(60)
+            return own.is_dir()
+
+    host, all_there = LocalHost(), Barrier(12)
+    with ThreadPoolExecutor(12) as pool:
+        assert all(pool.map(one, range(12)))
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()
+    with (
+        pytest.raises(InfrastructureError, match=r"^local: no directory can be made below \S+/runs: .*File exists"),
+        scratch(LocalHost(), tmp_path / "runs"),
+    ):
+        pass
 
 
 class _Setting:

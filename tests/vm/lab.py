@@ -24,7 +24,7 @@ PasswordAuthentication no
 SetEnv SHLVL=1 PATH={path}
 """
 SILENCE = 60.0
-"""Seconds after which either end takes a connection as lost (host/ssh.py)."""
+"""Seconds after which either end takes a connection as lost (host/connections.py)."""
 
 
 def ip(*words: str) -> None:

@@ -115,8 +115,14 @@ EOF
 
 lab
 step devices orch devices --json
-# What virtme-ng does by itself with a function that is not bound to vfio-pci.
-step vng-alone vng --run vmlinux --disable-kvm --disable-microvm --root / --vfio-pci $NIC --exec true
+# What virtme-ng does by itself: with a function that is not bound to vfio-pci, and with half a group.
+vng_alone() { vng --run vmlinux --disable-kvm --disable-microvm --root / --vfio-pci $1 --exec true; }
+step vng-alone vng_alone $NIC
+echo vfio-pci > /sys/bus/pci/devices/$FIRST/driver_override
+echo $FIRST > /sys/bus/pci/drivers_probe
+step vng-group vng_alone $FIRST
+echo $FIRST > /sys/bus/pci/drivers/vfio-pci/unbind
+echo > /sys/bus/pci/devices/$FIRST/driver_override
 step in-use orch run nic.yaml --results /tmp/results-in-use
 # Root without CAP_IPC_LOCK, as in a container: VFIO counts what the guest would have locked.
 step memlock setpriv --bounding-set=-ipc_lock bash -c 'ulimit -l 65536; exec orch run free.yaml --results /tmp/memlock'
@@ -140,6 +146,7 @@ orch run inner.yaml -v --results /tmp/results-second > $steps/second.out 2> $ste
 first=$!
 until_true 600 guest_runs
 orch devices > $steps/leased.out 2>&1
+step vng-busy vng_alone $TESTDEV
 orch run tagged.yaml -v --hosts /tmp/lab/hosts.yaml --results /tmp/results-queue \
     > $steps/queue.out 2> $steps/queue.err < /dev/null &
 queue=$!

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boots on a host that can be lost; the host is this machine with a directory of its own, virtme-ng is a script."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import CommandError, InfrastructureError
+from orchestrator.host.base import Completed
+from orchestrator.host.local import LocalHost
+from orchestrator.host.program import program
+from orchestrator.host.ssh import Address
+from orchestrator.inventory.model import Entry
+from orchestrator.machine.boot import Booted
+from orchestrator.machine.model import Boot
+from orchestrator.machine.remote import RemoteGround
+from orchestrator.scenario.model import Machine
+from tests.unit.test_host_contract import wait_until
+from tests.unit.test_machine_push import holders
+
+VNG = """\
+#!/bin/sh
+for word; do
+    case $word in /mnt/orch=*) share=${word#*=};; esac
+done
+echo 'Linux version 7.3.0'
+cp /proc/version "$share/version"
+echo 0 >"$share/status"
+"""
+
+
+class Lab:
+    """A host, and all that a boot on it needs here."""
+
+    def __init__(self, place: Path, host: LocalHost) -> None:
+        self.place, self.kept = place, place / "kept"
+        for name in ("toolbox/bin/vng", "image", "root/sh", "program/alignment"):
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).touch()
+        (place / "toolbox/bin/vng").write_text(VNG)
+        (place / "toolbox/bin/vng").chmod(0o755)
+        self.ground = RemoteGround(host, Entry("lab", Address("lab"), self.kept), place / "toolbox")
+
+    def boot(self, name: str) -> Booted:
+        share = self.place / name / "guest"
+        share.parent.mkdir()
+        plan = Boot(
+            image=self.place / "image",
+            root=self.place / "root",
+            share=share,
+            program=self.place / "program",
+            command="true",
+            machine=Machine(),
+            devices=(),
+            accelerator="tcg",
+            timeout=30,
+        )
+        return self.ground.boot(plan, share.with_name("console.log"), lambda _: None)
+
+    def left(self) -> list[str]:
+        """What the boots have left of themselves."""
+        return [path.name for path in (self.kept / "runs").iterdir()]
+
+
+def test_each_boot_has_a_directory_that_goes_with_it(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, LocalHost())
+    with lab.ground.open():
+        for name in ("first", "second"):
+            assert lab.boot(name).version == Path("/proc/version").read_text().strip()
+            assert (tmp_path / name / "guest/status").read_text() == "0\n"
+            assert lab.left() == []
+    scripts = [(tmp_path / name / "command.sh").read_text() for name in ("first", "second")]
+    assert scripts[0] != scripts[1]
+
+
+def test_a_boot_asks_for_a_directory_that_nobody_else_has(tmp_path: Path) -> None:
+    with pytest.raises(InfrastructureError, match="before its directory is open"):
+        Lab(tmp_path, LocalHost()).boot("first")
+
+
+class Cut(LocalHost):
+    """Loses everything once, while a guest runs: the host ends what runs there, and a copy that was late makes the
+    directory again."""
+
+    def __init__(self, runs: Path) -> None:
+        super().__init__("lab")
+        self.runs = runs
+        self.cuts = 1
+
+    def run(self, argv: tuple[str, ...], **options: Any) -> Completed:
+        if argv[0] != "vng" or not self.cuts:
+            return super().run(argv, **options)
+        self.cuts -= 1
+        (own,) = (path for path in self.runs.iterdir() if path.is_dir())
+        for process in holders(self.runs):
+            process.send_signal(signal.SIGTERM)
+        assert wait_until(lambda: not own.exists(), 20)
+        (own / "guest").mkdir(parents=True)
+        raise CommandError("lab: lost vng")
+
+
+def test_one_cut_costs_one_boot(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, Cut(tmp_path / "kept/runs"))
+    with lab.ground.open():
+        with pytest.raises(CommandError, match="lost vng"):
+            lab.boot("first")
+        assert lab.boot("second").version
+        assert lab.left() == []
+
+
+class Late(LocalHost):
+    """Is lost when a boot is over and its results are here."""
+
+    def run(self, argv: tuple[str, ...], **options: Any) -> Completed:
+        done = super().run(argv, **options)
+        if program("scratch")[-1] in argv or argv[0] == "rm":
+            raise CommandError("lab: the connection was lost")
+        return done
+
+
+def test_a_host_that_is_lost_when_all_is_here_costs_nothing(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, Late("lab"))
+    with lab.ground.open():
+        assert lab.boot("first").version
