@@ -11,20 +11,24 @@ import json
 import signal
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from orchestrator.buildhost.wire import from_json
-from orchestrator.errors import OrchError
+from orchestrator.errors import InfrastructureError, OrchError
 from orchestrator.events import Event
+from orchestrator.host.base import Host
 from orchestrator.host.local import LocalHost
-from orchestrator.host.lock import shared
+from orchestrator.host.lock import alone, shared
 from orchestrator.host.nice import Niced
 from orchestrator.kernel.build import Builder
 from orchestrator.kernel.cache import KernelCache
 from orchestrator.kernel.model import KernelBuild
+from orchestrator.onhost.objects import UNUSED_SECONDS
 
 
 def _say(**what: object) -> None:
@@ -45,6 +49,19 @@ def _build(request: dict[str, Any]) -> KernelBuild:
             cache.sweep()
 
 
+def _forget_unused(host: Host, cache: KernelCache) -> None:
+    """Remove builds and built trees that were not used for long, unless another build is under way."""
+
+    def refuse() -> None:
+        raise InfrastructureError("another build is under way")
+
+    with suppress(InfrastructureError), alone(host, cache.users, refuse):
+        for place in (*cache.builds.glob("*"), *(cache.root / "trees").glob("*")):
+            if place.stat().st_mtime < time.time() - UNUSED_SECONDS:
+                cache.discard(place)
+        cache.sweep()
+
+
 def _stop(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
@@ -54,7 +71,8 @@ def main() -> int:
     unfinished build removed first."""
     signal.signal(signal.SIGTERM, _stop)
     try:
-        build = _build(json.load(sys.stdin))
+        request = json.load(sys.stdin)
+        build = _build(request)
     except OrchError as error:
         _say(failed=type(error).__name__, text=str(error))
         return 1
@@ -71,6 +89,7 @@ def main() -> int:
             "objects": 0 if build.cached else build.objects,
         }
     )
+    _forget_unused(LocalHost(), KernelCache(Path(request["cache"])))
     return 0
 
 

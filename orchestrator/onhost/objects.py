@@ -2,7 +2,8 @@
 """What a host keeps of what it was sent: objects, each a directory whose name says what is in it.
 
     look  say whether the object `place` is whole, and mark it as used, so that its age can be told
-    keep  give what has arrived in the directory `arrived` the name `place`, unless a whole object has it already
+    keep  give what has arrived in the directory `arrived` the name `place`, unless a whole object has it already; what
+          was not used for long goes then
 
 An object can lose files: a host without power those that were not on its disk yet, and systemd-tmpfiles removes what
 nobody has read for 30 days from /var/tmp (tmpfiles.d/tmp.conf).  Hence a record in each of what it was made of.  What
@@ -16,12 +17,15 @@ import json
 import os
 import stat
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from orchestrator.onhost.alone import alone
 
 _RECORD = ".orch-record"
+UNUSED_SECONDS = 30 * 24 * 3600.0
+"""How long an object is kept that nobody uses; every run looks at what it uses."""
 
 
 def whole(place: Path) -> bool:
@@ -71,7 +75,15 @@ def keep(request: dict[str, Any]) -> dict[str, Any]:
             if place.exists():
                 place.rename(arrived.with_name("broken"))
             arrived.rename(place)
+        _forget_unused(place.parent, arrived.parent)
     return {"whole": True}
+
+
+def _forget_unused(objects: Path, rubbish: Path) -> None:
+    """Move what no run has looked at for long to a directory that is about to go."""
+    for entry in objects.iterdir():
+        if entry.stat().st_mtime < time.time() - UNUSED_SECONDS:
+            entry.rename(rubbish / ("unused-" + entry.name))
 
 
 def _settle(place: Path) -> None:

@@ -5,6 +5,7 @@ program that builds it is the real one, with nothing but what it was sent."""
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -108,6 +109,18 @@ def test_a_variant_starts_from_the_tree_of_the_host(lab: Place) -> None:
     assert variant.key != base.key
     assert 0 < variant.objects < base.objects
     assert len(list((lab.kept / "objects").iterdir())) == 2, "orch, and one source"
+
+
+def test_what_nobody_used_for_a_month_goes(lab: Place) -> None:
+    build = lab.builder.build(lab.recipe)
+    there = lab.kept / "cache/builds" / build.key
+    for place in (there, *(lab.kept / "objects").iterdir()):
+        os.utime(place, (0, 0))
+    other = replace(lab.recipe, request="CONFIG_MMU=y\nCONFIG_SPECIAL=y\n")
+    newer = lab.builder.build(other)
+    assert not there.exists()
+    assert (lab.kept / "cache/builds" / newer.key).exists()
+    assert (lab.kept / "objects").exists()
 
 
 def test_modules_come_back_with_the_image(lab: Place) -> None:

@@ -101,6 +101,20 @@ def test_what_did_not_arrive_whole_is_not_taken_for_it(tree: Path, tmp_path: Pat
     assert host.sent == ["tree"]
 
 
+def test_what_nobody_used_for_a_month_goes_with_the_next_push(tree: Path, tmp_path: Path) -> None:
+    host, kept = CountingHost(), tmp_path / "kept"
+    old = Shelf(host, kept).place(tree)
+    (tree / "second").touch()
+    used = Shelf(host, kept).place(tree)
+    for place in (old, used):
+        os.utime(place.parent, (0, 0))
+    assert Shelf(host, kept).place(tree) == used
+    (tree / "third").touch()
+    new = Shelf(host, kept).place(tree)
+    assert [place.exists() for place in (old, used, new)] == [False, True, True]
+    assert list((kept / "arriving").iterdir()) == []
+
+
 def test_what_a_dead_push_left_goes_with_the_next(tree: Path, tmp_path: Path) -> None:
     left = tmp_path / "kept/arriving/dead/object/tree"
     left.mkdir(parents=True)
