@@ -65,8 +65,7 @@ def _add_plan(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     plan.add_argument("scenario", type=Path, metavar="FILE", help="the scenario")
     plan.add_argument("-j", "--jobs", type=_count, default=os.cpu_count() or 1, metavar="N", help="CPUs to fill (all)")
     plan.add_argument("--json", action="store_true", help="print the plan as JSON")
-    _add_build_host(plan)
-    _add_inventory(plan)
+    _add_places(plan)
     _add_overrides(plan)
     _add_directories(plan, results=False)
 

@@ -69,6 +69,17 @@ def makers_of(build_host: BuildHost | None) -> Makers | None:
     return Makers(build_host.jobs, build_host.host.name) if build_host else None
 
 
+def capacity_of(scenario: Scenario, jobs: int, ground: Ground, build_host: BuildHost | None) -> Capacity:
+    """What there is for a run: `jobs` of this machine's CPUs, and what the hosts have.
+
+    Raises CommandError where one is lost.
+    """
+    here, room = replace(capacity_now(jobs), away=makers_of(build_host)), ground.room()
+    if room is None:
+        return here
+    return replace(here, elsewhere=guests_at_once(scenario.machine, *room), ground=ground.host.name)
+
+
 class Runner:
     """One run under way.  Jobs run in threads of their own; a build job adds its own entry to `_builds` (and sets
     `bad_input`, which is never unset), which is read after the job has ended."""
@@ -135,18 +146,12 @@ class Runner:
         refuse_requests(self.scenario, made)
         self.builder = self._builder(cache)
         self.bench = self._bench()
-        capacity, work = self._capacity(), self._work_of(made)
+        capacity = capacity_of(self.scenario, self.settings.jobs, self.ground, self.build_host)
+        work = self._work_of(made)
         tasks = self._tasks(made, capacity)
         changed = partial(self._changed, made, capacity)
         carry_out(tasks, capacity.limits, self.executor, lambda job: work[job](), changed)
         cache.sweep()
-
-    def _capacity(self) -> Capacity:
-        here, room = replace(capacity_now(self.settings.jobs), away=makers_of(self.build_host)), self.ground.room()
-        if room is None:
-            return here
-        elsewhere = guests_at_once(self.scenario.machine, *room)
-        return replace(here, elsewhere=elsewhere, ground=self.ground.host.name)
 
     def _builder(self, cache: KernelCache) -> Builder:
         builder = Builder(Niced(self.host), cache, self.settings.jobs, self.emit)

@@ -57,6 +57,10 @@ def _total(steps: Sequence[Step], capacity: Capacity) -> str:
     ends = max(step.begins + step.seconds for step in steps)
     cores = f"{capacity.jobs} core" + ("" if capacity.jobs == 1 else "s")
     said = f"about {_words(ends)} on {cores}, {capacity.memory / (1 << 30):.0f} GiB"
+    if capacity.ground:
+        said += f", guests on {capacity.ground} ({capacity.limits.cores} cores)"
+    if capacity.makers.host:
+        said += f", built on {capacity.makers.host} with {capacity.makers.jobs} jobs"
     if not all(step.fetched for step in steps):
         said += ", once the sources are here"
     if any(step.guessed for step in steps):

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
@@ -20,9 +19,8 @@ from types import FrameType
 from orchestrator import bisect_verb, cache_verbs, device_verbs, doctor_verb, timetable
 from orchestrator.data_files import kernels_dir, scenarios_dir
 from orchestrator.errors import Problem, ScenarioError
-from orchestrator.forecast import capacity_now
 from orchestrator.host.local import LocalHost
-from orchestrator.host_verbs import build_host_of, connected, entry_of, ground_at, places_of
+from orchestrator.host_verbs import connected, entry_of, ground_at, places_of
 from orchestrator.outlook import outlook
 from orchestrator.plan import unknown_failures
 from orchestrator.report import as_json, terminal
@@ -31,7 +29,7 @@ from orchestrator.result.compare import compare as compare_run
 from orchestrator.result.load import find_run, load_run
 from orchestrator.result.record import Run
 from orchestrator.run import exit_status, run_scenario, threads
-from orchestrator.runner import Settings, makers_of
+from orchestrator.runner import Settings, capacity_of
 from orchestrator.scenario.json_schema import json_schema
 from orchestrator.scenario.load import load
 from orchestrator.scenario.model import Scenario
@@ -144,10 +142,11 @@ def schema(_arguments: argparse.Namespace) -> int:
 def plan(arguments: argparse.Namespace) -> int:
     """``orch plan``: the jobs, when each would run, and what the cache already has; fetches and builds nothing."""
     scenario = _asked(arguments)
-    with build_host_of(arguments, scenario) as build_host:
-        capacity = replace(capacity_now(arguments.jobs), away=makers_of(build_host))
+    local = LocalHost()
+    with places_of(arguments, scenario, local) as (ground, build_host):
+        capacity = capacity_of(scenario, arguments.jobs, ground, build_host)
         away = build_host.away if build_host else None
-        steps = outlook(LocalHost(), arguments.cache.absolute(), scenario, capacity, away)
+        steps = outlook(local, arguments.cache.absolute(), scenario, capacity, away)
     if arguments.json:
         print(json.dumps(timetable.to_json(steps), indent=2))
     else:

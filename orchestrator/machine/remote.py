@@ -49,6 +49,7 @@ class RemoteGround:
         told = self._ask("uname", "-srm")
         self._system, self._machine = told, told.split()[-1]
         self._path = self._ask("sh", "-c", "echo $PATH")
+        self._machine_id = self._ask("sh", "-c", "cat /etc/machine-id 2>/dev/null || hostname")  # machine-id(5)
 
     @property
     def host(self) -> Host:
@@ -63,7 +64,7 @@ class RemoteGround:
     @property
     def identity(self) -> str:
         """See `Ground.identity`."""
-        return repr((self._host.name, self._system))
+        return repr((self._host.name, self._system, self._machine_id))
 
     @property
     def system(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.forecast import Capacity
+from orchestrator.forecast import Capacity, Makers
 from orchestrator.outlook import Step
 from orchestrator.timetable import render, to_json
 
@@ -32,6 +32,12 @@ def test_what_is_guessed_is_marked_and_the_mark_explained() -> None:
 
 
 def test_downloads_are_not_in_the_total() -> None:
+    away = replace(CAPACITY, elsewhere=32, ground="lab1", away=Makers(64, "farm"))
+    assert (
+        render([BASE], away, 200)
+        .splitlines()[-1]
+        .startswith("about 4 min 32 s on 2 cores, 23 GiB, guests on lab1 (32 cores), built on farm with 64 jobs")
+    )
     assert render([replace(BASE, fetched=False)], Capacity(1, 1 << 30), 80).splitlines()[-1] == (
         "about 4 min 32 s on 1 core, 1 GiB, once the sources are here"
     )

@@ -62,6 +62,7 @@ until_true() {
 
 journalled() { ls /run/orch/journals/*.json > /dev/null 2>&1; }
 bound() { [ "$(driver $TESTDEV)" = vfio-pci ]; }
+leased() { ! flock -n /run/orch/leases/$TESTDEV true; }
 group_bound() { [ "$(driver $FIRST)$(driver $SECOND)" = vfio-pcivfio-pci ]; }
 guest_runs() { pgrep -f 'qemu-system.* -name orch' > /dev/null; }
 measures() { grep -qs 'Subtest' $results/latest/boots/*/*/console.log; }
@@ -144,12 +145,13 @@ hit all-again inner bound KILL at-once
 # waits for it, then has the device, and runs to its end as well.
 orch run inner.yaml -v --results /tmp/results-second > $steps/second.out 2> $steps/second.err < /dev/null &
 first=$!
-until_true 600 guest_runs
-orch devices > $steps/leased.out 2>&1
-step vng-busy vng_alone $TESTDEV
+until_true 600 leased
 orch run tagged.yaml -v --hosts /tmp/lab/hosts.yaml --results /tmp/results-queue \
     > $steps/queue.out 2> $steps/queue.err < /dev/null &
 queue=$!
+until_true 600 guest_runs
+orch devices > $steps/leased.out 2>&1
+step vng-busy vng_alone $TESTDEV
 wait $first
 echo $? > $steps/second.status
 date "+%T the second has ended"
