@@ -109,6 +109,7 @@ def inner(base: KernelBuild, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(base.directory / name, place / name)
     text = (HERE / "inner.yaml").read_text()
     (place / "inner.yaml").write_text(text)
+    (place / "short.yaml").write_text(text.replace("timeout: 15m", "timeout: 10s"))
     (place / "tagged.yaml").write_text(text.replace("machine:", "host: {tag: iommu}\nmachine:").replace(FALLBACK, ""))
     for name, address in (("nic", NIC), ("group", FIRST), ("free", TESTDEV)):
         selector = text[text.index("    passthrough:") : text.index("workloads:")]
@@ -240,6 +241,14 @@ def test_virtme_ng_alone_leaves_the_binding_to_its_user(outer: Outer) -> None:
     ):
         assert outer.status(step) != 0
         assert why in outer.text(f"{step}.out") + outer.text(f"{step}.err")
+
+
+def test_a_boot_that_fails_gives_the_device_back(outer: Outer) -> None:
+    assert outer.status("failed") == 1, outer.text("failed.err")
+    assert f"{TESTDEV} is bound to vfio-pci" in outer.text("failed.err")
+    assert f"{TESTDEV} is back at no driver, as before" in outer.text("failed.err")
+    assert as_it_was(outer.state("failed")), outer.text("failed.state")
+    assert "TIMEOUT" in read(outer.steps / "failed-results/latest/run.json")["counts"]
 
 
 @pytest.mark.parametrize("step", KILLED)

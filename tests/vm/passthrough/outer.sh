@@ -129,6 +129,10 @@ step in-use orch run nic.yaml --results /tmp/results-in-use
 step memlock setpriv --bounding-set=-ipc_lock bash -c 'ulimit -l 65536; exec orch run free.yaml --results /tmp/memlock'
 step group-in-use orch run group.yaml --results /tmp/results-group-in-use
 
+# A guest that does not come up in time.
+step failed orch run short.yaml -v --results /tmp/results-failed
+cp -a /tmp/results-failed $steps/failed-results
+
 # The run is killed where its only trace is the journal; where the device is bound; in the boot; in the workload.
 hit journal inner journalled KILL
 hit bound inner bound KILL
