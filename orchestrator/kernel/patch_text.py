@@ -102,6 +102,8 @@ class _Reader:
             raise _no_text(self.lines[end])
         if end == at + 1:
             return end  # git, too, takes it for a part of the message
+        if sum(line.startswith(_MOVES) for line in self.lines[at + 1 : end]) % 2:
+            raise NotAPatch(f"line {at + 1} begins half a rename or copy")
         self._touch(at, named or [_same_name(self.lines[at].removeprefix("diff --git "))])
         return self._hunks(end)
 

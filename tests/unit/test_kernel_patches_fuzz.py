@@ -6,7 +6,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import PatchError
@@ -92,6 +92,9 @@ def blocks(*more: list[str]) -> st.SearchStrategy[list[list[str]]]:
 ENDS = st.sampled_from(["\n", "\n", "\n", "\r\n"])
 
 
+HALF_A_RENAME = b"diff --git a/mm/mmap.c a/mm/mmap.c\n" * 2 + b"rename from a/mm/mmap.c\n"
+
+
 @given(st.one_of(st.binary(max_size=200), st.builds(joined, blocks(HEADS, HEADS, [""] * 20), ENDS)))
 @settings(max_examples=1500, deadline=None)
 def test_no_file_makes_anything_but_patches_or_one_sentence(data: bytes) -> None:
@@ -125,6 +128,7 @@ def test_any_bytes_are_messages(data: bytes) -> None:
 
 
 @given(st.builds(joined, blocks(), ENDS))
+@example(HALF_A_RENAME)
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 def test_git_sees_no_file_link_or_binary_that_we_did_not_see(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as place:
