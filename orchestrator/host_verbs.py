@@ -111,12 +111,13 @@ def build_host_of(arguments: argparse.Namespace, scenario: Scenario) -> Iterator
         return
     _refuse_selftests(scenario)
     hosts = load_hosts(arguments.hosts)
-    local = LocalHost()
-    for entry in _tagged(hosts, selector, scenario) if selector.tag else (find(hosts, selector.name),):
+    entries = _tagged(hosts, selector, scenario) if selector.tag else (find(hosts, selector.name),)
+    for entry in entries:
         with ExitStack() as stack:
             try:
                 made = BuildHost(stack.enter_context(connected(entry)), entry)
-                find_tools(local, scenario.kernels, made.away)
+                if len(entries) > 1:  # else the run finds out by itself
+                    find_tools(LocalHost(), scenario.kernels, made.away)
             except InfrastructureError as error:
                 reasons.append(str(error))
                 continue

@@ -33,7 +33,7 @@ from orchestrator.machine.toolbox import copy_package
 _SECONDS = 60.0
 _GRACE = 20.0
 """Seconds for a build that is stopped, to remove what it has made so far: some 90,000 files."""
-_NEWEST_NEEDED = (3, 11)
+_OLDEST = (3, 11)
 _VERSION = "import sys; print(*sys.version_info[:2])"
 _PACKAGES = ("filelock",)
 """What the building of kernels imports beside the standard library: Python alone."""
@@ -108,8 +108,8 @@ class BuildHost:
 
     def _refuse_old_python(self) -> None:
         version = tuple(int(word) for word in self._ask(self._python, "-I", "-S", "-c", _VERSION).split())
-        if version < _NEWEST_NEEDED:
-            found, needed = (".".join(map(str, one)) for one in (version, _NEWEST_NEEDED))
+        if version < _OLDEST:
+            found, needed = (".".join(map(str, one)) for one in (version, _OLDEST))
             what = f"{self.host.name}: its {self._python} is {found}, and building needs {needed} or newer"
             raise InfrastructureError(f"{what}; give the host another 'python' in the inventory")
 

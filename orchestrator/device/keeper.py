@@ -16,7 +16,7 @@ from threading import Event
 from typing import Any
 
 from orchestrator.device.restore import give_back
-from orchestrator.device.verdict import MEND
+from orchestrator.device.verdict import restoring
 from orchestrator.device.words import words
 from orchestrator.errors import InfrastructureError, Interrupted
 from orchestrator.host.base import Completed, Host
@@ -113,13 +113,14 @@ class Keeper:
             except InfrastructureError as error:
                 return self._unknown(str(error))
         stuck = self._heard.get("stuck", ())
+        mend = restoring(self._host.name)
         return "\n".join(
-            f"{self._host.name}: {one['address']} was not given back: {one['why']}; {MEND}" for one in stuck
+            f"{self._host.name}: {one['address']} was not given back: {one['why']}; run: {mend}" for one in stuck
         )
 
     def _unknown(self, why: str) -> str:
         what = f"{', '.join(self._addresses)}: the keeper did not say that it gave them back"
-        return f"{self._host.name}: {what}, and {why}; {MEND}"
+        return f"{self._host.name}: {what}, and {why}; run: {restoring(self._host.name)}"
 
     def _restore(self) -> None:
         """Give back what the keeper left; what another run holds now, that run gave back before anything else."""

@@ -6,12 +6,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from orchestrator.device.model import BRIDGE_CLASS, Function, Inventory, Lease, Vfio
+from orchestrator.host.local import LOCAL
 
 VFIO_DRIVER = "vfio-pci"
-MEND = "run: orch devices restore"
-"""What gives back whatever dead runs left."""
 _KERNEL_OWN = ("", "pcieport", "pci-stub", VFIO_DRIVER)
 """Drivers with which VFIO leaves a member of a group alone (include/linux/device/driver.h, driver_managed_dma)."""
+
+
+def restoring(host: str) -> str:
+    """The command that gives back whatever dead runs left on `host`."""
+    return f"orch devices{'' if host == LOCAL else f' --host {host}'} restore"
 
 
 def obstacles(inventory: Inventory, function: Function, forced: Collection[str] = ()) -> tuple[str, ...]:
@@ -71,14 +75,17 @@ def _no_iommu(vfio: Vfio) -> str:
 
 def _of_state(inventory: Inventory, function: Function) -> Iterator[str]:
     """What is lost by taking it, or would be in the way, and can be mended first: none of it can be forced."""
-    yield from _unforced(function)
+    yield from _unforced(function, inventory.host)
     for other in taken_along(inventory, function)[1:]:
-        yield from (f"{other.address} is in its IOMMU group {function.group}, and {one}" for one in _unforced(other))
+        yield from (
+            f"{other.address} is in its IOMMU group {function.group}, and {one}"
+            for one in _unforced(other, inventory.host)
+        )
 
 
-def _unforced(function: Function) -> Iterator[str]:
+def _unforced(function: Function, host: str) -> Iterator[str]:
     if function.left_behind and not function.lease:
-        yield f"a dead run took it and did not give it back; {MEND}"
+        yield f"a dead run took it and did not give it back; run: {restoring(host)}"
     if function.virtual:  # they end with their driver (Documentation/PCI/pci-iov-howto.rst)
         file = f"/sys/bus/pci/devices/{function.address}/sriov_numvfs"
         yield f"it has {function.virtual} virtual functions; remove them first: echo 0 > {file}"

@@ -6,12 +6,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from orchestrator.device.verdict import host_obstacles, obstacles
+from orchestrator.device.verdict import host_obstacles, obstacles, restoring
 from orchestrator.doctor.hardware import GUEST_BYTES, gib
 from orchestrator.doctor.mend import as_root, install, raise_limit
 from orchestrator.doctor.model import Facts, Finding, State
 from orchestrator.doctor.needs import UPDATE_GRUB
-from orchestrator.host.local import LOCAL
 
 _GRUB = "/etc/default/grub.d/orch.cfg"
 _SMALL_KERNEL = re.compile(r"-cloud-(amd64|arm64)$")
@@ -69,8 +68,7 @@ def _devices(facts: Facts) -> Finding:
     left = [one.address for one in inventory.functions if one.left_behind and not one.lease]
     if left:
         detail = f"{', '.join(left)} taken by a run that died, and not given back"
-        there = "" if inventory.host == LOCAL else f" --host {inventory.host}"
-        return Finding("PCI functions", State.WARNING, detail, f"orch devices{there} restore")
+        return Finding("PCI functions", State.WARNING, detail, restoring(inventory.host))
     able = sum(not obstacles(inventory, function) for function in inventory.functions)
     told = f"{len(inventory.functions)}, of which {able} can be passed through now"
     why = host_obstacles(inventory.vfio) if inventory.vfio.groups else ()

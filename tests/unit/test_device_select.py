@@ -300,9 +300,10 @@ def test_the_list_fits_a_terminal_and_says_what_is_what() -> None:
 
 def test_what_a_dead_run_left_behind_is_told() -> None:
     text = list(lines(told(lambda value: value["journals"].append(TESTDEV)), 80, color=False))
-    block = text[text.index("0000:00:10.0  1b36:0005  class 00ff  no driver, group 16") :][4:6]
-    assert block[0] == "  no: a dead run took it and did not give it back; run: orch devices restore"
-    assert block[1].startswith(NIC)
+    block = text[text.index("0000:00:10.0  1b36:0005  class 00ff  no driver, group 16") :][4:7]
+    assert block[0] == "  no: a dead run took it and did not give it back; run: orch devices --host lab"
+    assert block[1].strip() == "restore"
+    assert block[2].startswith(NIC)
     leased = told(lambda value: value.update(journals=[TESTDEV], leases={TESTDEV: {"pid": 7}}))
     assert why_not(TESTDEV, leased) == ()
 

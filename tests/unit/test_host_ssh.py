@@ -191,23 +191,14 @@ class TestSshHost(RealHostContract):
             host.get(tmp_path / "evil.tar", tmp_path / "safe" / "here")
         assert list(tmp_path.rglob("out")) == []
 
-    def test_stop_all_ends_a_copy_that_is_stuck(
-        self, host: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("size", "unpack"), [(8_000_000, "sleep 30"), (0, "cat >/dev/null; sleep 30")], ids=["reading", "ending"]
+    )
+    def test_stop_all_ends_a_copy_whose_other_end_is_stuck(
+        self, host: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, unpack: str
     ) -> None:
-        (tmp_path / "file").write_bytes(bytes(8_000_000))
-        monkeypatch.setattr(ssh, "UNPACK", ("sh", "-c", "sleep 30"))
-        with ThreadPoolExecutor() as pool:
-            copy = pool.submit(host.put, tmp_path / "file", tmp_path / "there")
-            assert not wait_until(copy.done, 1)
-            host.stop_all()
-            with pytest.raises(Interrupted):
-                copy.result(timeout=3)
-
-    def test_stop_all_ends_a_copy_whose_other_end_does_not(
-        self, host: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        (tmp_path / "file").touch()
-        monkeypatch.setattr(ssh, "UNPACK", ("sh", "-c", "cat >/dev/null; sleep 30"))
+        (tmp_path / "file").write_bytes(bytes(size))
+        monkeypatch.setattr(ssh, "UNPACK", ("sh", "-c", unpack))
         with ThreadPoolExecutor() as pool:
             copy = pool.submit(host.put, tmp_path / "file", tmp_path / "there")
             assert not wait_until(copy.done, 1)
