@@ -22,7 +22,7 @@ help:
 setup: $(VENV)/ready
 	@tools/setup-system
 
-$(VENV)/ready: pyproject.toml tools/setup-system tools/setup-venv
+$(VENV)/ready: pyproject.toml orchestrator/doctor/needs.py tools/setup-system tools/setup-venv
 	@tools/setup-system
 	@tools/setup-venv $(VENV)
 	@touch $@
@@ -47,6 +47,7 @@ vm: setup
 	$(PYTHON) -m pytest tests/vm -m 'not nested' -n 2 --dist loadfile
 
 nested: setup
+	@tools/setup-system all
 	$(PYTHON) -m pytest tests/vm -m nested
 
 check: setup

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every program and file that a run needs, with the Debian package that has it: the one list of them in Python.
+"""Every program and file that orch, Kbuild, kselftest, b4, virtme-ng and the tests need, with its Debian package.
 
-`tools/setup-system` has the same packages in shell, for a machine that has no orch yet; a test holds the two together.
+This is the one list of them.  `tools/setup-system` installs what it says, before there is a virtual environment: so
+only the standard library may be imported here.  The VM tests run with a PATH that has nothing else
+(`tests/declared.py`).  What Debian marks as essential is always there, and is not listed.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ class Role(Enum):
     """Only some runs."""
     SOME_HOME = auto()
     """Only some runs, and only on the machine that orch runs on."""
+    TEST = auto()
+    """Only the tests of orch itself."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,18 @@ def arch_of(machine: str) -> str:
 
 def needs(arch: str) -> tuple[Need, ...]:
     """What runs need on a host of architecture `arch`, in the order in which it is told."""
-    return (*_qemus(arch), *_BOOTS, *_TOOLS, *_crosses(arch), *_SOURCES)
+    return (*_qemus(arch), *_BOOTS, *_TOOLS, *_crosses(arch), *_SOURCES, *_TESTS)
+
+
+def setup_needs(arch: str, *, everything: bool) -> tuple[Need, ...]:
+    """What the set-up installs on a machine of architecture `arch`.
+
+    With `everything` also what only kernels of other architectures, kernels that clang builds, and the tests need.
+    """
+    if everything:
+        return (*needs(arch), *_LLVM)
+    others = (*_qemus(arch)[1:], *_crosses(arch), *_TESTS)
+    return tuple(need for need in needs(arch) if need not in others)
 
 
 def _qemus(arch: str) -> tuple[Need, ...]:
@@ -144,6 +159,10 @@ _TOOLS = (
         ("/usr/lib/ccache/gcc",),
     ),
     _tool("kmod", "kmod", Role.SOME, "kernels with modules, and passed-through devices"),
+    Need("awk", Role.BUILD, _BUILDS, "mawk", ("awk",), ask="-Wversion"),
+    _tool("cpio", "cpio"),
+    _tool("mount", "mount", use="kernels that are built, and their file systems"),
+    _tool("rsync", "rsync", Role.SOME, "the kernel's selftests"),
 )
 _SOURCES = (
     _tool("apt-get", "apt", Role.SOME_HOME, _DEBIAN),
@@ -158,4 +177,21 @@ _SOURCES = (
     _tool("curl", "curl", Role.SOME_HOME, "tarballs at an address"),
     _tool("zstd", "zstd", Role.SOME_HOME, "stock kernels that are packed with it"),
     Need("b4", Role.SOME_HOME, "patches by message id", "", ("b4",), least="0.16", pip="b4>=0.16"),
+)
+_OWN_TESTS = "orch's own tests"
+
+
+def _for_tests(program: str, package: str, ask: str = "--version") -> Need:
+    return Need(program, Role.TEST, _OWN_TESTS, package, (program,), ask=ask)
+
+
+_TESTS = (
+    _for_tests("ip", "iproute2", "-V"),
+    _for_tests("ps", "procps"),
+    Need("ssh-keygen", Role.TEST, _OWN_TESTS, "openssh-client", files=("/usr/bin/ssh-keygen",)),
+    Need("sshd", Role.TEST, _OWN_TESTS, "openssh-server", files=("/usr/sbin/sshd",)),
+)
+_LLVM = tuple(
+    Need(f"{program}-19", Role.SOME, "kernels that clang builds", package, (f"{program}-19",))
+    for program, package in zip(LLVM, LLVM_PACKAGES, strict=True)
 )

@@ -40,7 +40,7 @@ def software(facts: Facts, where: Where) -> Iterator[Finding]:
     """A finding for Python, for each need that matters on this host, for clang and for the mirror."""
     yield _python(facts)
     for need in needs(arch_of(facts.machine)):
-        if where.home or need.role not in (Role.HOME, Role.SOME_HOME):
+        if where.home or need.role not in (Role.HOME, Role.SOME_HOME, Role.TEST):
             yield _judged(need, facts, where)
     yield _clang(facts)
     if where.home and facts.apt:

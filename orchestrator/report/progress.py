@@ -17,6 +17,9 @@ from rich.text import Text
 
 from orchestrator.events import Emit, Event, Kind
 
+SILENCE_SECONDS = 30.0
+"""How long a phase may go on without a line where nobody sees the live view: a log of CI must show that it lives."""
+
 _MARKS = {Kind.START: "...", Kind.PROGRESS: "...", Kind.END: "done", Kind.FAILED: "FAILED", Kind.NOTE: "note"}
 
 
@@ -37,7 +40,9 @@ def progress(stream: TextIO, *, verbose: bool) -> Iterator[Emit]:
     """A consumer of events that shows them on `stream` while the context lasts."""
     console = Console(file=stream, highlight=False)
     if not console.is_terminal:
-        yield _Lines(stream, verbose=verbose)
+        lines = _Lines(stream, verbose=verbose)
+        with lines.reminding():
+            yield lines
         return
     view = _View()
     with Live(console=console, get_renderable=view.render, refresh_per_second=4, transient=True) as live:
@@ -45,26 +50,53 @@ def progress(stream: TextIO, *, verbose: bool) -> Iterator[Emit]:
 
 
 class _Lines:
-    """Plain lines: each phase's start and end, and with `verbose` everything between."""
+    """Plain lines: each phase's start and end, how far a long phase is, and with `verbose` everything between."""
 
     def __init__(self, stream: TextIO, *, verbose: bool) -> None:
         self._stream = stream
         self._verbose = verbose
-        self._begun = monotonic()
+        self._view = _View()
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        if event.kind is Kind.PROGRESS and not self._verbose:
-            return
+        self._view.take(event)
+        if event.kind is not Kind.PROGRESS or self._verbose:
+            self._print(event)
+
+    def remind(self) -> None:
+        """A line for each phase that has had none for `SILENCE_SECONDS`: a build says its count of objects."""
+        for event in self._view.silent(SILENCE_SECONDS):
+            self._print(event)
+
+    @contextmanager
+    def reminding(self) -> Iterator[None]:
+        """Remind every second, in a thread of its own, while the context lasts."""
+        over = threading.Event()
+
+        def go_on() -> None:
+            while not over.wait(1):
+                self.remind()
+
+        thread = threading.Thread(target=go_on, name="progress", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _print(self, event: Event) -> None:
         with self._lock:
-            print(line_of(event, monotonic() - self._begun), file=self._stream, flush=True)
+            print(line_of(event, monotonic() - self._view.begun), file=self._stream, flush=True)
 
 
 @dataclass
 class _Active:
     began: float
     text: str
+    shown: float
+    """When a line was last printed of it."""
 
 
 class _View:
@@ -84,7 +116,16 @@ class _View:
             elif event.kind is Kind.PROGRESS and key in self._active:
                 self._active[key].text = event.text
             elif event.kind is Kind.START:
-                self._active[key] = _Active(monotonic(), event.text)
+                self._active[key] = _Active(monotonic(), event.text, monotonic())
+
+    def silent(self, seconds: float) -> list[Event]:
+        """How far each phase is that had no line for so many `seconds`; each has one from now on."""
+        now = monotonic()
+        with self._lock:
+            due = [(key, one) for key, one in self._active.items() if now - one.shown >= seconds]
+            for _, one in due:
+                one.shown = now
+        return [Event(job, phase, Kind.PROGRESS, one.text) for (job, phase), one in due]
 
     def render(self) -> Table:
         """The view as it is now."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -22,7 +21,7 @@ from orchestrator.doctor.examine import report
 from orchestrator.doctor.facts import facts
 from orchestrator.doctor.hardware import CACHE, TEMPORARY
 from orchestrator.doctor.model import Facts, Finding, Report, State, Where
-from orchestrator.doctor.needs import LLVM_PACKAGES, arch_of, needs
+from orchestrator.doctor.needs import LLVM_PACKAGES, arch_of, needs, setup_needs
 from orchestrator.doctor.software import older, version_of
 from orchestrator.host.local import LocalHost
 from orchestrator.host.ssh import Address
@@ -35,7 +34,6 @@ from tests.fakes import Answer, Call, FakeHost, Reply
 DATA = Path(__file__).parent / "data"
 TOLD: dict[str, Any] = json.loads((DATA / "check-debian12.json").read_text())
 Q35: dict[str, Any] = json.loads((DATA / "scan-q35.json").read_text())
-SETUP = Path(__file__).parents[2] / "tools/setup-system"
 PLACES = {CACHE: Path("/home/me/.cache/orch"), TEMPORARY: Path("/tmp")}
 HOME, LAB = Where(Path("/opt/orch/bin/python"), PLACES), Where(None, PLACES)
 KVM = Finding("accelerator", State.OK, "kvm: a guest booted under it")
@@ -517,19 +515,23 @@ def test_versions_are_compared_as_numbers() -> None:
 
 
 def test_setup_installs_what_the_doctor_looks_for() -> None:
-    for_tests_or_the_set_up_itself = {"openssh-server", "iproute2", "python3-venv", "file", "cpio"}
-    every_debian_has = {"apt", "dpkg"}
-    words = re.sub(r"^\s*#.*$", "", SETUP.read_text(), flags=re.MULTILINE)
-    installed = set(re.findall(r"(?:^|[\s'])[\w./-]+:([a-z0-9-]+)(?=[\s'])", words)) | {"python3-venv"}
-    wanted = {need.package for need in needs("x86_64") if need.package} | set(LLVM_PACKAGES)
-    assert installed - for_tests_or_the_set_up_itself == wanted - every_debian_has
+    needed = {need.package for need in needs("x86_64") if need.package} | set(LLVM_PACKAGES)
+    assert {need.package for need in setup_needs("x86_64", everything=True) if need.package} == needed
+    plain = {need.package for need in setup_needs("x86_64", everything=False)}
+    assert {"rsync", "gcc", "qemu-system-x86", "cpio"} <= plain
+    assert not plain & {"qemu-system-arm", "gcc-aarch64-linux-gnu", "openssh-server", "clang-19"}
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "arm64"])
+def test_every_need_that_no_pip_meets_has_a_package(machine: str) -> None:
+    assert all(bool(need.package) != bool(need.pip) for need in setup_needs(machine, everything=True))
 
 
 def test_lines_fit_a_terminal_but_commands_stay_whole() -> None:
     result = found(both(gone("gcc", "busybox"), plain_user))
     lines = list(shown.lines(result, 80, False, quiet=False))
     assert lines[0] == "lab: Debian GNU/Linux 12 (bookworm), Linux 6.18.44-fc-v669 x86_64"
-    assert lines[-1] == "39 ok, 2 warnings, 2 missing"
+    assert lines[-1] == "47 ok, 2 warnings, 2 missing"
     assert max(len(line) for line in lines if not line.startswith("  ")) <= 80
     assert "  mend: sudo apt-get install -y --no-install-recommends gcc" in lines
     assert lines[-3:-1] == ["all packages at once:", f"  {result.install}"]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,12 +20,19 @@ from orchestrator.cli import cache_directory
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.cache import KernelCache
 from orchestrator.kernel.model import KernelBuild
+from tests.declared import declared_path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATCHES = Path(__file__).parent / "patches"
 ORCH = str(Path(sys.executable).parent / "orch")
 SCENARIO = REPOSITORY / "scenarios/pud.yaml"
 _INFO = ["name", "cmdline"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def declared_programs_only(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Give all that is started here the declared programs only: a fresh machine has no others."""
+    os.environ["PATH"] = declared_path(tmp_path_factory.mktemp("declared"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Progress where there is no terminal: a log that shows that a long phase lives, and how far it is."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+import pytest
+
+from orchestrator.events import Event, Kind, phase
+from orchestrator.report import progress as module
+from orchestrator.report.progress import progress
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time that progress sees, in seconds; a test sets it."""
+    clock = [100.0]
+    monkeypatch.setattr(module, "monotonic", lambda: clock[0])
+    return clock
+
+
+def lines_of(stream: io.StringIO) -> list[str]:
+    return [line.strip() for line in stream.getvalue().splitlines()]
+
+
+def test_a_phase_that_lasts_has_a_line_every_thirty_seconds_with_its_newest_detail(now: list[float]) -> None:
+    stream = io.StringIO()
+    lines = module._Lines(stream, verbose=False)
+    with phase(lines, "base", "build") as detail:
+        for second in range(95):
+            now[0] = 100.0 + second
+            detail(f"{second * 10} objects")
+            lines.remind()
+    lines.remind()
+    *during, end = lines_of(stream)
+    assert during == [
+        "0:00  base: build ...",
+        "0:30  base: build ...: 300 objects",
+        "1:00  base: build ...: 600 objects",
+        "1:30  base: build ...: 900 objects",
+    ]
+    assert end.startswith("1:34  base: build done (")
+
+
+@pytest.mark.parametrize(("silence", "printed"), [(29.9, 0), (30.0, 1), (300.0, 1)])
+def test_a_phase_without_details_is_named_too(now: list[float], silence: float, printed: int) -> None:
+    stream = io.StringIO()
+    lines = module._Lines(stream, verbose=False)
+    lines(Event("base", "boot map", Kind.START, "under tcg"))
+    now[0] += silence
+    lines.remind()
+    lines.remind()
+    assert lines_of(stream)[1:].count(f"{module.clock(silence)}  base: boot map ...: under tcg") == printed
+    assert len(lines_of(stream)) == 1 + printed
+
+
+def test_the_reminder_runs_by_itself_and_ends_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SILENCE_SECONDS", 0.0)
+    stream = io.StringIO()
+    with progress(stream, verbose=False) as emit, phase(emit, "base", "build"):
+        for _ in range(200):
+            if len(lines_of(stream)) > 1:
+                break
+            threading.Event().wait(0.05)
+    assert lines_of(stream)[1] in ("0:01  base: build ...", "0:02  base: build ...")
+    assert not [one for one in threading.enumerate() if one.name == "progress"]
