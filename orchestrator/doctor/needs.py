@@ -102,7 +102,8 @@ def _crosses(arch: str) -> tuple[Need, ...]:
         for guest, triple in _CROSS.items()
         if guest != arch
         for need in (
-            _cross(guest, f"{triple}-gcc", f"gcc-{triple.replace('_', '-')}"),
+            _cross(guest, f"{triple}-gcc", f"gcc-{triple.replace('_', '-')}", _OLDEST["gcc"]),
+            _cross(guest, f"{triple}-ld", f"binutils-{triple.replace('_', '-')}", _OLDEST["ld"]),
             Need(
                 f"C library for {guest}",
                 Role.SOME,
@@ -114,8 +115,8 @@ def _crosses(arch: str) -> tuple[Need, ...]:
     )
 
 
-def _cross(guest: str, program: str, package: str) -> Need:
-    return Need(program, Role.SOME, f"kernels for {guest}", package, (program,), least=_OLDEST["gcc"])
+def _cross(guest: str, program: str, package: str, least: str) -> Need:
+    return Need(program, Role.SOME, f"kernels for {guest}", package, (program,), least=least)
 
 
 _OLDEST = {"gcc": "8.1", "ld": "2.30", "make": "4.0", "flex": "2.5.35", "bison": "2.0", "bc": "1.06.95"}
