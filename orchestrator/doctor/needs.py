@@ -168,6 +168,7 @@ _TOOLS = (
 _SOURCES = (
     _tool("apt-get", "apt", Role.SOME_HOME, _DEBIAN),
     _tool("dpkg-deb", "dpkg", Role.SOME_HOME, _DEBIAN),
+    _tool("gpgv", "gpgv", Role.SOME_HOME, _DEBIAN),
     Need(
         "Debian's keyring",
         Role.SOME_HOME,
