@@ -190,8 +190,24 @@ def _add_directories(verb: argparse.ArgumentParser, *, results: bool, cache: boo
         )
     if cache:
         verb.add_argument(
-            "--cache", type=Path, default=cache_directory(), metavar="DIR", help="where sources and kernels are kept"
+            "--cache",
+            type=_cache,
+            default=str(cache_directory()),
+            metavar="DIR",
+            help="where sources and kernels are kept",
         )
+
+
+def _cache(text: str) -> Path:
+    from orchestrator.paths import ALLOWED_IN_WORDS, odd_character  # noqa: PLC0415 -- for --help, nothing is imported
+
+    path = Path(text).absolute()
+    if odd := odd_character(path):
+        what = f"{str(path)!a} has {odd!a}, which Kbuild and virtme-ng do not take in a path"
+        raise argparse.ArgumentTypeError(
+            f"{what}; choose a directory named with {ALLOWED_IN_WORDS}, here or by XDG_CACHE_HOME"
+        )
+    return path
 
 
 def _size(text: str) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -13,6 +14,7 @@ from orchestrator.host.base import Completed, Host
 from orchestrator.host.record import shell_line
 from orchestrator.machine.console import Finding, find_end, warnings
 from orchestrator.machine.devices import memory_file
+from orchestrator.machine.links import plain_paths
 from orchestrator.machine.model import GUEST_SHARE, Boot, BootEnd, BootReport
 from orchestrator.machine.vng import vng_argv, vng_environment
 
@@ -67,7 +69,8 @@ def boot(host: Host, plan: Boot, console: Path, home: Path, progress: Progress) 
     prepare_home(home)
     write_script(plan)
     try:
-        done = launch(host, plan, console, vng_environment(home), progress)
+        with plain_paths(plan, home.parent / "work") as plain:
+            done = launch(host, plain, console, vng_environment(home), progress)
     finally:
         for device in plan.devices:
             memory_file(device, plan.share.parent).unlink(missing_ok=True)
@@ -87,8 +90,15 @@ def launch(host: Host, plan: Boot, console: Path, environment: Mapping[str, str]
     """
     argv = vng_argv(replace(plan, command=f"sh {GUEST_SHARE}/run.sh"))
     env = {**environment, **dict(plan.environment)}
-    console.with_name("command.sh").write_text("#!/bin/sh\n" + shell_line(argv, None, env) + "\n")
+    console.with_name("command.sh").write_bytes(os.fsencode(_command_script(plan, shell_line(argv, None, env))))
     return host.run(argv, env=env, timeout=plan.timeout, log=console, on_line=_Watch(progress))
+
+
+def _command_script(plan: Boot, command: str) -> str:
+    """What a user can run to have the same boot again: its links are made anew, for they are removed after it."""
+    links = (shell_line(("ln", "-sfn", str(target), str(link)), None, None) for link, target in plan.links)
+    directories = dict.fromkeys(shell_line(("mkdir", "-p", str(link.parent)), None, None) for link, _ in plan.links)
+    return "".join(f"{line}\n" for line in ("#!/bin/sh", *directories, *links, command))
 
 
 def _script(plan: Boot) -> str:

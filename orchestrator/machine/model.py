@@ -34,7 +34,8 @@ class Boot:
     `program` the directory with the workload, `command` a line of shell for the guest.  `timeout` is in seconds.
     `exports` are further directories that the guest sees, read-only: where it does, and where they are on the host.
     `arch` is the kernel's architecture.  `modules` is the directory on the host with ``lib/modules``, None for a kernel
-    without; `arguments` go to the kernel's command line, `environment` to QEMU.
+    without; `arguments` go to the kernel's command line, `environment` to QEMU.  `links` are the symbolic links among
+    these paths, each with its target (`machine.links`).
     """
 
     image: Path
@@ -51,6 +52,7 @@ class Boot:
     modules: Path | None = None
     arguments: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    links: tuple[tuple[Path, Path], ...] = ()
 
 
 class BootEnd(StrEnum):

@@ -79,6 +79,7 @@ def orch(results: Path, *arguments: str, cwd: Path | None = None) -> Finished:
         cwd=cwd or REPOSITORY,
         capture_output=True,
         text=True,
+        errors="replace",
         stdin=subprocess.DEVNULL,
         check=False,
     )

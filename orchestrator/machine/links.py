@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Links with simple names for the paths of a boot that virtme-ng cannot be given as they are (see `paths`).
+
+The results of a run can be in any directory.  Its name goes through a shell in virtme-ng, where a blank ends the
+argument and ``$(…)`` is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from orchestrator.machine.model import Boot
+from orchestrator.paths import odd_character
+
+
+@contextmanager
+def plain_paths(boot: Boot, place: Path) -> Iterator[Boot]:
+    """The same boot without odd characters in its paths, for the time of the context.
+
+    Each path that has one is replaced by a symbolic link in a new directory below `place`, which must have none itself.
+    What QEMU makes beside the share, for the memory of a device, is then in that directory and removed with it.
+    """
+    paths = (boot.image, boot.root, boot.share, boot.program, boot.modules, *(own for _, own in boot.exports))
+    odd = [path for path in dict.fromkeys(paths) if path and odd_character(path)]
+    if not odd:
+        yield boot
+        return
+    place.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="boot-", dir=place, ignore_cleanup_errors=True) as directory:
+        links = {path: Path(directory, f"path-{number}") for number, path in enumerate(odd)}
+        for path, link in links.items():
+            link.symlink_to(path.absolute())
+        yield _renamed(boot, links)
+
+
+def _renamed(boot: Boot, links: dict[Path, Path]) -> Boot:
+    """`boot` with each path of `links` replaced by its link."""
+    return replace(
+        boot,
+        image=links.get(boot.image, boot.image),
+        root=links.get(boot.root, boot.root),
+        share=links.get(boot.share, boot.share),
+        program=links.get(boot.program, boot.program),
+        modules=boot.modules and links.get(boot.modules, boot.modules),
+        exports=tuple((guest, links.get(own, own)) for guest, own in boot.exports),
+        links=tuple((link, path.absolute()) for path, link in links.items()),
+    )
