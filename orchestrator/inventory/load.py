@@ -14,7 +14,7 @@ from orchestrator.host.ssh import Address
 from orchestrator.inventory.model import Entry, Hosts
 from orchestrator.scenario import entry as yaml
 from orchestrator.scenario.document import Document, read_document
-from orchestrator.scenario.fields import AbsolutePath, Cpus, HostAddress, Many, Memory, Name, PciAddress, Port, Text
+from orchestrator.scenario.fields import Cpus, HostAddress, Many, Memory, Name, PciAddress, PlainPath, Port, Text
 from orchestrator.scenario.nodes import Finding
 from orchestrator.scenario.words import hint, quoted, shown
 
@@ -31,7 +31,7 @@ class HostEntry(yaml.Entry):
     key: Text | None = Field(None, description="A private key without passphrase; those in ~/.ssh where left out.")
     known_hosts: Text = Field("~/.ssh/known_hosts", description="The file that has its host key, which is verified.")
     python: Text = Field("python3", description="Its Python, 3.10 or newer where guests boot.")
-    directory: AbsolutePath = Field(
+    directory: PlainPath = Field(
         DIRECTORY, description=f"Where it keeps what is pushed there; {DIRECTORY} where left out."
     )
     cores: Cpus | None = Field(None, description="How many CPUs guests may take; all of them where left out.")

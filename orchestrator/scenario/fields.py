@@ -12,6 +12,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from orchestrator.paths import ALLOWED_IN_WORDS
 from orchestrator.scenario.kinds import (
     INTEGER_PATTERN,
     OneOrMany,
@@ -143,7 +144,11 @@ HostAddress = Annotated[
     kind("a name or an IP address; 'user' and 'port' are keys of their own", matching(_HOST_ADDRESS)),
     text_like(_HOST_ADDRESS),
 ]
-AbsolutePath = Annotated[str, kind("an absolute path", matching(r"^/.*$")), text_like(r"^/.*$")]
+_PLAIN_PATH = r"^/[A-Za-z0-9_./+@~-]*$"
+PlainPath = Annotated[
+    str, kind(f"an absolute path of {ALLOWED_IN_WORDS}", matching(_PLAIN_PATH)), text_like(_PLAIN_PATH)
+]
+"""A path that Kbuild and virtme-ng take (`orchestrator.paths`)."""
 BarKey = Annotated[
     int, kind("a number from 0 to 5", lambda text: int(matching(r"^[0-5]$")(text))), text_like(r"^[0-5]$")
 ]

@@ -85,7 +85,18 @@ def test_the_inventory_has_its_place_and_may_be_missing() -> None:
         ("hosts:\n  LAB:\n    address: x\n", "2: a host's name must be made of small letters, digits"),
         ("hosts:\n  lab:\n    address: h:22\n", "3: 'address' must be a name or an IP address; 'user' and"),
         ("hosts:\n  lab:\n    address: root@h\n", "3: 'address' must be a name or an IP address; 'user' and"),
-        ("hosts:\n  lab: {address: h, directory: ~/orch}\n", "2: 'directory' must be an absolute path"),
+        (
+            "hosts:\n  lab: {address: h, directory: ~/orch}\n",
+            "2: 'directory' must be an absolute path of",
+        ),
+        (
+            "hosts:\n  lab: {address: h, directory: '/a b'}\n",
+            "2: 'directory' must be an absolute path of",
+        ),
+        (
+            "hosts:\n  lab: {address: h, directory: '/a$(id)'}\n",
+            "2: 'directory' must be an absolute path of",
+        ),
         ("hosts:\n  local: {address: h}\n", "1: 'hosts' must have no host 'local', for that is this machine"),
         ("hosts:\n  lab: x\n", "2: host 'lab' must be a mapping of keys to values"),
         ("hosts: [x]\n", "1: the inventory must be a mapping of keys to values"),
