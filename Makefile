@@ -7,14 +7,15 @@ ORCH := $(VENV)/bin/orch
 SCENARIO := scenarios/pud.yaml
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup ready run test unit vm nested check bench clean
+.PHONY: help setup ready run test unit vm nested long check bench clean
 
 help:
 	@echo 'make run    set up, then: orch run $(SCENARIO)'
-	@echo 'make test   set up, then all tests: unit, then those that build and boot'
+	@echo 'make test   set up, then the tests: unit, vm and nested'
 	@echo 'make unit   set up, then the tests without a virtual machine'
 	@echo 'make vm     set up, then the tests that build and boot'
 	@echo 'make nested set up, then the tests with a virtual machine in a virtual machine'
+	@echo 'make long   set up, then the tests that build a further kernel whole (about half an hour)'
 	@echo 'make check  set up, then ruff, mypy and the one-way imports'
 	@echo 'make bench  set up, then measure builds and boots (about 12 minutes)'
 	@echo 'make clean  remove the virtual environment; the cache of kernels stays'
@@ -40,11 +41,18 @@ unit: setup
 	@tools/setup-system all
 	$(PYTHON) -m pytest tests/unit
 
-# Two workers, each with files of its own: a boot keeps one core busy, and all share the cache of kernels.
+# The base kernel comes first: what the tests build starts from its tree, and two that need it at once would wait for it.
+# Then two workers, each with files of its own: a boot keeps one core busy, and all share the cache of kernels.
 vm: setup
 	@tools/setup-system all
 	@$(ORCH) doctor --quiet
-	$(PYTHON) -m pytest tests/vm -m 'not nested' -n 2 --dist loadfile
+	$(PYTHON) -m pytest tests/vm/test_declared.py tests/vm/test_pud.py
+	$(PYTHON) -m pytest tests/vm -m 'not nested and not long' -n 2 --dist loadfile --ignore tests/vm/test_pud.py
+
+# Kernels that are built whole for one test alone: another compiler, older Linux, a build from nothing without a cache.
+long: setup
+	@tools/setup-system all
+	$(PYTHON) -m pytest tests/vm -m long
 
 nested: setup
 	@tools/setup-system all

@@ -31,10 +31,12 @@ def clang(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     return orch(place / "results", "run", str(write(place, CLANG)))
 
 
+@pytest.mark.long
 def test_a_kernel_of_clang_maps_bars_as_gccs_does(clang: Finished) -> None:
     assert clang.status == 0, clang.out + clang.err
 
 
+@pytest.mark.long
 def test_all_of_it_is_llvms(clang: Finished) -> None:
     config = (clang.run / "kernels/base/config").read_text()
     assert "CONFIG_CC_IS_CLANG=y" in config
@@ -48,6 +50,7 @@ def test_all_of_it_is_llvms(clang: Finished) -> None:
     assert "LLVM=-19" in (clang.run / "kernels/base/commands.sh").read_text()
 
 
+@pytest.mark.long
 def test_the_modules_that_were_asked_for_are_loaded_in_the_guest(clang: Finished) -> None:
     loaded = (clang.run / "boots/base/alignment/guest/modules.log").read_text()
     assert {"vfio_pci", "vfio_iommu_type1"} <= {line.split()[0] for line in loaded.splitlines()}

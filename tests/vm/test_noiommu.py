@@ -59,6 +59,7 @@ def test_the_guest_really_has_no_iommu_and_its_taint_is_known(noiommu: Finished)
     assert logs == {"PASS"}
 
 
+@pytest.mark.long
 def test_a_vfio_of_modules_is_in_the_mode_too(tmp_path: Path) -> None:
     """On the kernel of `test_clang`, whose whole build serves both."""
     scenario = tmp_path / "modules.yaml"

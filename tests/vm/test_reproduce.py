@@ -12,12 +12,15 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.vm.conftest import Finished
 
 KERNEL = "no-huge"
 """A variant that flips an option: orch compiles what that can change, in a clone of base's tree; the script all."""
 
 
+@pytest.mark.long
 def test_the_script_makes_the_same_image_from_nothing(pud: Finished, tmp_path: Path) -> None:
     assert pud.status == 0, pud.err
     build = pud.build(KERNEL)

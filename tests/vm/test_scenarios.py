@@ -14,6 +14,8 @@ from tests.vm.conftest import REPOSITORY, Finished, orch
 SCENARIOS = sorted(path.stem for path in (REPOSITORY / "scenarios").glob("*.yaml"))
 ELSEWHERE = {"pud", "selftests", "command", "arm64", "distro", "noiommu"}
 """Those that have a module of their own."""
+LONG = {"history"}
+"""Those that build kernels whole that no other test needs: 6.1 and 7.2, about five minutes each."""
 
 
 def run(name: str, tmp_path_factory: pytest.TempPathFactory) -> Finished:
@@ -53,6 +55,7 @@ def table(done: Finished, heading: str) -> dict[str, list[str]]:
     return {line.split()[0]: line.split()[1:] for line in block.splitlines()[1:] if line and not line[0].isspace()}
 
 
+@pytest.mark.long
 def test_the_history_is_told_in_one_table(history: Finished) -> None:
     rows = table(history, "placement kernel (mmap with NULL hint)")
     assert {name: (row[2], row[3], row[4]) for name, row in rows.items() if name.startswith("linux")} == {
@@ -102,7 +105,14 @@ def test_two_runs_with_one_seed_draw_the_same_ranges(placement: Finished) -> Non
         assert len(set(drawn)) == 1
 
 
-@pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in ELSEWHERE])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.long] if name in LONG else [])
+        for name in SCENARIOS
+        if name not in ELSEWHERE
+    ],
+)
 def test_no_guest_kernel_complains(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     known = {"history", "proposals", "placement"}
     done = request.getfixturevalue(name) if name in known else orch(tmp_path, "run", f"scenarios/{name}.yaml")
