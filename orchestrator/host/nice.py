@@ -18,7 +18,8 @@ it, and a build never stands still, on a machine that others use either."""
 
 # Every command has a session of its own, and where sched_autogroup is on, niceness counts within a session only:
 # between sessions it is the group's own that counts (sched(7), "The autogroup feature").
-_GIVE_WAY = f'{{ echo {NICENESS} >/proc/self/autogroup; }} 2>/dev/null; exec nice -n {NICENESS} "$@"'
+# PWD is the user's directory, and Linux puts it unquoted into a line of shell (tools/scripts/Makefile.include).
+_GIVE_WAY = f'{{ echo {NICENESS} >/proc/self/autogroup; }} 2>/dev/null; unset PWD OLDPWD; exec nice -n {NICENESS} "$@"'
 
 _NOT_STARTED = (126, 127)
 """The exit statuses of nice itself where it cannot start the command (nice(1))."""

@@ -27,11 +27,10 @@ _NOT_THE_KERNEL = re.compile(
 _OF_THE_USER = (
     *("KCFLAGS", "KAFLAGS", "KCPPFLAGS", "LOCALVERSION", "CROSS_COMPILE", "LLVM", "LLVM_IAS", "INSTALL_MOD_STRIP"),
     *("KBUILD_EXTMOD", "KBUILD_KCONFIG", "KBUILD_VERBOSE", "KBUILD_EXTRA_WARN", "KBUILD_ABS_SRCTREE"),
-    *("MAKEFLAGS", "GNUMAKEFLAGS", "MAKEFILES", "PWD"),
+    *("MAKEFLAGS", "GNUMAKEFLAGS", "MAKEFILES"),
 )
-"""Documentation/kbuild/kbuild.rst, and make's own, which has the variables of a make that orch runs under.  PWD is the
-user's directory, which tools/scripts/Makefile.include puts unquoted into a line of shell.  To Kbuild and to make, empty
-is as good as not set."""
+"""Documentation/kbuild/kbuild.rst, and make's own, which has the variables of a make that orch runs under.  To Kbuild
+and to make, empty is as good as not set."""
 
 DEBUG_TREE = "/linux"
 """Where debugging information says that the source was; gdb's ``set substitute-path`` leads from there."""

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from orchestrator.host.local import LocalHost
@@ -26,6 +28,19 @@ class TestNiced(RealHostContract):
         ours, others = (one.run(("cat", "/proc/self/autogroup")).output for one in (host, host.host))
         assert ours.split()[-1] == str(NICENESS)
         assert others.split()[-1] == "0"
+
+    def test_make_is_not_given_the_users_directory(
+        self, host: Niced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With it the build of objtool in Linux fails in a directory with a quote in its name."""
+        odd, tree = tmp_path / "it's", tmp_path / "tree"
+        odd.mkdir()
+        tree.mkdir()
+        (tree / "Makefile").write_text("all:\n\t@echo '[$(subst ','\\'',$(PWD))]'\n")
+        monkeypatch.chdir(odd)
+        monkeypatch.setenv("PWD", str(odd))
+        assert host.run(("make", "-s", "-C", str(tree))).output == "[]\n"
+        assert "it's" in host.host.run(("make", "-s", "-C", str(tree))).output, "the check sees what is given"
 
     def test_what_is_recorded_is_what_was_asked_for(self, host: Niced) -> None:
         recorder = Recorder(host)
