@@ -77,8 +77,9 @@ def _origin(recipe: Recipe) -> str:
 
 
 def _awaited(recipe: Recipe, first: Recipe, alike: Recipe) -> Recipe | None:
+    """The one whose tree `recipe` starts from; None if that has patches which `recipe` does not begin with."""
     awaited = first if recipe is alike else alike
-    return None if recipe is first else awaited
+    return None if recipe is first or not recipe.can_start_from(awaited) else awaited
 
 
 def _fewest_patches(recipes: tuple[Recipe, ...], family: Callable[[Recipe], object]) -> Callable[[Recipe], Recipe]:

@@ -7,6 +7,7 @@ Prints one line of JSON: the key of the build and whether it was cached, or what
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -17,6 +18,15 @@ from orchestrator.host.lock import shared
 from orchestrator.kernel.build import Builder
 from orchestrator.kernel.cache import KernelCache
 from orchestrator.kernel.model import Recipe, SourceTree, Toolchain
+
+
+class ToyBuilder(Builder):
+    """A builder whose make may also write to the directory $TOY, where a test watches it."""
+
+    def writable(self, recipe: Recipe, work: Path) -> tuple[Path, ...]:
+        """See `Builder.writable`."""
+        watched = (Path(os.environ["TOY"]),) if "TOY" in os.environ else ()
+        return (*super().writable(recipe, work), *watched)
 
 
 def toy_recipe(source: Path) -> Recipe:
@@ -30,7 +40,7 @@ def main(cache: Path, source: Path) -> dict[str, object]:
     host, store = LocalHost(), KernelCache(cache)
     try:
         with shared(host, store.users):
-            build = Builder(host, store, 2, ignore).build(toy_recipe(source))
+            build = ToyBuilder(host, store, 2, ignore).build(toy_recipe(source))
             store.sweep()
     except OrchError as error:
         return {"error": type(error).__name__, "text": str(error)}

@@ -11,6 +11,7 @@ from time import monotonic
 from orchestrator.errors import ConfigError, KernelBuildError
 from orchestrator.events import Emit, Event, Kind, phase
 from orchestrator.host.base import Completed, Host, check
+from orchestrator.host.confined import Confined, why_not_confined
 from orchestrator.host.disk import full_disk, needs_room, tells_full_disk
 from orchestrator.host.lock import locked
 from orchestrator.host.record import Recorder
@@ -29,6 +30,12 @@ from orchestrator.kernel.version import kernel_version
 
 _WORTH_KEEPING = 300
 """A build that compiled more objects than this, because much had changed, is one for the next ones to start from."""
+
+_LAYER = "layer"
+"""Beside the tree of a build: what make wrote to its sources (`host.confined`)."""
+
+_INSTALLED = "installed"
+"""Beside the tree: where the modules go."""
 
 BUILD_TIMEOUT_SECONDS = 2 * 3600.0
 
@@ -73,11 +80,12 @@ class Builder:
         recorder = Recorder(self.host)
         with self.cache.workspace(recipe.key) as work:
             tree, log = work / "tree", work / "build.log"
-            final = self._prepare(recorder, recipe, seed, tree)
+            make = self._confined(recorder, recipe, work)
+            final = self._prepare(recorder, make, recipe, seed, tree)
             key = recipe.build_key(final)
             twin = self.cache.artifact(recipe.name, key)
             if twin is None:
-                objects = self._make(recorder, recipe, tree, key, log)
+                objects = self._make(make, recipe, tree, key, log)
                 build = KernelBuild(
                     name=recipe.name,
                     key=key,
@@ -88,22 +96,53 @@ class Builder:
                     cached=False,
                     arch=recipe.toolchain.arch,
                 )
-                modules = self._install_modules(recorder, recipe, tree) if recipe.modules else {}
+                modules = self._install_modules(recorder, make, recipe, tree) if recipe.modules else {}
                 files = {"build.log": log, "commands.sh": recorder.script(), **modules}
                 self.cache.publish(build, recipe, tree, files)
-                if seed is None or seed.request != recipe.request or objects > _WORTH_KEEPING:
+                worth = seed is None or seed.request != recipe.request or objects > _WORTH_KEEPING
+                if not self._wrote_to_sources(recipe, work / _LAYER) and worth:
                     self.cache.keep_tree(build, recipe, tree)
             self.cache.remember(recipe, key)
         return twin or build
 
-    def _prepare(self, host: Host, recipe: Recipe, seed: Tree | None, tree: Path) -> str:
+    def _confined(self, recorder: Recorder, recipe: Recipe, work: Path) -> Host:
+        """Where commands run that are the tree's own code: they can write to nothing that another kernel has.
+
+        If the machine cannot confine them, they run as they are, on a copy of the sources, and a note says so.
+        """
+        if why := why_not_confined(self.host, work):
+            note = f"make cannot be confined here ({why}); the sources are copied, which takes longer"
+            self.emit(Event(recipe.name, "build", Kind.NOTE, note))
+            return recorder
+        writable = self.writable(recipe, work)
+        for directory in writable:
+            directory.mkdir(exist_ok=True)
+        return Recorder(Confined(self.host, work / "tree", work / _LAYER, writable), recorder.lines)
+
+    def writable(self, recipe: Recipe, work: Path) -> tuple[Path, ...]:
+        """The directories, beside its build directory, that the code of a tree may write to."""
+        installed, ccache = work / _INSTALLED, self.cache.root / "ccache"
+        return (installed, ccache) if _is_published(recipe) else (installed,)
+
+    def _wrote_to_sources(self, recipe: Recipe, layer: Path) -> bool:
+        """Whether the build changed its own sources, of which a note then says so: no other starts from its tree."""
+        upper = layer / "upper"
+        written = sorted(str(path.relative_to(upper)) for path in upper.rglob("*") if not path.is_dir())
+        if written:
+            some = ", ".join(written[:3]) + (f" and {len(written) - 3} more" if len(written) > 3 else "")
+            note = f"its build wrote to its own sources ({some}); no other build sees that"
+            self.emit(Event(recipe.name, "build", Kind.NOTE, note))
+        return bool(written)
+
+    def _prepare(self, host: Host, make: Host, recipe: Recipe, seed: Tree | None, tree: Path) -> str:
         """Lay out the patched, configured tree; the text of the final configuration."""
         goes_on = seed is not None and seed.begins(recipe)
+        linked = make is not host
         with phase(self.emit, recipe.name, "clone", f"from {seed.name}" if seed else "from pristine source"):
             if seed and goes_on:
-                clone(host, seed.path, tree, built_at=seed.built_at)
+                clone(host, seed.path, tree, built_at=seed.built_at, linked=linked)
             else:
-                clone(host, recipe.source.path, tree)
+                clone(host, recipe.source.path, tree, linked=linked)
         todo = recipe.patches[len(seed.patches) :] if seed and goes_on else recipe.patches
         with phase(self.emit, recipe.name, "patch", f"{len(todo)} to apply"):
             for patch in todo:
@@ -112,9 +151,9 @@ class Builder:
         if seed and not goes_on:
             with phase(self.emit, recipe.name, "reconcile", f"with {seed.name}"):
                 clone_build(host, seed.path, tree, seed.built_at)
-                touched = reconcile(seed.path, tree)
+                touched = reconcile(seed.path, tree, linked=linked)
         with phase(self.emit, recipe.name, "configure"):
-            return self._configure(host, recipe, seed, tree, touched)
+            return self._configure(make, recipe, seed, tree, touched)
 
     def _configure(self, host: Host, recipe: Recipe, seed: Tree | None, tree: Path, touched: tuple[str, ...]) -> str:
         toolchain = recipe.toolchain
@@ -134,17 +173,21 @@ class Builder:
             targets = (Path(IMAGE_PATHS[recipe.toolchain.arch]).name, *(("modules",) if recipe.modules else ()))
             argv = make_argv(tree, recipe.toolchain, self.jobs, *targets)
             debug = debug_environment(str(tree), (tree / "build/.config").read_text())
-            env = make_environment(key) | debug | ccache_environment(self.cache.root, tree)
+            env = (
+                make_environment(key)
+                | debug
+                | ccache_environment(self.cache.root, tree, writable=_is_published(recipe))
+            )
             done = host.run(argv, env=env, timeout=BUILD_TIMEOUT_SECONDS, on_line=counter, log=log)
             if not done.ok:
                 self._fail(recipe, done, log)
         return counter.objects
 
-    def _install_modules(self, host: Host, recipe: Recipe, tree: Path) -> dict[str, Path | str]:
+    def _install_modules(self, host: Host, make: Host, recipe: Recipe, tree: Path) -> dict[str, Path | str]:
         """Install the modules beside `tree`, ready for a guest; what is to be published of them, by name."""
-        installed, whole = tree.with_name("installed"), tree.with_name("modules")
+        installed, whole = tree.with_name(_INSTALLED), tree.with_name("modules")
         argv = make_argv(tree, recipe.toolchain, self.jobs, f"INSTALL_MOD_PATH={installed}", "modules_install")
-        check(host.run(argv, env=make_environment(""), timeout=1800), f"installing the modules of '{recipe.name}'")
+        check(make.run(argv, env=make_environment(""), timeout=1800), f"installing the modules of '{recipe.name}'")
         if next(installed.rglob("*.ko"), None) is None:
             what = f"{recipe.where}: kernel '{recipe.name}' is to have modules, and its configuration makes none"
             raise ConfigError(f"{what}; set some of its options to m")
@@ -161,6 +204,11 @@ class Builder:
         if told is None:
             check(done, f"building kernel '{recipe.name}' (log: {kept})")
         raise KernelBuildError(f"kernel '{recipe.name}' does not build: {told} (log: {kept})")
+
+
+def _is_published(recipe: Recipe) -> bool:
+    """Whether all of a kernel is a published release: what its build leaves for others is what it seems."""
+    return recipe.source.published and not recipe.patches
 
 
 def _decides_config(file: str) -> bool:

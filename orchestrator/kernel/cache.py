@@ -182,6 +182,7 @@ class KernelCache:
             "patches": [patch.digest for patch in recipe.patches],
             "request": recipe.request,
             "origin": recipe.source.origin,
+            "published": recipe.source.published and not recipe.patches,
         }
         tree.rename(kept / "tree")
         (kept / "tree.json").write_text(json.dumps(facts, indent=2) + "\n")

@@ -17,8 +17,10 @@ LARGEST = "4G"
 """ccache removes the oldest objects beyond this; a kernel as orch configures it has about 30 MB of them."""
 
 
-def ccache_environment(cache: Path, tree: Path) -> dict[str, str]:
+def ccache_environment(cache: Path, tree: Path, *, writable: bool) -> dict[str, str]:
     """What make needs in its environment to compile `tree` through ccache; nothing where that is not installed.
+
+    Without `writable` it only reads: the code of a patch could leave objects there that are not what they seem.
 
     Sources are hard links, whose change times say nothing.  Two trees name the same file by different paths only where
     they name it absolutely, which `tree` as the base takes care of.
@@ -32,4 +34,5 @@ def ccache_environment(cache: Path, tree: Path) -> dict[str, str]:
         "CCACHE_BASEDIR": str(tree),
         "CCACHE_MAXSIZE": LARGEST,
         "CCACHE_SLOPPINESS": "include_file_ctime,include_file_mtime",
+        **({} if writable else {"CCACHE_READONLY": "true"}),
     }

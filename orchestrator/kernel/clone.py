@@ -24,14 +24,18 @@ grep -rlZF --include='*.cmd' --include='*.d' -e "$1" "$2/build" | xargs -0r sed 
 """
 
 
-def clone(host: Host, origin: Path, tree: Path, built_at: str = "") -> None:
+def clone(host: Host, origin: Path, tree: Path, built_at: str = "", *, linked: bool = True) -> None:
     """Make `tree` a clone of `origin` with time stamps kept: source files hard-linked, the build directory copied.
 
-    `built_at` is as in `clone_build`; "" leaves the build directory out.
+    `built_at` is as in `clone_build`; "" leaves the build directory out.  Without `linked` the source files are copied,
+    too: that takes longer, and is for a tree whose build cannot be kept from writing to its sources.
     """
     tree.mkdir(parents=True)
     find = ("find", str(origin), "-mindepth", "1", "-maxdepth", "1", "!", "-name", _BUILD)
-    check(host.run((*find, "-exec", "cp", "-al", "-t", str(tree), "{}", "+")), "cloning the source tree")
+    how = "-al" if linked else "-a"
+    check(
+        host.run((*find, "-exec", "cp", how, "--reflink=auto", "-t", str(tree), "{}", "+")), "cloning the source tree"
+    )
     if built_at:
         clone_build(host, origin, tree, built_at)
 
@@ -47,16 +51,16 @@ def clone_build(host: Host, origin: Path, tree: Path, built_at: str) -> None:
     check(host.run(("sh", "-c", _RELOCATE, "relocate", built_at, str(tree))), "relocating the build tree")
 
 
-def reconcile(built: Path, tree: Path) -> tuple[str, ...]:
+def reconcile(built: Path, tree: Path, *, linked: bool = True) -> tuple[str, ...]:
     """Make the source files in `tree` such that make trusts the objects of the tree `built`; the names that differ.
 
-    Equal files become links to those of `built`, others get a time of their own, which is now.  No file that another
-    tree has as well is written to.
+    Equal files become links to those of `built` (without `linked`, copies), others get a time of their own, which is
+    now.  No file that another tree has as well is written to.
     """
     differing = []
     for path, old, new in _differing(str(built), str(tree), ""):
         if _equal(old, new):
-            _link(old, new)
+            (_link if linked else _take_time)(old, new)
             continue
         if old and new and not _is_directory(old) and not _is_directory(new):
             _renew(Path(new.path))
@@ -95,6 +99,13 @@ def _link(old: _Entry | None, new: _Entry | None) -> None:
     if old and new:
         Path(new.path).unlink()
         os.link(old.path, new.path, follow_symlinks=False)
+
+
+def _take_time(old: _Entry | None, new: _Entry | None) -> None:
+    """Give `new`, which no other tree has, the time of the equal file `old`."""
+    if old and new:
+        status = old.stat(follow_symlinks=False)
+        os.utime(new.path, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
 
 
 def _entries(top: str, below: str) -> dict[str, _Entry]:

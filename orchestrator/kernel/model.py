@@ -9,7 +9,7 @@ import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from orchestrator.scenario.sources import BuiltSource
+from orchestrator.scenario.sources import BuiltSource, DebianSource, TarballSource
 
 IMAGE = "vmlinux"
 """What is built and booted: the ELF image with a PVH entry (QEMU docs/system/i386; arch/x86/platform/pvh)."""
@@ -58,6 +58,11 @@ class SourceTree:
     git: GitOrigin | None = None
     origin: str = ""
     named: BuiltSource | None = field(default=None, compare=False)
+
+    @property
+    def published(self) -> bool:
+        """Whether it is a release that its distributor signed, or whose checksum the scenario states."""
+        return isinstance(self.named, DebianSource | TarballSource)
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,15 @@ class Recipe:
     def key(self) -> str:
         """Identity of the recipe: equal recipes resolve to equal builds, or both fail for what is required."""
         return _digest("recipe", {**self._parts(self.request), "required": self.required})
+
+    def can_start_from(self, other: Recipe) -> bool:
+        """Whether objects of the kernel `other` may be in this one: whoever wrote its patches could have written them.
+
+        See `kernel.built_tree.best_of`, which asks the same of a tree.
+        """
+        theirs = [patch.digest for patch in other.patches]
+        begins = theirs == [patch.digest for patch in self.patches[: len(theirs)]] and self.source.id == other.source.id
+        return not theirs or begins
 
     def build_key(self, config: str) -> str:
         """Identity of the artifact: source, patches, final `config` text, compiler and architecture."""

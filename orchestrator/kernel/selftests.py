@@ -17,6 +17,7 @@ from pathlib import Path
 from orchestrator.errors import InfrastructureError, KernelBuildError
 from orchestrator.events import Emit, phase
 from orchestrator.host.base import Host, check
+from orchestrator.host.confined import Confined, why_not_confined
 from orchestrator.host.disk import full_disk, needs_room, tells_full_disk
 from orchestrator.host.lock import locked
 from orchestrator.host.record import Recorder
@@ -82,18 +83,22 @@ class SelftestsBuilder:
         job = f"selftests {', '.join(targets)}"
         with self.cache.workspace(f"selftests-{key}") as work, phase(self.emit, recipe.name, job) as progress:
             tree, whole = work / "tree", work / "whole"
-            whole.mkdir()
-            clone(recorder, recipe.source.path, tree)
+            (whole / "install").mkdir(parents=True)
+            confined = why_not_confined(self.host, work) == ""
+            clone(recorder, recipe.source.path, tree, linked=confined)
             for patch in recipe.patches:
                 patches.apply(recorder, tree, patch, recipe.name)
             _refuse_unknown(tree, targets, recipe.name)
+            make: Host = recorder
+            if confined:
+                make = Recorder(Confined(self.host, tree, work / "layer", (whole / "install",)), recorder.lines)
             progress("headers")
             variables = compiler_variables(recipe.toolchain)
             arch = f"ARCH={recipe.toolchain.arch}"
-            self._make(recorder, recipe, whole, ("make", "-C", str(tree), arch, *variables, "headers"))
+            self._make(make, recipe, whole, ("make", "-C", str(tree), arch, *variables, "headers"))
             progress("install")
             install = install_argv(tree, targets, whole / "install", self.jobs)
-            self._make(recorder, recipe, whole, (*install, *variables))
+            self._make(make, recipe, whole, (*install, *variables))
             (whole / "commands.sh").write_text(recorder.script())
             place.parent.mkdir(parents=True, exist_ok=True)
             whole.rename(place)

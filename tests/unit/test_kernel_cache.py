@@ -15,6 +15,7 @@ import pytest
 from orchestrator.errors import InfrastructureError
 from orchestrator.kernel.cache import KernelCache, write_whole
 from orchestrator.kernel.model import IMAGE_PATHS, KernelBuild, Patch, Recipe, SourceTree, Toolchain
+from orchestrator.scenario.sources import BuiltSource, DebianSource
 
 ONE, TWO, THREE = (Patch(Path(f"/p/{name}.patch"), f"diff {name}", ("mm/mmap.c",)) for name in ("one", "two", "three"))
 BASE = Recipe(
@@ -303,29 +304,52 @@ def test_the_longest_prefix_of_the_patches_seeds(cache: KernelCache) -> None:
     assert seed_name(cache, BASE) == "none"
 
 
-def test_a_tree_with_more_patches_seeds_where_there_is_no_better_one(cache: KernelCache) -> None:
-    publish(cache, replace(BASE, name="more", patches=(ONE, TWO)), tree=True)
-    recipe = replace(BASE, patches=(ONE,))
-    seed = cache.seed(recipe)
-    assert seed and seed.name == "more" and not seed.begins(recipe)
-    publish(cache, replace(BASE, name="prefix"), tree=True)
-    seed = cache.seed(recipe)
-    assert seed and seed.name == "prefix" and seed.begins(recipe)
+@pytest.mark.parametrize(
+    ("patches", "asked", "serves"),
+    [
+        ((), (), True),
+        ((), (ONE,), True),
+        ((ONE,), (ONE,), True),
+        ((ONE,), (ONE, TWO), True),
+        ((ONE,), (), False),
+        ((ONE,), (TWO,), False),
+        ((ONE,), (TWO, ONE), False),
+        ((ONE, TWO), (ONE,), False),
+    ],
+    ids=str,
+)
+def test_objects_of_a_patch_are_in_no_kernel_without_it(
+    cache: KernelCache, patches: tuple[Patch, ...], asked: tuple[Patch, ...], serves: bool
+) -> None:
+    """The code of a patch can write any object of its tree."""
+    publish(cache, replace(BASE, name="seed", patches=patches), tree=True)
+    assert bool(cache.seed(replace(BASE, patches=asked))) is serves
+    assert replace(BASE, patches=asked).can_start_from(replace(BASE, patches=patches)) is serves
 
 
-def a_source(directory: Path, id: str, version: tuple[int, int], origin: str = "") -> SourceTree:
+def a_source(
+    directory: Path, id: str, version: tuple[int, int], origin: str = "", named: BuiltSource | None = None
+) -> SourceTree:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "Makefile").write_text(f"VERSION = {version[0]}\nPATCHLEVEL = {version[1]}\nSUBLEVEL = 4\n")
-    return SourceTree(id, id, directory, origin=origin)
+    return SourceTree(id, id, directory, origin=origin, named=named)
 
 
 def test_another_source_seeds_by_origin_and_then_by_version(cache: KernelCache, tmp_path: Path) -> None:
     mine = replace(BASE, source=a_source(tmp_path / "mine", "mine", (7, 3), "git"))
-    for name, version, origin in (("far", (6, 12), ""), ("version", (7, 3), ""), ("origin", (7, 2), "git")):
-        other = replace(BASE, name=name, source=a_source(tmp_path / name, name, version, origin))
+    debian = DebianSource("linux-source-7.3", "trixie")
+    sources = (
+        ("far", (6, 12), "", debian, ""),
+        ("unpublished", (7, 3), "", None, ""),
+        ("version", (7, 3), "", debian, "version"),
+        ("origin", (7, 2), "git", None, "origin"),
+    )
+    for name, version, origin, named, expected in sources:
+        other = replace(BASE, name=name, source=a_source(tmp_path / name, name, version, origin, named))
         build = publish(cache, other, tree=True)
         a_source(cache.root / "trees" / build.key / "tree", name, version)
-        assert (seed_name(cache, mine) if name != "far" else cache.seed(mine)) == (name if name != "far" else None)
+        seed = cache.seed(mine)
+        assert (seed.name if seed else "") == expected
 
 
 @pytest.mark.parametrize("names", [("same", "other"), ("other", "same")])

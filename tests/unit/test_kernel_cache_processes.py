@@ -42,7 +42,8 @@ class Toy:
     """A toy kernel that can be slow, and a cache for it."""
 
     def __init__(self, place: Path) -> None:
-        self.place = place
+        self.place = place / "watched"
+        self.place.mkdir()
         self.cache = KernelCache(place / "cache")
         self.source = place / "source"
         shutil.copytree(TOY, self.source)

@@ -84,9 +84,9 @@ def test_the_seed_of_a_run_is_for_the_workloads_that_name_none() -> None:
     assert seeds == {w.name: 42 for w in SCENARIO.workloads} | {"fixed": 7}
 
 
-def test_another_patch_waits_too_for_its_tree_is_near() -> None:
+def test_a_kernel_does_not_wait_for_the_tree_of_a_patch_that_it_does_not_have() -> None:
     one, two = replace(BASE, name="one", patches=(ONE,)), replace(BASE, name="two", patches=(TWO,))
-    assert order(one, two) == {"one": None, "two": "one"}
+    assert order(one, two) == {"one": None, "two": None}
 
 
 def test_sources_of_one_origin_wait_for_the_first_and_others_do_not() -> None:

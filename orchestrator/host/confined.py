@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A host whose commands can write to one tree, and to nothing else of the machine: for the code of a stranger's patch.
+
+A kernel's Makefile runs as the user who builds it.  Its tree shares files with the trees of other kernels, as hard
+links, and the user may write to all of the cache.  So make runs in namespaces of its own (mount, PID, network and IPC,
+namespaces(7)), where the tree is an overlay: what make writes to the sources goes to a layer beside the tree.  Every
+other mount is read-only, /dev has harmless devices only, and no capability is left to change that, even for root.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+
+from orchestrator.host.base import Completed, Host, LineSink
+
+_UNSHARE = ("unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child", "--mount-proc")
+_AS_USER = ("--user", "--map-root-user")
+"""Without root, a user namespace in which the user may mount (user_namespaces(7))."""
+
+_FAILED = "orch: not confined, for this failed: "
+_SECONDS = 60.0
+_TEMPORARY = ("TMPDIR", "CCACHE_TEMPDIR")
+"""Where programs make temporary files; ccache has a variable of its own, and makes some even if it only reads."""
+
+# The build directory is held aside while the overlay covers the tree.  What stays writable becomes a mount of its own
+# before all others become read-only.  A mount point with a blank is written as \040 in mountinfo (proc(5)).
+_SCRIPT = r"""
+set -e
+tree=$1 layer=$2; shift 2
+trap 'echo "orch: not confined, for this failed: $step"' EXIT
+step='an overlay of the tree'
+mkdir -p "$layer/upper" "$layer/overlay" "$layer/build" "$layer/tmp" "$layer/dev" "$tree/build"
+mount --bind "$tree/build" "$layer/build"
+mount -t overlay -o "lowerdir=$tree,upperdir=$layer/upper,workdir=$layer/overlay" orch "$tree"
+mount --move "$layer/build" "$tree/build"
+step='mounts that stay writable'
+kept=" $tree $tree/build $layer/tmp"
+mount --bind "$layer/tmp" "$layer/tmp"
+while [ "$1" != -- ]; do mount --bind "$1" "$1"; kept="$kept $1"; shift; done
+shift
+step='a /dev without disks'
+mount -t tmpfs -o mode=755,size=1M orch "$layer/dev"
+for name in null zero full random urandom tty; do
+	: >"$layer/dev/$name"
+	mount --bind "/dev/$name" "$layer/dev/$name"
+done
+ln -s /proc/self/fd "$layer/dev/fd"
+ln -s fd/0 "$layer/dev/stdin"
+ln -s fd/1 "$layer/dev/stdout"
+ln -s fd/2 "$layer/dev/stderr"
+mount --move "$layer/dev" /dev
+step='a /run without sockets'
+case $tree in /run/*) ;; *) mount -t tmpfs -o mode=755,size=1M orch /run ;; esac
+step='read-only mounts'
+while read -r _ _ _ _ point _; do
+	case "$kept " in *" $point "*) continue ;; esac
+	mount -o remount,bind,ro "$(printf %b "$point")" 2>/dev/null || :
+done </proc/self/mountinfo
+! touch "$layer/written" 2>/dev/null
+step='a command in the tree'
+cd "$tree"
+trap - EXIT
+exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs -- "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Confined:
+    """Passes everything on to `host`, where the commands see `tree` through an overlay and can write to little else.
+
+    They can write to ``build`` in `tree`, for that is a copy, to the directories `writable`, none of which has the tree
+    in it, and to temporary files.  What they write to the sources is below `layer`/upper, and the next command with
+    this `layer` sees it.  All must be paths without odd characters (`orchestrator.paths`) on a file system that an
+    overlay can be on.
+    """
+
+    host: Host
+    tree: Path
+    layer: Path
+    writable: tuple[Path, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the host behind."""
+        return self.host.name
+
+    def run(
+        self,
+        argv: tuple[str, ...],
+        *,
+        cwd: Path | None = None,  # noqa: ARG002 -- of the protocol
+        env: Mapping[str, str] | None = None,
+        stdin: str = "",
+        timeout: float | None = None,
+        on_line: LineSink | None = None,
+        log: Path | None = None,
+        until: Event | None = None,
+        grace: float | None = None,
+    ) -> Completed:
+        """As the host behind; the command's directory is the tree, whatever `cwd` is."""
+        unshare = (*_UNSHARE, *(() if os.geteuid() == 0 else _AS_USER))
+        places = (str(self.tree), str(self.layer), *map(str, self.writable))
+        return self.host.run(
+            (*unshare, "sh", "-c", _SCRIPT, "sh", *places, "--", *argv),
+            env={**(env or {}), **dict.fromkeys(_TEMPORARY, str(self.layer / "tmp"))},
+            stdin=stdin,
+            timeout=timeout,
+            on_line=on_line,
+            log=log,
+            until=until,
+            grace=grace,
+        )
+
+    def put(self, local: Path, remote: Path) -> None:
+        """As the host behind."""
+        self.host.put(local, remote)
+
+    def get(self, remote: Path, local: Path) -> None:
+        """As the host behind."""
+        self.host.get(remote, local)
+
+    def stop_all(self) -> None:
+        """As the host behind."""
+        self.host.stop_all()
+
+    def refuse_if_stopped(self, what: str) -> None:
+        """As the host behind."""
+        self.host.refuse_if_stopped(what)
+
+
+def why_not_confined(host: Host, place: Path) -> str:
+    """Why commands cannot be confined on the file system of the directory `place`; "" if they can.
+
+    A tenth of a second.  Raises CommandError if nothing at all can be started, and Interrupted.
+    """
+    with TemporaryDirectory(prefix="confine-", dir=place, ignore_cleanup_errors=True) as directory:
+        tree, layer = Path(directory, "tree"), Path(directory, "layer")
+        tree.mkdir()
+        done = Confined(host, tree, layer).run(("true",), timeout=_SECONDS)
+    if done.ok:
+        return ""
+    lines = [line.strip() for line in done.output.splitlines() if line.strip()]
+    step = next((line.removeprefix(_FAILED) for line in lines if line.startswith(_FAILED)), "")
+    said = next((line for line in lines if not line.startswith(_FAILED)), f"exit status {done.status}")
+    return f"{step}: {said}" if step else said
