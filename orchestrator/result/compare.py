@@ -21,10 +21,10 @@ from orchestrator.scenario.model import Capability
 from orchestrator.scenario.units import format_size
 from orchestrator.workload.entries import Entries
 
-CHECKS = ("alignment", "level", "entries", "faults", "dma_faults", "run", "oracle", "log", "boot")
+CHECKS = ("alignment", "level", "entries", "faults", "dma_faults", "run", "oracle", "attributes", "log", "boot")
 """What is compared: the checks of `result.judge`, whether or not an expectation states them, and the boot's end."""
 
-_BY_STATUS = ("run", "oracle", "log")
+_BY_STATUS = ("run", "oracle", "attributes", "log")
 """The checks without a number of their own: their status is all that they measure."""
 
 

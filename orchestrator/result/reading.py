@@ -124,7 +124,7 @@ def _end(boot: BootResult) -> Status:
 def _what_went_wrong(boot: BootResult, cases: tuple[Case, ...]) -> tuple[str, str]:
     ends = [case for case in boot.cases if case.id.check == "boot"]
     failed = [case for case in cases if case.status is not Status.PASS]
-    telling = [case for check in ("run", "oracle", "log") for case in failed if case.id.check == check]
+    telling = [case for check in ("run", "oracle", "attributes", "log") for case in failed if case.id.check == check]
     first = next(iter(ends + telling), None)
     return (first.message, first.evidence) if first else ("", "")
 

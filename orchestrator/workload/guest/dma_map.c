@@ -158,6 +158,8 @@ static int __prepare(struct attempt *attempt, const char **step)
 	attempt->range = test->bar->range;
 	if (test->kind->variant == PART_PAGE)
 		attempt->range.length = PTE_SIZE;
+	if (test->kind->variant == PART_PMD)
+		placement = PLACE_PMD;
 	if (test->kind->variant == PART_MISALIGNED)
 		placement = PLACE_MISALIGNED;
 	*step = "find an address for the mmap";

@@ -14,6 +14,7 @@
 enum life_part {
 	LIFE_PUD,	/* the best address; an entry of the next level */
 	LIFE_PMD,	/* no better than 2 MiB; a page */
+	LIFE_PTE,	/* a page past 2 MiB; a page */
 	LIFE_SPLIT,	/* a page in the midst of a PUD entry, or none */
 };
 
@@ -79,6 +80,10 @@ void life_judge(struct life *life, const struct entries *entries,
 
 /* All is touched, then the entries are to be as many as at first. */
 void life_as_before(struct life *life, const char *prefix, const char *when);
+
+/* Its entries must be as this protection, and as vfio-pci, asks for. */
+void life_attributes(struct life *life, __u64 address, __u64 length, int prot,
+		     const char *when);
 
 /* How many more entries it costs that the part is an area of its own. */
 __s64 life_more(const struct life *life);

@@ -48,6 +48,7 @@ const char * const placement_names[NR_PLACEMENTS] = {
 	[PLACE_KERNEL] = "kernel",
 	[PLACE_QEMU] = "qemu",
 	[PLACE_OFFSET] = "offset",
+	[PLACE_PMD] = "pmd",
 	[PLACE_MISALIGNED] = "misaligned",
 };
 
@@ -157,6 +158,15 @@ static int __place_offset(const struct range *range, struct placed *placed)
 	else if (range->length >= PMD_SIZE)
 		align = PMD_SIZE;
 	return __place_modulo(range, align, range->offset, placed);
+}
+
+/*
+ * Good for PMD entries and for none that are larger: a kernel that enters PUDs
+ * wherever they fit would have no PMD entry in a BAR that is placed better.
+ */
+static int __place_pmd(const struct range *range, struct placed *placed)
+{
+	return __place_modulo(range, PMD_SIZE, range->offset, placed);
 }
 
 static int __place_misaligned(const struct range *range, struct placed *placed)
@@ -291,6 +301,7 @@ int __place(enum placement placement, const struct range *range,
 		[PLACE_KERNEL] = __place_kernel,
 		[PLACE_QEMU] = __place_qemu,
 		[PLACE_OFFSET] = __place_offset,
+		[PLACE_PMD] = __place_pmd,
 		[PLACE_MISALIGNED] = __place_misaligned,
 	};
 

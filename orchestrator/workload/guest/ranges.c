@@ -213,9 +213,11 @@ static const struct test_kind kinds[] = {
 	PART("before", BEFORE, "kernel", PLACE_KERNEL),
 	PART("before", BEFORE, "qemu", PLACE_QEMU),
 	PART("before", BEFORE, "offset", PLACE_OFFSET),
+	PART("before", BEFORE, "pmd", PLACE_PMD),
 	PART("after", AFTER, "kernel", PLACE_KERNEL),
 	PART("after", AFTER, "qemu", PLACE_QEMU),
 	PART("after", AFTER, "offset", PLACE_OFFSET),
+	PART("after", AFTER, "pmd", PLACE_PMD),
 };
 
 const struct test_list ranges_tests = { kinds, ARRAY_SIZE(kinds) };
