@@ -169,6 +169,8 @@ def _change(check: str, base: Reading, variant: Reading) -> Change | None:
     before, after = _outcome(check, base), _outcome(check, variant)
     if (before is None and after is None) or _uneventful(check, before, after):
         return None
+    if check == "attributes" and (before is None or after is None):
+        return None  # of one of them they could not be read
     if any(side is not None and side.rank is None for side in (before, after)):
         return Change.INCOMPLETE
     if before is None or after is None:

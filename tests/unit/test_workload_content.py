@@ -20,7 +20,7 @@ ADDRESS = 0x7F00_0000_0000
 def harnesses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("harnesses")
     flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", f"-I{GUEST}"]
-    for name in ("spots", "pattern", "iomem"):
+    for name in ("spots", "pattern", "iomem", "renew"):
         subprocess.run(["gcc", *flags, DATA / f"{name}_harness.c", "-o", directory / name], check=True)
     return directory
 
@@ -116,6 +116,37 @@ def test_a_mapping_that_ends_early_is_a_failed_access_and_no_death(harnesses: Pa
     failed, verdict = said(harnesses / "pattern", 7, 64, 5, 1000)
     assert failed == f"-{errno.EFAULT} 1 5"
     assert verdict == "restored"
+
+
+def blocks(harnesses: Path, address: int, length: int, direction: str, *bad: str) -> tuple[list[int], str]:
+    *pages, verdict = said(harnesses / "renew", hex(address), hex(length), direction, *bad)
+    return [int(page, 16) for page in pages], verdict
+
+
+@pytest.mark.parametrize(
+    ("address", "length", "first_pages"),
+    [
+        (ADDRESS, 6 * MIB, [0, 2 * MIB, 4 * MIB]),
+        (ADDRESS + 4 * KIB, 4 * MIB, [0, 2 * MIB - 4 * KIB, 4 * MIB - 4 * KIB]),
+        (ADDRESS + MIB, 2 * MIB, [0, MIB]),
+        (ADDRESS + MIB, 4 * KIB, [0]),
+    ],
+)
+def test_faults_come_at_one_end_of_every_block_in_either_order(
+    harnesses: Path, address: int, length: int, first_pages: list[int]
+) -> None:
+    up, verdict = blocks(harnesses, address, length, "up")
+    assert up == [address + page for page in first_pages]
+    assert verdict.startswith("0 ")
+    down, verdict = blocks(harnesses, address, length, "down")
+    last_pages = [page - 4 * KIB for page in (*first_pages[1:], length)]
+    assert down == [address + page for page in reversed(last_pages)]
+    assert verdict.startswith("0 ")
+
+
+def test_a_page_that_a_signal_answers_is_named(harnesses: Path) -> None:
+    bad = f"{ADDRESS + 2 * MIB:x}"
+    assert blocks(harnesses, ADDRESS, 6 * MIB, "up", bad) == ([ADDRESS], f"-{errno.EFAULT} {bad}")
 
 
 IOMEM = """\
