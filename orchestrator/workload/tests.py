@@ -14,6 +14,7 @@ _HELPFUL = (Placement.KERNEL, Placement.QEMU, Placement.OFFSET, Placement.PMD)
 _DMA_MODES = ("type1", "type1v2", "compat-type1", "compat-type1v2", "iommufd")
 _DMA_WHATS = ("full", "page", "pmd", "misaligned", "read-only", "slice")
 _LIFE_WHATS = (
+    "flags",
     "munmap",
     "mprotect",
     "madvise",

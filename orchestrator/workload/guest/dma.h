@@ -12,7 +12,7 @@
 enum dma_part {
 	PART_FULL,		/* all, at the best address there is */
 	PART_PAGE,		/* the first page */
-	PART_PMD,		/* all, no better than 2 MiB */
+	PART_PMD,		/* all, good for PMD entries alone */
 	PART_MISALIGNED,	/* all, a page past the best address */
 };
 

@@ -66,19 +66,31 @@ static __u64 level_of(const struct entries *entries)
 	return entries->pmd ? PMD_SIZE : PTE_SIZE;
 }
 
+/*
+ * PTEs are forced by half a PMD, so that a kernel which looks at too few bits
+ * of the address enters a PMD, and is found out.
+ */
+static int __place_life(const struct life *life, struct placed *placed)
+{
+	const struct range *range = &life->range;
+
+	*placed = (struct placed) { 0 };
+	switch (life->test->kind->variant) {
+	case LIFE_PTE:
+		return __place_modulo(range, PMD_SIZE,
+				      range->offset + PMD_SIZE / 2, placed);
+	case LIFE_PMD:
+		return __place(PLACE_PMD, range, placed);
+	}
+	return __place(PLACE_OFFSET, range, placed);
+}
+
 static int __map(struct life *life)
 {
-	static const enum placement placements[] = {
-		[LIFE_PUD] = PLACE_OFFSET,
-		[LIFE_PMD] = PLACE_PMD,
-		[LIFE_PTE] = PLACE_MISALIGNED,
-		[LIFE_SPLIT] = PLACE_OFFSET,
-	};
 	struct placed placed;
 	int ret;
 
-	ret = __place(placements[life->test->kind->variant], &life->range,
-		      &placed);
+	ret = __place_life(life, &placed);
 	if (ret)
 		return ret;
 	life->address = placed.address;

@@ -13,8 +13,8 @@
 /* Which mapping, and how large the part of it that tests do something to. */
 enum life_part {
 	LIFE_PUD,	/* the best address; an entry of the next level */
-	LIFE_PMD,	/* no better than 2 MiB; a page */
-	LIFE_PTE,	/* a page past 2 MiB; a page */
+	LIFE_PMD,	/* good for PMD entries alone; a page */
+	LIFE_PTE,	/* good for PTEs alone; a page */
 	LIFE_SPLIT,	/* a page in the midst of a PUD entry, or none */
 };
 
@@ -105,6 +105,7 @@ bool life_memory(struct life *life, bool on);
 void life_gone(struct life *life, __u64 address, __u64 length,
 	       const char *when);
 
+void run_life_flags(struct test *test);
 void run_life_munmap(struct test *test);
 void run_life_mprotect(struct test *test);
 void run_life_madvise(struct test *test);

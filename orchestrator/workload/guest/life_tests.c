@@ -21,6 +21,7 @@
 #define SPLIT(name, run)	KIND("split." name, run, LIFE_SPLIT)
 
 static const struct test_kind life_kinds[] = {
+	LIFE("flags", run_life_flags),
 	LIFE("munmap", run_life_munmap),
 	LIFE("mprotect", run_life_mprotect),
 	LIFE("madvise", run_life_madvise),

@@ -115,12 +115,9 @@ static void choose_worse(const struct range *range, __u64 address,
 	placed->alignment = alignment;
 }
 
-/*
- * An address that is phase modulo align: reserve more than is needed, as
- * there may be no memory for an allocation of this size, and round up.
- */
-static int __place_modulo(const struct range *range, __u64 align, __u64 phase,
-			  struct placed *placed)
+/* Reserve more than is needed, as there may be no such allocation; round up. */
+int __place_modulo(const struct range *range, __u64 align, __u64 phase,
+		   struct placed *placed)
 {
 	size_t length = range->length + 2 * align;
 	__u64 base, address;
@@ -163,10 +160,13 @@ static int __place_offset(const struct range *range, struct placed *placed)
 /*
  * Good for PMD entries and for none that are larger: a kernel that enters PUDs
  * wherever they fit would have no PMD entry in a BAR that is placed better.
+ * Half a GiB off, so that one which looks at too few bits of the address
+ * enters a PUD, and is found out.
  */
 static int __place_pmd(const struct range *range, struct placed *placed)
 {
-	return __place_modulo(range, PMD_SIZE, range->offset, placed);
+	return __place_modulo(range, PUD_SIZE, range->offset + PUD_SIZE / 2,
+			      placed);
 }
 
 static int __place_misaligned(const struct range *range, struct placed *placed)
