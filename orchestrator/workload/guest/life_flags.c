@@ -4,13 +4,15 @@
  * it is no memory (VM_IO, VM_PFNMAP), must not grow (VM_DONTEXPAND), and has no
  * place in a core dump (VM_DONTDUMP); drivers/vfio/pci/vfio_pci_core.c:
  * vfio_pci_core_mmap().  It is shared, and only that: what is written to a
- * private mapping would never reach the device.
+ * private mapping would never reach the device.  And nothing is mapped that is
+ * behind the BAR: that would be another device's.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "levels.h"
 #include "life.h"
 
 #define VM_FLAGS	"VmFlags:"
@@ -80,20 +82,35 @@ static void check_flags(struct life *life)
 		judge_flags(life, line);
 }
 
-static void refuse_private(struct life *life)
+static void refused(struct life *life, __u64 offset, __u64 length, int flags,
+		    const char *what)
 {
 	const struct range *range = &life->range;
-	void *p = mmap(NULL, range->length, range->prot, MAP_PRIVATE,
-		       range->fd, range->fd_offset + range->offset);
+	void *p = mmap(NULL, length, range->prot, flags, range->fd,
+		       range->fd_offset + offset);
 
 	if (p != MAP_FAILED) {
-		test_not_ok(life->test, "a private mmap of the BAR was done, at 0x%llx, expected it to be refused",
-			    (__u64)p);
-		munmap(p, range->length);
+		test_not_ok(life->test, "%s was done, at 0x%llx, expected it to be refused",
+			    what, (__u64)p);
+		munmap(p, length);
 	} else if (errno != EINVAL) {
-		test_not_ok(life->test, "a private mmap of the BAR: %s, expected %s",
+		test_not_ok(life->test, "%s: %s, expected %s", what,
 			    strerror(errno), strerror(EINVAL));
 	}
+}
+
+static void refuse(struct life *life)
+{
+	__u64 end = (life->test->bar->size + PTE_SIZE - 1) & ~(PTE_SIZE - 1);
+
+	refused(life, life->range.offset, life->range.length, MAP_PRIVATE,
+		"a private mmap of the BAR");
+	refused(life, end - PTE_SIZE, 2 * PTE_SIZE, MAP_SHARED,
+		"an mmap that ends a page behind the BAR");
+	refused(life, end, PTE_SIZE, MAP_SHARED,
+		"an mmap of the page behind the BAR");
+	refused(life, life->range.offset, end - life->range.offset + PTE_SIZE,
+		MAP_SHARED, "an mmap that is a page longer than the BAR");
 }
 
 void run_life_flags(struct test *test)
@@ -103,6 +120,6 @@ void run_life_flags(struct test *test)
 	if (!life_begin(&life, test))
 		return;
 	check_flags(&life);
-	refuse_private(&life);
+	refuse(&life);
 	life_end(&life);
 }
