@@ -30,7 +30,7 @@ from orchestrator.scenario.model import Kernel, Scenario
 from orchestrator.scenario.places import is_address
 from orchestrator.scenario.sources import GitSource, TreeSource
 
-_NO_NUMBERS = ("run", "oracle", "log", "boot")
+_NO_NUMBERS = ("run", "oracle", "attributes", "log", "boot")
 """The checks that are about no number that a kernel can be expected to have."""
 
 

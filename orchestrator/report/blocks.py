@@ -24,6 +24,7 @@ _PLACEMENTS: Mapping[str, str] = {
     Placement.KERNEL: "mmap with NULL hint",
     Placement.QEMU: "size-aligned, at most 1 GiB",
     Placement.OFFSET: "address like BAR offset, modulo PUD or PMD",
+    Placement.PMD: "address like BAR offset, modulo PMD, not PUD",
     Placement.MISALIGNED: "one page past a PMD boundary",
 }
 

@@ -21,10 +21,10 @@ from orchestrator.scenario.model import Capability
 from orchestrator.scenario.units import format_size
 from orchestrator.workload.entries import Entries
 
-CHECKS = ("alignment", "level", "entries", "faults", "dma_faults", "run", "oracle", "log", "boot")
+CHECKS = ("alignment", "level", "entries", "faults", "dma_faults", "run", "oracle", "attributes", "log", "boot")
 """What is compared: the checks of `result.judge`, whether or not an expectation states them, and the boot's end."""
 
-_BY_STATUS = ("run", "oracle", "log")
+_BY_STATUS = ("run", "oracle", "attributes", "log")
 """The checks without a number of their own: their status is all that they measure."""
 
 
@@ -169,6 +169,8 @@ def _change(check: str, base: Reading, variant: Reading) -> Change | None:
     before, after = _outcome(check, base), _outcome(check, variant)
     if (before is None and after is None) or _uneventful(check, before, after):
         return None
+    if check == "attributes" and (before is None or after is None):
+        return None  # of one of them they could not be read
     if any(side is not None and side.rank is None for side in (before, after)):
         return Change.INCOMPLETE
     if before is None or after is None:

@@ -17,18 +17,20 @@ from orchestrator.result.log import TIMESTAMP, log_case
 from orchestrator.result.model import Case, CaseId, Status, Told, Verdict, status_of_end
 from orchestrator.result.xfail import boot_with_xfail, cases_with_xfail
 from orchestrator.scenario.model import AlignmentWorkload, Expectation, Kernel, Workload
+from orchestrator.workload.attributes import hold_attributes
 from orchestrator.workload.deduce import DEDUCED
 from orchestrator.workload.entries import entries_of
 from orchestrator.workload.model import Measurement
 from orchestrator.workload.oracle import Held, extent_of, hold, predict
-from orchestrator.workload.tests import placement_of, tests_of
+from orchestrator.workload.tests import placement_of, reads_entries, tests_of
 
 
 def judge(kernel: Kernel, workload: AlignmentWorkload, boot: BootReport, told: Told) -> tuple[Case, ...]:
     """Turn what one boot left behind into cases, ordered by BAR, test and check.
 
     Each BAR × test, planned or reported, has one `run` case (the program's own verdict); where it measured one mapping
-    an `oracle` case, which holds all of its numbers against what they must be; and one case per check that the
+    an `oracle` case, which holds all of its numbers against what they must be, and an `attributes` case, which holds
+    the attributes of its entries against what vfio-pci asks for; and one case per check that the
     kernel's expectation states.  The BARs are the workload's, or else those that were reported.  A boot that did not
     end OK, or that reported nothing at all, has one `boot` case more, so that an oops after the last measurement still
     fails the run; one that ended OK has a `log` case.  Measurements of other kernels, workloads or devices are
@@ -119,7 +121,7 @@ class _Test:
         ]
         checked = [self._check_case(check, finding) for check, finding in found if finding]
         unknown = [] if any(case.id.check == "level" for case in checked) else self._unknown_level()
-        return [self._run_case(), *self._oracle_cases(), *checked, *unknown]
+        return [self._run_case(), *self._oracle_cases(), *self._attributes_cases(), *checked, *unknown]
 
     def _id(self, check: str) -> CaseId:
         return CaseId(self.kernel.name, self.workload.name, self.workload.device, self.bar, self.test, check)
@@ -154,6 +156,20 @@ class _Test:
         source = (wrong or told)[0].name
         evidence = self._evidence("entries_pte" if source == "entries" else source)
         return Case(self._id("oracle"), status, expected, measured, message, evidence)
+
+    def _attributes_cases(self) -> list[Case]:
+        """One case where a single mapping was measured; SKIP, with the reason, where its entries could not be read."""
+        if extent_of(self.numbers) is None or not reads_entries(self.test):
+            return []
+        held = hold_attributes(self.numbers)
+        if held is None:
+            unread = [Case(self._id("attributes"), Status.SKIP, "", "", self.told.unread, self.told.evidence)]
+            return unread if self.told.unread else []
+        wrong = "; ".join(str(one) for one in held if not one.agrees)
+        expected, measured = (", ".join(texts) for texts in zip(*(one.told for one in held), strict=True))
+        evidence = self._evidence("entries_cached")
+        status = Status.FAIL if wrong else Status.PASS
+        return [Case(self._id("attributes"), status, expected, measured, wrong, evidence)]
 
     def _check_case(self, check: Check, finding: Finding) -> Case:
         if self.verdict is not None and self.verdict.status is Status.SKIP:

@@ -38,7 +38,8 @@ class CaseId:
     """What a case is about.
 
     `check` is one of alignment, level, entries, faults, dma_faults; the program's own verdict (`run`); whether all
-    numbers are what they must be (`oracle`); how the whole boot ended (`boot`), and what the guest kernel made of it
+    numbers are what they must be (`oracle`); whether all entries have the attributes that vfio-pci asks for
+    (`attributes`); how the whole boot ended (`boot`), and what the guest kernel made of it
     (`log`).
     """
 

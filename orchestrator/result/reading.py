@@ -91,13 +91,16 @@ def read(run: Run, kernel: str, place: Place) -> Reading:
         note, evidence, cases = why_no_boot(run, kernel, place.workload)
         return Reading(kernel, place, {}, cases, None, note, evidence)
     values = {one.name: one for one in boot.measurements if _place(one) == place}
-    cases = tuple(case for case in boot.cases if _is_about(case.id, place))
+    cases = tuple(case for case in boot.cases if _is_about(case, place))
     note, evidence = _what_went_wrong(boot, cases)
     return Reading(kernel, place, values, cases, _end(boot), note, evidence)
 
 
-def _is_about(case: CaseId, place: Place) -> bool:
-    return case.check == "log" or (_place(case) == place and case.check != "boot")
+def _is_about(case: Case, place: Place) -> bool:
+    """Attributes that could not be read are a case of their own, and say nothing of where a mapping is and how."""
+    if case.id.check == "attributes" and case.status is Status.SKIP:
+        return False
+    return case.id.check == "log" or (_place(case.id) == place and case.id.check != "boot")
 
 
 def _place(one: CaseId | Measurement) -> Place:
@@ -124,7 +127,7 @@ def _end(boot: BootResult) -> Status:
 def _what_went_wrong(boot: BootResult, cases: tuple[Case, ...]) -> tuple[str, str]:
     ends = [case for case in boot.cases if case.id.check == "boot"]
     failed = [case for case in cases if case.status is not Status.PASS]
-    telling = [case for check in ("run", "oracle", "log") for case in failed if case.id.check == check]
+    telling = [case for check in ("run", "oracle", "attributes", "log") for case in failed if case.id.check == check]
     first = next(iter(ends + telling), None)
     return (first.message, first.evidence) if first else ("", "")
 

@@ -21,6 +21,8 @@ class Placement(StrEnum):
     """QEMU's vfio_region_mmap(): aligned to the length's lowest set bit, at most 1 GiB."""
     OFFSET = "offset"
     """Congruent to the region offset modulo the PUD or PMD size, as the length allows."""
+    PMD = "pmd"
+    """Congruent to the region offset modulo the PMD size and never modulo the PUD size: no entry can be larger."""
     MISALIGNED = "misaligned"
     """The negative control: one page past a PMD boundary, so that no huge entry can be right."""
 

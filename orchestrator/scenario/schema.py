@@ -171,8 +171,8 @@ class RecipeEntry(Entry):
     )
     expect: dict[PlacementName, ExpectEntry] = Field(
         {},
-        description="What is expected of each placement: kernel, qemu, offset, misaligned. An entry here replaces the "
-        "whole entry of `extends` for that placement.",
+        description="What is expected of each placement: kernel, qemu, offset, pmd, misaligned. An entry here replaces "
+        "the whole entry of `extends` for that placement.",
     )
     xfail: dict[CasePattern, Text] | None = Field(
         None,

@@ -86,7 +86,8 @@ class WorkloadEntry(Entry):
     placements: Distinct[PlacementName] = Field(
         tuple(Placement),
         description="Who chooses the address: kernel (NULL hint), qemu (aligned to the length, at most 1G), offset "
-        "(congruent to the region offset), misaligned (negative control); all of them where left out.",
+        "(congruent to the region offset), pmd (the same modulo 2M, never modulo 1G), misaligned (negative control); "
+        "all of them where left out.",
     )
     tests: Distinct[GroupName] = Field(
         (TestGroup.MAP,),

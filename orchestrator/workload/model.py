@@ -14,7 +14,9 @@ class Measurement:
     `offset` (bytes, of the range in the BAR), `alignment` (bytes, of the distance between address and offset, the
     worst over several mmaps and at most 1 GiB, see workload/guest), `probe0_address` and on (bytes, of those mmaps),
     `entries_pte`, `entries_pmd`, `entries_pud` (entries, read from the page tables), `entries_contiguous` (of them,
-    those with arm64's contiguous bit; on arm64 only), `faults` (faults), `own_faults`
+    those with arm64's contiguous bit; on arm64 only), `entries_cached`, `entries_writable`, `entries_executable`,
+    `entries_global`, `entries_kernel` (of them, those with these attributes, see `attributes`), `asked_writable` (1
+    where the mmap was for writing, too), `faults` (faults), `own_faults`
     (faults of a second pass, 0 unless something is wrong), `touch_time` (ns), `vmpte` (bytes of page tables),
     `dma_faults` (faults), `dma_time` (ns).  `entries_deduced` is 1 where the entries were not read (see `deduce`).
     `exact` ones are equal on every run and accelerator; the others are timed, or addresses under ASLR.

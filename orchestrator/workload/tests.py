@@ -8,11 +8,27 @@ from __future__ import annotations
 
 from orchestrator.scenario.model import AlignmentWorkload, Placement, TestGroup
 
-_HELPFUL = (Placement.KERNEL, Placement.QEMU, Placement.OFFSET)
+_HELPFUL = (Placement.KERNEL, Placement.QEMU, Placement.OFFSET, Placement.PMD)
 """The placements that sub-ranges are tried with: all but the negative control."""
 
 _DMA_MODES = ("type1", "type1v2", "compat-type1", "compat-type1v2", "iommufd")
-_DMA_WHATS = ("full", "page", "misaligned", "read-only", "slice")
+_DMA_WHATS = ("full", "page", "pmd", "misaligned", "read-only", "slice")
+_LIFE_WHATS = (
+    "flags",
+    "munmap",
+    "mprotect",
+    "madvise",
+    "mremap",
+    "mremap-part",
+    "fork",
+    "threads",
+    "memory-disable",
+    "memory-race",
+    "reset",
+    "close",
+    "dma",
+)
+"""Each with entries of the largest level that fits, with PMD entries, and with PTEs."""
 
 _FIXED: dict[TestGroup, tuple[str, ...]] = {
     TestGroup.REPEAT: ("repeat.topdown", "repeat.bottomup"),
@@ -22,24 +38,7 @@ _FIXED: dict[TestGroup, tuple[str, ...]] = {
         *(f"dma.{mode}.{what}" for mode in _DMA_MODES for what in _DMA_WHATS),
         *(f"dma.dma-buf.{what}" for what in ("export", "map", "disable", "close")),
     ),
-    TestGroup.LIFE: (
-        "life.munmap",
-        "life.munmap-pmd",
-        "life.mprotect",
-        "life.mprotect-pmd",
-        "life.madvise",
-        "life.mremap",
-        "life.mremap-pmd",
-        "life.mremap-part",
-        "life.mremap-part-pmd",
-        "life.fork",
-        "life.threads",
-        "life.memory-disable",
-        "life.memory-race",
-        "life.reset",
-        "life.close",
-        "life.dma",
-    ),
+    TestGroup.LIFE: tuple(f"life.{what}{level}" for what in _LIFE_WHATS for level in ("", "-pmd", "-pte")),
     TestGroup.SPLIT: ("split.munmap", "split.mprotect", "split.mremap"),
 }
 """The tests of the groups that do not go by placements."""
@@ -64,6 +63,11 @@ def placement_of(test: str) -> Placement | None:
 def measures_mapping(test: str) -> bool:
     """Whether `test` is about where one range is placed and how it is mapped, so that it has a table of its own."""
     return test in tuple(Placement) or test.startswith(("before.", "after."))
+
+
+def reads_entries(test: str) -> bool:
+    """Whether `test` reads the entries of one mapping, where the kernel can show them."""
+    return measures_mapping(test) or test.startswith("content.")
 
 
 def _names(group: TestGroup, placements: tuple[Placement, ...]) -> tuple[str, ...]:

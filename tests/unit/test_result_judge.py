@@ -264,11 +264,32 @@ def unread(values: Numbers, *, deduced: bool) -> Told:
 
 def test_deduced_entries_are_judged_and_say_that_they_are_deduced() -> None:
     cases = cases_of(ALL_PMD, unread(PMD, deduced=True))
+    assert cases.pop("attributes").status is Status.SKIP
     assert {case.status for case in cases.values()} == {Status.PASS}
     assert cases["level"].measured == "PMD (deduced)"
     assert cases["entries"].measured == "1024 (all PMD) (deduced)"
     wrong = cases_of(ALL_PMD, unread(PTE, deduced=True))["level"]
     assert (wrong.status, wrong.message) == (Status.FAIL, "level PTE (deduced), expected PMD")
+
+
+ATTRIBUTES = {"entries_cached": 0, "entries_executable": 0, "entries_global": 0, "entries_kernel": 0}
+
+
+def test_attributes_are_a_case_of_every_mapping_whose_entries_were_read() -> None:
+    asked = {"asked_writable": 1, "entries_writable": 1024}
+    right = cases_of(Expectation(), told("k", {"kernel": PMD | ATTRIBUTES | asked}))["attributes"]
+    assert (right.status, right.message) == (Status.PASS, "")
+    wrong = cases_of(Expectation(), told("k", {"kernel": PMD | ATTRIBUTES | asked | {"entries_cached": 7}}))[
+        "attributes"
+    ]
+    assert (wrong.status, wrong.message) == (Status.FAIL, "entries_cached: measured 7, predicted 0")
+    assert "entries_cached" in wrong.expected
+
+
+def test_attributes_that_could_not_be_read_are_skipped_with_the_reason() -> None:
+    case = cases_of(Expectation(), unread(PMD, deduced=True))["attributes"]
+    assert (case.status, case.message) == (Status.SKIP, unread(PMD, deduced=True).unread)
+    assert case.message
 
 
 def test_deduced_entries_are_no_witness_for_the_oracle() -> None:

@@ -97,11 +97,11 @@ MISTAKES = [
     (small(workload="placements: []"), "8: 'placements' is empty; at least one is needed"),
     (
         small(workload="placements: [qemu, ~]"),
-        "8: 'placements' must be one of kernel, qemu, offset, misaligned, not nothing",
+        "8: 'placements' must be one of kernel, qemu, offset, pmd, misaligned, not nothing",
     ),
     (
         small(workload="placements: [qmeu]"),
-        "8: 'placements' must be one of kernel, qemu, offset, misaligned, not 'qmeu'; did you mean 'qemu'?",
+        "8: 'placements' must be one of kernel, qemu, offset, pmd, misaligned, not 'qmeu'; did you mean 'qemu'?",
     ),
     (small(workload="placements: [qemu, qemu]"), "8: 'placements' has 'qemu' twice; remove one of them"),
     (SMALL.replace("run: alignment", "run: kvm"), "8: 'run' must be 'alignment', not 'kvm'"),
@@ -170,7 +170,7 @@ MISTAKES = [
     (small("expect: {qemu: {alignment: 3}}"), "7: 'alignment' must be a power of two, and at least 4K, not '3'"),
     (
         small("expect: {qmeu: {faults: 1}}"),
-        "7: the placement must be one of kernel, qemu, offset, misaligned, not 'qmeu'; did you mean 'qemu'?",
+        "7: the placement must be one of kernel, qemu, offset, pmd, misaligned, not 'qmeu'; did you mean 'qemu'?",
     ),
     (
         small("expect: {qemu: {}}"),

@@ -20,7 +20,7 @@ ADDRESS = 0x7F00_0000_0000
 def harnesses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("harnesses")
     flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", f"-I{GUEST}"]
-    for name in ("spots", "pattern", "iomem"):
+    for name in ("spots", "pattern", "iomem", "renew"):
         subprocess.run(["gcc", *flags, DATA / f"{name}_harness.c", "-o", directory / name], check=True)
     return directory
 
@@ -90,7 +90,7 @@ def test_the_seed_decides_which_spots_and_in_which_order(harnesses: Path) -> Non
 
 
 def test_a_right_mapping_has_no_wrong_page_and_is_restored(harnesses: Path) -> None:
-    assert said(harnesses / "pattern", 1, 64) == ["0 0", "1 0", "2 0", "restored"]
+    assert said(harnesses / "pattern", 1, 64) == [*(f"{number} 0" for number in range(6)), "restored"]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_right_mapping_has_no_wrong_page_and_is_restored(harnesses: Path) -> N
 )
 def test_a_wrong_page_is_found_and_named(harnesses: Path, seed: int, back: str) -> None:
     """Page 20 of the mapping shows page 3."""
-    fresh, mapped, written, verdict = said(harnesses / "pattern", seed, 64, 20, 3)
+    fresh, mapped, written, *_, verdict = said(harnesses / "pattern", seed, 64, 20, 3)
     assert fresh == "0 1 20 the page at BAR offset 0x3000"
     assert mapped == "1 1 20 the page at BAR offset 0x3000"
     assert written == back
@@ -116,6 +116,37 @@ def test_a_mapping_that_ends_early_is_a_failed_access_and_no_death(harnesses: Pa
     failed, verdict = said(harnesses / "pattern", 7, 64, 5, 1000)
     assert failed == f"-{errno.EFAULT} 1 5"
     assert verdict == "restored"
+
+
+def blocks(harnesses: Path, address: int, length: int, direction: str, *bad: str) -> tuple[list[int], str]:
+    *pages, verdict = said(harnesses / "renew", hex(address), hex(length), direction, *bad)
+    return [int(page, 16) for page in pages], verdict
+
+
+@pytest.mark.parametrize(
+    ("address", "length", "first_pages"),
+    [
+        (ADDRESS, 6 * MIB, [0, 2 * MIB, 4 * MIB]),
+        (ADDRESS + 4 * KIB, 4 * MIB, [0, 2 * MIB - 4 * KIB, 4 * MIB - 4 * KIB]),
+        (ADDRESS + MIB, 2 * MIB, [0, MIB]),
+        (ADDRESS + MIB, 4 * KIB, [0]),
+    ],
+)
+def test_faults_come_at_one_end_of_every_block_in_either_order(
+    harnesses: Path, address: int, length: int, first_pages: list[int]
+) -> None:
+    up, verdict = blocks(harnesses, address, length, "up")
+    assert up == [address + page for page in first_pages]
+    assert verdict.startswith("0 ")
+    down, verdict = blocks(harnesses, address, length, "down")
+    last_pages = [page - 4 * KIB for page in (*first_pages[1:], length)]
+    assert down == [address + page for page in reversed(last_pages)]
+    assert verdict.startswith("0 ")
+
+
+def test_a_page_that_a_signal_answers_is_named(harnesses: Path) -> None:
+    bad = f"{ADDRESS + 2 * MIB:x}"
+    assert blocks(harnesses, ADDRESS, 6 * MIB, "up", bad) == ([ADDRESS], f"-{errno.EFAULT} {bad}")
 
 
 IOMEM = """\

@@ -91,6 +91,106 @@ def test_an_invalid_entry_of_arm64_maps_nothing(pagetable: Path, tmp_path: Path)
     assert numbers(pagetable, tmp_path / "dump", "0", "10000") == (0, 1, 0, 0, 4 * KIB, 1)
 
 
+READ, WRITE = 1, 2
+X86 = "0x40000000-0x80000000 1G {} pud\n"
+ARM64 = "0x40000000-0x40200000 2M PMD {}\n"
+WRONG_TYPE = (
+    "1 of 1 {} entries of the fresh mapping are not of the memory type of pgprot_noncached(), the first one is {}"
+)
+
+
+def attributes(pagetable: Path, dump: Path, start: int, end: int, prot: int) -> tuple[list[str], dict[str, int]]:
+    """What is not ok, and the measurements."""
+    argv = [str(pagetable), str(dump), hex(start), hex(end), str(prot)]
+    lines = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
+    wrong = [line.removeprefix("NOT OK ") for line in lines if line.startswith("NOT OK ")]
+    told = (line.split() for line in lines if not line.startswith("NOT OK "))
+    return wrong, {name: int(value) for name, value, _, _ in told}
+
+
+@pytest.mark.parametrize(
+    ("flags", "prot", "wrong"),
+    [
+        # What vfio-pci asks for: UC-, by PCD alone.
+        (X86.format("USR RW PCD PSE NX"), READ | WRITE, ""),
+        (X86.format("USR ro PCD PSE NX"), READ, ""),
+        (ARM64.format("USR ro NX SHD AF NG BLK UXN DEVICE/nGnRnE"), READ | WRITE, ""),
+        (ARM64.format("USR RW NX SHD AF NG BLK UXN DEVICE/nGnRnE"), READ | WRITE, ""),
+        (ARM64.format("USR ro NX SHD AF NG BLK UXN DEVICE/nGnRnE"), READ, ""),
+        # Each of the other memory types, by the PAT's slot.
+        (X86.format("USR RW PSE NX"), READ | WRITE, WRONG_TYPE.format("PUD", "WB")),
+        (X86.format("USR RW PWT PSE NX"), READ | WRITE, WRONG_TYPE.format("PUD", "WC")),
+        (X86.format("USR RW PWT PCD PSE NX"), READ | WRITE, WRONG_TYPE.format("PUD", "UC")),
+        (X86.format("USR RW PSE PAT NX"), READ | WRITE, WRONG_TYPE.format("PUD", "WB (PAT)")),
+        (X86.format("USR RW PWT PSE PAT NX"), READ | WRITE, WRONG_TYPE.format("PUD", "WP")),
+        (X86.format("USR RW PCD PSE PAT NX"), READ | WRITE, WRONG_TYPE.format("PUD", "UC- (PAT)")),
+        (X86.format("USR RW PWT PCD PSE PAT NX"), READ | WRITE, WRONG_TYPE.format("PUD", "WT")),
+        (
+            ARM64.format("USR ro NX SHD AF NG BLK UXN MEM/NORMAL"),
+            READ | WRITE,
+            WRONG_TYPE.format("PMD", "MEM/NORMAL"),
+        ),
+        (
+            ARM64.format("USR ro NX SHD AF NG BLK UXN MEM/NORMAL-NC"),
+            READ | WRITE,
+            WRONG_TYPE.format("PMD", "MEM/NORMAL-NC"),
+        ),
+        (
+            ARM64.format("USR ro NX SHD AF NG BLK UXN DEVICE/nGnRE"),
+            READ | WRITE,
+            WRONG_TYPE.format("PMD", "DEVICE/nGnRE"),
+        ),
+        (ARM64.format("USR ro NX SHD AF NG BLK UXN"), READ | WRITE, WRONG_TYPE.format("PMD", "unknown")),
+        # Write, execute, global, user.
+        (X86.format("USR RW PCD PSE NX"), READ, "are writable, and only reading was asked for"),
+        (X86.format("USR ro PCD PSE NX"), READ | WRITE, "are read-only, and writing was asked for"),
+        (ARM64.format("USR RW NX SHD AF NG BLK UXN DEVICE/nGnRnE"), READ, "are writable, and only reading"),
+        (X86.format("USR RW PCD PSE x"), READ | WRITE, "are executable"),
+        (ARM64.format("USR ro x SHD AF NG BLK UXN DEVICE/nGnRnE"), READ, "are executable"),
+        (ARM64.format("USR ro NX SHD AF NG BLK DEVICE/nGnRnE"), READ, "are executable"),
+        (X86.format("USR RW PCD PSE GLB NX"), READ | WRITE, "are global"),
+        (ARM64.format("USR ro NX SHD AF BLK UXN DEVICE/nGnRnE"), READ, "are global"),
+        (X86.format("RW PCD PSE NX"), READ | WRITE, "are not for user space"),
+    ],
+)
+def test_attributes_that_nobody_asked_for_are_not_ok(
+    pagetable: Path, flags: str, prot: int, wrong: str, tmp_path: Path
+) -> None:
+    (tmp_path / "dump").write_text(flags)
+    found, measured = attributes(pagetable, tmp_path / "dump", 0x40000000, 0x80000000, prot)
+    assert len(found) == bool(wrong)
+    assert wrong in "".join(found)
+    assert sum(measured[f"entries_{name}"] for name in ("cached", "executable", "global", "kernel")) == bool(
+        found and "ask" not in wrong and "reading" not in wrong
+    )
+
+
+def test_attributes_are_told_for_each_level(pagetable: Path) -> None:
+    """The form of 6.1: 512 PTEs, one of them global and UC; 3 PMD entries, two UC- by another slot, one executable."""
+    found, measured = attributes(pagetable, DATA / "ptdump-6.1-form.txt", 0x7F2A00200000, 0x7F2A00A00000, READ | WRITE)
+    assert [line.split(" entries")[0] for line in found] == [
+        "1 of 512 PTE",
+        "1 of 512 PTE",
+        *["2 of 3 PMD"],
+        *["1 of 3 PMD"] * 2,
+    ]
+    assert measured == {
+        "entries_cached": 3,
+        "entries_executable": 1,
+        "entries_global": 1,
+        "entries_kernel": 0,
+        "asked_writable": 1,
+        "entries_writable": 514,
+    }
+
+
+def test_arm64_does_not_tell_whether_clean_entries_can_be_written(pagetable: Path) -> None:
+    dump = DATA / "ptdump-7.3-arm64.txt"
+    found, measured = attributes(pagetable, dump, 0xFFFEC0001000, 0xFFFEC0001000 + 2 * GIB, READ | WRITE)
+    assert found == []
+    assert measured == dict.fromkeys(("entries_cached", "entries_executable", "entries_global", "entries_kernel"), 0)
+
+
 @pytest.mark.parametrize("text", ["", "\n\n", "0x0-0x1000\n", "0x0-0x1000 4K\n", "0x0-0x1000 4K USR RW x\n", "x" * 999])
 def test_what_is_no_run_of_entries_counts_for_nothing(pagetable: Path, text: str, tmp_path: Path) -> None:
     (tmp_path / "dump").write_text(text)
@@ -135,6 +235,11 @@ def test_this_kernels_alignment_is_the_same_every_time(placement: Path, directio
         ("offset", 4 * KIB, GIB - 4 * KIB, 2 * MIB),
         ("offset", 0, 2 * MIB, 2 * MIB),
         ("offset", 4 * KIB, 2 * MIB - 4 * KIB, 4 * KIB),
+        ("pmd", 0, 2 * GIB, 512 * MIB),
+        ("pmd", 0, GIB, 512 * MIB),
+        ("pmd", 4 * KIB, 3 * GIB + 4 * KIB, 512 * MIB),
+        ("pmd", 2 * MIB, 64 * MIB, 512 * MIB),
+        ("pmd", 12 * KIB, 4 * KIB, 512 * MIB),
         ("misaligned", 0, 2 * GIB, 4 * KIB),
         ("misaligned", 2 * MIB - 4 * KIB, 2 * GIB, 4 * KIB),
     ],

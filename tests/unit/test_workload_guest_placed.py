@@ -179,3 +179,24 @@ def test_areas_of_a_sparse_bar(ranges: Path, hole: str, areas: tuple[int, ...], 
     for part, expected in enumerate((before, after)):
         last = said(ranges, part, MIB, 0, 0, hole, NOWHERE, NOWHERE, *(area * KIB for area in areas))[-1]
         assert last.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("table", "areas", "wrong"),
+    [
+        (64 * KIB, (), True),
+        (64 * KIB, (32 * KIB, 128 * KIB), True),
+        # a kernel of old leaves the pages out, and a device may have its table elsewhere
+        (64 * KIB, (0, 64 * KIB, 68 * KIB, 1024 * KIB), False),
+        (NOWHERE, (), False),
+    ],
+)
+def test_pages_of_an_msix_table_are_not_offered_without_a_word(
+    ranges: Path, monkeypatch: pytest.MonkeyPatch, table: int, areas: tuple[int, ...], *, wrong: bool
+) -> None:
+    arguments = (1, MIB, 0, 0, "-", table, NOWHERE, *areas)
+    assert not any(line.startswith("NOT OK") for line in said(ranges, *arguments))
+    monkeypatch.setenv("NO_MSIX_CAP", "1")
+    found = [line for line in said(ranges, *arguments) if line.startswith("NOT OK")]
+    assert len(found) == wrong
+    assert all("VFIO_REGION_INFO_CAP_MSIX_MAPPABLE" in line for line in found)

@@ -195,7 +195,10 @@ def test_help(alignment: Path) -> None:
         (["--device", "0000:00:10.0", "--length", "9000000000G"], "'9000000000G' is too large"),
         (["--device", "0000:00:10.0", "--length", "99999999999999999999"], "is too large"),
         (["--device", "0000:00:10.0", "--offset", "2K"], "--offset: '2K' is no multiple of 4096"),
-        (["--device", "0000:00:10.0", "--placement", "best"], "'best' is none of kernel, qemu, offset, misaligned"),
+        (
+            ["--device", "0000:00:10.0", "--placement", "best"],
+            "'best' is none of kernel, qemu, offset, pmd, misaligned",
+        ),
         (["--device", "0000:00:10.0", "--test", "all"], "'all' is none of map, repeat, random, ranges"),
         (["--device", "0000:00:10.0", "--seed", "x"], "--seed: 'x' is no number"),
         (["--device", "0000:00:10.0", "--hole", "1"], "--hole: '1' is no multiple of 4096"),

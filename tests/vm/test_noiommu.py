@@ -39,10 +39,14 @@ def test_what_maps_for_dma_is_skipped_and_nothing_else_is(noiommu: Finished) -> 
     runs = [case for case in told(noiommu)["cases"] if case["name"].endswith("/run")]
     skipped = {case["name"].split("/")[-2] for case in runs if case["message"] == REASON}
     dma = {case["name"].split("/")[-2] for case in runs if "/dma." in case["name"]}
-    assert len(dma) == 29
-    assert skipped == dma | {"life.dma"}
+    assert len(dma) == 34
+    assert skipped == dma | {"life.dma", "life.dma-pmd", "life.dma-pte"}
     others = {case["name"].split("/")[-2]: case["status"] for case in runs if case["message"] != REASON}
-    assert {name for name, status in others.items() if status == "SKIP"} == {"life.reset"}
+    assert {name for name, status in others.items() if status == "SKIP"} == {
+        "life.reset",
+        "life.reset-pmd",
+        "life.reset-pte",
+    }
     assert {"content.qemu", "life.close", "repeat.topdown", "kernel"} <= others.keys()
 
 

@@ -14,7 +14,7 @@ from tests.vm.conftest import ORCH, SCENARIO, Finished, orch
 
 GIB = 1 << 30
 PTES, PMDS, PUDS = 2 * GIB >> 12, 2 * GIB >> 21, 2 * GIB >> 30
-CASES = 4 * 3 + 1
+CASES = 4 * 4 + 1
 """Cases of one kernel."""
 HANDFUL = 8
 """At most so many faults are the program's own."""
@@ -80,7 +80,7 @@ def test_junit_has_a_suite_per_kernel_and_a_case_per_check(pud: Finished) -> Non
     assert [suite.get("name") for suite in suites] == list(_KERNEL_PLACEMENT)
     for suite in suites:
         cases = suite.findall("testcase")
-        # run, oracle and level of 4 placements; the guest kernel's log
+        # run, oracle, attributes and level of 4 placements; the guest kernel's log
         assert len(cases) == CASES
         assert len({case.get("name") for case in cases}) == len(cases)
         assert suite.get("failures") == "0"

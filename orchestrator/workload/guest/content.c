@@ -4,7 +4,7 @@
  * the wrong page is the worst bug there is, and neither faults nor entries
  * would tell.
  *
- * Three passes, each with a pattern of its own:
+ * Six passes, each with a pattern of its own:
  *
  *   fresh   The file is written, then a mapping read that nobody has touched:
  *           the check's own faults map what it sees.  Spots come in random
@@ -13,6 +13,18 @@
  *   mapped  Every page is touched, then the file written, and the mapping read
  *           again: what is seen is what was mapped before, not a later fault.
  *   back    The mapping is written, the file read.
+ *   zapped  The file is written, and the device's memory switched off and on,
+ *           which takes every entry away.  The faults that make them anew come
+ *           at the first page of each block, from the first block to the last.
+ *   remapped  The same after munmap and mmap; now the faults come at the last
+ *           page of each block, from the last block to the first.
+ *   written  Once more unmapped and mapped, and the mapping is written: the
+ *           faults are those of writes.  Then the file is read.
+ *
+ * A block is 2 MiB of addresses: a PMD entry, or a part of a larger one.  Both
+ * its ends are among the spots, so that every PMD entry is looked at, and of a
+ * PUD entry 1,024 pages; of PTEs, those on both sides of 2 MiB, and some
+ * thousands at random.  A range of up to 32 MiB is looked at in all its pages.
  *
  * Only the spots of spots.h are written, but for the second pass every page is
  * touched.  On a kernel that maps PTEs one by one these are 524,288 faults for
@@ -23,16 +35,19 @@
  * Who names this group of tests asks for writes to the device.  Even so only
  * RAM is written, see ram.h, and every word of it is put back, by the file.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "access.h"
+#include "attributes.h"
 #include "levels.h"
 #include "map.h"
 #include "pagetable.h"
 #include "pattern.h"
 #include "probe.h"
 #include "ram.h"
+#include "renew.h"
 #include "tests.h"
 
 static const struct {
@@ -43,6 +58,13 @@ static const struct {
 	[PASS_FRESH] = { "fresh", "pages_fresh", BY_FILE, BY_MAPPING },
 	[PASS_MAPPED] = { "mapped", "pages_mapped", BY_FILE, BY_MAPPING },
 	[PASS_BACK] = { "back", "pages_back", BY_MAPPING, BY_FILE },
+	[PASS_ZAPPED] = { "zapped", "pages_zapped", BY_FILE, BY_MAPPING },
+	[PASS_REMAPPED] = {
+		"remapped", "pages_remapped", BY_FILE, BY_MAPPING,
+	},
+	[PASS_WRITTEN] = {
+		"written", "pages_written", BY_MAPPING, BY_FILE,
+	},
 };
 
 static const char * const way_names[] = {
@@ -95,6 +117,7 @@ static void report_entries(struct test *test, __u64 address)
 	test_exact(test, "entries_pte", entries.pte, "entries");
 	test_exact(test, "entries_pmd", entries.pmd, "entries");
 	test_exact(test, "entries_pud", entries.pud, "entries");
+	attributes_measure(test, &entries, test->bar->range.prot);
 	if (entries.mapped != length)
 		test_not_ok(test, "every page was read, but the page tables map only %s",
 			    human(entries.mapped, mapped));
@@ -172,6 +195,44 @@ static bool run_pass(struct test *test, struct pattern *pattern,
 	return ok;
 }
 
+static void touch_blocks(struct test *test, const struct pattern *pattern,
+			 bool down)
+{
+	__u64 bad;
+
+	if (__touch_blocks(pattern->range, pattern->address, down, &bad))
+		test_not_ok(test, "cannot read the mapping at 0x%llx again: a signal",
+			    bad);
+}
+
+/* Each pass begins with no entry at all; false where that failed. */
+static bool renew(struct test *test, struct pattern *pattern, enum pass pass)
+{
+	int ret = -EOPNOTSUPP;
+
+	if (pass == PASS_ZAPPED)
+		ret = __renew_by_memory(test);
+	if (ret == -EOPNOTSUPP)
+		ret = __renew_by_mmap(pattern->range, pattern->address);
+	if (ret) {
+		test_failed(test, "take the entries of the mapping away",
+			    ret);
+		return false;
+	}
+	if (pass != PASS_WRITTEN)
+		touch_blocks(test, pattern, pass == PASS_REMAPPED);
+	return true;
+}
+
+static void check_anew(struct test *test, struct pattern *pattern)
+{
+	int pass = PASS_ZAPPED;
+
+	while (pass < NR_PASSES && renew(test, pattern, pass) &&
+	       run_pass(test, pattern, pass))
+		pass++;
+}
+
 /* Through a mapping that was wrong once nothing is written. */
 static void run_passes(struct test *test, struct pattern *pattern)
 {
@@ -180,8 +241,9 @@ static void run_passes(struct test *test, struct pattern *pattern)
 	if (!touch_all(test, pattern->address))
 		return;
 	report_entries(test, pattern->address);
-	if (ok && run_pass(test, pattern, PASS_MAPPED))
-		run_pass(test, pattern, PASS_BACK);
+	if (ok && run_pass(test, pattern, PASS_MAPPED) &&
+	    run_pass(test, pattern, PASS_BACK))
+		check_anew(test, pattern);
 }
 
 static void map_and_check(struct test *test, struct pattern *pattern)
@@ -236,27 +298,18 @@ static void run_content(struct test *test)
 	spots_free(&pattern.spots);
 }
 
+#define CONTENT(name_, placement_) {	\
+	.name = "content." name_,	\
+	.placement = placement_,	\
+	.run = run_content,		\
+}
+
 static const struct test_kind kinds[] = {
-	{
-		.name = "content.kernel",
-		.placement = PLACE_KERNEL,
-		.run = run_content,
-	},
-	{
-		.name = "content.qemu",
-		.placement = PLACE_QEMU,
-		.run = run_content,
-	},
-	{
-		.name = "content.offset",
-		.placement = PLACE_OFFSET,
-		.run = run_content,
-	},
-	{
-		.name = "content.misaligned",
-		.placement = PLACE_MISALIGNED,
-		.run = run_content,
-	},
+	CONTENT("kernel", PLACE_KERNEL),
+	CONTENT("qemu", PLACE_QEMU),
+	CONTENT("offset", PLACE_OFFSET),
+	CONTENT("pmd", PLACE_PMD),
+	CONTENT("misaligned", PLACE_MISALIGNED),
 };
 
 const struct test_list content_tests = { kinds, ARRAY_SIZE(kinds) };

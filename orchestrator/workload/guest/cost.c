@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -41,6 +42,20 @@ void cost_end(struct cost *cost)
 {
 	cost->ns = now() - cost->ns;
 	cost->faults = minor_faults() - cost->faults;
+}
+
+__u64 locked_memory(void)
+{
+	FILE *status = fopen("/proc/self/status", "re");
+	unsigned long long locked = 0;
+	char line[128];
+
+	while (status && fgets(line, sizeof(line), status))
+		if (sscanf(line, "VmLck: %llu kB", &locked) == 1)
+			break;
+	if (status)
+		fclose(status);
+	return locked;
 }
 
 static noinline void use_stack(void)

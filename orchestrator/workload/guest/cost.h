@@ -17,6 +17,9 @@ struct cost {
 void cost_begin(struct cost *cost);
 void cost_end(struct cost *cost);
 
+/* Locked memory that the kernel charges to this process, in KiB. */
+__u64 locked_memory(void);
+
 struct touch {
 	struct cost first;	/* of reading each page of a fresh mapping */
 	struct cost again;	/* of doing so again: no faults */

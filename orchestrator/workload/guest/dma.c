@@ -14,6 +14,7 @@
 #define DMA_TESTS(_name, _mode)						\
 	DMA_TEST(_name ".full", _mode, run_dma_map, PART_FULL),		\
 	DMA_TEST(_name ".page", _mode, run_dma_map, PART_PAGE),		\
+	DMA_TEST(_name ".pmd", _mode, run_dma_map, PART_PMD),		\
 	DMA_TEST(_name ".misaligned", _mode, run_dma_map,		\
 		 PART_MISALIGNED),					\
 	DMA_TEST(_name ".read-only", _mode, run_dma_read_only, 0),	\

@@ -12,6 +12,7 @@
 enum dma_part {
 	PART_FULL,		/* all, at the best address there is */
 	PART_PAGE,		/* the first page */
+	PART_PMD,		/* all, good for PMD entries alone */
 	PART_MISALIGNED,	/* all, a page past the best address */
 };
 

@@ -57,6 +57,19 @@ static void map_again(struct attempt *attempt)
 	dma_unmap(attempt->test, &attempt->dma);
 }
 
+/*
+ * A BAR is no memory that could be locked (drivers/vfio/vfio_iommu_type1.c:
+ * vfio_pin_pages_remote() leaves out what is reserved).
+ */
+static void judge_locked(struct test *test, __u64 before)
+{
+	__u64 locked = locked_memory();
+
+	if (locked > before)
+		test_not_ok(test, "the DMA map of a BAR is charged as %llu KiB of locked memory, expected none",
+			    locked - before);
+}
+
 static void judge_mapped(struct attempt *attempt, const struct cost *cost)
 {
 	struct test *test = attempt->test;
@@ -132,6 +145,7 @@ static void try_dma(struct attempt *attempt)
 {
 	struct test *test = attempt->test;
 	struct cost cost;
+	__u64 locked;
 	int ret;
 
 	ret = __range_map(&attempt->range, attempt->placed.address);
@@ -139,13 +153,16 @@ static void try_dma(struct attempt *attempt)
 		test_failed(test, "map the BAR", ret);
 		return;
 	}
+	locked = locked_memory();
 	ret = __map(attempt, &cost);
-	if (!dma_takes_bars(test->kind->mode))
+	if (!dma_takes_bars(test->kind->mode)) {
 		judge_iommufd(attempt, ret, &cost);
-	else if (ret)
+	} else if (ret) {
 		test_failed(test, "map it for DMA (VFIO_IOMMU_MAP_DMA)", ret);
-	else
+	} else {
+		judge_locked(test, locked);
 		judge_mapped(attempt, &cost);
+	}
 	range_unmap(&attempt->range, attempt->placed.address);
 }
 
@@ -158,6 +175,8 @@ static int __prepare(struct attempt *attempt, const char **step)
 	attempt->range = test->bar->range;
 	if (test->kind->variant == PART_PAGE)
 		attempt->range.length = PTE_SIZE;
+	if (test->kind->variant == PART_PMD)
+		placement = PLACE_PMD;
 	if (test->kind->variant == PART_MISALIGNED)
 		placement = PLACE_MISALIGNED;
 	*step = "find an address for the mmap";

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "attributes.h"
 #include "klog.h"
 #include "levels.h"
 #include "life.h"
 #include "probe.h"
 #include "ram.h"
+#include "sysfs.h"
 
 /* Enough for two of the largest entries. */
 #define LONGEST		(2 * PUD_SIZE)
 /* Without these, there are many entries, and many faults. */
 #define LONG_ENOUGH	(32 * PMD_SIZE)
+/* Of PTEs alone. */
+#define LONG_PTES	(2 * PMD_SIZE)
 #define FEWEST_PAGES	3
 
 static __u64 min(__u64 a, __u64 b)
@@ -63,12 +66,31 @@ static __u64 level_of(const struct entries *entries)
 	return entries->pmd ? PMD_SIZE : PTE_SIZE;
 }
 
+/*
+ * PTEs are forced by half a PMD, so that a kernel which looks at too few bits
+ * of the address enters a PMD, and is found out.
+ */
+static int __place_life(const struct life *life, struct placed *placed)
+{
+	const struct range *range = &life->range;
+
+	*placed = (struct placed) { 0 };
+	switch (life->test->kind->variant) {
+	case LIFE_PTE:
+		return __place_modulo(range, PMD_SIZE,
+				      range->offset + PMD_SIZE / 2, placed);
+	case LIFE_PMD:
+		return __place(PLACE_PMD, range, placed);
+	}
+	return __place(PLACE_OFFSET, range, placed);
+}
+
 static int __map(struct life *life)
 {
 	struct placed placed;
 	int ret;
 
-	ret = __place(PLACE_OFFSET, &life->range, &placed);
+	ret = __place_life(life, &placed);
 	if (ret)
 		return ret;
 	life->address = placed.address;
@@ -181,6 +203,8 @@ static bool begin_mapped(struct life *life)
 	if (!life_touch(life, life->address, life->range.length, "at first") ||
 	    !life_entries(life, "before", &life->entries))
 		return false;
+	attributes_judge(life->test, &life->entries, life->range.prot,
+			 "at first");
 	if (life->test->kind->variant == LIFE_SPLIT && !life->entries.pud) {
 		test_skip(life->test, "no PUD entry that could be split");
 		return false;
@@ -196,14 +220,19 @@ static bool begin_mapped(struct life *life)
 
 bool life_begin(struct life *life, struct test *test)
 {
+	static const __u64 longest[] = {
+		[LIFE_PUD] = LONGEST,
+		[LIFE_PMD] = LONG_ENOUGH,
+		[LIFE_PTE] = LONG_PTES,
+		[LIFE_SPLIT] = LONGEST,
+	};
 	char length[32];
 
 	memset(life, 0, sizeof(*life));
 	life->test = test;
 	life->range = test->bar->range;
 	life->range.length = min(life->range.length,
-				 test->kind->variant == LIFE_PMD ?
-				 LONG_ENOUGH : LONGEST);
+				 longest[test->kind->variant]);
 	if (life->range.length < FEWEST_PAGES * PTE_SIZE) {
 		test_skip(test, "%s are too little: the test needs %d pages",
 			  human(life->range.length, length), FEWEST_PAGES);
@@ -225,11 +254,7 @@ void life_end(struct life *life)
 
 bool life_has_memory_bit(const struct life *life)
 {
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/physfn",
-		 life->test->options->device);
-	return access(path, F_OK);
+	return !is_virtual_function(life->test->options->device);
 }
 
 bool life_memory(struct life *life, bool on)

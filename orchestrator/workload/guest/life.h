@@ -13,7 +13,8 @@
 /* Which mapping, and how large the part of it that tests do something to. */
 enum life_part {
 	LIFE_PUD,	/* the best address; an entry of the next level */
-	LIFE_PMD,	/* no better than 2 MiB; a page */
+	LIFE_PMD,	/* good for PMD entries alone; a page */
+	LIFE_PTE,	/* good for PTEs alone; a page */
 	LIFE_SPLIT,	/* a page in the midst of a PUD entry, or none */
 };
 
@@ -80,6 +81,10 @@ void life_judge(struct life *life, const struct entries *entries,
 /* All is touched, then the entries are to be as many as at first. */
 void life_as_before(struct life *life, const char *prefix, const char *when);
 
+/* Its entries must be as this protection, and as vfio-pci, asks for. */
+void life_attributes(struct life *life, __u64 address, __u64 length, int prot,
+		     const char *when);
+
 /* How many more entries it costs that the part is an area of its own. */
 __s64 life_more(const struct life *life);
 
@@ -100,6 +105,7 @@ bool life_memory(struct life *life, bool on);
 void life_gone(struct life *life, __u64 address, __u64 length,
 	       const char *when);
 
+void run_life_flags(struct test *test);
 void run_life_munmap(struct test *test);
 void run_life_mprotect(struct test *test);
 void run_life_madvise(struct test *test);

@@ -84,6 +84,16 @@ static void protect(struct life *life, __u64 address, __u64 length, int prot)
 		test_failed(life->test, "mprotect", -errno);
 }
 
+static void attributes_around(struct life *life, const char *when)
+{
+	__u64 after = life->part + life->part_size;
+	__u64 end = life->address + life->range.length;
+
+	life_attributes(life, life->address, life->part - life->address,
+			life->range.prot, when);
+	life_attributes(life, after, end - after, life->range.prot, when);
+}
+
 /* The part may not be written; all else stays as it is. */
 static void protect_part(struct life *life)
 {
@@ -96,13 +106,17 @@ static void protect_part(struct life *life)
 	life_write(life, part, SIGSEGV, "that is read-only");
 	life_entries(life, "after", &entries);
 	life_content_all(life, when);
+	life_attributes(life, part, size, PROT_READ, "that are read-only");
 	life_write(life, part - PTE_SIZE, 0, "before a read-only part");
 	life_write(life, part + size, 0, "after a read-only part");
 	if (life_touch(life, life->address, life->range.length, when) &&
 	    life_entries(life, "again", &entries))
 		life_judge(life, &entries, life->range.length,
 			   life_more(life), when);
+	attributes_around(life, when);
 	protect(life, part, size, life->range.prot);
+	life_attributes(life, part, size, life->range.prot,
+			"that are no longer read-only");
 	life_write(life, part, 0, "that is no longer read-only");
 	life_content_all(life, "that can be written again");
 }
@@ -114,13 +128,45 @@ static void protect_all(struct life *life)
 	__u64 length = life->range.length;
 
 	protect(life, address, length, PROT_READ);
+	life_attributes(life, address, length, PROT_READ,
+			"just made read-only");
 	life_content_all(life, "that is all read-only");
+	life_attributes(life, address, length, PROT_READ,
+			"that are all read-only");
 	life_write(life, life->block, SIGSEGV, "that is all read-only");
 	protect(life, address, length, PROT_NONE);
 	life_read(life, life->block, SIGSEGV, "that is all inaccessible");
 	protect(life, address, length, life->range.prot);
+	life_attributes(life, address, length, life->range.prot,
+			"that are accessible again");
 	life_content_all(life, "that is accessible again");
 	life_write(life, life->block, 0, "that is accessible again");
+}
+
+/* Mapped for reading only; what the device is opened for may come later. */
+static void protect_read_only(struct life *life)
+{
+	const char *when = "of a mapping for reading only";
+	__u64 address = life->address, length = life->range.length;
+	struct range range = life->range;
+	int ret;
+
+	range.prot = PROT_READ;
+	range_unmap(&range, address);
+	ret = __range_map(&range, address);
+	if (ret) {
+		test_failed(life->test, "map the BAR for reading only", ret);
+		return;
+	}
+	if (!life_touch(life, address, length, when))
+		return;
+	life_attributes(life, address, length, PROT_READ, when);
+	life_write(life, life->block, SIGSEGV, when);
+	life_write(life, life->part, SIGSEGV, when);
+	protect(life, address, length, life->range.prot);
+	life_attributes(life, address, length, life->range.prot,
+			"just made writable");
+	life_write(life, life->part, 0, "that was made writable");
 }
 
 void run_life_mprotect(struct test *test)
@@ -135,6 +181,8 @@ void run_life_mprotect(struct test *test)
 		return;
 	protect_all(&life);
 	life_as_before(&life, "restored", "after its protection was restored");
+	protect_read_only(&life);
+	life_as_before(&life, "writable", "after it was made writable");
 	protect_part(&life);
 	life_end(&life);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
+#include "attributes.h"
 #include "levels.h"
 #include "life.h"
 #include "probe.h"
@@ -142,13 +143,27 @@ void life_judge(struct life *life, const struct entries *entries,
 			    most);
 }
 
+void life_attributes(struct life *life, __u64 address, __u64 length, int prot,
+		     const char *when)
+{
+	struct entries entries;
+	int ret = __entries_read(address, address + length, &entries);
+
+	if (ret)
+		test_failed(life->test, "read the page tables", ret);
+	else
+		attributes_judge(life->test, &entries, prot, when);
+}
+
 void life_as_before(struct life *life, const char *prefix, const char *when)
 {
 	struct entries entries;
 
 	if (life_touch(life, life->address, life->range.length, when) &&
-	    life_entries(life, prefix, &entries))
+	    life_entries(life, prefix, &entries)) {
 		life_judge(life, &entries, life->range.length, 0, when);
+		attributes_judge(life->test, &entries, life->range.prot, when);
+	}
 	life_content_all(life, when);
 }
 

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "attributes.h"
 #include "levels.h"
 #include "life.h"
 #include "probe.h"
@@ -65,11 +66,23 @@ static void parent_reads(struct life *life)
  * vfio_pci_core.c: vfio_pci_zap_and_vma_lock()): a child that has not, and what
  * mremap moved, outlive memory-enable there.
  */
+static void judge_copied(struct life *life, const struct entries *entries)
+{
+	const struct entries *parent = &life->entries;
+
+	if (entries->pte != parent->pte || entries->pmd != parent->pmd ||
+	    entries->pud != parent->pud)
+		test_not_ok(life->test, "%llu PTE, %llu PMD and %llu PUD entries in a child that has touched nothing, expected those of its parent",
+			    entries->pte, entries->pmd, entries->pud);
+	attributes_judge(life->test, entries, life->range.prot, "in a child");
+}
+
 static void child_main(struct life *life, struct turns *turns)
 {
 	struct entries entries;
 
-	life_entries(life, "child", &entries);
+	if (life_entries(life, "child", &entries))
+		judge_copied(life, &entries);
 	life_content_all(life, "in a child");
 	child_writes(life);
 	if (!give(turns->to_parent) || !await(turns->to_child))

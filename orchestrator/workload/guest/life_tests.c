@@ -10,27 +10,32 @@
 		.variant = variant_,		\
 		__VA_ARGS__			\
 	}
-#define LIFE(name, run)		KIND("life." name, run, LIFE_PUD)
-#define PMD(name, run)		KIND("life." name "-pmd", run, LIFE_PMD)
+#define AT(name, run, part)	KIND("life." name, run, part)
+/* With entries of the largest level that fits, with PMD entries, with PTEs. */
+#define LIFE(name, run)				\
+	AT(name, run, LIFE_PUD),		\
+	AT(name "-pmd", run, LIFE_PMD),		\
+	AT(name "-pte", run, LIFE_PTE)
+#define NEEDS_IOMMU(name, run, part)		\
+	KIND("life." name, run, part, .needs_iommu = true)
 #define SPLIT(name, run)	KIND("split." name, run, LIFE_SPLIT)
 
 static const struct test_kind life_kinds[] = {
+	LIFE("flags", run_life_flags),
 	LIFE("munmap", run_life_munmap),
-	PMD("munmap", run_life_munmap),
 	LIFE("mprotect", run_life_mprotect),
-	PMD("mprotect", run_life_mprotect),
 	LIFE("madvise", run_life_madvise),
 	LIFE("mremap", run_life_mremap),
-	PMD("mremap", run_life_mremap),
 	LIFE("mremap-part", run_life_mremap_part),
-	PMD("mremap-part", run_life_mremap_part),
 	LIFE("fork", run_life_fork),
 	LIFE("threads", run_life_threads),
 	LIFE("memory-disable", run_life_disable),
 	LIFE("memory-race", run_life_race),
 	LIFE("reset", run_life_reset),
 	LIFE("close", run_life_close),
-	KIND("life.dma", run_life_dma, LIFE_PUD, .needs_iommu = true),
+	NEEDS_IOMMU("dma", run_life_dma, LIFE_PUD),
+	NEEDS_IOMMU("dma-pmd", run_life_dma, LIFE_PMD),
+	NEEDS_IOMMU("dma-pte", run_life_dma, LIFE_PTE),
 };
 
 const struct test_list life_tests = { life_kinds, ARRAY_SIZE(life_kinds) };

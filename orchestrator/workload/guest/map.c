@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "attributes.h"
 #include "cost.h"
 #include "levels.h"
 #include "map.h"
@@ -75,6 +76,7 @@ static void report_entries(struct mapping *mapping, const struct entries *entrie
 	test_exact(mapping->test, "entries_pte", entries->pte, "entries");
 	test_exact(mapping->test, "entries_pmd", entries->pmd, "entries");
 	test_exact(mapping->test, "entries_pud", entries->pud, "entries");
+	attributes_measure(mapping->test, entries, mapping->range->prot);
 #ifdef __aarch64__
 	test_say(mapping->test, "of them with the contiguous bit (CONTPTE): %llu",
 	    entries->contiguous);
@@ -204,6 +206,7 @@ static const struct test_kind kinds[] = {
 	{ .name = "kernel", .placement = PLACE_KERNEL, .run = run_map },
 	{ .name = "qemu", .placement = PLACE_QEMU, .run = run_map },
 	{ .name = "offset", .placement = PLACE_OFFSET, .run = run_map },
+	{ .name = "pmd", .placement = PLACE_PMD, .run = run_map },
 	{ .name = "misaligned", .placement = PLACE_MISALIGNED, .run = run_map },
 };
 

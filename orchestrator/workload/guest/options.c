@@ -23,8 +23,8 @@ static const char help[] =
 "  --offset BYTES        where in the BAR to begin (default: 0)\n"
 "  --length BYTES        how much to map, at most up to the BAR's end\n"
 "                        (default: all of it)\n"
-"  --placement RULE      who chooses the address: kernel, qemu, offset or\n"
-"                        misaligned; may be repeated (default: all)\n"
+"  --placement RULE      who chooses the address: kernel, qemu, offset, pmd\n"
+"                        or misaligned; may be repeated (default: all)\n"
 "  --test GROUP          what to test: map, repeat, random, ranges, sub-page,\n"
 "                        content, dma, life or split; may be repeated\n"
 "                        (default: map)\n"
@@ -128,7 +128,7 @@ static enum placement parse_placement(const char *argument)
 	for (i = 0; i < NR_PLACEMENTS; i++)
 		if (!strcmp(argument, placement_names[i]))
 			return i;
-	usage_error("--placement: '%s' is none of kernel, qemu, offset, misaligned",
+	usage_error("--placement: '%s' is none of kernel, qemu, offset, pmd, misaligned",
 		    argument);
 }
 

@@ -13,7 +13,13 @@
  * on arm64.  Flags stand only where entries are.  A line without flags is a
  * run of empty entries, or a hole; its level says where the walk ended.
  * Columns may move between kernels, hence only the words count.
+ *
+ * The memory type is what pgprot_noncached() makes it.  On x86 that is slot 2
+ * of the PAT, UC-, by PCD alone (arch/x86/include/asm/pgtable.h); the dump
+ * finds the PAT bit where each level has it, bit 7 of a PTE and bit 12 of a
+ * larger entry, and calls both PAT.  On arm64 it is DEVICE/nGnRnE.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,6 +35,10 @@ struct run {
 	__u64 start, end;
 	bool present;
 	bool contiguous;
+	bool arm64;			/* its words for levels are upper case */
+	bool user, writable, no_exec, no_user_exec, global, not_global;
+	int pat;			/* slot of x86's table, from its bits */
+	char arm64_type[20];		/* empty on x86 */
 	const struct level *level;	/* NULL: a level that maps nothing */
 };
 
@@ -37,11 +47,20 @@ static const struct level {
 	const char *name;
 	__u64 size;
 	size_t counter;
+	enum entry_level level;
 } levels[] = {
-	{ "pte", PTE_SIZE, offsetof(struct entries, pte) },
-	{ "pmd", PMD_SIZE, offsetof(struct entries, pmd) },
-	{ "pud", PUD_SIZE, offsetof(struct entries, pud) },
+	{ "pte", PTE_SIZE, offsetof(struct entries, pte), ENTRY_PTE },
+	{ "pmd", PMD_SIZE, offsetof(struct entries, pmd), ENTRY_PMD },
+	{ "pud", PUD_SIZE, offsetof(struct entries, pud), ENTRY_PUD },
 };
+
+/* As arch/x86/mm/pat/memtype.c: pat_bp_init() fills the table. */
+static const char * const pat_types[] = {
+	"WB", "WC", "UC-", "UC", "WB (PAT)", "WP", "UC- (PAT)", "WT",
+};
+
+#define PAT_UNCACHED	2
+#define ARM64_UNCACHED	"DEVICE/nGnRnE"
 
 static const struct level *find_level(const char *word)
 {
@@ -51,6 +70,34 @@ static const struct level *find_level(const char *word)
 		if (!strcasecmp(word, levels[i].name))
 			return &levels[i];
 	return NULL;
+}
+
+static void parse_word(const char *word, struct run *run)
+{
+	static const struct {
+		const char *word;
+		size_t flag;
+	} flags[] = {
+		{ "CON", offsetof(struct run, contiguous) },
+		{ "USR", offsetof(struct run, user) },
+		{ "RW", offsetof(struct run, writable) },
+		{ "NX", offsetof(struct run, no_exec) },
+		{ "UXN", offsetof(struct run, no_user_exec) },
+		{ "GLB", offsetof(struct run, global) },
+		{ "NG", offsetof(struct run, not_global) },
+	};
+	static const char * const pat_bits[] = { "PWT", "PCD", "PAT" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(flags); i++)
+		if (!strcmp(word, flags[i].word))
+			*(bool *)((char *)run + flags[i].flag) = true;
+	for (i = 0; i < ARRAY_SIZE(pat_bits); i++)
+		if (!strcmp(word, pat_bits[i]))
+			run->pat |= 1 << i;
+	if (!strncmp(word, "DEVICE/", 7) || !strncmp(word, "MEM/", 4))
+		snprintf(run->arm64_type, sizeof(run->arm64_type), "%.19s",
+			 word);
 }
 
 /* Parse one line; false for all that is no run, such as section headers. */
@@ -68,11 +115,51 @@ static bool parse_run(const char *line, struct run *run)
 		words++;
 		if (find_level(word))
 			run->level = find_level(word);
-		run->contiguous |= !strcmp(word, "CON");
+		run->arm64 |= isupper(*word) && find_level(word);
+		parse_word(word, run);
 		invalid |= !strcmp(word, "F");
 	}
 	run->present = words > 1 && !invalid;
 	return words;
+}
+
+static bool is_uncached(const struct run *run)
+{
+	if (run->arm64)
+		return !strcmp(run->arm64_type, ARM64_UNCACHED);
+	return run->pat == PAT_UNCACHED;
+}
+
+static const char *memory_type(const struct run *run)
+{
+	if (!run->arm64)
+		return pat_types[run->pat];
+	return *run->arm64_type ? run->arm64_type : "unknown";
+}
+
+/* arm64 keeps the kernel and user space from executing by a bit each. */
+static void count_attributes(struct entries *entries, const struct run *run,
+			     __u64 count)
+{
+	struct attributes *attributes =
+		&entries->attributes[run->level->level];
+
+	if (!is_uncached(run)) {
+		attributes->cached += count;
+		if (!*entries->memory_type)
+			snprintf(entries->memory_type,
+				 sizeof(entries->memory_type), "%.19s",
+				 memory_type(run));
+	}
+	if (run->writable)
+		attributes->writable += count;
+	if (!run->no_exec || (run->arm64 && !run->no_user_exec))
+		attributes->executable += count;
+	if (run->arm64 ? !run->not_global : run->global)
+		attributes->global += count;
+	if (!run->user)
+		attributes->kernel += count;
+	entries->written_only |= run->arm64;
 }
 
 /* An entry counts as a whole, even where the range holds a part of it. */
@@ -90,6 +177,7 @@ static void count_run(struct entries *entries, const struct run *run,
 	*(__u64 *)((char *)entries + run->level->counter) += count;
 	if (run->contiguous)
 		entries->contiguous += count;
+	count_attributes(entries, run, count);
 	entries->mapped += last - first;
 }
 

@@ -7,11 +7,36 @@
 #ifndef ALIGNMENT_PAGETABLE_H
 #define ALIGNMENT_PAGETABLE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <linux/types.h>
 
+enum entry_level {
+	ENTRY_PTE,
+	ENTRY_PMD,
+	ENTRY_PUD,
+	NR_ENTRY_LEVELS,
+};
+
+/* How many entries of a level have these attributes. */
+struct attributes {
+	__u64 cached;		/* any memory type but the uncached one */
+	__u64 writable;
+	__u64 executable;
+	__u64 global;		/* in the TLB of every process */
+	__u64 kernel;		/* not for user space */
+};
+
 struct entries {
 	__u64 pte, pmd, pud;	/* entries of each level */
+	struct attributes attributes[NR_ENTRY_LEVELS];
+	/* Memory type of the first one that counts as cached; empty for none. */
+	char memory_type[20];
+	/*
+	 * Writable are only those that were written to (arm64, where the
+	 * hardware makes a clean entry writable: PTE_DBM).
+	 */
+	bool written_only;
 	__u64 contiguous;	/* of them, those with arm64's contiguous bit */
 	__u64 mapped;		/* bytes that they map */
 };

@@ -24,6 +24,9 @@ enum pass {
 	PASS_FRESH,		/* to the file, and from a fresh mapping */
 	PASS_MAPPED,		/* once more, every page mapped before */
 	PASS_BACK,		/* to the mapping, and from the file */
+	PASS_ZAPPED,		/* to the file, and from entries made anew */
+	PASS_REMAPPED,		/* the same, after munmap and mmap */
+	PASS_WRITTEN,		/* to the mapping, by faults that write */
 	NR_PASSES,
 };
 

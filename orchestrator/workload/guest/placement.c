@@ -48,6 +48,7 @@ const char * const placement_names[NR_PLACEMENTS] = {
 	[PLACE_KERNEL] = "kernel",
 	[PLACE_QEMU] = "qemu",
 	[PLACE_OFFSET] = "offset",
+	[PLACE_PMD] = "pmd",
 	[PLACE_MISALIGNED] = "misaligned",
 };
 
@@ -114,12 +115,9 @@ static void choose_worse(const struct range *range, __u64 address,
 	placed->alignment = alignment;
 }
 
-/*
- * An address that is phase modulo align: reserve more than is needed, as
- * there may be no memory for an allocation of this size, and round up.
- */
-static int __place_modulo(const struct range *range, __u64 align, __u64 phase,
-			  struct placed *placed)
+/* Reserve more than is needed, as there may be no such allocation; round up. */
+int __place_modulo(const struct range *range, __u64 align, __u64 phase,
+		   struct placed *placed)
 {
 	size_t length = range->length + 2 * align;
 	__u64 base, address;
@@ -157,6 +155,18 @@ static int __place_offset(const struct range *range, struct placed *placed)
 	else if (range->length >= PMD_SIZE)
 		align = PMD_SIZE;
 	return __place_modulo(range, align, range->offset, placed);
+}
+
+/*
+ * Good for PMD entries and for none that are larger: a kernel that enters PUDs
+ * wherever they fit would have no PMD entry in a BAR that is placed better.
+ * Half a GiB off, so that one which looks at too few bits of the address
+ * enters a PUD, and is found out.
+ */
+static int __place_pmd(const struct range *range, struct placed *placed)
+{
+	return __place_modulo(range, PUD_SIZE, range->offset + PUD_SIZE / 2,
+			      placed);
 }
 
 static int __place_misaligned(const struct range *range, struct placed *placed)
@@ -291,6 +301,7 @@ int __place(enum placement placement, const struct range *range,
 		[PLACE_KERNEL] = __place_kernel,
 		[PLACE_QEMU] = __place_qemu,
 		[PLACE_OFFSET] = __place_offset,
+		[PLACE_PMD] = __place_pmd,
 		[PLACE_MISALIGNED] = __place_misaligned,
 	};
 

@@ -13,6 +13,7 @@ enum placement {
 	PLACE_KERNEL,
 	PLACE_QEMU,
 	PLACE_OFFSET,
+	PLACE_PMD,
 	PLACE_MISALIGNED,
 	NR_PLACEMENTS,
 };
@@ -51,6 +52,10 @@ __u64 alignment_of(__u64 address, __u64 offset);
  */
 int __place(enum placement placement, const struct range *range,
 	    struct placed *placed);
+
+/* An address that is phase modulo align, and no better aligned than that. */
+int __place_modulo(const struct range *range, __u64 align, __u64 phase,
+		   struct placed *placed);
 
 /* Whether this process gives out addresses from the top down. */
 int __searches_down(bool *down);

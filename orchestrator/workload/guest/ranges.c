@@ -184,6 +184,29 @@ static void map_part(struct test *test, const struct span *hole)
 	map_range(test, &range, test->kind->placement);
 }
 
+/*
+ * A VMM that finds no VFIO_REGION_INFO_CAP_MSIX_MAPPABLE leaves the table's
+ * pages out: VFIO once refused to map them.  So where it offers them in an
+ * area, it says so (drivers/vfio/pci/vfio_pci_core.c: msix_mmappable_cap()).
+ */
+static void judge_msix(struct test *test)
+{
+	struct region region;
+	struct span table;
+	struct msix msix;
+
+	if (__msix_read(test->vfio, &msix) ||
+	    msix.table.bar != test->bar->index)
+		return;
+	table = pages_of(&msix.table);
+	if (__vfio_region(test->vfio, test->bar->index, table.start, table.end,
+			  &region))
+		return;
+	if (region.area_size && !region.msix_mappable)
+		test_not_ok(test, "VFIO offers the pages of the MSI-X table, at 0x%llx, for mmap, and does not say that they can be mapped (VFIO_REGION_INFO_CAP_MSIX_MAPPABLE)",
+			    table.start);
+}
+
 static void run_part(struct test *test)
 {
 	struct span hole;
@@ -199,6 +222,7 @@ static void run_part(struct test *test)
 		return;
 	}
 	test_say(test, "hole from 0x%llx to 0x%llx", hole.start, hole.end);
+	judge_msix(test);
 	map_part(test, &hole);
 }
 
@@ -213,9 +237,11 @@ static const struct test_kind kinds[] = {
 	PART("before", BEFORE, "kernel", PLACE_KERNEL),
 	PART("before", BEFORE, "qemu", PLACE_QEMU),
 	PART("before", BEFORE, "offset", PLACE_OFFSET),
+	PART("before", BEFORE, "pmd", PLACE_PMD),
 	PART("after", AFTER, "kernel", PLACE_KERNEL),
 	PART("after", AFTER, "qemu", PLACE_QEMU),
 	PART("after", AFTER, "offset", PLACE_OFFSET),
+	PART("after", AFTER, "pmd", PLACE_PMD),
 };
 
 const struct test_list ranges_tests = { kinds, ARRAY_SIZE(kinds) };

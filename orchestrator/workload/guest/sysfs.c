@@ -212,3 +212,11 @@ int __read_group(const char *device, int *group)
 	*group = atoi(name);
 	return 0;
 }
+
+bool is_virtual_function(const char *device)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/physfn", device);
+	return !access(path, F_OK);
+}

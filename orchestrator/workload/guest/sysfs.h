@@ -39,6 +39,9 @@ int __vfio_unbind(struct binding *binding);
 /* The physical BARs as Linux assigned them. */
 int __read_resources(const char *device, struct resource bars[NR_BARS]);
 
+/* Whether it is one of SR-IOV. */
+bool is_virtual_function(const char *device);
+
 /* The number of the IOMMU group. */
 int __read_group(const char *device, int *group);
 

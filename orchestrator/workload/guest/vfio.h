@@ -37,6 +37,8 @@ struct region {
 	/* Where only areas can be mapped, the largest one that was asked for. */
 	__u64 area_offset;
 	__u64 area_size;
+	/* VFIO_REGION_INFO_CAP_MSIX_MAPPABLE: so may the MSI-X table be. */
+	bool msix_mappable;
 };
 
 /* The steps of __vfio_open() that show whether the kernel has a mode. */

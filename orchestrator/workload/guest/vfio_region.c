@@ -67,6 +67,10 @@ int __vfio_region(const struct vfio *vfio, int bar, __u64 start, __u64 end,
 	region->size = info->size;
 	region->flags = info->flags;
 	find_area(info, start, end, region);
+	region->msix_mappable =
+		info->flags & VFIO_REGION_INFO_FLAG_CAPS &&
+		vfio_capability(info, info->cap_offset,
+				VFIO_REGION_INFO_CAP_MSIX_MAPPABLE);
 	free(info);
 	return 0;
 }

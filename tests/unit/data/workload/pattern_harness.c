@@ -2,7 +2,7 @@
 /*
  * pattern_harness SEED PAGES [PAGE SHOWN]
  *
- * The three passes over a file of that many pages which stands for a BAR; the
+ * The passes over a file of that many pages which stands for a BAR; the
  * mapping shows page SHOWN in the place of PAGE.  Prints for each pass its
  * number, how many pages are wrong, the first of them and what it shows, and
  * goes on whatever it is; then whether the file is as it was.
@@ -26,7 +26,8 @@ static const struct {
 	enum way from, to;
 } ways[NR_PASSES] = {
 	{ BY_FILE, BY_MAPPING }, { BY_FILE, BY_MAPPING },
-	{ BY_MAPPING, BY_FILE },
+	{ BY_MAPPING, BY_FILE }, { BY_FILE, BY_MAPPING },
+	{ BY_FILE, BY_MAPPING }, { BY_MAPPING, BY_FILE },
 };
 
 static int run_pass(struct pattern *pattern, enum pass pass)

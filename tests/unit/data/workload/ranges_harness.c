@@ -37,6 +37,7 @@ int __vfio_region(const struct vfio *vfio, int bar, __u64 start, __u64 end,
 	(void)vfio;
 	(void)bar;
 	memset(region, 0, sizeof(*region));
+	region->msix_mappable = !getenv("NO_MSIX_CAP");
 	for (i = 0; i < nr_areas; i += 2)
 		widen(region, areas[i] > start ? areas[i] : start,
 		      areas[i + 1] < end ? areas[i + 1] : end);
@@ -92,7 +93,8 @@ int main(int argc, char **argv)
 
 	if (argc < 8)
 		return 2;
-	test.kind = &ranges_tests.kinds[3 * number(argv[1])];
+	test.kind = &ranges_tests.kinds[ranges_tests.nr_kinds / 2 *
+					number(argv[1])];
 	bar.size = number(argv[2]);
 	options.offset = number(argv[3]);
 	options.length = number(argv[4]);
