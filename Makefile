@@ -7,7 +7,7 @@ ORCH := $(VENV)/bin/orch
 SCENARIO := scenarios/pud.yaml
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup ready run test unit vm nested check bench clean
+.PHONY: help setup ready run test unit vm nested check bench mutants clean
 
 help:
 	@echo 'make run    set up, then: orch run $(SCENARIO)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make nested set up, then the tests with a virtual machine in a virtual machine'
 	@echo 'make check  set up, then ruff, mypy and the one-way imports'
 	@echo 'make bench  set up, then measure builds and boots (about 12 minutes)'
+	@echo 'make mutants set up, then kernels that are broken on purpose (about a minute each; what has a result is left out)'
 	@echo 'make clean  remove the virtual environment; the cache of kernels stays'
 
 setup: $(VENV)/ready
@@ -57,6 +58,10 @@ check: setup
 
 bench: ready
 	$(PYTHON) tools/bench.py
+
+# With every group of tests; the list and the result are in tests/mutants.
+mutants: ready
+	$(PYTHON) tools/mutants.py
 
 clean:
 	rm -rf $(VENV)
