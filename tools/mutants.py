@@ -4,8 +4,8 @@
 A mutant is a patch in tests/mutants that makes one thing wrong.  Each is built and booted by orch itself, as a variant
 of the kernel that it starts from, with every group of tests (tests/mutants/scenario.yaml).  It is killed when a case
 does not end as it should, or when the comparison calls a measurement a regression.  Survivors need a reason in their
-patch.  Results are written after each batch, to tests/mutants/results.json and RESULT.md; what is there already, of the
-same patch and scenario, is not run again.
+patch.  Results are written after each batch, to tests/mutants/results.json and RESULT.md.  A mutant that was killed is
+not run again while its patch is the same; a survivor is, with another orch.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MOST_KILLERS = 4
 class Mutant:
     """A patch that breaks a kernel: `wrong` is what it does, `base` the kernel of the scenario that it starts from.
 
-    `expect` is what should kill it, `survives` why nothing does; `digest` covers the change and the scenario.
+    `expect` is what should kill it, `survives` why nothing does; `digest` is of the change alone.
     """
 
     name: str
@@ -55,7 +55,10 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a mutant: `by` are the cases that kill it, none for a survivor.  `seconds` to build and boot."""
+    """What became of a mutant: `by` are the cases that kill it, none for a survivor.
+
+    `seconds` are those of its builds and boots, `orch` is the version that judged (see `version`).
+    """
 
     digest: str
     by: tuple[str, ...]
@@ -63,7 +66,7 @@ class Outcome:
     orch: str
 
 
-def read_mutant(path: Path, scenario: str) -> Mutant:
+def read_mutant(path: Path) -> Mutant:
     """Read a patch with its header.  Raises ValueError where the header lacks something."""
     header, diff = path.read_text().split("\n\ndiff --git ", 1)
     fields = HeaderParser().parsestr(header)
@@ -78,14 +81,13 @@ def read_mutant(path: Path, scenario: str) -> Mutant:
         wrong=fields["Wrong"],
         expect=fields["Expect"],
         survives=fields["Survives"] or "",
-        digest=hashlib.sha256((scenario + diff).encode()).hexdigest()[:16],
+        digest=hashlib.sha256(diff.encode()).hexdigest()[:16],
     )
 
 
 def read_mutants() -> tuple[Mutant, ...]:
     """All mutants, by name."""
-    scenario = json.dumps(yaml.safe_load(SCENARIO.read_text()), sort_keys=True)
-    return tuple(read_mutant(path, scenario) for path in sorted(MUTANTS.glob("*.patch")))
+    return tuple(read_mutant(path) for path in sorted(MUTANTS.glob("*.patch")))
 
 
 def read_results() -> dict[str, Outcome]:
@@ -160,9 +162,16 @@ def run_batch(base: str, mutants: Sequence[Mutant], place: Path) -> dict[str, Ou
     return found
 
 
+def pending(mutant: Mutant, outcome: Outcome | None, orch: str) -> bool:
+    """Whether it is to be run: more tests can kill a survivor, and nothing brings one back to life."""
+    if not outcome or outcome.digest != mutant.digest:
+        return True
+    return not outcome.by and outcome.orch != orch
+
+
 def version() -> str:
-    """The commit that orch is of."""
-    argv = ["git", "-C", str(HERE), "describe", "--always", "--abbrev=10"]
+    """What stands for orch and its workload: the id of its directory in the commit."""
+    argv = ["git", "-C", str(HERE), "rev-parse", "--short=12", "HEAD:orchestrator"]
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -225,8 +234,9 @@ def main() -> int:
     mutants, results = read_mutants(), read_results()
     by_name = {one.name: one for one in mutants}
     chosen = [by_name[name] for name in options.names or by_name]
-    pending = [one for one in chosen if options.again or getattr(results.get(one.name), "digest", "") != one.digest]
-    for base, batch in batches(pending):
+    orch = version()
+    todo = [one for one in chosen if options.again or pending(one, results.get(one.name), orch)]
+    for base, batch in batches(todo):
         results |= run_batch(base, batch, options.results)
         write(mutants, results)
         for one in batch:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The list of mutants and the result that is kept of them: whole, of these patches, and no survivor without a reason."""
+"""The list of mutants and the result that is kept of them: whole, of these patches, and no survivor without reason."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_batch_is_a_scenario_that_orch_takes(base: str, tmp_path: Path) -> Non
 
 
 def test_the_result_is_of_these_very_mutants() -> None:
-    """A patch that was changed, added or removed, or another scenario, needs `make mutants`."""
+    """A patch that was changed, added or removed needs `make mutants`."""
     results = mutants.read_results()
     assert {name: one.digest for name, one in results.items()} == {one.name: one.digest for one in ALL}
     assert mutants.TABLE.read_text() == mutants.render(ALL, results)
@@ -98,7 +98,7 @@ HEADER = "Wrong: all\nClass: pfn\nBase: mended\nExpect: content\n"
 def patch(place: Path, header: str, change: str = "+wrong") -> Mutant:
     path = place / "one.patch"
     path.write_text(f"{header}\ndiff --git a/mm/memory.c b/mm/memory.c\n{change}\n")
-    return mutants.read_mutant(path, "scenario")
+    return mutants.read_mutant(path)
 
 
 @pytest.mark.parametrize("header", ["Wrong: all\n", HEADER.replace("pfn", "odd"), HEADER.replace("Base: mended\n", "")])
@@ -112,6 +112,22 @@ def test_a_reason_does_not_make_a_result_stale_and_a_change_does(tmp_path: Path)
     assert before.file == "mm/memory.c"
     assert patch(tmp_path, HEADER + "Survives: equivalent\n").digest == before.digest
     assert patch(tmp_path, HEADER, "+otherwise").digest != before.digest
+
+
+@pytest.mark.parametrize(
+    ("outcome", "run"),
+    [
+        (None, True),
+        (Outcome("other", ("a",), 1, "new"), True),
+        (Outcome("d", ("a",), 1, "new"), False),
+        (Outcome("d", ("a",), 1, "old"), False),
+        (Outcome("d", (), 1, "new"), False),
+        (Outcome("d", (), 1, "old"), True),
+    ],
+)
+def test_what_is_run(outcome: Outcome | None, run: bool) -> None:
+    mutant = Mutant("two", "mm/memory.c", "lock", "mended", "nothing", "log", "", "d")
+    assert mutants.pending(mutant, outcome, "new") is run
 
 
 def test_the_table_names_survivors_first_and_sums_up(tmp_path: Path) -> None:
