@@ -7,7 +7,7 @@ ORCH := $(VENV)/bin/orch
 SCENARIO := scenarios/pud.yaml
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup ready run test unit vm nested long check bench clean
+.PHONY: help setup ready run test unit vm nested long check bench mutants clean
 
 help:
 	@echo 'make run    set up, then: orch run $(SCENARIO)'
@@ -18,6 +18,7 @@ help:
 	@echo 'make long   set up, then the tests that build a further kernel whole (about half an hour)'
 	@echo 'make check  set up, then ruff, mypy and the one-way imports'
 	@echo 'make bench  set up, then measure builds and boots (about 12 minutes)'
+	@echo 'make mutants set up, then build and boot broken kernels that have no result yet (a minute each)'
 	@echo 'make clean  remove the virtual environment; the cache of kernels stays'
 
 setup: $(VENV)/ready
@@ -66,6 +67,10 @@ check: setup
 
 bench: ready
 	$(PYTHON) tools/bench.py
+
+# With every group of tests; the list and the result are in tests/mutants.
+mutants: ready
+	$(PYTHON) tools/mutants.py
 
 clean:
 	rm -rf $(VENV)
