@@ -88,7 +88,7 @@ class Place:
         files: list[Patch] = []
         for number, text in enumerate(texts):
             (self.root / f"{number} of mine.patch").write_text(text)
-            files += read_series(self.root / f"{number} of mine.patch")
+            files += read_series(LocalHost(), self.root / f"{number} of mine.patch")
         return tuple(files)
 
     def reproduce(self, **environment: str) -> tuple[int, str]:
