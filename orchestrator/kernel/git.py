@@ -130,7 +130,7 @@ def open_bare(host: Host, store: Path, origin: str, form: str = "") -> None:
     """Make the bare repository `store` unless it is there; call with its lock held.
 
     `form` is the format of the objects of `origin` (sha1, sha256); empty for an address, which is asked if the store
-    is made now.  Raises InfrastructureError for an address that cannot be reached.
+    is made now.
     """
     made = store / "orch.origin"
     if made.exists() and form and form != _form_of(store):
@@ -160,7 +160,10 @@ def same_format(one: Path, other: Path) -> bool:
 
 
 def _form_there(host: Host, address: str) -> str:
-    """What format the repository at `address` has, by the length of its commit ids."""
+    """What format the repository at `address` has, by the length of its commit ids; sha1 if it does not answer.
+
+    The fetch that follows reports that.
+    """
     listed = host.run(
         (*_without(_ALONE), "git", "ls-remote", "--", address), cwd=Path("/"), env=_ALONE, timeout=_SECONDS
     )

@@ -18,10 +18,11 @@ from orchestrator.kernel.patch_body import DIFF, Body, change_of, read_body, sam
 from orchestrator.kernel.patch_subject import Subject, read_subject
 from orchestrator.kernel.patch_text import NotAPatch
 
-MOST_MESSAGES = 10_000
+MOST_MESSAGES = 5_000
 """Messages in an mbox; the longest threads have some hundreds."""
 _LARGEST_HEADER = 256 << 10
 _DEEPEST = 64
+_MOST_PARTS = 500
 _LONGEST_FIELD = 20_000
 
 # A line between two messages: a date at its end, and a blank line before it.  What git and list archives write needs
@@ -42,6 +43,7 @@ _ENCODED = re.compile(
     re.I | re.M,
 )
 _FLOWED = re.compile(rb"^Content-Type:[^\n]*(?:\n[ \t][^\n]*)*?format=\"?flowed", re.I | re.M)
+_PART = re.compile(rb"^content-type:", re.I | re.M)
 _NESTED = re.compile(rb"^content-type:\s*(?:multipart|message)/", re.I | re.M)
 
 
@@ -164,16 +166,22 @@ def _posts(raw: bytes) -> list[Post]:
         return [_unread(raw, f"has a header of {len(header)} bytes")]
     if b"\r\n" in header:
         plain = plain.replace(b"\r\n", b"\n")
-    nested = len(_NESTED.findall(plain))
-    mail = email.message_from_bytes(header if nested > _DEEPEST else plain)
-    if nested > _DEEPEST:
-        return [_post(mail, raw, Body(b"", trouble=f"has {nested} messages or multiparts inside one another"))]
-    body = read_body(mail)
+    trouble = _too_much(plain)
+    mail = email.message_from_bytes(header if trouble else plain)
+    body = Body(b"", trouble=trouble) if trouble else read_body(mail)
     own = _post(mail, raw, body)
     inner = [_post(email.message_from_bytes(part), raw, Body(part)) for part in body.attached]
     if inner and all(post.subject.tagged for post in inner) and (len(inner) > 1 or not own.subject.tagged):
         return inner
     return [own]
+
+
+def _too_much(plain: bytes) -> str:
+    """What of a mail no mailer sends, and would take too long to read; empty if there is nothing."""
+    nested, parts = len(_NESTED.findall(plain)), len(_PART.findall(plain))
+    if nested > _DEEPEST:
+        return f"has {nested} messages or multiparts inside one another"
+    return f"has {parts} parts" if parts > _MOST_PARTS else ""
 
 
 def _unread(raw: bytes, trouble: str) -> Post:

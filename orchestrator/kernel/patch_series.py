@@ -20,6 +20,7 @@ from orchestrator.kernel.patch_mbox import Post
 from orchestrator.kernel.patch_text import printable
 from orchestrator.kernel.patch_threads import units_of
 
+_MOST_VERSIONS = 100
 _ONE_SERIES = "an mbox is one series, so make it several files"
 
 Mails = list[dict[str, str | bool]]
@@ -190,6 +191,8 @@ def _of_unit(
     there = {post.version for post in unit}
     newest = max(there) if version is None else version
     answer = None
+    if len(there) > _MOST_VERSIONS:
+        raise PatchError(f"{label}: has {len(there)} versions of a series, more than {_MOST_VERSIONS}; save one thread")
     if there != {newest}:
         asked = _asked(unit, found, settled)
         answer = ask([mail for mail, _ in asked.values()], version)
@@ -215,17 +218,18 @@ def _listed(versions: set[int]) -> str:
 def _asked(
     unit: list[Post], found: tuple[Post, ...], settled: dict[int, Post]
 ) -> dict[int, tuple[dict[str, str | bool], Post | None]]:
-    """What b4 is asked about: the patches of `unit`, and all messages that are none, as links of their threads.
+    """What b4 is asked about: the patches of `unit`, and the messages between them in their threads.
 
     In the order of the versions, so that the higher number is the later one if the dates are equal.
     """
-    names = {post.id: f"{post.place}@orch" for post in found if post.id}
+    by_id = {post.id: post for post in found if post.id}
     own = {post.place: post for post in unit}
     asked: dict[int, tuple[dict[str, str | bool], Post | None]] = {}
-    for message in found:
+    messages = _upward(unit, by_id)
+    for message in messages:
         patch = own.get(message.place)
         post = patch or settled.get(message.place, message)
-        above = next((names[name] for name in post.answers if name in names), "")
+        above = next((f"{by_id[name].place}@orch" for name in post.answers if name in by_id), "")
         mail: dict[str, str | bool] = {
             "id": f"{message.place}@orch",
             "subject": _canonical(post, reply=patch is None and post.number != 0),
@@ -235,8 +239,19 @@ def _asked(
             "patch": patch is not None,
         }
         asked[message.place] = mail, patch
-    order = sorted((settled.get(post.place, post).version, post.place) for post in found)
+    order = sorted((settled.get(post.place, post).version, post.place) for post in messages)
     return {place: asked[place] for _, place in order}
+
+
+def _upward(unit: list[Post], by_id: dict[str, Post]) -> list[Post]:
+    """`unit`, and the messages that it answers, and those that they answer."""
+    wanted = {post.place: post for post in unit}
+    todo = list(unit)
+    while todo:
+        above = [by_id[name] for name in todo.pop().answers[:1] if name in by_id]
+        todo += [post for post in above if post.place not in wanted]
+        wanted |= {post.place: post for post in above if post.place not in wanted}
+    return list(wanted.values())
 
 
 def _canonical(post: Post, *, reply: bool) -> str:

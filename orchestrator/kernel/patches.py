@@ -86,7 +86,7 @@ class Reader:
 
         Raises PatchError for a file that is missing, is not text, holds no diff, or reaches outside the tree.
         """
-        if path.exists() and not path.is_dir():
+        if not path.is_dir():
             return self.file(path)
         listed = path / "series"
         if not listed.is_file():
