@@ -248,7 +248,7 @@ def _upward(unit: list[Post], by_id: dict[str, Post]) -> list[Post]:
     wanted = {post.place: post for post in unit}
     todo = list(unit)
     while todo:
-        above = [by_id[name] for name in todo.pop().answers[:1] if name in by_id]
+        above = [by_id[name] for name in todo.pop().answers if name in by_id][:1]
         todo += [post for post in above if post.place not in wanted]
         wanted |= {post.place: post for post in above if post.place not in wanted}
     return list(wanted.values())

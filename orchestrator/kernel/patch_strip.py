@@ -48,6 +48,9 @@ class Prefixes:
         sure = [strip for strip in fitting if all("/" in name for name in read[strip].made)] or fitting
         if len(sure) == 2 and all(_MNEMONIC.match(name) for name in read[0].files):
             sure = [1]
+        if len(sure) == 2 and read[0].files == read[1].files:
+            # Renames only, whose names have no prefix; the line before them has.
+            sure = [1 if f"/{read[1].files[0]} " in lines[read[1].names[0]] else 0]
         if len(sure) != 1:
             raise NotAPatch(self._cause(text, read, ambiguous=bool(sure)))
         return "\n".join(_prefixed(lines, read[sure[0]], sure[0]))
