@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which messages of a mailbox are the series to apply: the newest version, whole, in the order of its numbers.
 
-b4's library chooses among versions (`patch_b4`).  What b4 would apply and nobody can mean is refused here or put right
-before it is asked: a patch that is missing, two patches of one number, two series in one mailbox, an answer with a
-diff, an older version that was sent last.
+b4's library chooses among versions (`patch_b4`).  What b4 would apply although it is not what the sender meant is
+refused here, or put right before b4 is asked: a patch that is missing, two patches of one number, two series in one
+mailbox, an answer with a diff, an older version that was sent last.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def contents(path: Path) -> bytes:
         told = error.strerror if isinstance(error, OSError) else error
         raise PatchError(f"{shown}: cannot be read as a patch: {told}") from error
     if data is None or len(data) > LARGEST:
-        raise PatchError(f"{shown}: has more than {LARGEST >> 20} MiB; nobody can mean that as a patch")
+        raise PatchError(f"{shown}: has more than {LARGEST >> 20} MiB, which is more than a patch can have")
     if data.startswith(_COMPRESSED):
         raise PatchError(f"{shown}: is compressed; unpack it first")
     return data
