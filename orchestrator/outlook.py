@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.durations import Durations
-from orchestrator.events import ignore
+from orchestrator.events import Emit, ignore
 from orchestrator.forecast import Capacity, Makers, Start, Way, builds_selftests, forecasts, starts
 from orchestrator.host.base import Host
 from orchestrator.kernel import source
@@ -41,22 +41,22 @@ class Step:
 
 
 def outlook(
-    host: Host, cache: Path, scenario: Scenario, capacity: Capacity, away: Away | None = None
+    host: Host, cache: Path, scenario: Scenario, capacity: Capacity, away: Away | None = None, emit: Emit = ignore
 ) -> tuple[Step, ...]:
     """A step for every job, in the order in which they would be started.  Fetches, builds and writes nothing.
 
-    `away` is who would compile, where that is not this machine.
+    `away` is who would compile, where that is not this machine.  What is chosen of mailboxes is emitted as a NOTE.
     Raises PatchError and ConfigError for what can be seen to be wrong without building.
     """
     tools = find_tools(host, scenario.kernels, away)
-    made = {kernel.name: _recipe(host, cache, kernel, tools) for kernel in scenario.kernels}
+    made = {kernel.name: _recipe(host, cache, kernel, tools, emit) for kernel in scenario.kernels}
     recipes = {name: recipe for name, (recipe, _) in made.items()}
     refuse_requests(scenario, recipes.values())
     fetched = {name for name, (_, here) in made.items() if here}
     return tuple(_steps(KernelCache(cache), scenario, recipes, fetched, capacity))
 
 
-def _recipe(host: Host, cache: Path, kernel: Kernel, tools: Tools) -> tuple[AnyRecipe, bool]:
+def _recipe(host: Host, cache: Path, kernel: Kernel, tools: Tools, emit: Emit) -> tuple[AnyRecipe, bool]:
     """The recipe of `kernel`, and whether it is the real one: else something has to be fetched to know that.
 
     One that stands in is as like to others as the real one will be, and cached nowhere.
@@ -68,7 +68,7 @@ def _recipe(host: Host, cache: Path, kernel: Kernel, tools: Tools) -> tuple[AnyR
     tree = source.peek(host, cache, kernel.source)
     here = tree is not None and all(isinstance(patch, Path) for patch in kernel.patches)
     tree = tree or SourceTree(name, name, Path())
-    series = fitting_patches(host, cache, kernel, tree, ignore) if here else _unread(kernel)
+    series = fitting_patches(host, cache, kernel, tree, emit) if here else _unread(kernel)
     return compose(kernel, tree, series, *tools[kernel.arch, kernel.compiler]), here
 
 

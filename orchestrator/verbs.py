@@ -19,6 +19,7 @@ from types import FrameType
 from orchestrator import bisect_verb, cache_verbs, device_verbs, doctor_verb, timetable
 from orchestrator.data_files import kernels_dir, scenarios_dir
 from orchestrator.errors import Problem, ScenarioError
+from orchestrator.events import Event, Kind
 from orchestrator.host.local import LocalHost
 from orchestrator.host_verbs import connected, entry_of, ground_at, places_of
 from orchestrator.outlook import outlook
@@ -146,12 +147,18 @@ def plan(arguments: argparse.Namespace) -> int:
     with places_of(arguments, scenario, local) as (ground, build_host):
         capacity = capacity_of(scenario, arguments.jobs, ground, build_host)
         away = build_host.away if build_host else None
-        steps = outlook(local, arguments.cache.absolute(), scenario, capacity, away)
+        steps = outlook(local, arguments.cache.absolute(), scenario, capacity, away, _print_note)
     if arguments.json:
         print(json.dumps(timetable.to_json(steps), indent=2))
     else:
         print(timetable.render(steps, capacity, width=_width()), end="")
     return 0
+
+
+def _print_note(event: Event) -> None:
+    """Say on stderr what was chosen, so that stdout stays the plan."""
+    if event.kind is Kind.NOTE:
+        print(f"{event.job}: {event.text}", file=sys.stderr)
 
 
 def bisect(arguments: argparse.Namespace) -> int:

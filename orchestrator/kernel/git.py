@@ -118,18 +118,57 @@ def open_store(host: Host, cache: Path, origin: str, *, address: bool, where: st
     """
     store = store_of(cache, origin)
     objects = None if address else git_directory(host, Path(origin), where) / "objects"
+    form = "" if address else object_format(host, Path(origin))
     with locked(host, store.with_suffix(".lock")):
-        open_bare(host, store, origin)
+        open_bare(host, store, origin, form)
         if objects is not None:
             borrow(store, objects)
     return store
 
 
-def open_bare(host: Host, store: Path, origin: str) -> None:
-    """Make the bare repository `store` unless it is there; call with its lock held."""
-    if not (store / "orch.origin").exists():
-        check(git(host, store, "init", "-q", "--bare", str(store)), "making a git store")
-        (store / "orch.origin").write_text(origin + "\n")
+def open_bare(host: Host, store: Path, origin: str, form: str = "") -> None:
+    """Make the bare repository `store` unless it is there; call with its lock held.
+
+    `form` is the format of the objects of `origin` (sha1, sha256); empty for an address, which is asked if the store
+    is made now.
+    """
+    made = store / "orch.origin"
+    if made.exists() and form and form != _form_of(store):
+        # Another repository is there now, of another format: nothing in the store is of use for it.
+        check(host.run(("rm", "-rf", str(store))), "removing a git store")
+    if not made.exists():
+        form = form or _form_there(host, origin)
+        check(git(host, store, "init", "-q", "--bare", f"--object-format={form}", str(store)), "making a git store")
+        made.write_text(origin + "\n")
+
+
+def object_format(host: Host, path: Path) -> str:
+    """The format of the objects of the user's repository at `path`: sha1, or sha256; sha1 if git does not know."""
+    found = ask(host, path, "rev-parse", "--show-object-format")
+    return found.output.strip() if found.ok else "sha1"
+
+
+def _form_of(store: Path) -> str:
+    """The same of one of orch's own; read from its file, as it is asked for at each run."""
+    config = (store / "config").read_text() if (store / "config").exists() else ""
+    return "sha256" if re.search(r"objectformat\s*=\s*sha256", config, re.IGNORECASE) else "sha1"
+
+
+def same_format(one: Path, other: Path) -> bool:
+    """Whether two of orch's repositories can borrow objects from each other."""
+    return _form_of(one) == _form_of(other)
+
+
+def _form_there(host: Host, address: str) -> str:
+    """What format the repository at `address` has, by the length of its commit ids; sha1 if it does not answer.
+
+    The fetch that follows reports that.
+    """
+    listed = host.run(
+        (*_without(_ALONE), "git", "ls-remote", "--", address), cwd=Path("/"), env=_ALONE, timeout=_SECONDS
+    )
+    name = listed.output.partition("\t")[0].rpartition("\n")[2]
+    return "sha256" if re.fullmatch(r"[0-9a-f]{64}", name) else "sha1"
 
 
 def borrow(store: Path, objects: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from orchestrator.errors import CommandError
 from orchestrator.host.base import Completed, Host
-from orchestrator.kernel.git import git
+from orchestrator.kernel.git import git, same_format
 from orchestrator.kernel.model import GitOrigin, Patch
 from orchestrator.kernel.patch_store import contents, make_patch
 
@@ -57,7 +57,10 @@ class _Index:
     def __init__(self, host: Host, origin: GitOrigin, work: Path) -> None:
         self._host, self._store, self._work = host, origin.store, work
         # A range may be from another repository than the source.
-        self._reachable = [origin.store, *(store for store in origin.store.parent.glob("*") if _whole(store))]
+        others = (
+            store for store in origin.store.parent.glob("*") if _whole(store) and same_format(store, origin.store)
+        )
+        self._reachable = [origin.store, *others]
         self._objects = work / "objects"
         self._objects.mkdir()
         self._must("read-tree", origin.tree)

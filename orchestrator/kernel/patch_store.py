@@ -7,8 +7,10 @@ patches/<hash>/<name>     a patch, by its SHA-256: whole or not at all
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +20,8 @@ from pathlib import Path
 from orchestrator.errors import InfrastructureError, PatchError
 from orchestrator.kernel.cache import mark_used, write_whole
 from orchestrator.kernel.model import Patch
-from orchestrator.kernel.patch_text import NotAPatch, read_diff
+from orchestrator.kernel.patch_strip import Prefixes
+from orchestrator.kernel.patch_text import NotAPatch, printable, read_diff
 
 LARGEST = 100 << 20
 """Bytes after which a file is refused; a whole kernel release is less as a patch."""
@@ -28,26 +31,34 @@ _ODD = re.compile(r"[^\w.+@=,~-]+", re.ASCII)
 
 def contents(path: Path) -> bytes:
     """The bytes of a patch file or an mbox; raises PatchError where it cannot be read, or is no such thing."""
+    shown = printable(str(path))
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except OSError as error:
-        raise PatchError(f"{path}: cannot be read as a patch: {error.strerror}") from error
-    if len(data) > LARGEST:
-        raise PatchError(f"{path}: has more than {LARGEST >> 20} MiB; nobody can mean that as a patch")
+        # A FIFO without a writer would wait for ever, and a device has no end.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise PatchError(f"{shown}: is no regular file; save the patch as a file")
+            # It may grow while it is read.
+            data = file.read(LARGEST + 1) if status.st_size <= LARGEST else None
+    except (OSError, ValueError) as error:
+        told = error.strerror if isinstance(error, OSError) else error
+        raise PatchError(f"{shown}: cannot be read as a patch: {told}") from error
+    if data is None or len(data) > LARGEST:
+        raise PatchError(f"{shown}: has more than {LARGEST >> 20} MiB, which is more than a patch can have")
     if data.startswith(_COMPRESSED):
-        raise PatchError(f"{path}: is compressed; unpack it first")
+        raise PatchError(f"{shown}: is compressed; unpack it first")
     return data
 
 
-def make_patch(path: Path, data: bytes, label: str) -> Patch:
-    """The patch with the bytes `data`; `path` gives its name.
+def make_patch(path: Path, data: bytes, label: str, prefixes: Prefixes | None = None) -> Patch:
+    """The patch with the bytes `data`; `path` gives its name, `prefixes` knows the series and the tree it is for.
 
     Raises PatchError, which begins with `label`, for what `patch_text` refuses.
     """
     # What is copied from a page loses its last newline, and git calls that corrupt.
-    text = (data if data.endswith(b"\n") else data + b"\n").decode(errors="surrogateescape")
+    data = data if data.endswith(b"\n") else data + b"\n"
     try:
+        text = (prefixes.usual(data) if prefixes else data).decode(errors="surrogateescape")
         diff = read_diff(text)
     except NotAPatch as error:
         raise PatchError(f"{label}: {error}") from None

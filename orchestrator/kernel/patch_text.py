@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 _HUNK = re.compile(r"^@@ -(\d{1,12})(?:,(\d{1,12}))? \+(\d{1,12})(?:,(\d{1,12}))? @@", re.ASCII)
 _BINARY = re.compile(r"^(?:GIT binary patch|(?:Binary files|Files) .* differ)\s*$")
+_ONLY_IN = re.compile(r"^Only in [^:]+: [^ ]+$")
 _MODES = ("old mode ", "new mode ", "deleted file mode ", "new file mode ")
 _MOVES = ("copy from ", "copy to ", "rename from ", "rename to ", "rename old ", "rename new ")
+_MOVED_TO = ("copy to ", "rename to ", "rename new ")
 _OTHERS = ("similarity index ", "dissimilarity index ")
 _ESCAPE = re.compile(r'\\([0-7]{1,3}|[abfnrtv"\\])')
 _LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -29,23 +31,36 @@ class NotAPatch(ValueError):  # noqa: N818 -- it says what the text is
 @dataclass(frozen=True)
 class Diff:
     """What a text does: the files it touches in order, each hunk's (file, first line of the old file), and at which
-    character the first file's part begins."""
+    character the first file's part begins.
+
+    `changed` are those of the files that must be there before, `made` those that are new; `names` are the indices of
+    the lines that name files with a prefix such as a/.
+    """
 
     files: tuple[str, ...]
     hunks: tuple[tuple[str, int], ...]
     start: int
+    changed: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
+    names: tuple[int, ...] = ()
 
 
-def read_diff(text: str) -> Diff:
-    """Read `text`; raises NotAPatch for what holds no diff, is broken off, or is refused (see the module)."""
+def read_diff(text: str, strip: int = 1) -> Diff:
+    """Read `text`; raises NotAPatch for what holds no diff, is broken off, or is refused (see the module).
+
+    `strip` is how many directories are taken off each name, as in ``patch -p``.
+    """
     if "\0" in text:
         raise NotAPatch("holds NUL bytes; only plain text files can be patched, no links and no binaries")
-    reader = _Reader(text)
+    reader = _Reader(text, strip)
     reader.read()
     if not reader.files:
         raise NotAPatch("holds no diff; a patch is made by 'git format-patch'")
     start = sum(len(line) + 1 for line in reader.lines[: reader.first])
-    return Diff(tuple(dict.fromkeys(reader.files)), tuple(reader.hunks), start)
+    files = tuple(dict.fromkeys(reader.files))
+    made = tuple(name for name in files if name in reader.made and name not in reader.changed)
+    changed = tuple(name for name in files if name in reader.changed)
+    return Diff(files, tuple(reader.hunks), start, changed, made, tuple(reader.names))
 
 
 def hunk_number(text: str, file: str, line: int) -> int:
@@ -66,11 +81,15 @@ def printable(text: str) -> str:
 class _Reader:
     """Goes through the lines once; knows what git's own reader knows at each (git apply.c)."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, strip: int) -> None:
         self.lines = text.split("\n")
         self.files: list[str] = []
         self.hunks: list[tuple[str, int]] = []
+        self.changed: set[str] = set()
+        self.made: set[str] = set()
+        self.names: list[int] = []
         self.first = 0
+        self._strip = strip
 
     def read(self) -> None:
         """Read all; raises NotAPatch."""
@@ -85,6 +104,8 @@ class _Reader:
                 raise NotAPatch(f"line {at + 1} begins a hunk, and no file is named before it")
             elif self.files and _BINARY.match(line):
                 raise _no_text(line)
+            elif self.files and _ONLY_IN.match(line):
+                raise NotAPatch(f"lacks a file: '{printable(line[:120])}'; make it with 'diff -ruN', or by git")
             elif line.startswith(("diff --cc ", "diff --combined ")):
                 raise NotAPatch("holds the combined diff of a merge, which cannot be applied")
             else:
@@ -96,7 +117,7 @@ class _Reader:
     def _git_file(self, at: int) -> int:
         named: list[str] = []
         end = at + 1
-        while end < len(self.lines) and self._header(self.lines[end], named):
+        while end < len(self.lines) and self._header(end, named):
             end += 1
         if self._at(end, "") and _BINARY.match(self.lines[end]):
             raise _no_text(self.lines[end])
@@ -104,11 +125,18 @@ class _Reader:
             return end  # git, too, takes it for a part of the message
         if sum(line.startswith(_MOVES) for line in self.lines[at + 1 : end]) % 2:
             raise NotAPatch(f"line {at + 1} begins half a rename or copy")
-        self._touch(at, named or [_same_name(self.lines[at].removeprefix("diff --git "))])
+        self.names.append(at)
+        head = self.lines[at + 1 : end]
+        new = any(line.startswith(("new file mode ", "--- /dev/null")) for line in head)
+        named = named or [_same_name(self.lines[at].removeprefix("diff --git "), self._strip)]
+        # What a file is renamed to is new.
+        moved = [line.split(" ", 2)[2] for line in head if line.startswith(_MOVED_TO)]
+        self._touch(at, named, [] if new else [name for name in named if name not in {_plain(to) for to in moved}])
         return self._hunks(end)
 
-    def _header(self, line: str, named: list[str]) -> bool:
-        """Whether `line` belongs to the header of a file; the names it gives are added to `named`."""
+    def _header(self, at: int, named: list[str]) -> bool:
+        """Whether a line belongs to the header of a file; the names it gives are added to `named`."""
+        line = self.lines[at]
         key = next((p for p in (*_MODES, *_MOVES, *_OTHERS, "index ", "--- ", "+++ ") if line.startswith(p)), None)
         if key is None:
             return False
@@ -118,22 +146,30 @@ class _Reader:
         elif key == "index " and " " in rest:
             _check_mode(rest.partition(" ")[2], line)
         elif key in ("--- ", "+++ "):
-            named.extend(_prefixed(rest))
+            self.names.append(at)
+            named.extend(_prefixed(rest, self._strip))
         elif key in _MOVES:
             named.append(_safe(_plain(rest)))
         return True
 
     def _plain_file(self, at: int) -> int:
-        names = [_prefixed(self.lines[index][4:], dated=True) for index in (at, at + 1)]
-        self._touch(at, names[0] + names[1])
+        names = [_prefixed(self.lines[index][4:], self._strip, dated=True) for index in (at, at + 1)]
+        self.names += [at, at + 1]
+        # A file that is new has a first hunk without old lines, and with diff -N the name of an old file all the same.
+        hunk = _HUNK.match(self.lines[at + 2])
+        new = not names[0] or (hunk is not None and int(hunk[1]) == 0 and hunk[2] == "0")
+        self._touch(at, names[0] + names[1], [] if new else names[0])
         return self._hunks(at + 2)
 
-    def _touch(self, at: int, named: list[str]) -> None:
+    def _touch(self, at: int, named: list[str], changed: list[str]) -> None:
         if not named:
             raise NotAPatch(f"line {at + 1} begins a change, and no file is named there")
         if not self.files:
             self.first = at
         self.files.extend(named)
+        # What an earlier part of the same patch made need not be there before.
+        self.changed.update(name for name in changed if name not in self.made)
+        self.made.update(name for name in named if name not in self.changed)
         self._old = named[0]
 
     def _hunks(self, at: int) -> int:
@@ -190,32 +226,31 @@ def _plain(text: str) -> str:
     return (raw + inner[place:].encode(errors="surrogateescape")).decode(errors="surrogateescape")
 
 
-def _prefixed(text: str, *, dated: bool = False) -> list[str]:
+def _prefixed(text: str, strip: int, *, dated: bool = False) -> list[str]:
     """The name after --- or +++ without its a/ or b/; none for /dev/null.  `dated` is the form of diff(1)."""
     name = _plain(text)
     if dated and not text.startswith('"') and "\t" not in text:
         name = name.split(" ")[0]
     if name == "/dev/null":
         return []
-    return [_stripped(name)]
+    return [_stripped(name, strip)]
 
 
-def _stripped(name: str) -> str:
-    _, slash, rest = name.partition("/")
-    if not slash:
-        _safe(name)
-        raise NotAPatch(f"'{printable(name)}' has no a/ or b/ before it; a patch is made by 'git format-patch'")
-    # What is in front of the first slash counts, too, for whoever would apply it with -p0.
+def _stripped(name: str, strip: int) -> str:
+    # What is taken off counts, too, for whoever would apply it with -p0.
     _safe(name)
-    return _safe(rest)
+    parts = name.split("/", strip)
+    if len(parts) <= strip:
+        raise NotAPatch(f"'{printable(name)}' has no a/ or b/ before it; a patch is made by 'git format-patch'")
+    return _safe(parts[strip])
 
 
-def _same_name(text: str) -> str:
+def _same_name(text: str, strip: int) -> str:
     """The one name in "a/NAME b/NAME", where nothing else tells it: a new empty file, or a new mode."""
     first = _QUOTED.match(text)
     half = len(text) // 2
     left, right = (first[0], text[first.end() + 1 :]) if first else (text[:half], text[half + 1 :])
-    names = [_stripped(_plain(part)) for part in (left, right.rstrip("\r") if first else right)]
+    names = [_stripped(_plain(part), strip) for part in (left, right.rstrip("\r") if first else right)]
     if names[0] != names[1]:
         raise NotAPatch(f"'diff --git {printable(text)}' does not tell which file it changes")
     return names[0]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.events import Emit
+from orchestrator.events import Emit, Event, Kind
 from orchestrator.host.base import Host
 from orchestrator.kernel import config, patches, source
 from orchestrator.kernel.model import AnyRecipe, Patch, Recipe, SourceTree, Toolchain
@@ -54,7 +54,11 @@ def recipes(
 
 def fitting_patches(host: Host, cache: Path, kernel: Kernel, tree: SourceTree, emit: Emit) -> tuple[Patch, ...]:
     """The patches of `kernel`, which are known to apply to `tree`.  Raises PatchError or UsageError for others."""
-    series = patches.read_patches(host, cache, kernel.patches, tree, where=kernel.where)
+
+    def say(text: str) -> None:
+        emit(Event(kernel.name, "patch", Kind.NOTE, text))
+
+    series = patches.read_patches(host, cache, kernel.patches, tree, where=kernel.where, say=say)
     return patches.fit_series(host, cache, tree, series, kernel.name, emit)
 
 

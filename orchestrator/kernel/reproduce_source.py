@@ -130,6 +130,11 @@ alone() {
 	GIT_DIR=$directory/git GIT_INDEX_FILE=$directory/git/index GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null "$@"
 }
 
+# The names of objects have 64 digits in a repository made with --object-format=sha256.
+bare() {
+	if [ "${#tree}" -eq 64 ]; then git init -q --bare --object-format=sha256 "$1"; else git init -q --bare "$1"; fi
+}
+
 lay_out() {
 	[ "$(alone git write-tree)" = "$tree" ] || fail "$1 gives another source than the git tree $tree"
 	mkdir "$directory/linux"
@@ -143,7 +148,7 @@ get_source() {
 	/*) [ -d "$repository" ] || fail "$repository, which is not public, is not here; set SOURCE_GIT to a copy of it" ;;
 	esac
 	note "fetching the commit $commit from $repository"
-	git init -q --bare "$directory/git"
+	bare "$directory/git"
 	fetch_commit --depth 1 "$repository" "$commit" || fetch_commit "$repository" '+refs/*:refs/*' || true
 	alone git read-tree "$commit" 2>"$directory/git/log" ||
 		fail "$repository has no commit $commit, or cannot be reached; set SOURCE_GIT to a repository that has it"
@@ -162,7 +167,7 @@ get_source() {
 	copy=${SOURCE_TREE:-$location}
 	[ -d "$copy" ] || fail "$copy, which is not public, is not here; set SOURCE_TREE to a copy of it"
 	note "reading $copy"
-	git init -q --bare "$directory/git"
+	bare "$directory/git"
 	alone env GIT_WORK_TREE="$(cd "$copy" && pwd)" git -C "$copy" -c core.excludesFile= \
 		add -A -f -- . ':(exclude,top)build'
 	lay_out "$copy"

@@ -15,7 +15,17 @@ from pathlib import Path
 from orchestrator.errors import UsageError
 from orchestrator.host.base import Completed, Host, check
 from orchestrator.host.lock import locked
-from orchestrator.kernel.git import ask, borrow, git, git_directory, git_run, open_bare, refusal, store_of
+from orchestrator.kernel.git import (
+    ask,
+    borrow,
+    git,
+    git_directory,
+    git_run,
+    object_format,
+    open_bare,
+    refusal,
+    store_of,
+)
 
 _NOT_OURS = ":(exclude,top)build"
 """Where orch itself builds; no kernel source has such a directory."""
@@ -49,8 +59,8 @@ def snapshot(host: Host, cache: Path, directory: Path, where: str) -> Snapshot:
         raise UsageError(f"{where}: {directory} holds no Linux source tree (no Makefile and Kbuild at its top)")
     store = store_of(cache, str(directory))
     with locked(host, store.with_suffix(".lock")):
-        open_bare(host, store, str(directory))
         checkout = _is_checkout(host, directory, where)
+        open_bare(host, store, str(directory), object_format(host, directory) if checkout else "sha1")
         if not checkout and (directory / ".config").exists():
             raise UsageError(f"{where}: {directory} was built in; run 'make mrproper' there, or make it a git checkout")
         commit = _head(host, directory) if checkout else None

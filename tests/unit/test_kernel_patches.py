@@ -109,12 +109,12 @@ def series(tmp_path: Path, **patches: str) -> Path:
 
 def test_a_series_is_read_in_its_order_without_comments(tmp_path: Path) -> None:
     place = series(tmp_path, second=diff(hunk(5, "a", "b")), first=diff(hunk(5, "b", "c")))
-    assert [patch.path.name for patch in read_series(place)] == ["second.patch", "first.patch"]
+    assert [patch.path.name for patch in read_series(LocalHost(), place)] == ["second.patch", "first.patch"]
 
 
 def test_the_second_patch_may_depend_on_the_first(tree: Path, tmp_path: Path) -> None:
     place = series(tmp_path, one=diff(hunk(5, "line 5", "five")), two=diff(hunk(5, "five", "fünf")))
-    patches = read_series(place)
+    patches = read_series(LocalHost(), place)
     check_series(LocalHost(), tree, patches, "huge")
     assert "line 5" in (tree / "mm/mmap.c").read_text(), "a check writes nothing"
     for patch in patches:
@@ -125,7 +125,7 @@ def test_the_second_patch_may_depend_on_the_first(tree: Path, tmp_path: Path) ->
 def test_the_patch_of_a_series_that_fails_is_the_one_named(tree: Path, tmp_path: Path) -> None:
     place = series(tmp_path, one=diff(hunk(5, "line 5", "five")), two=diff(hunk(5, "line 5", "again")))
     with pytest.raises(PatchError, match=r"patch two\.patch does not apply: mm/mmap\.c, hunk 1 \(line 4\)"):
-        check_series(LocalHost(), tree, read_series(place), "huge")
+        check_series(LocalHost(), tree, read_series(LocalHost(), place), "huge")
 
 
 def test_no_patches_need_no_git() -> None:
@@ -137,12 +137,12 @@ def test_no_patches_need_no_git() -> None:
 def test_a_series_that_names_no_existing_patch_says_so(tmp_path: Path) -> None:
     (tmp_path / "series").write_text("gone.patch\n")
     with pytest.raises(PatchError, match=r"gone\.patch: the series names this patch, but there is no such file"):
-        read_series(tmp_path)
+        read_series(LocalHost(), tmp_path)
 
 
 def test_a_directory_without_a_series_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(PatchError, match="no patch series here; list the patches"):
-        read_series(tmp_path)
+        read_series(LocalHost(), tmp_path)
 
 
 @pytest.mark.parametrize("name", ['"b/\\056\\056/x"', '"b/.\\56/x"', "b/mm/../../x", "b//etc/../../x", "../b/x"])
@@ -273,7 +273,7 @@ def test_a_missing_newline_at_the_end_does_not_fail_the_build_later(tree: Path, 
 def test_a_series_without_a_patch_is_not_taken_for_the_kernel_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "series").write_text("# 0001-mine.patch\n\n")
     with pytest.raises(PatchError, match=r"/series: lists no patch, and the kernel would be built without"):
-        read_series(tmp_path)
+        read_series(LocalHost(), tmp_path)
 
 
 @pytest.mark.parametrize("file", ["../outside.c", "mm/../../outside.c"])
@@ -419,4 +419,4 @@ def test_hunks_are_counted_per_file() -> None:
 def test_a_series_file_with_other_bytes_is_not_a_crash(tmp_path: Path) -> None:
     (tmp_path / "series").write_bytes(b"# by J\xf6rg\ngone.patch\n")
     with pytest.raises(PatchError, match=r"gone\.patch"):
-        read_series(tmp_path)
+        read_series(LocalHost(), tmp_path)

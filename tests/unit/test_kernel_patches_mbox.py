@@ -41,7 +41,7 @@ def patch(subject: str, number: int, new: str | None = None, **more: str) -> byt
 def read(tmp_path: Path, *mails: bytes) -> list[str]:
     """The new lines that the series in an mbox of `mails` brings, in order; each patch applies."""
     (tmp_path / "x.mbox").write_bytes(b"".join(mails))
-    patches = read_series(tmp_path / "x.mbox")
+    patches = read_series(LocalHost(), tmp_path / "x.mbox")
     tree = tmp_path / "tree"
     (tree / "mm").mkdir(parents=True, exist_ok=True)
     (tree / "mm/mmap.c").write_text(START)
@@ -56,7 +56,7 @@ def refused(tmp_path: Path, *mails: bytes) -> str:
     """The sentence for an mbox of `mails`."""
     (tmp_path / "x.mbox").write_bytes(b"".join(mails))
     with pytest.raises(PatchError) as caught:
-        read_series(tmp_path / "x.mbox")
+        read_series(LocalHost(), tmp_path / "x.mbox")
     return str(caught.value)
 
 
@@ -71,7 +71,7 @@ def test_a_series_is_read_in_the_order_of_its_numbers_without_cover_letter_and_r
 
 def test_patches_are_named_as_git_names_them(tmp_path: Path) -> None:
     (tmp_path / "x.mbox").write_bytes(b"".join(THREE))
-    names = [one.path.name for one in read_series(tmp_path / "x.mbox")]
+    names = [one.path.name for one in read_series(LocalHost(), tmp_path / "x.mbox")]
     assert names == ["0001-mm-one.patch", "0002-mm-two.patch", "0003-mm-three.patch"]
 
 
@@ -129,7 +129,7 @@ def test_lines_that_a_mailer_broke_are_whole_again(tmp_path: Path, delete: str, 
     broken = stuffed.replace("long line", "long  \nline" if delete else "long \nline")
     header = f"Content-Type: text/plain; charset=utf-8{fold}format=flowed{delete}"
     assert read(tmp_path, mail("[PATCH] one", broken, headers=(header,))) == ["a long long line"]
-    (patch_,) = read_series(tmp_path / "x.mbox")
+    (patch_,) = read_series(LocalHost(), tmp_path / "x.mbox")
     assert "\nA long line of the message.\n" in patch_.text
 
 
@@ -151,19 +151,19 @@ def test_line_ends_of_mail_are_taken_off(tmp_path: Path) -> None:
 def test_line_ends_of_a_file_that_has_them_are_kept(tmp_path: Path) -> None:
     text = diff(2).replace(" line 1\n", " line 1\r\n").replace("new 2\n", "new 2\r\n")
     (tmp_path / "x.mbox").write_bytes(mail("[PATCH 1/2] one", text) + patch("[PATCH 2/2] two", 4))
-    assert "+new 2\r\n" in read_series(tmp_path / "x.mbox")[0].text
+    assert "+new 2\r\n" in read_series(LocalHost(), tmp_path / "x.mbox")[0].text
 
 
 def test_other_encodings_are_kept_byte_for_byte(tmp_path: Path) -> None:
     latin = mail("[PATCH 1/2] one", diff(2, "Jörg").encode("latin-1"), headers=("Content-Type: text/plain; charset=x",))
     (tmp_path / "x.mbox").write_bytes(latin + patch("[PATCH 2/2] two", 4))
-    assert b"+J\xf6rg\n" in read_series(tmp_path / "x.mbox")[0].data
+    assert b"+J\xf6rg\n" in read_series(LocalHost(), tmp_path / "x.mbox")[0].data
 
 
 def test_a_body_may_begin_lines_with_from(tmp_path: Path) -> None:
     words = f"\nFrom here on it is slower.\n\n>From me, escaped.\n\n{diff(2)}"
     assert read(tmp_path, mail("[PATCH 1/2] one", words), patch("[PATCH 2/2] two", 4)) == ["new 2", "new 4"]
-    assert "\nFrom me, escaped." in read_series(tmp_path / "x.mbox")[0].text
+    assert "\nFrom me, escaped." in read_series(LocalHost(), tmp_path / "x.mbox")[0].text
 
 
 def test_what_git_format_patch_prints_is_read_and_has_the_digests_of_its_files(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_what_git_format_patch_prints_is_read_and_has_the_digests_of_its_files(t
     for n in 2 4 6; do sed -i "s/line $n/new $n/" mm/mmap.c; git commit -qam "mm: größer $n"; done
     git format-patch -q --cover-letter --stdout HEAD~3 > ../x.mbox; git format-patch -q -o ../files HEAD~3"""
     assert host.run(("sh", "-c", script)).ok
-    patches = read_series(tmp_path / "x.mbox")
+    patches = read_series(LocalHost(), tmp_path / "x.mbox")
     files = [read_patch(path) for path in sorted((tmp_path / "files").iterdir())]
     assert [one.digest for one in patches] == [one.digest for one in files]
     assert "Subject: [PATCH] mm: größer 2\n" in patches[0].text
@@ -187,7 +187,7 @@ def test_what_git_format_patch_prints_is_read_and_has_the_digests_of_its_files(t
 
 def test_one_patch_file_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "x.patch").write_bytes(patch("[PATCH 3/5] one", 2))
-    (one,) = read_series(tmp_path / "x.patch")
+    (one,) = read_series(LocalHost(), tmp_path / "x.patch")
     assert one.data == (tmp_path / "x.patch").read_bytes()
 
 
@@ -195,7 +195,7 @@ def test_an_mbox_may_be_listed_in_a_series(tmp_path: Path) -> None:
     (tmp_path / "x.mbox").write_bytes(b"".join(THREE))
     (tmp_path / "y.patch").write_text(diff(8))
     (tmp_path / "series").write_text("y.patch -p1\nx.mbox\n")
-    assert [one.path.name[:6] for one in read_series(tmp_path)] == ["y.patc", "0001-m", "0002-m", "0003-m"]
+    assert [one.path.name[:6] for one in read_series(LocalHost(), tmp_path)] == ["y.patc", "0001-m", "0002-m", "0003-m"]
 
 
 def test_a_missing_number_is_named(tmp_path: Path) -> None:

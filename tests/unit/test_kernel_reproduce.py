@@ -62,10 +62,10 @@ class Place:
         self.host = LocalHost()
         self.cache = KernelCache(root / "cache")
 
-    def commit(self) -> str:
-        """Have all that is in the source in git."""
+    def commit(self, form: str = "sha1") -> str:
+        """Have all that is in the source in git, in a repository of this object format."""
         if not (self.linux / ".git").exists():
-            git(self.linux, "init", "-q")
+            git(self.linux, "init", "-q", f"--object-format={form}")
         git(self.linux, "add", "-A")
         git(self.linux, "commit", "-q", "-m", "toy")
         return git(self.linux, "rev-parse", "HEAD")
@@ -88,7 +88,7 @@ class Place:
         files: list[Patch] = []
         for number, text in enumerate(texts):
             (self.root / f"{number} of mine.patch").write_text(text)
-            files += read_series(self.root / f"{number} of mine.patch")
+            files += read_series(LocalHost(), self.root / f"{number} of mine.patch")
         return tuple(files)
 
     def reproduce(self, **environment: str) -> tuple[int, str]:
@@ -133,6 +133,15 @@ def test_a_commit_is_fetched_from_its_repository(place: Place) -> None:
     shutil.rmtree(place.cache.root / "git")
     assert identical(build, place.reproduce())
     assert "| align" in (place.root / "again/linux/mm/mmap.c").read_text()
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_commit_of_a_sha256_repository_is_fetched(place: Place, changed: bool) -> None:
+    place.commit("sha256")
+    if changed:
+        (place.linux / "mm/more.c").write_text("more\n")
+    build = place.build(TreeSource(place.linux) if changed else GitSource(str(place.linux), "main"), ALIGN)
+    assert identical(build, place.reproduce())
 
 
 def test_a_commit_that_is_not_there_is_asked_for(place: Place) -> None:

@@ -410,3 +410,51 @@ def test_an_address_may_be_that_of_a_shallow_clone(repository: Path, tmp_path: P
     run(tmp_path, "clone", "-q", "--depth", "1", f"file://{repository}", "shallow")
     tree = get(tmp_path / "cache", GitSource(f"file://{tmp_path}/shallow", "HEAD"))
     assert content(tree.path) == content(repository)
+
+
+@pytest.fixture
+def sha256(tmp_path: Path) -> Path:
+    """The toy kernel in a repository whose objects are named by SHA-256, with a branch topic."""
+    path = tmp_path / "linux"
+    shutil.copytree(TOY, path)
+    run(path, "init", "-q", "--object-format=sha256")
+    run(path, "add", "-A")
+    run(path, "commit", "-q", "-m", "toy: begin")
+    run(path, "tag", "v1")
+    (path / "mm/mmap.c").write_text("topic\n")
+    run(path, "commit", "-qam", "toy: topic")
+    return path
+
+
+@pytest.mark.parametrize("prefix", ["", "file://"])
+def test_a_sha256_repository_is_laid_out(sha256: Path, tmp_path: Path, prefix: str) -> None:
+    before = state(sha256)
+    old = get(tmp_path / "cache", GitSource(f"{prefix}{sha256}", "v1"))
+    new = get(tmp_path / "cache", GitSource(f"{prefix}{sha256}", "main"))
+    assert (new.path / "mm/mmap.c").read_text() == "topic\n"
+    assert (old.path / "mm/mmap.c").read_text() != "topic\n"
+    assert len(new.id) == len("git-") + 64
+    assert content(new.path) == content(sha256)
+    assert state(sha256) == before
+
+
+def test_a_sha256_checkout_is_taken_as_it_is(sha256: Path, tmp_path: Path) -> None:
+    (sha256 / "mm/mmap.c").write_text("edited\n")
+    (sha256 / "mm/more.c").write_text("more\n")
+    before = state(sha256)
+    tree = get(tmp_path / "cache", TreeSource(sha256))
+    assert content(tree.path) == content(sha256)
+    assert state(sha256) == before
+
+
+@pytest.mark.parametrize("kind", ["tree", "git"])
+def test_a_repository_that_changed_its_format_is_read_anew(sha256: Path, tmp_path: Path, kind: str) -> None:
+    source = TreeSource(sha256) if kind == "tree" else GitSource(str(sha256), "HEAD")
+    get(tmp_path / "cache", source)
+    shutil.rmtree(sha256 / ".git")
+    run(sha256, "init", "-q")
+    run(sha256, "add", "-A")
+    run(sha256, "commit", "-qm", "again")
+    tree = get(tmp_path / "cache", source)
+    assert len(tree.id) == len("git-") + 40
+    assert content(tree.path) == content(sha256)
