@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 
 from orchestrator.host.base import Completed, Host
 from orchestrator.host.record import shell_line
-from orchestrator.machine.console import Finding, find_end, warnings
+from orchestrator.machine.console import FLOOD_BYTES, Ended, Finding, find_end, warnings
 from orchestrator.machine.devices import memory_file
 from orchestrator.machine.model import GUEST_SHARE, Boot, BootEnd, BootReport
+from orchestrator.machine.monitor import machine_end, prepare_monitor
 from orchestrator.machine.vng import vng_argv, vng_environment
 
 STATUS_FILE = "status"
@@ -75,8 +77,9 @@ def boot(host: Host, plan: Boot, console: Path, home: Path, progress: Progress) 
 
 
 def write_script(plan: Boot) -> None:
-    """Put into the share, which is made, what the guest runs."""
+    """Put into the share, which is made, what the guest runs, and beside it what QEMU's monitor needs."""
     plan.share.mkdir(parents=True, exist_ok=True)
+    prepare_monitor(plan.share)
     (plan.share / "run.sh").write_text(_script(plan))
 
 
@@ -88,7 +91,8 @@ def launch(host: Host, plan: Boot, console: Path, environment: Mapping[str, str]
     argv = vng_argv(replace(plan, command=f"sh {GUEST_SHARE}/run.sh"))
     env = {**environment, **dict(plan.environment)}
     console.with_name("command.sh").write_text("#!/bin/sh\n" + shell_line(argv, None, env) + "\n")
-    return host.run(argv, env=env, timeout=plan.timeout, log=console, on_line=_Watch(progress))
+    watch = _Watch(progress)
+    return host.run(argv, env=env, timeout=plan.timeout, log=console, on_line=watch, until=watch.flooded)
 
 
 def _script(plan: Boot) -> str:
@@ -106,10 +110,18 @@ def _script(plan: Boot) -> str:
 def conclude(done: Completed, console: Path, share: Path) -> Booted:
     """What a boot that ended as `done` comes to, from its console and from what the guest left in `share`."""
     log = console.read_text(errors="replace") if console.exists() else done.output
-    finding = find_end(log, timed_out=done.timed_out, workload_status=_number(share / STATUS_FILE))
+    ended = Ended(
+        timed_out=done.timed_out,
+        flooded=len(log) > FLOOD_BYTES,
+        status=_number(share / STATUS_FILE),
+        began=(share / "version").exists(),
+        machine=machine_end(share),
+    )
+    finding = find_end(log, ended)
     warned = warnings(log)
     evidence = f"{console.name}:{finding.line or _line_of(warned[:1], log) or 1}"
-    report = BootReport(finding.end, done.seconds, _lines(finding, done), evidence, warned, _taint(share))
+    lines = _lines(finding, done)
+    report = BootReport(finding.end, done.seconds, lines, evidence, warned, _taint(share), finding.why)
     return Booted(report, _read(share / "version").strip())
 
 
@@ -119,19 +131,25 @@ def _line_of(lines: tuple[str, ...], log: str) -> int:
 
 
 class _Watch:
-    """Reports the workload's KTAP lines, which it also writes to the console."""
+    """Reports the workload's KTAP lines, which it also writes to the console; sets `flooded` when that has no end."""
 
     def __init__(self, progress: Progress) -> None:
+        self.flooded = Event()
         self._progress = progress
+        self._room = FLOOD_BYTES
 
     def __call__(self, line: str) -> None:
+        self._room -= len(line) + 1
+        if self._room < 0:
+            self.flooded.set()
         if _KTAP.match(line):
             self._progress(line.strip())
 
 
 def _lines(finding: Finding, done: Completed) -> tuple[str, ...]:
-    if finding.end is BootEnd.QEMU and not finding.lines:
-        return (f"virtme-ng ended with status {done.status} and said nothing",)
+    if finding.end is BootEnd.QEMU and not finding.lines and not finding.why:
+        how = f"was killed by signal {-done.status}" if done.status < 0 else f"ended with status {done.status}"
+        return (f"virtme-ng {how} and wrote nothing",)
     return finding.lines
 
 

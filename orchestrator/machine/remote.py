@@ -20,6 +20,7 @@ from orchestrator.machine.boot import Booted, Progress, conclude, launch, write_
 from orchestrator.machine.full_host import needs_room_on
 from orchestrator.machine.ground import KVM, version_of
 from orchestrator.machine.model import Boot
+from orchestrator.machine.monitor import MONITOR
 from orchestrator.machine.platforms import PLATFORMS
 from orchestrator.machine.push import Shelf, own_directory
 from orchestrator.machine.scratch import scratch
@@ -111,14 +112,16 @@ class RemoteGround:
         with scratch(self._host, self._directory / "runs") as there:
             away, environment = self._prepared(plan, there)
             done = launch(self._host, away, console, environment, progress)
-            self._host.get(away.share, plan.share)
+            for name in (MONITOR, plan.share.name):
+                self._host.get(there / name, plan.share.with_name(name))
         return conclude(done, console, plan.share)
 
     def _prepared(self, plan: Boot, there: Path) -> tuple[Boot, dict[str, str]]:
         """The same boot with the host's paths, where all is that it needs, and its environment."""
         with needs_room_on(self._host, self._directory, "a boot"):
             away, home = self._sent(plan, there), there / "home"
-            self._host.put(plan.share, away.share)
+            for name in (MONITOR, plan.share.name):
+                self._host.put(plan.share.with_name(name), there / name)
             check(self._host.run(("sh", "-c", _SETTINGS, "sh", str(home)), timeout=_SECONDS), f"making {home}")
             tools = self._shelf.place(self._toolbox) / "bin"
         return away, {"PATH": f"{tools}:{self._path}", "HOME": str(home)}
@@ -134,7 +137,7 @@ class RemoteGround:
             root=place(plan.root, without=_INIT_SCRIPTS),
             program=place(plan.program),
             modules=plan.modules and place(plan.modules / "lib").parent,
-            share=there / "guest",
+            share=there / plan.share.name,
         )
 
     def _ask(self, *argv: str) -> str:

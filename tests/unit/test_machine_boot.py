@@ -139,7 +139,7 @@ def test_the_evidence_is_the_line_of_the_console(tmp_path: Path) -> None:
 
 def test_a_boot_without_a_word_says_so(tmp_path: Path) -> None:
     end, lines, evidence = concluded(tmp_path, "", exit_status=3)
-    assert (end, lines) == (BootEnd.QEMU, ("virtme-ng ended with status 3 and said nothing",))
+    assert (end, lines) == (BootEnd.QEMU, ("virtme-ng ended with status 3 and wrote nothing",))
     assert evidence == "console.log:1"
 
 
