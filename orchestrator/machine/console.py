@@ -31,7 +31,7 @@ _GOES_DOWN = re.compile(
 """What a kernel says of an orderly end (kernel/reboot.c, drivers/tty/sysrq.c)."""
 _VIRTME = re.compile(r"virtme(?:-ng)?-init: |virtme: |<\d+>virtme")
 """What virtme-ng's init writes into the kernel's log: how far it is, and what it tried in vain; all harmless."""
-_QEMU = re.compile(r"qemu-system-\w+: (?!warning: )")
+_QEMU = re.compile(r"^qemu-system-\w+: (?!warning: )")
 _ENDED_BY_ORCH = re.compile(r"qemu-system-\w+: terminating on signal \d+ from pid \d+ \([^\n]*\)\s*\Z")
 _OUTSIDE = re.compile(
     r"^(?:qemu-system-\w+|virtme-run|vng|virtme|virtme-init|error|Error)\b(?!: warning: ).*: |^qemu: ", re.IGNORECASE
@@ -148,14 +148,14 @@ def _lost(log: list[str], ended: Ended) -> Finding:
     if number or not last_lines(log):
         return Finding(BootEnd.QEMU, context(log, number) if number else (), number)
     last = max(number for number, line in enumerate(log, 1) if line.strip())
-    return Finding(BootEnd.QEMU, last_lines(log), last, log[last - 1].strip())
+    return Finding(BootEnd.QEMU, (log[last - 1].strip(),), last)
 
 
 def _of_qemu(log: list[str], why: str) -> Finding:
-    """The end of a QEMU that was up: the last line that is its own, else `why` and what the guest wrote last."""
-    own = [number for number, line in enumerate(log, 1) if _QEMU.match(line)]
+    """The end of a QEMU that was up: the first line that is its own, else `why` and what the guest wrote last."""
+    own = first_match(log, _QEMU)
     if own:
-        return Finding(BootEnd.QEMU, context(log, own[-1]), own[-1])
+        return Finding(BootEnd.QEMU, context(log, own), own)
     return _at_last(BootEnd.QEMU, log, why)
 
 
@@ -206,6 +206,11 @@ def kernel_lines(log: list[str]) -> Iterator[tuple[int, str]]:
             yield number, line[stamp.end() if stamp else 0 :].strip()
 
 
+def without_time(line: str) -> str:
+    """A line of the kernel's without the time before it."""
+    return _STAMP.sub("", line, count=1).strip()
+
+
 def first_match(log: list[str], pattern: re.Pattern[str]) -> int:
     """The number, from 1, of the first line that `pattern` finds; 0 where it finds none."""
     return next((number for number, line in enumerate(log, 1) if pattern.search(line)), 0)
@@ -226,5 +231,5 @@ def last_lines(log: list[str]) -> tuple[str, ...]:
 
     Not those of virtme-ng's init.
     """
-    own = (line for line in log if line.strip() and not _VIRTME.match(_STAMP.sub("", line, count=1)))
+    own = (line for line in log if line.strip() and not _VIRTME.match(without_time(line)))
     return tuple(line.rstrip() for line in own)[-_CONTEXT_LINES:]
