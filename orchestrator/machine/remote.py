@@ -15,6 +15,7 @@ from pathlib import Path
 from orchestrator.errors import CommandError, InfrastructureError
 from orchestrator.host.base import Host, check
 from orchestrator.inventory.model import Entry
+from orchestrator.kernel.sealed import COMES_AND_GOES
 from orchestrator.kernel.toolchain import native_arch
 from orchestrator.machine.boot import Booted, Progress, conclude, launch, write_script
 from orchestrator.machine.full_host import needs_room_on
@@ -31,9 +32,6 @@ test -e {KVM} || {{ echo 'there is no {KVM}'; exit; }}
 test -r {KVM} -a -w {KVM} || echo '{KVM} cannot be opened'"""
 _SETTINGS = 'mkdir -p -- "$1/.config/virtme-ng" && echo "{}" > "$1/.config/virtme-ng/virtme-ng.conf"'
 """An empty configuration, which virtme-ng finds before it looks into /etc."""
-
-_INIT_SCRIPTS = "virtme-init-*"
-"""What virtme-run puts into the guest's root for the time of a boot, and leaves there when it is killed."""
 
 
 class RemoteGround:
@@ -134,7 +132,7 @@ class RemoteGround:
         return replace(
             plan,
             image=place(plan.image),
-            root=place(plan.root, without=_INIT_SCRIPTS),
+            root=place(plan.root, without=COMES_AND_GOES),
             program=place(plan.program),
             modules=plan.modules and place(plan.modules / "lib").parent,
             share=there / plan.share.name,
