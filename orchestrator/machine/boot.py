@@ -12,7 +12,7 @@ from threading import Event
 
 from orchestrator.host.base import Completed, Host
 from orchestrator.host.record import shell_line
-from orchestrator.machine.console import FLOOD_BYTES, Ended, Finding, find_end, warnings
+from orchestrator.machine.console import FLOOD_BYTES, LINE_BYTES, Ended, Finding, find_end, warnings
 from orchestrator.machine.devices import memory_file
 from orchestrator.machine.model import GUEST_SHARE, Boot, BootEnd, BootReport
 from orchestrator.machine.monitor import machine_end, prepare_monitor
@@ -69,11 +69,11 @@ def boot(host: Host, plan: Boot, console: Path, home: Path, progress: Progress) 
     prepare_home(home)
     write_script(plan)
     try:
-        done = launch(host, plan, console, vng_environment(home), progress)
+        done, flooded = launch(host, plan, console, vng_environment(home), progress)
     finally:
         for device in plan.devices:
             memory_file(device, plan.share.parent).unlink(missing_ok=True)
-    return conclude(done, console, plan.share)
+    return conclude(done, console, plan.share, flooded=flooded)
 
 
 def write_script(plan: Boot) -> None:
@@ -83,16 +83,20 @@ def write_script(plan: Boot) -> None:
     (plan.share / "run.sh").write_text(_script(plan))
 
 
-def launch(host: Host, plan: Boot, console: Path, environment: Mapping[str, str], progress: Progress) -> Completed:
+def launch(
+    host: Host, plan: Boot, console: Path, environment: Mapping[str, str], progress: Progress
+) -> tuple[Completed, bool]:
     """Run virtme-ng for `plan`, all of whose paths are the host's; `console` is a file of this machine.
 
+    Returned with it is whether the console had no end, and the boot was ended for that.
     Raises CommandError where virtme-ng cannot be started, and where the host is lost.
     """
     argv = vng_argv(replace(plan, command=f"sh {GUEST_SHARE}/run.sh"))
     env = {**environment, **dict(plan.environment)}
     console.with_name("command.sh").write_text("#!/bin/sh\n" + shell_line(argv, None, env) + "\n")
     watch = _Watch(progress)
-    return host.run(argv, env=env, timeout=plan.timeout, log=console, on_line=watch, until=watch.flooded)
+    done = host.run(argv, env=env, timeout=plan.timeout, log=console, on_line=watch, until=watch.flooded)
+    return done, watch.flooded.is_set()
 
 
 def _script(plan: Boot) -> str:
@@ -107,12 +111,15 @@ def _script(plan: Boot) -> str:
     )
 
 
-def conclude(done: Completed, console: Path, share: Path) -> Booted:
-    """What a boot that ended as `done` comes to, from its console and from what the guest left in `share`."""
+def conclude(done: Completed, console: Path, share: Path, *, flooded: bool = False) -> Booted:
+    """What a boot that ended as `done` comes to, from its console and from what the guest left in `share`.
+
+    `flooded` is whether it was ended for a console without end.
+    """
     log = console.read_text(errors="replace") if console.exists() else done.output
     ended = Ended(
         timed_out=done.timed_out,
-        flooded=len(log) > FLOOD_BYTES,
+        flooded=flooded,
         status=_number(share / STATUS_FILE),
         began=(share / "version").exists(),
         machine=machine_end(share),
@@ -139,7 +146,7 @@ class _Watch:
         self._room = FLOOD_BYTES
 
     def __call__(self, line: str) -> None:
-        self._room -= len(line) + 1
+        self._room -= len(line) + LINE_BYTES
         if self._room < 0:
             self.flooded.set()
         if _KTAP.match(line):

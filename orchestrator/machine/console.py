@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from orchestrator.machine.monitor import UNKNOWN, MachineEnd
 
 FLOOD_BYTES = 64 << 20
 """How much a guest may write to its console: a Linux that tells all it does at boot writes some 200 KiB."""
+LINE_BYTES = 64
+"""What each line counts on top of its own length: that is what it takes in memory."""
 
 _CONTEXT_LINES = 14
 _STAMP = re.compile(r"\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])?\s*")
@@ -22,6 +25,7 @@ _OOPS = re.compile(
 )
 _WARNING = re.compile(r"WARNING: (?!.*virtme)")
 _STALL = re.compile(r"rcu: INFO: .*stall|blocked for more than \d+ seconds|soft lockup|hard LOCKUP")
+_NO_MEMORY = re.compile(r"Out of memory: Killed process")
 _KILLED = re.compile(r"Out of memory: Killed process|segfault at ")
 _BANNER = re.compile(r"Linux version |Booting Linux on physical CPU ")
 """The first words of a kernel, which may come before it gives its lines a time."""
@@ -36,6 +40,8 @@ _ENDED_BY_ORCH = re.compile(r"qemu-system-\w+: terminating on signal \d+ from pi
 _OUTSIDE = re.compile(
     r"^(?:qemu-system-\w+|virtme-run|vng|virtme|virtme-init|error|Error)\b(?!: warning: ).*: |^qemu: ", re.IGNORECASE
 )
+_LONGEST = 2000
+"""Characters of a line that are kept with a finding."""
 _QUOTED = 200
 """Characters of a line that a sentence quotes."""
 _TRACEBACK = "Traceback (most recent call last):"
@@ -120,7 +126,12 @@ def _went_down(log: list[str], ended: Ended) -> Finding | None:
     if not any(_GOES_DOWN.match(text) for _, text in kernel_lines(log)):
         like = ", as with a triple fault" if how == "reset" else ""
         return _at_last(BootEnd.RESET, log, f"it was {how}, and the kernel had not announced that{like}")
-    return _at_last(BootEnd.SHUTDOWN, log, "" if ended.began else "it had not begun") if ended.status is None else None
+    if ended.status is not None:
+        return None
+    number = next((number for number, text in kernel_lines(log) if _NO_MEMORY.search(text)), 0)
+    if number:
+        return Finding(BootEnd.SHUTDOWN, context(log, number), number)
+    return _at_last(BootEnd.SHUTDOWN, log, "" if ended.began else "it had not begun")
 
 
 def _answered(log: list[str], ended: Ended) -> Finding | None:
@@ -134,7 +145,7 @@ def _answered(log: list[str], ended: Ended) -> Finding | None:
     said = program_lines(log)[-_CONTEXT_LINES:]
     how = f"exit status {ended.status}"
     why = f"{how}; it wrote last: {_short(said[-1][1])}" if said else f"{how}, and it wrote nothing"
-    return Finding(BootEnd.WORKLOAD, tuple(text for _, text in said), said[-1][0] if said else 0, why)
+    return Finding(BootEnd.WORKLOAD, tuple(text[:_LONGEST] for _, text in said), said[-1][0] if said else 0, why)
 
 
 def _lost(log: list[str], ended: Ended) -> Finding:
@@ -143,12 +154,12 @@ def _lost(log: list[str], ended: Ended) -> Finding:
         return _of_qemu(log, "QEMU ended without a word, as when it crashes or is killed")
     if _TRACEBACK in log:
         last = len(log) - next((at for at, line in enumerate(reversed(log)) if line.strip()), 0)
-        return Finding(BootEnd.QEMU, last_lines(log), last, f"virtme-ng failed: {log[last - 1].strip()}")
+        return Finding(BootEnd.QEMU, last_lines(log), last, f"virtme-ng failed: {_short(log[last - 1].strip())}")
     number = first_match(log, _OUTSIDE)
     if number or not last_lines(log):
         return Finding(BootEnd.QEMU, context(log, number) if number else (), number)
     last = max(number for number, line in enumerate(log, 1) if line.strip())
-    return Finding(BootEnd.QEMU, (log[last - 1].strip(),), last)
+    return Finding(BootEnd.QEMU, (log[last - 1].strip()[:_LONGEST],), last)
 
 
 def _of_qemu(log: list[str], why: str) -> Finding:
@@ -220,7 +231,7 @@ def context(log: list[str], number: int) -> tuple[str, ...]:
     """The line `number` and what follows it, up to the end of a trace."""
     lines = []
     for line in log[number - 1 : number - 1 + _CONTEXT_LINES]:
-        lines.append(line.rstrip())
+        lines.append(line.rstrip()[:_LONGEST])
         if "---[ end " in line:
             break
     return tuple(lines)
@@ -232,4 +243,4 @@ def last_lines(log: list[str]) -> tuple[str, ...]:
     Not those of virtme-ng's init.
     """
     own = (line for line in log if line.strip() and not _VIRTME.match(without_time(line)))
-    return tuple(line.rstrip() for line in own)[-_CONTEXT_LINES:]
+    return tuple(line.rstrip()[:_LONGEST] for line in deque(own, _CONTEXT_LINES))

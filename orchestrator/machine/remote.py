@@ -109,10 +109,10 @@ class RemoteGround:
         write_script(plan)
         with scratch(self._host, self._directory / "runs") as there:
             away, environment = self._prepared(plan, there)
-            done = launch(self._host, away, console, environment, progress)
+            done, flooded = launch(self._host, away, console, environment, progress)
             for name in (MONITOR, plan.share.name):
                 self._host.get(there / name, plan.share.with_name(name))
-        return conclude(done, console, plan.share)
+        return conclude(done, console, plan.share, flooded=flooded)
 
     def _prepared(self, plan: Boot, there: Path) -> tuple[Boot, dict[str, str]]:
         """The same boot with the host's paths, where all is that it needs, and its environment."""

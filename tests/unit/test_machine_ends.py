@@ -101,6 +101,19 @@ def test_an_endless_console_is_no_timeout_and_its_last_line_is_quoted_in_part() 
     assert len(told.why) < 400
 
 
+def test_a_line_without_end_is_kept_in_part() -> None:
+    for ended in (Ended(timed_out=True), Ended(flooded=True), Ended(status=2), Ended()):
+        told = find_end("[    0.1] " + "7" * 1_000_000 + "\n" + "8" * 1_000_000, ended)
+        assert 1000 < max(len(line) for line in told.lines) < 5000
+
+
+def test_a_guest_whose_script_was_killed_for_memory_shows_that_line() -> None:
+    killed = "[    9.1] Out of memory: Killed process 77 (sh) total-vm:4196352kB, anon-rss:1044480kB"
+    log = f"[    0.1] Linux\n{killed}\n[    9.9] reboot: Power down\n"
+    told = find_end(log, Ended(began=True, machine=MachineEnd(True, "guest-shutdown")))
+    assert (told.end, told.lines[0], told.line) == (BootEnd.SHUTDOWN, killed, 2)
+
+
 def test_a_machine_that_qemu_stopped_is_no_hang_of_the_kernel() -> None:
     log = "[    0.1] Linux\nKVM internal error. Suberror: 1\n"
     told = find_end(log, Ended(timed_out=True, machine=MachineEnd(up=True, stopped=True)))
