@@ -101,6 +101,14 @@ def test_an_endless_console_is_no_timeout_and_its_last_line_is_quoted_in_part() 
     assert len(told.why) < 400
 
 
+def test_a_qemu_that_is_killed_before_the_kernel_writes_is_told_from_one_that_never_came_up() -> None:
+    told = find_end("", Ended(machine=MachineEnd(up=True)))
+    assert told.end is BootEnd.QEMU
+    assert told.why.startswith("QEMU ended without a word")
+    assert told.why.endswith("the kernel had written nothing")
+    assert find_end("", Ended()) == Finding(BootEnd.QEMU)
+
+
 def test_a_line_without_end_is_kept_in_part() -> None:
     for ended in (Ended(timed_out=True), Ended(flooded=True), Ended(status=2), Ended()):
         told = find_end("[    0.1] " + "7" * 1_000_000 + "\n" + "8" * 1_000_000, ended)
