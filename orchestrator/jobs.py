@@ -7,7 +7,7 @@ import json
 import shlex
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,8 @@ class Station:
 class Bench:
     """What the boots of a run share.
 
-    `host` is this machine, `ground` is where guests boot, and `stations` are by architecture.
+    `host` is this machine, `ground` is where guests boot, and `stations` are by architecture.  `doubted` are images
+    that did not help to find the accelerator.
     """
 
     host: Host
@@ -69,6 +70,7 @@ class Bench:
     ground: Ground
     jobs: int = 1
     lender: Lender = NOTHING_LENT
+    doubted: set[Path] = field(default_factory=set)
 
 
 def boot_kernel(bench: Bench, build: KernelBuild, workload: AlignmentWorkload, store: RunStore, job: str) -> BootResult:
@@ -138,6 +140,7 @@ def boot_guest(
         bench.emit,
         build.arch,
         build.modules,
+        doubted=bench.doubted,
     )
     store.describe(accelerator=f"{accelerator.name} ({accelerator.reason})")
     plan = Boot(

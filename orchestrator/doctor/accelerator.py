@@ -24,6 +24,7 @@ from orchestrator.machine.platforms import PLATFORMS
 from orchestrator.machine.rootfs import guest_root
 
 _INSTEAD = "tcg is used instead, which emulates every instruction"
+_PVM = " (it is that of the module kvm_pvm, which runs no ordinary kernel)"
 _MODULES = {"vmx": "kvm_intel", "svm": "kvm_amd"}
 
 
@@ -50,7 +51,8 @@ def accelerator(ground: Ground, facts: Facts, cache: Path, *, anew: bool) -> Fin
         return Finding("accelerator", State.WARNING, f"/dev/kvm is there, and not tried: {why}")
     if found.name == "kvm":
         return Finding("accelerator", State.OK, f"kvm: {found.reason}")
-    return Finding("accelerator", State.WARNING, f"{found.reason}; {_INSTEAD}")
+    pvm = _PVM if facts.kvm.pvm else ""
+    return Finding("accelerator", State.WARNING, f"{found.reason}{pvm}; {_INSTEAD}")
 
 
 def _kernels(cache: Path) -> KernelCache:

@@ -101,11 +101,15 @@ class Disk:
 
 @dataclass(frozen=True)
 class Kvm:
-    """/dev/kvm: whether it is there and may be opened; `flag` of the CPU promises it: "vmx", "svm", or ""."""
+    """/dev/kvm: whether it is there and may be opened; `flag` of the CPU promises it: "vmx", "svm", or "".
+
+    `pvm` is whether the module kvm_pvm stands behind it, which needs no such flag, and a guest kernel made for it.
+    """
 
     there: bool
     usable: bool
     flag: str
+    pvm: bool = False
 
 
 @dataclass(frozen=True)

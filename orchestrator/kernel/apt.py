@@ -7,8 +7,10 @@ release's signature and every package's hash.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,8 +83,9 @@ class Apt:
         """Download the package's .deb and return its path; apt verifies it against the signed index."""
         target = self.directory / "archives" / package.sha256
         found = tuple(target.glob("*.deb"))
-        if found:
+        if found and _sha256(found[0]) == package.sha256:
             return found[0]
+        shutil.rmtree(target, ignore_errors=True)  # cut, or changed, since apt verified it
         partial = target.with_suffix(".partial")
         partial.mkdir(parents=True, exist_ok=True)
         wanted = f"{package.name}={package.version}"
@@ -121,6 +124,11 @@ class Apt:
         if self.arch:
             settings["APT::Architecture"] = self.arch
         return tuple(word for key, value in settings.items() for word in ("-o", f"{key}={value}"))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def mirror(host: Host, suite: str) -> str:

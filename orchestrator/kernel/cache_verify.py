@@ -22,6 +22,7 @@ from orchestrator.kernel.cache_files import (
     source_name,
     source_problems,
 )
+from orchestrator.kernel.sealed import UNSEALED, broken_seal
 
 
 @dataclass(frozen=True)
@@ -58,19 +59,19 @@ def verify(cache: KernelCache, *, deep: bool = True, progress: Progress = lambda
     changed = {one.place.name for one in found.broken if one.place.parent.name == "sources"}
     _each(cache.root / "trees", lambda place: _tree(place, changed, deep), found, progress)
     _each(cache.root / "recipes", lambda place: recipe_problem(cache, place), found, progress)
-    for kind, file in _MUST_HAVE.items():
-        _each(cache.root / kind, lambda place, file=file: _has(place, file), found, progress)  # type: ignore[misc]
+    for kind in _SEALED:
+        _each(cache.root / kind, broken_seal, found, progress)
+    _each(cache.root / "git", lambda place: _has(place, "HEAD"), found, progress)
+    for kind in _ANSWERS:
+        _each(cache.root / kind, _answer, found, progress)
     return found
 
 
-_MUST_HAVE = {
-    "selftests": "install/kselftest-list.txt",
-    "workloads": "alignment",
-    "guest-root": "bin/busybox",
-    "git": "HEAD",
-}
+_SEALED = ("selftests", "workloads", "guest-root", "guest-programs")
+_ANSWERS = ("accelerators", "durations")
+"""What was found out once; a damaged answer is never believed, and found out again."""
 _NO_ENTRY = (".partial", ".download", ".index", ".lock", ".gz")
-_NOT_RECORDED = "nothing was recorded of it"
+_NOT_RECORDED = UNSEALED
 
 
 def _each(directory: Path, judge: Callable[[Path], str], found: Findings, progress: Progress) -> None:
@@ -159,6 +160,13 @@ def recipe_problem(cache: KernelCache, place: Path) -> str:
 def _has(place: Path, file: str) -> str:
     there = place / file
     return "" if there.exists() or there.is_symlink() else f"{file} is missing"
+
+
+def _answer(place: Path) -> str:
+    try:
+        return "" if isinstance(json.loads(place.read_text()), dict) else "it is no answer"
+    except (OSError, ValueError, RecursionError):
+        return "it cannot be read"
 
 
 def broken_parts(broken: Broken) -> Iterator[Path]:

@@ -26,6 +26,7 @@ from orchestrator.kernel.cache import KernelCache, mark_used
 from orchestrator.kernel.clone import clone
 from orchestrator.kernel.make import compiler_variables, first_error, make_environment
 from orchestrator.kernel.model import Recipe
+from orchestrator.kernel.sealed import broken_seal, seal
 
 FORMAT = 1
 """Part of every key: raise it when the way of building changes what comes out."""
@@ -67,14 +68,15 @@ class SelftestsBuilder:
         key = selftests_key(recipe, targets)
         place = self.cache.root / "selftests" / key
         listed = place / LISTED
-        if not listed.exists():
+        if broken_seal(place):
             with (
                 needs_room(self.cache.root, f"building the selftests of kernel '{recipe.name}'"),
                 locked(self.host, self.cache.lock(f"selftests-{key}")),
             ):
-                if not listed.exists():
+                if broken_seal(place):
                     self.cache.discard(place)
                     self._build(recipe, targets, key, place)
+                    seal(place)
         mark_used(place)
         return Selftests(place / "install", listed.read_text())
 

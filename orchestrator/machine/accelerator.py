@@ -2,7 +2,8 @@
 """Which accelerator really runs a guest here: found by booting one, because nothing less tells.
 
 `/dev/kvm` can exist, open, and still not run an ordinary guest: with one CPU model QEMU aborts, with another the
-guest hangs.
+guest hangs.  But the kernel that is booted can be the one at fault: a guest that crashes or hangs under KVM says
+something of KVM only where the same kernel comes up without it.
 """
 
 from __future__ import annotations
@@ -18,11 +19,25 @@ from orchestrator.errors import InfrastructureError
 from orchestrator.events import Emit, phase
 from orchestrator.host.local import LOCAL
 from orchestrator.host.lock import locked
+from orchestrator.machine.console import without_time
 from orchestrator.machine.ground import KVM, Ground
 from orchestrator.machine.model import Accelerator, Boot, BootEnd, BootReport
 from orchestrator.scenario.model import Machine
 
-PROBE_DEADLINE_SECONDS = 30.0
+PROBE_DEADLINE_SECONDS = {"kvm": 30.0, "tcg": 90.0}
+"""How long a guest may take to come up, by accelerator: emulated, a distribution's kernel is many times slower."""
+
+_CAME_UP = (BootEnd.OK, BootEnd.WORKLOAD)
+_NOT_KNOWN = f"whether {KVM} works is not known yet"
+_HOW = {
+    BootEnd.HANG: f"does not come up under it within {PROBE_DEADLINE_SECONDS['kvm']:.0f} s",
+    BootEnd.FLOOD: "writes to its console without end",
+    BootEnd.SHUTDOWN: "shuts itself down under it",
+}
+
+
+class UndecidedError(InfrastructureError):
+    """A guest failed under KVM, and nothing says yet whether KVM or the guest's kernel is at fault."""
 
 
 def choose_accelerator(
@@ -37,11 +52,14 @@ def choose_accelerator(
     modules: Path | None = None,
     *,
     anew: bool = False,
+    doubted: set[Path] | None = None,
 ) -> Accelerator:
     """The accelerator for `ground`: `wish` where the scenario names one, else KVM if `image` boots under it.
 
-    The answer of the probe is cached per host, host kernel and QEMU version; `anew` asks for another.  Guests of
-    another architecture than the host's can only be emulated, whatever is wished.
+    The answer of the probe is cached per host, host kernel and QEMU version; `anew` asks for another.  An `image` that
+    comes up neither under KVM nor without it decides nothing, and is emulated: the next kernel is asked.  It is added
+    to `doubted`, whose images are not asked again.  Guests of another architecture than the host's can only be
+    emulated, whatever is wished.
     """
     if arch != ground.arch:
         return Accelerator("tcg", f"the guest is {arch}, which {_whose(ground)} must emulate")
@@ -52,40 +70,64 @@ def choose_accelerator(
     key = hashlib.sha256(repr((ground.identity, qemu)).encode()).hexdigest()[:16]
     answer = cache / "accelerators" / f"{key}.json"
     with locked(ground.host, answer.with_suffix(".lock")):
-        with suppress(FileNotFoundError, ValueError, TypeError):
-            if not anew:
-                return Accelerator(**json.loads(answer.read_text()))
+        known = None if anew else _remembered(answer)
+        if known:
+            return known
+        if doubted is not None and image in doubted:
+            return Accelerator("tcg", f"{_NOT_KNOWN}: this kernel does not come up under tcg, either")
         with phase(emit, "host", "probe KVM"):
-            report = _try_kvm(ground, image, root, arch, modules)
-        found = judge_kvm(report)
-        answer.write_text(json.dumps(asdict(found)))
+            found, decided = _probe(ground, image, root, arch, modules)
+        if decided:
+            answer.write_text(json.dumps(asdict(found)))
+        elif doubted is not None:
+            doubted.add(image)
     return found
+
+
+def _remembered(answer: Path) -> Accelerator | None:
+    """What the file `answer` says; None where there is none, or it is damaged."""
+    with suppress(FileNotFoundError, ValueError, TypeError):
+        found = Accelerator(**json.loads(answer.read_text()))
+        return found if found.name in ("kvm", "tcg") and isinstance(found.reason, str) else None
+    return None
+
+
+def _probe(ground: Ground, image: Path, root: Path, arch: str, modules: Path | None) -> tuple[Accelerator, bool]:
+    """What runs guests on `ground`, and whether that is certain: whatever the kernel that was tried is worth."""
+    try:
+        return judge_kvm(_try(ground, "kvm", image, root, arch, modules)), True
+    except UndecidedError as doubt:
+        emulated = _try(ground, "tcg", image, root, arch, modules)
+        if emulated.end in _CAME_UP:
+            return Accelerator("tcg", f"{KVM} is there, but {doubt}, and comes up under tcg"), True
+        return Accelerator("tcg", f"{_NOT_KNOWN}: {doubt}, and does not come up under tcg, either"), False
 
 
 def _whose(ground: Ground) -> str:
     return "this machine" if ground.host.name == LOCAL else ground.host.name
 
 
-def _try_kvm(ground: Ground, image: Path, root: Path, arch: str, modules: Path | None) -> BootReport:
+def _try(ground: Ground, accelerator: str, image: Path, root: Path, arch: str, modules: Path | None) -> BootReport:
     with TemporaryDirectory(prefix="orch-probe-") as name:
         directory = Path(name)
-        share, seconds = directory / "share", PROBE_DEADLINE_SECONDS
-        plan = Boot(image, root, share, root, "true", Machine(), (), "kvm", seconds, arch=arch, modules=modules)
+        share, seconds = directory / "share", PROBE_DEADLINE_SECONDS[accelerator]
+        plan = Boot(image, root, share, root, "true", Machine(), (), accelerator, seconds, arch=arch, modules=modules)
         return ground.boot(plan, directory / "console.log", lambda _: None).report
 
 
 def judge_kvm(report: BootReport) -> Accelerator:
     """What a boot under KVM that ended as `report` says of it.
 
-    Raises InfrastructureError where the boot could not even be tried: that says nothing of KVM.
+    Raises UndecidedError where the guest got under way and then failed, InfrastructureError where the boot could not
+    even be tried: neither says anything of KVM by itself.
     """
-    if report.end is BootEnd.OK:
+    if report.end in _CAME_UP:
         return Accelerator("kvm", "a guest booted under it")
-    told = report.lines[0] if report.lines else "it said nothing"
-    if report.end is BootEnd.QEMU and "kvm" not in " ".join(report.lines).lower():
+    told = report.why or (without_time(report.lines[0]) if report.lines else "it wrote nothing")
+    if report.end is not BootEnd.QEMU:
+        raise UndecidedError(f"this kernel {_HOW.get(report.end, 'crashes under it')}: {told}")
+    if report.why:
+        raise UndecidedError(f"with this kernel {told}")
+    if "kvm" not in " ".join(report.lines).lower():
         raise InfrastructureError(f"cannot boot anything, to find out whether {KVM} works: {told}")
-    how = {
-        BootEnd.HANG: f"a guest did not come up under it within {PROBE_DEADLINE_SECONDS:.0f} s",
-        BootEnd.QEMU: f"QEMU cannot use it: {told}",
-    }.get(report.end, f"a guest crashed under it: {told}")
-    return Accelerator("tcg", f"{KVM} is there, but {how}")
+    return Accelerator("tcg", f"{KVM} is there, but QEMU cannot use it: {told}")

@@ -9,13 +9,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 
 from orchestrator.host.base import Completed, Host
 from orchestrator.host.record import shell_line
-from orchestrator.machine.console import Finding, find_end, warnings
+from orchestrator.machine.console import FLOOD_BYTES, LINE_BYTES, Ended, Finding, find_end, warnings
 from orchestrator.machine.devices import memory_file
 from orchestrator.machine.links import plain_paths
 from orchestrator.machine.model import GUEST_SHARE, Boot, BootEnd, BootReport
+from orchestrator.machine.monitor import machine_end, prepare_monitor
 from orchestrator.machine.vng import vng_argv, vng_environment
 
 STATUS_FILE = "status"
@@ -70,28 +72,34 @@ def boot(host: Host, plan: Boot, console: Path, home: Path, progress: Progress) 
     write_script(plan)
     try:
         with plain_paths(plan, home.parent / "work") as plain:
-            done = launch(host, plain, console, vng_environment(home), progress)
+            done, flooded = launch(host, plain, console, vng_environment(home), progress)
     finally:
         for device in plan.devices:
             memory_file(device, plan.share.parent).unlink(missing_ok=True)
-    return conclude(done, console, plan.share)
+    return conclude(done, console, plan.share, flooded=flooded)
 
 
 def write_script(plan: Boot) -> None:
-    """Put into the share, which is made, what the guest runs."""
+    """Put into the share, which is made, what the guest runs, and beside it what QEMU's monitor needs."""
     plan.share.mkdir(parents=True, exist_ok=True)
+    prepare_monitor(plan.share)
     (plan.share / "run.sh").write_text(_script(plan))
 
 
-def launch(host: Host, plan: Boot, console: Path, environment: Mapping[str, str], progress: Progress) -> Completed:
+def launch(
+    host: Host, plan: Boot, console: Path, environment: Mapping[str, str], progress: Progress
+) -> tuple[Completed, bool]:
     """Run virtme-ng for `plan`, all of whose paths are the host's; `console` is a file of this machine.
 
+    Returned with it is whether the console had no end, and the boot was ended for that.
     Raises CommandError where virtme-ng cannot be started, and where the host is lost.
     """
     argv = vng_argv(replace(plan, command=f"sh {GUEST_SHARE}/run.sh"))
     env = {**environment, **dict(plan.environment)}
     console.with_name("command.sh").write_bytes(os.fsencode(_command_script(plan, shell_line(argv, None, env))))
-    return host.run(argv, env=env, timeout=plan.timeout, log=console, on_line=_Watch(progress))
+    watch = _Watch(progress)
+    done = host.run(argv, env=env, timeout=plan.timeout, log=console, on_line=watch, until=watch.flooded)
+    return done, watch.flooded.is_set()
 
 
 def _command_script(plan: Boot, command: str) -> str:
@@ -113,13 +121,24 @@ def _script(plan: Boot) -> str:
     )
 
 
-def conclude(done: Completed, console: Path, share: Path) -> Booted:
-    """What a boot that ended as `done` comes to, from its console and from what the guest left in `share`."""
+def conclude(done: Completed, console: Path, share: Path, *, flooded: bool = False) -> Booted:
+    """What a boot that ended as `done` comes to, from its console and from what the guest left in `share`.
+
+    `flooded` is whether it was ended for a console without end.
+    """
     log = console.read_text(errors="replace") if console.exists() else done.output
-    finding = find_end(log, timed_out=done.timed_out, workload_status=_number(share / STATUS_FILE))
+    ended = Ended(
+        timed_out=done.timed_out,
+        flooded=flooded,
+        status=_number(share / STATUS_FILE),
+        began=(share / "version").exists(),
+        machine=machine_end(share),
+    )
+    finding = find_end(log, ended)
     warned = warnings(log)
     evidence = f"{console.name}:{finding.line or _line_of(warned[:1], log) or 1}"
-    report = BootReport(finding.end, done.seconds, _lines(finding, done), evidence, warned, _taint(share))
+    lines = _lines(finding, done)
+    report = BootReport(finding.end, done.seconds, lines, evidence, warned, _taint(share), finding.why)
     return Booted(report, _read(share / "version").strip())
 
 
@@ -129,19 +148,25 @@ def _line_of(lines: tuple[str, ...], log: str) -> int:
 
 
 class _Watch:
-    """Reports the workload's KTAP lines, which it also writes to the console."""
+    """Reports the workload's KTAP lines, which it also writes to the console; sets `flooded` when that has no end."""
 
     def __init__(self, progress: Progress) -> None:
+        self.flooded = Event()
         self._progress = progress
+        self._room = FLOOD_BYTES
 
     def __call__(self, line: str) -> None:
+        self._room -= len(line) + LINE_BYTES
+        if self._room < 0:
+            self.flooded.set()
         if _KTAP.match(line):
             self._progress(line.strip())
 
 
 def _lines(finding: Finding, done: Completed) -> tuple[str, ...]:
-    if finding.end is BootEnd.QEMU and not finding.lines:
-        return (f"virtme-ng ended with status {done.status} and said nothing",)
+    if finding.end is BootEnd.QEMU and not finding.lines and not finding.why:
+        how = f"was killed by signal {-done.status}" if done.status < 0 else f"ended with status {done.status}"
+        return (f"virtme-ng {how} and wrote nothing",)
     return finding.lines
 
 

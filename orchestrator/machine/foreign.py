@@ -12,7 +12,8 @@ from pathlib import Path
 from orchestrator.host.base import Host, check
 from orchestrator.host.lock import locked
 from orchestrator.kernel.apt import Apt, choose
-from orchestrator.kernel.cache import mark_used
+from orchestrator.kernel.cache import KernelCache, mark_used
+from orchestrator.kernel.sealed import broken_seal, seal
 
 SUITE = "trixie"
 """Debian's suite that they come from: it stands in no scenario, because nothing that is measured depends on it."""
@@ -22,13 +23,13 @@ _PACKAGES = {"busybox": "busybox-static", "bash": "bash-static"}
 
 
 def fetch_programs(host: Host, cache: Path, arch: str) -> dict[str, Path]:
-    """The programs busybox and bash for Debian's architecture `arch`, by name; fetched once.
+    """The programs busybox and bash for Debian's architecture `arch`, by name; fetched once, and again where broken.
 
     Raises InfrastructureError where they cannot be had.
     """
     place = cache / "guest-programs" / f"{SUITE}-{arch}"
     with locked(host, place.with_suffix(".lock")):
-        if not place.exists():
+        if broken_seal(place):
             _fetch(host, cache, arch, place)
         mark_used(place)
     return {name: place / name for name in _PACKAGES}
@@ -46,7 +47,9 @@ def _fetch(host: Host, cache: Path, arch: str, place: Path) -> None:
         shutil.rmtree(partial / package)
         deb.unlink()
         deb.parent.rmdir()
+    KernelCache(cache).discard(place)
     partial.rename(place)
+    seal(place)
 
 
 def _program(unpacked: Path, name: str) -> Path:

@@ -22,9 +22,9 @@ def plain_paths(boot: Boot, place: Path) -> Iterator[Boot]:
     """The same boot without odd characters in its paths, for the time of the context.
 
     Each path that has one is replaced by a symbolic link in a new directory below `place`, which must have none itself.
-    What QEMU makes beside the share, for the memory of a device, is then in that directory and removed with it.
+    For the share it is a link to the directory above, for QEMU has files beside the share as well.
     """
-    paths = (boot.image, boot.root, boot.share, boot.program, boot.modules, *(own for _, own in boot.exports))
+    paths = (boot.image, boot.root, boot.share.parent, boot.program, boot.modules, *(own for _, own in boot.exports))
     odd = [path for path in dict.fromkeys(paths) if path and odd_character(path)]
     if not odd:
         yield boot
@@ -43,7 +43,7 @@ def _renamed(boot: Boot, links: dict[Path, Path]) -> Boot:
         boot,
         image=links.get(boot.image, boot.image),
         root=links.get(boot.root, boot.root),
-        share=links.get(boot.share, boot.share),
+        share=links.get(boot.share.parent, boot.share.parent) / boot.share.name,
         program=links.get(boot.program, boot.program),
         modules=boot.modules and links.get(boot.modules, boot.modules),
         exports=tuple((guest, links.get(own, own)) for guest, own in boot.exports),

@@ -65,8 +65,14 @@ class BootEnd(StrEnum):
     """The guest kernel oopsed, warned of a bug, or tainted itself by dying in a task: CRASH."""
     HANG = "hang"
     """The deadline passed with the guest alive: TIMEOUT."""
+    FLOOD = "flood"
+    """The guest wrote to its console without end, and was stopped: TIMEOUT."""
+    RESET = "reset"
+    """The machine was reset or powered off, and the kernel had not announced it, as with a triple fault: CRASH."""
+    SHUTDOWN = "shutdown"
+    """The guest powered off or restarted in good order, but before the workload had ended: FAIL."""
     QEMU = "qemu"
-    """QEMU or virtme-ng ended before the workload did, and no guest message says why: ERROR."""
+    """QEMU or virtme-ng ended by itself, or was killed, before the workload ended: ERROR."""
     WORKLOAD = "workload"
     """The guest lived, but the workload ended with an error of its own: ERROR."""
 
@@ -75,7 +81,8 @@ class BootEnd(StrEnum):
 class BootReport:
     """How one boot ended: `lines` show it (from the console or QEMU), `evidence` says where they stand.
 
-    `seconds` is wall-clock time.  `warnings` are WARN lines of a guest kernel that went on.  `taint` is the guest
+    `why` is for a sentence on it: what is known of the cause, "" where the first of `lines` says it.  `seconds` is
+    wall-clock time.  `warnings` are WARN lines of a guest kernel that went on.  `taint` is the guest
     kernel's before and after the workload, None where it did not tell both.
     """
 
@@ -85,3 +92,4 @@ class BootReport:
     evidence: str = ""
     warnings: tuple[str, ...] = ()
     taint: tuple[int, int] | None = None
+    why: str = ""

@@ -15,11 +15,13 @@ from pathlib import Path
 from orchestrator.errors import CommandError, InfrastructureError
 from orchestrator.host.base import Host, check
 from orchestrator.inventory.model import Entry
+from orchestrator.kernel.sealed import COMES_AND_GOES
 from orchestrator.kernel.toolchain import native_arch
 from orchestrator.machine.boot import Booted, Progress, conclude, launch, write_script
 from orchestrator.machine.full_host import needs_room_on
 from orchestrator.machine.ground import KVM, version_of
 from orchestrator.machine.model import Boot
+from orchestrator.machine.monitor import MONITOR
 from orchestrator.machine.platforms import PLATFORMS
 from orchestrator.machine.push import Shelf, own_directory
 from orchestrator.machine.scratch import scratch
@@ -30,9 +32,6 @@ test -e {KVM} || {{ echo 'there is no {KVM}'; exit; }}
 test -r {KVM} -a -w {KVM} || echo '{KVM} cannot be opened'"""
 _SETTINGS = 'mkdir -p -- "$1/.config/virtme-ng" && echo "{}" > "$1/.config/virtme-ng/virtme-ng.conf"'
 """An empty configuration, which virtme-ng finds before it looks into /etc."""
-
-_INIT_SCRIPTS = "virtme-init-*"
-"""What virtme-run puts into the guest's root for the time of a boot, and leaves there when it is killed."""
 
 
 class RemoteGround:
@@ -110,15 +109,17 @@ class RemoteGround:
         write_script(plan)
         with scratch(self._host, self._directory / "runs") as there:
             away, environment = self._prepared(plan, there)
-            done = launch(self._host, away, console, environment, progress)
-            self._host.get(away.share, plan.share)
-        return conclude(done, console, plan.share)
+            done, flooded = launch(self._host, away, console, environment, progress)
+            for name in (MONITOR, plan.share.name):
+                self._host.get(there / name, plan.share.with_name(name))
+        return conclude(done, console, plan.share, flooded=flooded)
 
     def _prepared(self, plan: Boot, there: Path) -> tuple[Boot, dict[str, str]]:
         """The same boot with the host's paths, where all is that it needs, and its environment."""
         with needs_room_on(self._host, self._directory, "a boot"):
             away, home = self._sent(plan, there), there / "home"
-            self._host.put(plan.share, away.share)
+            for name in (MONITOR, plan.share.name):
+                self._host.put(plan.share.with_name(name), there / name)
             check(self._host.run(("sh", "-c", _SETTINGS, "sh", str(home)), timeout=_SECONDS), f"making {home}")
             tools = self._shelf.place(self._toolbox) / "bin"
         return away, {"PATH": f"{tools}:{self._path}", "HOME": str(home)}
@@ -131,10 +132,10 @@ class RemoteGround:
         return replace(
             plan,
             image=place(plan.image),
-            root=place(plan.root, without=_INIT_SCRIPTS),
+            root=place(plan.root, without=COMES_AND_GOES),
             program=place(plan.program),
             modules=plan.modules and place(plan.modules / "lib").parent,
-            share=there / "guest",
+            share=there / plan.share.name,
         )
 
     def _ask(self, *argv: str) -> str:

@@ -16,6 +16,7 @@ from orchestrator.errors import InfrastructureError
 from orchestrator.host.base import Host, check
 from orchestrator.host.lock import locked
 from orchestrator.kernel.cache import KernelCache, mark_used
+from orchestrator.kernel.sealed import broken_seal, seal
 from orchestrator.machine.foreign import fetch_programs
 from orchestrator.machine.model import GUEST_PROGRAM, GUEST_SHARE
 from orchestrator.machine.platforms import PLATFORMS, foreign
@@ -60,7 +61,7 @@ _FOREIGN_LINKS: tuple[Link, ...] = (("usr/bin/env", "/bin/busybox"),)
 
 
 def guest_root(host: Host, cache: Path, userland: Userland = _PLAIN, arch: str = "x86_64") -> Path:
-    """The guest's root file system, made once per busybox and kind of `userland`.
+    """The guest's root file system, made once per busybox and kind of `userland`, and again where it is broken.
 
     A guest of another architecture than this machine's has Debian's busybox and bash of its own.
     Raises InfrastructureError where busybox is missing, or cannot be fetched.
@@ -76,9 +77,10 @@ def guest_root(host: Host, cache: Path, userland: Userland = _PLAIN, arch: str =
     key = hashlib.sha256(b"".join(path.read_bytes() for path in programs.values()) + content).hexdigest()[:16]
     root = cache / "guest-root" / key
     with locked(host, root.with_suffix(".lock")):
-        if not (root / "bin/busybox").exists():
+        if broken_seal(root):
             KernelCache(cache).discard(root)
             _make(root, programs, _applets(host, own), directories, links)
+            seal(root)
         mark_used(root)
     return root
 

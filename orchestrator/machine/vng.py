@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator.machine.devices import qemu_devices
 from orchestrator.machine.model import GUEST_MODULES, GUEST_PROGRAM, GUEST_SHARE, Boot
+from orchestrator.machine.monitor import monitor_arguments
 from orchestrator.machine.platforms import PLATFORMS, foreign
 
 # The 9p tag of the root; a kernel without block devices does not fill in this name by itself (init/do_mounts.c).
@@ -42,7 +43,7 @@ def vng_argv(boot: Boot) -> tuple[str, ...]:
 
 
 def qemu_arguments(boot: Boot) -> tuple[str, ...]:
-    """What orch adds to virtme-ng's QEMU command: machine type, CPU, IOMMU, if any, and the scenario's devices."""
+    """What orch adds to virtme-ng's QEMU command: machine type, CPU, IOMMU, if any, devices, and a monitor."""
     platform = PLATFORMS[boot.arch]
     return (
         "-machine",
@@ -51,6 +52,7 @@ def qemu_arguments(boot: Boot) -> tuple[str, ...]:
         platform.cpu[boot.accelerator],
         *(() if boot.machine.noiommu else platform.iommu),
         *qemu_devices(boot.devices, boot.share.parent),
+        *monitor_arguments(boot.share),
     )
 
 

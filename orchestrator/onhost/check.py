@@ -123,11 +123,12 @@ def memory(tree: Tree) -> dict[str, int]:
 
 
 def kvm(tree: Tree) -> dict[str, Any]:
-    """/dev/kvm, and which of the CPU's flags promises it: vmx (Intel), svm (AMD), "" for none."""
+    """/dev/kvm, which of the CPU's flags promises it: vmx (Intel), svm (AMD), "" for none; whether it is kvm_pvm."""
     node = tree.path("/dev/kvm")
     words = set(tree.read("/proc/cpuinfo").split())
     usable = os.access(str(node), os.R_OK | os.W_OK)
-    return {"there": node.exists(), "usable": usable, "flag": next((one for one in ("vmx", "svm") if one in words), "")}
+    flag = next((one for one in ("vmx", "svm") if one in words), "")
+    return {"there": node.exists(), "usable": usable, "flag": flag, "pvm": tree.path("/sys/module/kvm_pvm").exists()}
 
 
 def module(tree: Tree, name: str) -> bool:

@@ -62,16 +62,20 @@ def _unreached(case: Case) -> Case:
 
 
 def describe_end(workload: Workload, boot: BootReport) -> str:
-    """One sentence on how a boot ended, with the first line that shows it, without printk's timestamp."""
+    """One sentence on how a boot ended, and why: with the first line that shows it, without printk's timestamp."""
     sentence = {
         BootEnd.OK: "the workload ended without reporting anything",
         BootEnd.PANIC: "the guest kernel panicked",
         BootEnd.OOPS: "the guest kernel oopsed",
         BootEnd.HANG: f"the workload did not end within {workload.timeout:g} s",
+        BootEnd.FLOOD: "the guest wrote to its console without end",
+        BootEnd.RESET: "the machine went down before the workload had ended",
+        BootEnd.SHUTDOWN: "the guest shut itself down before the workload had ended",
         BootEnd.QEMU: "the virtual machine ended before the workload did",
         BootEnd.WORKLOAD: "the workload ended with an error",
     }[boot.end]
-    return f"{sentence}: {TIMESTAMP.sub('', boot.lines[0]).strip()}" if boot.lines else sentence
+    why = boot.why or (TIMESTAMP.sub("", boot.lines[0]).strip() if boot.lines else "")
+    return f"{sentence}: {why}" if why else sentence
 
 
 def _tests(workload: AlignmentWorkload, bar: int, told: Told, measured: list[Measurement]) -> tuple[str, ...]:

@@ -129,6 +129,9 @@ _STATUS_OF_END = {
     BootEnd.PANIC: Status.CRASH,
     BootEnd.OOPS: Status.CRASH,
     BootEnd.HANG: Status.TIMEOUT,
+    BootEnd.FLOOD: Status.TIMEOUT,
+    BootEnd.RESET: Status.CRASH,
+    BootEnd.SHUTDOWN: Status.FAIL,
     BootEnd.QEMU: Status.ERROR,
     BootEnd.WORKLOAD: Status.ERROR,
 }

@@ -21,6 +21,9 @@ _KSFT_SKIP = 4
 _LINES = 12
 """Lines of a program's output that a case of its own keeps."""
 
+_QUOTED = 200
+"""Characters of a line of its output that a sentence quotes."""
+
 _SIGNALS = {
     **{1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 5: "SIGTRAP", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE"},
     **{9: "SIGKILL", 10: "SIGUSR1", 11: "SIGSEGV", 12: "SIGUSR2", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM"},
@@ -92,10 +95,15 @@ class _Boot:
         yield Case(case_id, status_of_end(self.boot.end), message=message, evidence=evidence, lines=self.boot.lines)
 
     def _why(self) -> str:
-        last = _last(self.told.output)[-1:]
-        if self.boot.end is BootEnd.HANG and last:
-            return f"the workload did not end within {self.workload.timeout:g} s; it said last: {last[0]}"
+        last = self._wrote_last()
+        # Where the kernel says itself what is wrong, `why` is empty.
+        if self.boot.end is BootEnd.HANG and last and (self.boot.why or not self.boot.lines):
+            return f"the workload did not end within {self.workload.timeout:g} s{last}"
         return self.told.problem or describe_end(self.workload, self.boot)
+
+    def _wrote_last(self) -> str:
+        """The last line of the suite's output, for the end of a sentence; "" where there is none."""
+        return "".join(f"; it wrote last: {line[:_QUOTED]}" for line in _last(self.told.output)[-1:])
 
     def by_status(self) -> Iterator[Case]:
         """The one case of a command that answers with its exit status."""
@@ -112,7 +120,7 @@ class _Boot:
             case status if status == _KSFT_SKIP:
                 return Status.SKIP, next(reversed(_last(self.told.output)), "it gave no reason")
             case status:
-                return Status.FAIL, spell_status(status)
+                return Status.FAIL, f"{spell_status(status)}{self._wrote_last()}"
 
     def _where(self) -> str:
         return f"{self.told.evidence}:{max(1, len(self.told.output.splitlines()))}"

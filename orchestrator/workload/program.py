@@ -9,6 +9,9 @@ from pathlib import Path
 
 from orchestrator.errors import CommandError, InfrastructureError
 from orchestrator.host.base import Host, check
+from orchestrator.host.lock import locked
+from orchestrator.kernel.cache import KernelCache
+from orchestrator.kernel.sealed import broken_seal, seal
 from orchestrator.kernel.toolchain import cross_prefix
 from orchestrator.scenario.model import AlignmentWorkload
 
@@ -35,18 +38,23 @@ def sources() -> tuple[Path, ...]:
 
 
 def compile_program(host: Host, cache: Path, arch: str = "x86_64") -> Path:
-    """Return the program for `arch`, compiled on `host` if its cache has none of these sources, compiler and flags.
+    """Return the program for `arch`, compiled on `host` if its cache has none of these sources, compiler and flags, or
+    a broken one.
 
-    `cache` is a directory on the host.  The result appears there in one step (``workloads/<key>/alignment``, beside
-    the sources), so that any number of jobs may ask at the same time.  Raises InfrastructureError with the first
-    error line where it does not compile, CommandError where the host has no compiler, and Interrupted.
+    `cache` is a directory on the host, which is this machine.  The result appears there in one step
+    (``workloads/<key>/alignment``, beside the sources), so that any number of jobs may ask at the same time.  Raises
+    InfrastructureError with the first error line where it does not compile, CommandError where the host has no
+    compiler, and Interrupted.
     """
     compiler = f"{cross_prefix(arch)}{COMPILER}"
-    home = cache / "workloads" / _key(_compiler_version(host, compiler))
-    program = home / "alignment"
-    if not _exists(host, program):
-        _make(host, home, compiler)
-    return program
+    key = _key(_compiler_version(host, compiler))
+    home = cache / "workloads" / key
+    with locked(host, KernelCache(cache).lock(f"workload-{key}")):
+        if broken_seal(home):
+            KernelCache(cache).discard(home)
+            _make(host, home, compiler)
+            seal(home)
+    return home / "alignment"
 
 
 def command(
@@ -97,12 +105,8 @@ def _key(compiler_version: str) -> str:
     return digest.hexdigest()
 
 
-def _exists(host: Host, path: Path) -> bool:
-    return host.run(("test", "-e", str(path))).ok
-
-
 def _make(host: Host, home: Path, compiler: str) -> None:
-    """Compile into a directory beside `home`, then rename it; whoever comes second throws his own away."""
+    """Compile into a directory beside `home`, then rename it."""
     check(host.run(("mkdir", "-p", str(home.parent))), f"{host.name}: making {home.parent}")
     made = check(
         host.run(("mktemp", "-d", str(home.parent / ".new-XXXXXXXX"))),
@@ -111,9 +115,7 @@ def _make(host: Host, home: Path, compiler: str) -> None:
     work = Path(made.output.strip())
     try:
         _compile(host, work, compiler)
-        renamed = host.run(("mv", "-T", str(work), str(home)))
-        if not _exists(host, home):
-            check(renamed, f"{host.name}: renaming {work} to {home}")
+        check(host.run(("mv", "-T", str(work), str(home))), f"{host.name}: renaming {work} to {home}")
     finally:
         host.run(("rm", "-rf", str(work)))
 

@@ -43,6 +43,37 @@ echo vfio-pci > "$_orch_device/driver_override"
 echo "$ORCH_DEVICE" > /sys/bus/pci/drivers_probe
 [ "$(basename "$(readlink "$_orch_device/driver")")" = vfio-pci ] || fail "vfio-pci does not take $ORCH_DEVICE"
 """
+_OUTPUT = f"{_WORK}.output"
+_HOLDERS = f"""\
+# The processes that hold what the first argument names, by the links in /proc/<pid>/fd; tee itself is none of them.
+_orch_holders() {{
+	ls -l /proc/[0-9]*/fd 2> /dev/null | while read -r _orch_line; do
+		case "$_orch_line" in
+		/proc/*/fd:) _orch_pid=${{_orch_line#/proc/}} _orch_pid=${{_orch_pid%/fd:}} ;;
+		*" -> {_OUTPUT}"*@HELD@) [ "$_orch_pid" = "$_orch_tee" ] || echo "$_orch_pid" ;;
+		esac
+	done | sort -u
+}}
+"""
+_HELD = """ | *" -> /dev/vfio/"* | *" -> anon_inode:[vfio"*"""
+_RUN = f"""\
+mkfifo {_OUTPUT} || fail 'cannot make a pipe'
+tee {GUEST_SHARE}/{OUTPUT_FILE} < {_OUTPUT} &
+_orch_tee=$!
+# The shell in between is the one that a program ends which kills its parent; its own words are none of the output.
+(_orch_sh @LINE@ {_OUTPUT} < /dev/null; exit $?) 2> /dev/null
+echo $? > {GUEST_SHARE}/{PROGRAM_STATUS_FILE}
+# The program has ended.  What it left in the background has a second to end as well: tee waits for all that hold the
+# output, and the kernel for those that hold the device.
+_orch_round=0
+while _orch_left=$(_orch_holders); [ -n "$_orch_left" ]; do
+	_orch_round=$((_orch_round + 1))
+	[ $_orch_round -ne 5 ] || echo "orch: ends what the program left in the background:" $_orch_left
+	[ $_orch_round -lt 5 ] || kill -9 $_orch_left
+	sleep 0.2
+done
+wait $_orch_tee
+"""
 _GIVE_BACK = """\
 echo "$ORCH_DEVICE" > "$_orch_device/driver/unbind"
 echo > "$_orch_device/driver_override"
@@ -75,10 +106,14 @@ def guest_script(
             *_exports(_own_variables(workload, address)),
             _WORKING_DIRECTORY,
             _BIND if address else "",
-            f'_orch_sh() (\n{"".join(_exports(workload.environment))}exec /bin/sh -c "$1"\n)\n',
+            # A session of its own: a program may kill its process group, and this script must go on.
+            "_orch_setsid=$(command -v setsid) || fail 'there is no program setsid'\n",
+            '_orch_sh() (\nset -- "$1" "$_orch_setsid" "${2:-}"\n[ -z "$3" ] || exec > "$3" 2>&1\n',
+            *_exports(workload.environment),
+            'exec "$2" /bin/sh -c "$1"\n)\n',
             *_setup(workload.setup),
-            f"{{ _orch_sh {shlex.quote(line)} < /dev/null; echo $? > {GUEST_SHARE}/{PROGRAM_STATUS_FILE}; }} 2>&1 |\n"
-            f"    tee {GUEST_SHARE}/{OUTPUT_FILE}\n",
+            _HOLDERS.replace("@HELD@", _HELD if address else ""),
+            _RUN.replace("@LINE@", shlex.quote(line)),
             _GIVE_BACK if address else "",
             "exit 0\n",
         )

@@ -438,6 +438,14 @@ def test_kvm_is_well_after_a_guest_has_booted_under_it(kvm: None, tmp_path: Path
     assert tried(machine(guest), tmp_path) == Finding("accelerator", State.OK, "kvm: a guest booted under it")
 
 
+def test_a_kvm_that_is_kvm_pvm_is_named(kvm: None, tmp_path: Path) -> None:
+    keep(tmp_path, "a", 10)
+    host = machine(Answer("qemu-system-x86_64: failed to initialize kvm: Permission denied\n", 1))
+    told = as_told(lambda value: value.update(machine=os.uname().machine, kvm={**value["kvm"], "pvm": True}))
+    one = accelerator(LocalGround(host, tmp_path / "home"), told, tmp_path, anew=True)
+    assert "Permission denied (it is that of the module kvm_pvm, which runs no ordinary kernel); tcg" in one.detail
+
+
 def test_kvm_that_runs_no_guest_is_a_warning_with_the_reason(kvm: None, tmp_path: Path) -> None:
     keep(tmp_path, "a", 10)
     one = tried(machine(Answer("qemu-system-x86_64: failed to initialize kvm: Permission denied\n", 1)), tmp_path)

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -212,18 +214,22 @@ def test_an_unknown_version_lists_those_on_offer(tmp_path: Path) -> None:
     assert str(caught.value).endswith(f"only {NEWEST.version}, {OLDER.version}")
 
 
-def test_a_download_happens_once_and_leaves_the_file_under_its_hash(tmp_path: Path) -> None:
+def test_a_download_happens_once_and_leaves_the_file_under_its_hash_and_again_where_it_was_cut(tmp_path: Path) -> None:
     def download(call: Call) -> Answer:
         assert call.cwd
         (call.cwd / "linux.deb").write_text("deb")
         return Answer()
 
+    package = replace(NEWEST, sha256=hashlib.sha256(b"deb").hexdigest())
     its, host = an_apt(tmp_path, (asks("apt-get", "download"), download))
-    deb = its.download(NEWEST)
-    assert deb == tmp_path / "apt/archives/703e369d/linux.deb"
-    assert its.download(NEWEST) == deb
+    deb = its.download(package)
+    assert deb == tmp_path / "apt/archives" / package.sha256 / "linux.deb"
+    assert its.download(package) == deb
     assert verbs(host) == ["download"]
     assert host.calls[0].argv[-1] == "linux-source-7.3=7.3.4-1~bpo13+1"
+    deb.write_text("de")
+    assert its.download(package).read_text() == "deb"
+    assert verbs(host) == ["download"] * 2
 
 
 def test_a_failed_download_names_the_package_and_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:

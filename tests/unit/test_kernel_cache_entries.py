@@ -24,6 +24,7 @@ from orchestrator.kernel.cache_files import git_leaves_as_is, git_tree_id, manif
 from orchestrator.kernel.cache_gc import choose, collect
 from orchestrator.kernel.cache_verify import Broken, verify
 from orchestrator.kernel.model import Recipe, SourceTree
+from orchestrator.kernel.sealed import seal
 from tests.toy_build import toy_recipe
 
 TOY = Path(__file__).parent / "data/toy-kernel"
@@ -71,6 +72,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> KernelCache:
     }.items():
         (cache.root / name).parent.mkdir(parents=True, exist_ok=True)
         (cache.root / name).write_text(text)
+    for place in ("selftests/0a", "workloads/0b", "guest-root/0c"):
+        seal(cache.root / place)
     return cache
 
 
@@ -229,6 +232,11 @@ def flip(path: Path) -> Path:
     return path
 
 
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+
+
 def cut(path: Path) -> Path:
     path.write_bytes(path.read_bytes()[:-1])
     return path
@@ -251,7 +259,11 @@ def cut(path: Path) -> Path:
         (lambda c: (c.root / "recipes" / base(c).key).write_text(""), "recipes", "the build that it comes to is not"),
         (lambda c: (c.root / "selftests/0a/install/kselftest-list.txt").unlink(), "selftests", "kselftest-list.txt is"),
         (lambda c: (c.root / "workloads/0b/alignment").unlink(), "workloads", "alignment is missing"),
+        (lambda c: cut(c.root / "workloads/0b/alignment"), "workloads", "alignment has 6 bytes, and had 7"),
         (lambda c: (c.root / "guest-root/0c/bin/busybox").unlink(), "guest-root", "bin/busybox is missing"),
+        (lambda c: flip(c.root / "guest-root/0c/bin/busybox"), "guest-root", "the content of bin/busybox has changed"),
+        (lambda c: write(c.root / "accelerators/0d.json", "{"), "accelerators", "it cannot be read"),
+        (lambda c: write(c.root / "durations/0e.json", "[]"), "durations", "it is no answer"),
         (lambda c: (c.root / "sources" / ID / "Makefile").unlink(), "sources", "it holds no Linux source"),
         (lambda c: (c.root / "sources" / ID / "mm/extra.c").touch(), "sources", "directory mm is not as unpacked"),
         (lambda c: (c.root / "sources" / ID / "mm/mmap.c").unlink(), "sources", "directory mm is not as unpacked"),

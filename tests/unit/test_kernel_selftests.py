@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +88,13 @@ def test_they_are_built_once(bench: Bench) -> None:
     assert (built.directory.parent / "build.log").exists()
     assert "install" in (built.directory.parent / "commands.sh").read_text()
     assert bench.events[0].phase == "selftests vfio"
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_text(""), Path.unlink, lambda path: path.chmod(0)])
+def test_those_that_are_broken_are_built_again(bench: Bench, damage: Callable[[Path], object]) -> None:
+    recipe = bench.recipe()
+    damage(bench.builder.build(recipe, ("vfio",)).directory / "kselftest-list.txt")
+    assert bench.builder.build(recipe, ("vfio",)).listed == "vfio:old_test\n"
 
 
 def test_patches_are_applied_and_the_source_stays_as_it_is(bench: Bench) -> None:

@@ -11,9 +11,14 @@ import pytest
 from orchestrator.errors import InfrastructureError
 from orchestrator.events import ignore
 from orchestrator.machine import accelerator, ground
-from orchestrator.machine.accelerator import PROBE_DEADLINE_SECONDS, choose_accelerator
+from orchestrator.machine.accelerator import (
+    PROBE_DEADLINE_SECONDS,
+    UndecidedError,
+    choose_accelerator,
+    judge_kvm,
+)
 from orchestrator.machine.ground import LocalGround
-from orchestrator.machine.model import Accelerator
+from orchestrator.machine.model import Accelerator, BootEnd, BootReport
 from tests.fakes import Answer, Call, FakeHost
 
 Choose = Callable[..., Accelerator]
@@ -73,23 +78,90 @@ def test_a_device_that_cannot_be_opened_is_tcg_without_a_probe(
 def test_kvm_is_believed_after_a_guest_has_booted_under_it(kvm: Path, choose: Choose) -> None:
     host = FakeHost([(("vng",), guest)])
     assert choose(host) == Accelerator("kvm", "a guest booted under it")
-    assert host.calls[0].timeout == PROBE_DEADLINE_SECONDS
+    assert host.calls[0].timeout == PROBE_DEADLINE_SECONDS["kvm"]
     assert any("accel=kvm" in word for word in host.calls[0].argv)
+
+
+def accelerators(host: FakeHost) -> list[str]:
+    """Under which accelerator each guest was booted."""
+    return ["kvm" if any("accel=kvm" in word for word in call.argv) else "tcg" for call in host.calls]
+
+
+def under(kvm: Answer, tcg: Answer | None = None) -> Callable[[Call], Answer]:
+    """A guest that ends so under KVM, and so under tcg, where it comes up if nothing is said."""
+
+    def run(call: Call) -> Answer:
+        if any("accel=kvm" in word for word in call.argv):
+            return kvm
+        return tcg or guest(call)
+
+    return run
+
+
+LINUX = "[    0.1] Linux\n"
+HANGS = Answer(LINUX, -9, timed_out=True)
+OOPS = Answer("[    0.1] BUG: unable to handle page fault\n", 255)
+PANIC = Answer("[    0.1] Kernel panic - not syncing: the patch panics\n", 255)
+LOST = Answer(f"{LINUX}[    0.2] kvm-clock: Using msrs\n", 255)
+NO_KVM = Answer("qemu-system-x86_64: failed to initialize kvm: Permission denied\n", 1)
 
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (Answer("[    0.1] Linux\n", -9, timed_out=True), "a guest did not come up under it within 30 s"),
-        (Answer("qemu-system-x86_64: failed to initialize kvm: Permission denied\n", 1), "Permission denied"),
-        (Answer("[    0.1] BUG: unable to handle page fault\n", 255), "a guest crashed under it"),
+        (HANGS, "does not come up under it within 30 s"),
+        (OOPS, "crashes under it: BUG: unable to handle"),
+        (PANIC, "crashes under it: Kernel panic"),
+        (LOST, "QEMU ended without a word"),
     ],
 )
-def test_kvm_that_runs_no_guest_is_tcg_and_says_why(kvm: Path, choose: Choose, answer: Answer, reason: str) -> None:
-    chosen = choose(FakeHost([(("vng",), answer)]))
+def test_kvm_under_which_a_kernel_fails_that_comes_up_without_it_is_tcg_and_says_why(
+    kvm: Path, choose: Choose, answer: Answer, reason: str
+) -> None:
+    host = FakeHost([(("vng",), under(answer))])
+    chosen = choose(host)
     assert chosen.name == "tcg"
     assert chosen.reason.startswith(f"{kvm} is there, but ")
     assert reason in chosen.reason
+    assert chosen.reason.endswith("and comes up under tcg")
+    assert choose(host) == chosen
+    assert accelerators(host) == ["kvm", "tcg"]
+
+
+@pytest.mark.parametrize("answer", [HANGS, OOPS, PANIC, LOST])
+def test_a_kernel_that_comes_up_nowhere_decides_nothing(kvm: Path, choose: Choose, answer: Answer) -> None:
+    chosen = choose(FakeHost([(("vng",), under(answer, answer))]))
+    assert chosen.name == "tcg"
+    assert "not known" in chosen.reason
+    assert "does not come up under tcg, either" in chosen.reason
+    host = FakeHost([(("vng",), guest)])
+    assert choose(host) == Accelerator("kvm", "a guest booted under it")
+
+
+def test_a_kernel_that_decided_nothing_is_not_asked_again_in_that_run(kvm: Path, tmp_path: Path) -> None:
+    doubted: set[Path] = set()
+
+    def chosen(host: FakeHost, image: str) -> Accelerator:
+        ground, cache = LocalGround(host, tmp_path / "home"), tmp_path / "cache"
+        return choose_accelerator(ground, cache, "auto", Path(image), Path("/root"), "Q", ignore, doubted=doubted)
+
+    host = FakeHost([(("vng",), under(PANIC, PANIC))])
+    assert [chosen(host, "/broken").name, chosen(host, "/broken").name] == ["tcg", "tcg"]
+    assert accelerators(host) == ["kvm", "tcg"]
+    assert chosen(FakeHost([(("vng",), guest)]), "/good").name == "kvm"
+    assert chosen(host, "/broken").name == "kvm"
+
+
+def test_a_qemu_that_cannot_use_kvm_is_tcg_without_another_boot(kvm: Path, choose: Choose) -> None:
+    host = FakeHost([(("vng",), under(NO_KVM))])
+    assert "QEMU cannot use it: qemu-system-x86_64: failed to initialize kvm" in choose(host).reason
+    assert accelerators(host) == ["kvm"]
+
+
+@pytest.mark.parametrize("end", [end for end in BootEnd if end not in (BootEnd.OK, BootEnd.WORKLOAD, BootEnd.QEMU)])
+def test_a_guest_that_fails_says_nothing_of_kvm_by_itself(end: BootEnd) -> None:
+    with pytest.raises(UndecidedError):
+        judge_kvm(BootReport(end, 1.0, ("Kernel panic - not syncing: the patch panics",)))
 
 
 def test_a_probe_that_could_not_even_be_tried_is_an_error_and_not_remembered(kvm: Path, choose: Choose) -> None:
@@ -114,7 +186,9 @@ def test_another_hosts_answer_is_not_believed(kvm: Path, choose: Choose) -> None
     assert len(other.calls) == 1
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"name": "kvm"}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"name": "kvm"}', '{"name": "vax", "reason": "x"}', '{"name": "kvm", "reason": 7}']
+)
 def test_a_damaged_answer_is_found_again(kvm: Path, choose: Choose, tmp_path: Path, content: str) -> None:
     host = FakeHost([(("vng",), guest)])
     choose(host)

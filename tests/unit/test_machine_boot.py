@@ -11,6 +11,8 @@ import pytest
 
 from orchestrator.errors import CommandError
 from orchestrator.host.base import Completed
+from orchestrator.host.local import LocalHost
+from orchestrator.machine import boot as boot_module
 from orchestrator.machine.boot import boot, conclude, prepare_home
 from orchestrator.machine.model import Boot, BootEnd
 from orchestrator.scenario.devices import EmulatedDevice
@@ -139,7 +141,7 @@ def test_the_evidence_is_the_line_of_the_console(tmp_path: Path) -> None:
 
 def test_a_boot_without_a_word_says_so(tmp_path: Path) -> None:
     end, lines, evidence = concluded(tmp_path, "", exit_status=3)
-    assert (end, lines) == (BootEnd.QEMU, ("virtme-ng ended with status 3 and said nothing",))
+    assert (end, lines) == (BootEnd.QEMU, ("virtme-ng ended with status 3 and wrote nothing",))
     assert evidence == "console.log:1"
 
 
@@ -200,3 +202,18 @@ def test_virtme_ng_finds_an_empty_configuration_which_is_written_once(tmp_path: 
     file.write_text('{"kept": 1}\n')
     prepare_home(tmp_path)
     assert file.read_text() == '{"kept": 1}\n'
+
+
+@pytest.mark.parametrize("line", ["y", "y" * 5000])
+def test_a_console_without_end_is_stopped_by_its_size_and_its_lines(
+    line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plan: Boot
+) -> None:
+    """virtme-ng is a program that writes for ever; the host and all that stops it are real."""
+    monkeypatch.setattr(boot_module, "FLOOD_BYTES", 1 << 20)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/vng").write_text(f"#!/bin/sh\nexec yes {line}\n")
+    (tmp_path / "bin/vng").chmod(0o755)
+    monkeypatch.setattr(boot_module, "vng_environment", lambda _: {"PATH": f"{tmp_path}/bin:/usr/bin:/bin"})
+    report = boot(LocalHost(), plan, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None).report
+    assert report.end is BootEnd.FLOOD
+    assert report.seconds < 60

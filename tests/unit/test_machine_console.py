@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.machine.console import find_end, warnings
+from orchestrator.machine.console import Ended, find_end, warnings
 from orchestrator.machine.model import BootEnd
 
 EARLY = """\
@@ -60,12 +60,12 @@ KTAP = "KTAP version 1\n1..1\n  ok 1 kernel\nok 1 0000:00:10.0\n"
 
 
 def end(console: str, *, timed_out: bool = False, status: int | None = None) -> BootEnd:
-    return find_end(console, timed_out=timed_out, workload_status=status).end
+    return find_end(console, Ended(timed_out=timed_out, status=status)).end
 
 
 @pytest.mark.parametrize("status", [0, 1])
 def test_a_workload_that_answered_is_ok_whatever_its_answer(status: int) -> None:
-    assert find_end(BOOTED + KTAP, timed_out=False, workload_status=status).end is BootEnd.OK
+    assert find_end(BOOTED + KTAP, Ended(status=status)).end is BootEnd.OK
 
 
 @pytest.mark.parametrize("status", [2, 3, 127, 137])
@@ -75,20 +75,20 @@ def test_a_workload_that_could_not_work_is_told(status: int) -> None:
 
 def test_a_workload_that_the_guest_killed_for_memory_shows_that_line() -> None:
     killed = "[    9.1] Out of memory: Killed process 77 (alignment) total-vm:4196352kB, anon-rss:1044480kB\n"
-    found = find_end(BOOTED + killed, timed_out=False, workload_status=137)
+    found = find_end(BOOTED + killed, Ended(status=137))
     assert (found.end, found.lines) == (BootEnd.WORKLOAD, (killed.strip(),))
     assert found.line == len(BOOTED.splitlines()) + 1
 
 
 def test_a_workload_that_segfaults_shows_that_line() -> None:
     fault = "[    3.2] alignment[77]: segfault at 8 ip 0000000000401a2b sp 00007ffd12 error 4 in alignment[1a2b]\n"
-    found = find_end(BOOTED + fault, timed_out=False, workload_status=139)
+    found = find_end(BOOTED + fault, Ended(status=139))
     assert (found.end, found.lines) == (BootEnd.WORKLOAD, (fault.strip(),))
 
 
 @pytest.mark.parametrize("status", [None, 0])
 def test_a_panic_is_found_with_its_lines_up_to_the_end_of_the_trace(status: int | None) -> None:
-    found = find_end(BOOTED + PANIC, timed_out=False, workload_status=status)
+    found = find_end(BOOTED + PANIC, Ended(status=status))
     assert found.end is BootEnd.PANIC
     assert found.lines == tuple(PANIC.splitlines()[:3])
     assert (BOOTED + PANIC).splitlines()[found.line - 1] == found.lines[0]
@@ -101,7 +101,7 @@ def test_a_panic_before_the_kernel_knows_the_time_is_found() -> None:
 
 
 def test_an_oops_is_more_than_the_panic_that_follows_from_it() -> None:
-    found = find_end(BOOTED + NULL, timed_out=False, workload_status=None)
+    found = find_end(BOOTED + NULL, Ended())
     assert found.end is BootEnd.OOPS
     assert found.lines[0].endswith("BUG: kernel NULL pointer dereference, address: 0000000000000008")
     assert found.lines[-1].endswith("---[ end trace 0000000000000000 ]---")
@@ -150,13 +150,13 @@ def test_what_only_looks_like_a_crash_is_none(line: str) -> None:
 
 
 def test_a_silent_hang_shows_what_was_said_last() -> None:
-    found = find_end(BOOTED + "\n\n", timed_out=True, workload_status=None)
+    found = find_end(BOOTED + "\n\n", Ended(timed_out=True))
     assert found.end is BootEnd.HANG
     assert found.lines[-1] == "[    1.201337] Run /bin/sh as init process"
 
 
 def test_a_hang_with_a_stall_shows_the_stall() -> None:
-    found = find_end(BOOTED + STALL + "[   99.0] more\n", timed_out=True, workload_status=None)
+    found = find_end(BOOTED + STALL + "[   99.0] more\n", Ended(timed_out=True))
     assert found.end is BootEnd.HANG
     assert "self-detected stall" in found.lines[0]
     assert found.line == len(BOOTED.splitlines()) + 1
@@ -171,7 +171,7 @@ def test_a_hang_with_a_stall_shows_the_stall() -> None:
     ],
 )
 def test_every_kind_of_stall_is_shown(line: str) -> None:
-    found = find_end(f"{BOOTED}[   30.0] {line}\n[   31.0] later\n", timed_out=True, workload_status=None)
+    found = find_end(f"{BOOTED}[   30.0] {line}\n[   31.0] later\n", Ended(timed_out=True))
     assert (found.end, found.lines[0]) == (BootEnd.HANG, f"[   30.0] {line}")
 
 
@@ -195,7 +195,7 @@ def test_a_stall_that_the_guest_got_over_is_no_hang() -> None:
     ],
 )
 def test_a_qemu_that_never_came_up_shows_what_it_said(line: str) -> None:
-    found = find_end(line + "\n", timed_out=False, workload_status=None)
+    found = find_end(line + "\n", Ended())
     assert (found.end, found.lines, found.line) == (BootEnd.QEMU, (line,), 1)
 
 
@@ -204,25 +204,25 @@ def test_a_warning_of_qemu_is_not_why_it_ended() -> None:
         "qemu-system-x86_64: warning: host doesn't support requested feature: CPUID.01H:ECX.pni [bit 0]\n"
         "qemu-system-x86_64: -device foo: 'foo' is not a valid device model name\n"
     )
-    found = find_end(said, timed_out=False, workload_status=None)
+    found = find_end(said, Ended())
     assert found.lines == (said.splitlines()[1],)
     assert found.line == 2
 
 
 def test_a_guest_that_went_away_without_a_word_is_qemus_fault_and_shows_the_last_lines() -> None:
-    found = find_end(BOOTED, timed_out=False, workload_status=None)
+    found = find_end(BOOTED, Ended())
     assert found.end is BootEnd.QEMU
     assert found.lines[-1] == "[    1.201337] Run /bin/sh as init process"
 
 
 def test_an_empty_console_has_nothing_to_show() -> None:
-    found = find_end("", timed_out=False, workload_status=None)
+    found = find_end("", Ended())
     assert (found.end, found.lines, found.line) == (BootEnd.QEMU, (), 0)
 
 
 def test_no_more_than_a_screenful_is_shown() -> None:
     long = BOOTED + "[    2.0] BUG: unable to handle page fault\n" + "[    2.1]  frame+0x1\n" * 500
-    assert 10 <= len(find_end(long, timed_out=False, workload_status=None).lines) <= 20
+    assert 10 <= len(find_end(long, Ended()).lines) <= 20
 
 
 def test_warnings_are_the_kernels_and_are_told_though_all_is_well() -> None:
@@ -233,6 +233,6 @@ def test_warnings_are_the_kernels_and_are_told_though_all_is_well() -> None:
 
 def test_carriage_returns_of_a_serial_console_change_nothing() -> None:
     console = (BOOTED + NULL).replace("\n", "\r\n")
-    found = find_end(console, timed_out=False, workload_status=None)
+    found = find_end(console, Ended())
     assert found.end is BootEnd.OOPS
     assert not any("\r" in line for line in found.lines)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,9 @@ def test_a_failed_fetch_leaves_nothing_that_passes_for_a_program(tmp_path: Path)
     with pytest.raises(CommandError, match=r"unpacking busybox-static_1_arm64\.deb"):
         fetch_programs(a_host(**{"dpkg-deb": Answer("no space left", 2)}), tmp_path, "arm64")
     assert fetch_programs(a_host(), tmp_path, "arm64")["busybox"].read_text() == "busybox"
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_text(""), Path.unlink])
+def test_programs_that_are_broken_are_fetched_again(tmp_path: Path, damage: Callable[[Path], object]) -> None:
+    damage(fetch_programs(a_host(), tmp_path, "arm64")["bash"])
+    assert fetch_programs(a_host(), tmp_path, "arm64")["bash"].read_text() == "bash-static"

@@ -16,7 +16,7 @@ from orchestrator.host.program import program
 from orchestrator.host.ssh import Address
 from orchestrator.inventory.model import Entry
 from orchestrator.machine.boot import Booted
-from orchestrator.machine.model import Boot
+from orchestrator.machine.model import Boot, BootEnd
 from orchestrator.machine.remote import RemoteGround
 from orchestrator.scenario.model import Machine
 from tests.unit.test_host_contract import wait_until
@@ -30,6 +30,18 @@ done
 echo 'Linux version 7.3.0'
 cp /proc/version "$share/version"
 echo 0 >"$share/status"
+"""
+
+
+RESETS = """\
+#!/bin/sh
+for word; do
+    case $word in /mnt/orch=*) share=${word#*=};; esac
+done
+grep -q qmp_capabilities "$share/../monitor/qmp.in" || exit
+echo 'Linux version 7.3.0'
+echo '{"QMP": {}}' >"$share/../monitor/qmp.out"
+echo '{"event": "SHUTDOWN", "data": {"reason": "guest-reset"}}' >>"$share/../monitor/qmp.out"
 """
 
 
@@ -75,6 +87,14 @@ def test_each_boot_has_a_directory_that_goes_with_it(tmp_path: Path) -> None:
             assert lab.left() == []
     scripts = [(tmp_path / name / "command.sh").read_text() for name in ("first", "second")]
     assert scripts[0] != scripts[1]
+
+
+def test_what_qemu_told_there_of_its_machine_is_known_here(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, LocalHost())
+    (tmp_path / "toolbox/bin/vng").write_text(RESETS)
+    with lab.ground.open():
+        assert lab.boot("first").report.end is BootEnd.RESET
+    assert "guest-reset" in (tmp_path / "first/monitor/qmp.out").read_text()
 
 
 def test_a_boot_asks_for_a_directory_that_nobody_else_has(tmp_path: Path) -> None:

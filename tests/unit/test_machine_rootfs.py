@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+import gzip
+import os
+import shutil
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from orchestrator.errors import CommandError, InfrastructureError
 from orchestrator.host.local import LocalHost
+from orchestrator.kernel.cache_files import manifest_of
+from orchestrator.kernel.sealed import broken_seal
 from orchestrator.machine import rootfs
 from orchestrator.machine.model import GUEST_PROGRAM, GUEST_SHARE
 from orchestrator.machine.rootfs import guest_root
@@ -86,3 +92,65 @@ def test_a_missing_busybox_says_what_to_install(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("shutil.which", lambda _: None)
     with pytest.raises(InfrastructureError, match="busybox-static"):
         guest_root(FakeHost(), tmp_path)
+
+
+def other_link(root: Path) -> None:
+    (root / "bin/sh").unlink()
+    (root / "bin/sh").symlink_to("mount")
+
+
+def fifo(root: Path) -> None:
+    (root / "bin/busybox").unlink()
+    os.mkfifo(root / "bin/busybox")
+
+
+def nothing_recorded(root: Path) -> None:
+    manifest_of(root).unlink()
+    (root / "bin/busybox").write_bytes(b"")
+
+
+def cut_record(root: Path) -> None:
+    manifest_of(root).write_bytes(manifest_of(root).read_bytes()[:-9])
+    (root / "bin/busybox").write_bytes(b"")
+
+
+def strange_record(root: Path) -> None:
+    manifest_of(root).write_bytes(gzip.compress(b'{"bin/busybox": 7}'))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda root: (root / "bin/busybox").write_bytes(b""),
+        lambda root: (root / "bin/busybox").write_bytes((root / "bin/busybox").read_bytes()[:-1]),
+        lambda root: (root / "bin/busybox").write_bytes((root / "bin/busybox").read_bytes()[:-1] + b"x"),
+        lambda root: (root / "bin/busybox").unlink(),
+        lambda root: (root / "bin/busybox").chmod(0o644),
+        lambda root: (root / "bin/mount").unlink(),
+        lambda root: (root / "bin/new").symlink_to("busybox"),
+        lambda root: (root / "etc/passwd").write_text(""),
+        lambda root: (root / "tmp").rmdir(),
+        lambda root: (root / "tmp").chmod(0),
+        lambda root: shutil.rmtree(root / "bin"),
+        shutil.rmtree,
+        other_link,
+        fifo,
+        nothing_recorded,
+        cut_record,
+        strange_record,
+    ],
+)
+def test_a_root_that_is_broken_is_made_again(busybox: Path, tmp_path: Path, damage: Callable[[Path], object]) -> None:
+    root = guest_root(LocalHost(), tmp_path / "cache")
+    damage(root)
+    assert broken_seal(root)
+    assert guest_root(LocalHost(), tmp_path / "cache") == root
+    assert broken_seal(root) == ""
+    assert (root / "bin/busybox").read_bytes() == busybox.read_bytes()
+    assert (root / "bin/sh").readlink() == Path("busybox")
+
+
+def test_what_virtme_leaves_in_the_root_is_no_damage(busybox: Path, tmp_path: Path) -> None:
+    root = guest_root(LocalHost(), tmp_path / "cache")
+    (root / "virtme-init-abc").write_text("exit")
+    assert broken_seal(root) == ""

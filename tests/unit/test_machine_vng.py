@@ -41,7 +41,8 @@ vng --verbose --run /builds/k/vmlinux --disable-microvm --force-9p --disable-kvm
 --qemu-opts=-machine q35,accel=tcg,kernel-irqchip=split -cpu max \
 -device intel-iommu,intremap=on,caching-mode=on \
 -device pci-testdev,membar=4294967296,bus=pcie.0,addr=0x10 \
--device pci-testdev,membar=1048576,bus=pcie.0,addr=0x11
+-device pci-testdev,membar=1048576,bus=pcie.0,addr=0x11 \
+-chardev 'pipe,id=orch-qmp,path=/run dir/monitor/qmp' -mon chardev=orch-qmp,mode=control
 --exec
 sh /mnt/orch/run.sh
 """
@@ -74,7 +75,8 @@ vng --verbose --run /builds/k/Image --disable-microvm --force-9p --arch arm64 --
 /mnt/orch=/run dir/guest
 --append root=/dev/root --append printk.time=1 --append oops=panic
 --qemu-opts=-machine virt,accel=tcg,gic-version=3 -cpu max,pauth-impdef=on -machine iommu=smmuv3 \
--device pci-testdev,membar=4294967296,bus=pcie.0,addr=0x10
+-device pci-testdev,membar=4294967296,bus=pcie.0,addr=0x10 \
+-chardev 'pipe,id=orch-qmp,path=/run dir/monitor/qmp' -mon chardev=orch-qmp,mode=control
 --exec
 sh /mnt/orch/run.sh
 """

@@ -51,8 +51,8 @@ def test_a_real_run_of_the_vfio_selftests() -> None:
     [
         (0, Status.PASS, ""),
         (4, Status.SKIP, "said last"),
-        (1, Status.FAIL, "ended with exit status 1"),
-        (139, Status.FAIL, "was killed by SIGSEGV (exit status 139)"),
+        (1, Status.FAIL, "ended with exit status 1; it wrote last: said last"),
+        (139, Status.FAIL, "was killed by SIGSEGV (exit status 139); it wrote last: said last"),
         (None, Status.CRASH, "it left no exit status"),
     ],
 )
@@ -73,11 +73,26 @@ def test_the_end_of_a_boot_decides_what_was_planned_and_not_reported(boot: BootR
     assert cases["#2"].evidence == boot.evidence
 
 
+def test_a_failed_program_that_wrote_nothing_or_too_much_is_quoted_within_bounds() -> None:
+    assert judged(STATUS, "\n\n", 1)["run"].message == "ended with exit status 1"
+    assert len(judged(STATUS, "x" * 100_000, 1)["run"].message) < 300
+
+
+def test_a_kernel_that_stalls_is_quoted_instead_of_the_program() -> None:
+    line = "[   30.0] rcu: INFO: rcu_preempt self-detected stall on CPU"
+    stalled = BootReport(BootEnd.HANG, 60.0, (line,), "boots/base/own/console.log:9")
+    assert "rcu_preempt self-detected stall" in judged(STATUS, "begun\n", None, stalled)["run"].message
+    silent = BootReport(
+        BootEnd.HANG, 60.0, ("[ 1.0] x",), "boots/base/own/console.log:9", why="the kernel wrote last: x"
+    )
+    assert judged(STATUS, "begun\n", None, silent)["run"].message.endswith("it wrote last: begun")
+
+
 def test_a_suite_whose_time_was_over_says_what_it_said_last() -> None:
     case = judged(STATUS, "begun\n", None, HANG)["run"]
     assert (case.status, case.message) == (
         Status.TIMEOUT,
-        "the workload did not end within 60 s; it said last: begun",
+        "the workload did not end within 60 s; it wrote last: begun",
     )
 
 

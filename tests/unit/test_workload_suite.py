@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_the_script_of_a_command() -> None:
         'echo vfio-pci > "$_orch_device/driver_override"',
         """export A='it'"'"'s'""",
         "_orch_sh 'x | y' || fail 'the setup failed: x | y'",
-        """{ _orch_sh './mytest --flag '"'"'a b'"'"'' < /dev/null; echo $? > /mnt/orch/program.status; } 2>&1 |""",
+        """(_orch_sh './mytest --flag '"'"'a b'"'"'' /tmp/work.output < /dev/null; exit $?) 2> /dev/null""",
         'echo > "$_orch_device/driver_override"',
     )
     places = [lines.index(step) for step in steps]
@@ -49,20 +50,71 @@ def test_the_script_of_a_command() -> None:
     assert lines[-1] == "exit 0"
 
 
+def run_here(workload: SuiteWorkload, place: Path, shell: str = "sh") -> tuple[str, str]:
+    """What the script leaves of `workload`, its output and its status, run without its mounts in a directory."""
+    for name in ("program", "share", "work"):
+        (place / name).mkdir()
+    text = guest_script(workload, "", ())
+    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("mount "))
+    for old, name in ((GUEST_PROGRAM, "program"), (GUEST_SHARE, "share"), ("/tmp/work", "work")):
+        text = text.replace(old, str(place / name))
+    done = subprocess.run([*shell.split(), "-c", text], check=False, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    status = place / "share/program.status"
+    return (place / "share/output.log").read_text(), status.read_text().strip() if status.exists() else "none"
+
+
 def test_the_users_environment_is_that_of_setup_and_program_alone(tmp_path: Path) -> None:
-    """The script with its mounts left out, and with the guest's places in a directory of the test."""
     environment = (("PATH", "/nowhere"), ("_orch_device", "x"), ("LD_PRELOAD", "/nowhere.so"))
     setup = ('test "$PATH" = /nowhere',)
     workload = CommandWorkload("own", 'echo "$PATH $_orch_device"; kill -KILL $$', environment=environment, setup=setup)
-    for name in ("program", "share", "work"):
-        (tmp_path / name).mkdir()
-    text = guest_script(workload, "", ())
-    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("mount "))
-    for place, name in ((GUEST_PROGRAM, "program"), (GUEST_SHARE, "share"), ("/tmp/work", "work")):
-        text = text.replace(place, str(tmp_path / name))
-    assert subprocess.run(["sh", "-c", text], check=False, capture_output=True).returncode == 0
-    assert "/nowhere x" in (tmp_path / "share/output.log").read_text().splitlines()
-    assert (tmp_path / "share/program.status").read_text() == "137\n"
+    output, status = run_here(workload, tmp_path)
+    assert "/nowhere x" in output.splitlines()
+    assert status == "137"
+
+
+ENDS = (
+    ("sleep 300 & echo started", "started", "0"),
+    ("sleep 300 & echo started; exit 3", "started", "3"),
+    ("nohup sleep 300 > /dev/stdout 2>&1 & echo started", "started", "0"),
+    ("setsid sleep 300 & echo started", "started", "0"),
+    ("(trap '' HUP TERM INT; sleep 300; sleep 300) & echo started", "started", "0"),
+    ("(sleep 300 | sleep 300) & echo started", "started", "0"),
+    ("sleep 9 > /dev/null 2>&1 & echo started", "started", "0"),
+    ("exec > /dev/null 2>&1; sleep 1; exit 5", "", "5"),
+    ("exec >&- 2>&-; sleep 1", "", "0"),
+    ("echo one; kill -9 0; echo two", "one", "137"),
+    ("trap 'kill 0' EXIT; sleep 300 & echo one", "one", "143"),
+    ("echo one; kill -9 $PPID; sleep 1; echo two", "one\ntwo", "137"),
+    ("echo one; kill -SEGV $$", "one", "139"),
+    ("(sleep 1; echo late) & echo early", "early\nlate", "0"),
+    ("printf 'no newline'; sleep 300 &", "no newline", "0"),
+)
+"""What a program does, all that it and its children write before the end, and its exit status."""
+
+
+@pytest.mark.parametrize("shell", ["sh", "busybox sh"])
+def test_a_program_has_ended_when_it_ended(shell: str, tmp_path: Path) -> None:
+    """Whatever it leaves behind, with all that it wrote, and what its children wrote soon after."""
+
+    def told(number: int) -> tuple[str, list[str], str]:
+        place = tmp_path / str(number)
+        place.mkdir()
+        output, status = run_here(CommandWorkload("own", ENDS[number][0]), place, shell)
+        return ENDS[number][0], output.splitlines(), status
+
+    with ThreadPoolExecutor(len(ENDS)) as executor:
+        found = list(executor.map(told, range(len(ENDS))))
+    assert found == [(command, output.splitlines(), status) for command, output, status in ENDS]
+
+
+def test_all_that_a_program_wrote_is_kept_though_a_child_writes_on(tmp_path: Path) -> None:
+    command = "seq 1 50000; (while echo more; do sleep 0.1; done) & exit 0"
+    told, ended = run_here(CommandWorkload("own", command), tmp_path)
+    lines = told.splitlines()
+    assert lines[:50000] == [str(number) for number in range(1, 50001)]
+    assert set(lines[50000:]) <= {"more"}
+    assert ended == "0"
 
 
 def test_without_a_device_none_is_bound() -> None:

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +14,43 @@ import pytest
 from orchestrator.cli import cache_directory
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.model import KernelBuild
+from orchestrator.machine import boot as boot_module
 from orchestrator.machine.boot import Booted, boot
 from orchestrator.machine.model import Boot, BootEnd
 from orchestrator.machine.rootfs import guest_root
 from orchestrator.scenario.devices import EmulatedDevice
 from orchestrator.scenario.model import Machine
+from tests.unit.test_host_contract import wait_until
+from tests.vm.conftest import PATCHES, orch, virtual_machines
+
+COMMAND = """\
+name: ends
+description: A kernel that ends in many ways, on purpose.
+workloads:
+  nothing: {command: "true", timeout: 60s}
+kernels:
+  base:
+    source: {debian: linux-source-7.3, suite: trixie-backports}
+    config: [guest, vfio]
+"""
+BROKEN = f"""\
+  ends:
+    extends: base
+    patches: {PATCHES}/ends.patch
+"""
+NOT_ANNOUNCED = "and the kernel had not announced that"
+KERNELS_LAST = "the kernel wrote last: "
+PARAMETER = "/sys/module/vfio/parameters/end"
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory: pytest.TempPathFactory) -> KernelBuild:
+    """A kernel that ends in the way that the parameter vfio.end says, late in its boot or when it is written to."""
+    home = tmp_path_factory.mktemp("ends")
+    (home / "ends.yaml").write_text(COMMAND + BROKEN)
+    done = orch(home / "results", "run", str(home / "ends.yaml"))
+    assert done.status == 0, done.err
+    return done.build("ends")
 
 
 @pytest.fixture
@@ -72,3 +107,66 @@ def test_a_missing_kernel_image_is_no_fault_of_the_kernel(host: LocalHost, plan:
     booted = run(host, replace(plan, image=tmp_path / "gone"), tmp_path)
     assert booted.report.end is BootEnd.QEMU
     assert "gone" in " ".join(booted.report.lines)
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds", "end", "why"),
+    [
+        ("triple-fault", 60, BootEnd.RESET, ("it was reset", NOT_ANNOUNCED, "triple fault", KERNELS_LAST)),
+        ("power-off", 60, BootEnd.RESET, ("it was powered off", NOT_ANNOUNCED, KERNELS_LAST)),
+        ("lockup", 6, BootEnd.HANG, ("it had not begun", KERNELS_LAST)),
+        ("silence", 4, BootEnd.HANG, ("the kernel wrote nothing at all",)),
+    ],
+)
+def test_a_kernel_that_ends_before_the_workload_begins(
+    host: LocalHost, plan: Boot, ends: KernelBuild, tmp_path: Path, kind: str, seconds: int, end: BootEnd, why: str
+) -> None:
+    broken = replace(plan, image=ends.image, arguments=(f"vfio.end={kind}",), timeout=seconds)
+    report = run(host, broken, tmp_path).report
+    assert report.end is end
+    assert all(part in report.why for part in why), report.why
+    assert not any("virtme-ng-init: " in line for line in report.lines)
+
+
+@pytest.mark.parametrize("kind", ["triple-fault", "reset"])
+def test_a_kernel_that_resets_the_machine_under_the_workload_crashes(
+    host: LocalHost, plan: Boot, ends: KernelBuild, tmp_path: Path, kind: str
+) -> None:
+    command = f"echo {kind} > {PARAMETER}; sleep 60"
+    report = run(host, replace(plan, image=ends.image, command=command), tmp_path).report
+    assert report.end is BootEnd.RESET
+    assert "it was reset, and the kernel had not announced that" in report.why
+
+
+def test_a_kernel_that_writes_without_end_is_stopped(
+    host: LocalHost, plan: Boot, ends: KernelBuild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boot_module, "FLOOD_BYTES", 1 << 18)
+    report = run(host, replace(plan, image=ends.image, arguments=("vfio.end=flood",)), tmp_path).report
+    assert report.end is BootEnd.FLOOD
+    assert report.seconds < plan.timeout
+    assert (tmp_path / "console.log").stat().st_size < 8 << 20
+
+
+@pytest.mark.parametrize("command", ["reboot -f; sleep 60", "poweroff -f; sleep 60", "kill -9 -1; sleep 60"])
+def test_a_workload_that_shuts_its_guest_down_is_no_crash_and_no_fault_of_the_infrastructure(
+    host: LocalHost, plan: Boot, tmp_path: Path, command: str
+) -> None:
+    report = run(host, replace(plan, command=command), tmp_path).report
+    assert report.end is BootEnd.SHUTDOWN
+    assert f"{KERNELS_LAST}reboot: " in report.why
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_qemu_that_is_killed_is_no_fault_of_the_kernel(
+    host: LocalHost, plan: Boot, tmp_path: Path, number: signal.Signals
+) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        booted = executor.submit(run, host, replace(plan, command="sleep 60"), tmp_path)
+        assert wait_until((plan.share / "version").exists, 50)
+        for pid in virtual_machines(tmp_path):
+            os.kill(pid, number)
+    report = booted.result().report
+    assert report.end is BootEnd.QEMU
+    told = report.why or report.lines[0]
+    assert ("QEMU ended without a word" if number is signal.SIGKILL else "terminating on signal 15") in told

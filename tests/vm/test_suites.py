@@ -34,6 +34,7 @@ workloads:
   fails: {command: "echo what is wrong; exit 3", timeout: 60s}
   skips: {command: "echo no such hardware; exit 4", timeout: 60s}
   killed: {command: "kill -SEGV $$", timeout: 60s}
+  left: {command: "(trap '' HUP; sleep 600) & setsid sleep 600 & echo begun", timeout: 60s}
   late: {command: "echo begun; sleep 600", timeout: 15s}
   silent: {command: "echo nothing to see", outcome: ktap, timeout: 60s}
   speaks:
@@ -133,13 +134,14 @@ def test_a_program_has_its_files_environment_device_and_the_hosts_tools(programs
 def test_an_exit_status_is_a_verdict(programs: Finished) -> None:
     assert programs.status == 1
     failed = cases(programs, "base", "fails")["run"]
-    assert (failed["status"], failed["message"]) == ("FAIL", "ended with exit status 3")
+    assert (failed["status"], failed["message"]) == ("FAIL", "ended with exit status 3; it wrote last: what is wrong")
     assert failed["lines"] == ["what is wrong"]
     skipped = cases(programs, "base", "skips")["run"]
     assert (skipped["status"], skipped["message"]) == ("SKIP", "no such hardware")
     killed = cases(programs, "base", "killed")["run"]
     assert (killed["status"], killed["message"]) == ("FAIL", "was killed by SIGSEGV (exit status 139)")
     assert statuses(programs, "known") == {"run": "XFAIL"}
+    assert statuses(programs, "left") == {"run": "PASS"}
 
 
 def test_a_program_that_does_not_end_is_a_timeout(programs: Finished) -> None:
