@@ -26,8 +26,9 @@ from orchestrator.machine.boot import Booted
 from orchestrator.machine.devices import guest_addresses
 from orchestrator.machine.ground import Ground
 from orchestrator.machine.model import GUEST_PROGRAM, GUEST_SHARE, Boot, BootEnd, BootReport
+from orchestrator.machine.share import MOST_OUTPUT, Share
 from orchestrator.result.judge import judge
-from orchestrator.result.model import Status, Told, Verdict
+from orchestrator.result.model import Case, CaseId, Status, Told, Verdict
 from orchestrator.result.record import BootResult
 from orchestrator.result.store import RunStore
 from orchestrator.scenario.model import AlignmentWorkload, Capability, Scenario, Workload
@@ -37,6 +38,9 @@ from orchestrator.workload.measurements import parse_measurements
 from orchestrator.workload.program import KTAP_FILE, MEASUREMENTS_FILE, command
 from orchestrator.workload.tests import tests_of
 from orchestrator.workload.verdicts import Said, setup_failure, verdicts
+
+_PROBLEMS = 20
+"""Problems with measurements that a report holds; one is enough to make it an ERROR."""
 
 SHARE = "guest"
 """The directory, in a boot's results, that the guest writes to."""
@@ -95,6 +99,13 @@ def boot_kernel(bench: Bench, build: KernelBuild, workload: AlignmentWorkload, s
     return BootResult(build.name, workload.name, workload.device, report, cases, told.measurements)
 
 
+def failed_boot(kernel: str, workload: Workload, message: str) -> BootResult:
+    """The result of a boot of which orch itself failed to say anything else than `message`."""
+    report = BootReport(BootEnd.QEMU, 0.0, (message,))
+    case = Case(CaseId.of_boot(kernel, workload.name, workload.device), Status.ERROR, message=message)
+    return BootResult(kernel, workload.name, workload.device, report, (case,))
+
+
 def tell_warnings(bench: Bench, kernel: str, workload: Workload, booted: Booted) -> None:
     """Emit a note for every warning of the guest kernel."""
     for warning in booted.report.warnings:
@@ -106,17 +117,19 @@ def _boot(bench: Bench, build: KernelBuild, workload: AlignmentWorkload, store: 
     dump = shows_page_tables(build.config.read_text())
     argv = command(workload, address, f"{GUEST_PROGRAM}/alignment", GUEST_SHARE, dump=dump)
     station = bench.stations[build.arch]
-    guest = Guest(station.root, station.program or station.root, shlex.join(argv))
+    answers = (KTAP_FILE, MEASUREMENTS_FILE)
+    guest = Guest(station.root, station.program or station.root, shlex.join(argv), answers)
     return boot_guest(bench, build, workload, guest, store, directory)
 
 
 @dataclass(frozen=True)
 class Guest:
-    """What is in a guest, and what runs in it: see `machine.model.Boot`."""
+    """What is in a guest, what runs in it, and what it answers by: see `machine.model.Boot`."""
 
     root: Path
     program: Path
     command: str
+    answers: tuple[str, ...]
     exports: tuple[tuple[str, Path], ...] = ()
 
 
@@ -154,6 +167,7 @@ def boot_guest(
         arch=build.arch,
         modules=build.modules,
         arguments=boot_arguments(build.config.read_text()),
+        answers=guest.answers,
     )
     what = f"boot {workload.name}"
     with (
@@ -169,12 +183,12 @@ def _told(
 ) -> tuple[BootReport, Told]:
     """What the workload left in the share, and the report with evidence as paths in the run directory."""
     devices = {address: name for name, address in guest_addresses(bench.scenario.devices).items()}
-    share = f"{place}/{SHARE}"
-    tap = parse_ktap(_read(directory / SHARE / KTAP_FILE))
+    share, left = f"{place}/{SHARE}", Share(directory / SHARE)
+    tap = parse_ktap(left.text(KTAP_FILE, MOST_OUTPUT))
     address = guest_addresses(bench.scenario.devices)[workload.device]
     said = verdicts(tap, address, tests_of(workload), f"{share}/{KTAP_FILE}")
     measured = parse_measurements(
-        _read(directory / SHARE / MEASUREMENTS_FILE),
+        left.text(MEASUREMENTS_FILE, MOST_OUTPUT),
         kernel=kernel,
         workload=workload.name,
         devices=devices,
@@ -182,15 +196,12 @@ def _told(
     )
     program = {(v.bar, v.test): Verdict(_STATUS_OF_SAID[v.said], v.reason, v.evidence) for v in said}
     told = Told(measured.measurements, program, f"{share}/{KTAP_FILE}")
-    problems = tuple(filter(None, (setup_failure(tap), *(str(problem) for problem in measured.problems))))
+    problems = tuple(filter(None, (setup_failure(tap), *(str(problem) for problem in measured.problems[:_PROBLEMS]))))
     lines = (*problems, *report.lines) if report.end is BootEnd.WORKLOAD or measured.problems else report.lines
     evidence = f"{place}/{report.evidence}" if report.evidence else ""
     end = BootEnd.WORKLOAD if measured.problems and report.end is BootEnd.OK else report.end
-    return replace(report, end=end, lines=lines, evidence=evidence), told
-
-
-def _read(path: Path) -> str:
-    return path.read_text(errors="replace") if path.exists() else ""
+    odd = (*report.odd, *left.odd)
+    return replace(report, end=end, lines=lines, evidence=evidence, odd=odd), told
 
 
 def build_facts(build: KernelBuild, recipe: AnyRecipe) -> dict[str, object]:

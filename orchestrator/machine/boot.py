@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,11 +13,17 @@ from orchestrator.host.record import shell_line
 from orchestrator.machine.console import Finding, find_end, warnings
 from orchestrator.machine.devices import memory_file
 from orchestrator.machine.model import GUEST_SHARE, Boot, BootEnd, BootReport
+from orchestrator.machine.share import Limits, Share, lent_to_guest
 from orchestrator.machine.vng import vng_argv, vng_environment
 
 STATUS_FILE = "status"
 TAINT_BEFORE = "tainted.before"
 TAINT_AFTER = "tainted.after"
+_OWN_ANSWERS = (STATUS_FILE, TAINT_BEFORE, TAINT_AFTER, "version", "cmdline", "modules.log")
+"""Files of the share that the guest's script writes."""
+MOST_STATUS = 255
+"""The largest exit status (wait(2))."""
+_MOST_TAINT = (1 << 64) - 1
 
 Progress = Callable[[str], None]
 """Told, in a few words, what is happening now."""
@@ -67,11 +72,17 @@ def boot(host: Host, plan: Boot, console: Path, home: Path, progress: Progress) 
     prepare_home(home)
     write_script(plan)
     try:
-        done = launch(host, plan, console, vng_environment(home), progress)
+        with lent_to_guest(plan.share, answers_of(plan)) as limits:
+            done = launch(host, plan, console, vng_environment(home), progress, limits)
     finally:
         for device in plan.devices:
             memory_file(device, plan.share.parent).unlink(missing_ok=True)
-    return conclude(done, console, plan.share)
+    return conclude(done, console, plan.share, limits.odd)
+
+
+def answers_of(plan: Boot) -> tuple[str, ...]:
+    """The names of the files in the share that orch reads after the boot."""
+    return (*_OWN_ANSWERS, *plan.answers)
 
 
 def write_script(plan: Boot) -> None:
@@ -80,15 +91,20 @@ def write_script(plan: Boot) -> None:
     (plan.share / "run.sh").write_text(_script(plan))
 
 
-def launch(host: Host, plan: Boot, console: Path, environment: Mapping[str, str], progress: Progress) -> Completed:
+def launch(
+    host: Host, plan: Boot, console: Path, environment: Mapping[str, str], progress: Progress, limits: Limits
+) -> Completed:
     """Run virtme-ng for `plan`, all of whose paths are the host's; `console` is a file of this machine.
+
+    `limits` end it before its time if the guest writes too much.
 
     Raises CommandError where virtme-ng cannot be started, and where the host is lost.
     """
     argv = vng_argv(replace(plan, command=f"sh {GUEST_SHARE}/run.sh"))
     env = {**environment, **dict(plan.environment)}
     console.with_name("command.sh").write_text("#!/bin/sh\n" + shell_line(argv, None, env) + "\n")
-    return host.run(argv, env=env, timeout=plan.timeout, log=console, on_line=_Watch(progress))
+    watch = _Watch(progress, limits)
+    return host.run(argv, env=env, timeout=plan.timeout, log=console, on_line=watch, until=limits.over)
 
 
 def _script(plan: Boot) -> str:
@@ -103,14 +119,19 @@ def _script(plan: Boot) -> str:
     )
 
 
-def conclude(done: Completed, console: Path, share: Path) -> Booted:
-    """What a boot that ended as `done` comes to, from its console and from what the guest left in `share`."""
+def conclude(done: Completed, console: Path, share: Path, odd: tuple[str, ...] = ()) -> Booted:
+    """What a boot that ended as `done` comes to, from its console and from what the guest left in `share`.
+
+    `odd` is what was found so far that a guest must not leave; what is odd of the files that are read is added.
+    """
     log = console.read_text(errors="replace") if console.exists() else done.output
-    finding = find_end(log, timed_out=done.timed_out, workload_status=_number(share / STATUS_FILE))
+    left = Share(share)
+    finding = find_end(log, timed_out=done.timed_out, workload_status=left.number(STATUS_FILE, MOST_STATUS))
     warned = warnings(log)
     evidence = f"{console.name}:{finding.line or _line_of(warned[:1], log) or 1}"
-    report = BootReport(finding.end, done.seconds, _lines(finding, done), evidence, warned, _taint(share))
-    return Booted(report, _read(share / "version").strip())
+    taint, version = _taint(left), left.text("version").strip()
+    report = BootReport(finding.end, done.seconds, _lines(finding, done), evidence, warned, taint, (*odd, *left.odd))
+    return Booted(report, version)
 
 
 def _line_of(lines: tuple[str, ...], log: str) -> int:
@@ -119,12 +140,14 @@ def _line_of(lines: tuple[str, ...], log: str) -> int:
 
 
 class _Watch:
-    """Reports the workload's KTAP lines, which it also writes to the console."""
+    """Reports the workload's KTAP lines, which it also writes to the console; counts what is written there."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, limits: Limits) -> None:
         self._progress = progress
+        self._limits = limits
 
     def __call__(self, line: str) -> None:
+        self._limits.console(line)
         if _KTAP.match(line):
             self._progress(line.strip())
 
@@ -135,21 +158,9 @@ def _lines(finding: Finding, done: Completed) -> tuple[str, ...]:
     return finding.lines
 
 
-def _taint(share: Path) -> tuple[int, int] | None:
-    before, after = _number(share / TAINT_BEFORE), _number(share / TAINT_AFTER)
+def _taint(share: Share) -> tuple[int, int] | None:
+    before, after = (share.number(name, _MOST_TAINT) for name in (TAINT_BEFORE, TAINT_AFTER))
     return None if before is None or after is None else (before, after)
-
-
-def _number(path: Path) -> int | None:
-    """The number that the guest left in a file; None where it left none, or died while it wrote."""
-    text = _read(path).strip()
-    return int(text) if text.isdigit() else None
-
-
-def _read(path: Path) -> str:
-    with suppress(FileNotFoundError):
-        return path.read_text(errors="replace")
-    return ""
 
 
 def prepare_home(home: Path) -> None:

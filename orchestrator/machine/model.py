@@ -34,7 +34,8 @@ class Boot:
     `program` the directory with the workload, `command` a line of shell for the guest.  `timeout` is in seconds.
     `exports` are further directories that the guest sees, read-only: where it does, and where they are on the host.
     `arch` is the kernel's architecture.  `modules` is the directory on the host with ``lib/modules``, None for a kernel
-    without; `arguments` go to the kernel's command line, `environment` to QEMU.
+    without; `arguments` go to the kernel's command line, `environment` to QEMU.  `answers` are the names of the files
+    that the workload leaves in the share for orch to read.
     """
 
     image: Path
@@ -51,6 +52,7 @@ class Boot:
     modules: Path | None = None
     arguments: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    answers: tuple[str, ...] = ()
 
 
 class BootEnd(StrEnum):
@@ -74,7 +76,8 @@ class BootReport:
     """How one boot ended: `lines` show it (from the console or QEMU), `evidence` says where they stand.
 
     `seconds` is wall-clock time.  `warnings` are WARN lines of a guest kernel that went on.  `taint` is the guest
-    kernel's before and after the workload, None where it did not tell both.
+    kernel's before and after the workload, None where it did not tell both.  `odd` is what a guest must not leave or
+    do, such as a link in the place of a file: a sentence for each.
     """
 
     end: BootEnd
@@ -83,3 +86,4 @@ class BootReport:
     evidence: str = ""
     warnings: tuple[str, ...] = ()
     taint: tuple[int, int] | None = None
+    odd: tuple[str, ...] = ()

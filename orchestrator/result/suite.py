@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from orchestrator.machine.model import BootEnd, BootReport
 from orchestrator.result.judge import describe_end
 from orchestrator.result.log import log_case
-from orchestrator.result.model import NO_BAR, Case, CaseId, Status, status_of_end
+from orchestrator.result.model import NO_BAR, Case, CaseId, Status, share_cases, status_of_end
 from orchestrator.result.xfail import with_xfail
 from orchestrator.scenario.model import CommandWorkload, Outcome, SuiteWorkload
 from orchestrator.workload.ktap import parse_ktap
@@ -82,9 +82,10 @@ class _Boot:
         return CaseId(self.kernel, self.workload.name, self.workload.device, NO_BAR, test, check)
 
     def ends(self) -> Iterator[Case]:
-        """How the boot ended, where that is no good end, and else what the guest kernel said meanwhile."""
+        """How the boot ended, if not well, or else what the guest kernel said; and what was odd in its share."""
+        owner = (self.kernel, self.workload.name, self.workload.device)
+        yield from share_cases(*owner, self.boot)
         if self.boot.end is BootEnd.OK:
-            owner = (self.kernel, self.workload.name, self.workload.device)
             yield log_case(*owner, self.boot, noiommu=self.told.noiommu)
             return
         case_id = CaseId.of_boot(self.kernel, self.workload.name, self.workload.device)
