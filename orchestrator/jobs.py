@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from orchestrator.errors import InfrastructureError, Interrupted
 from orchestrator.events import Emit, Event, Kind, phase
 from orchestrator.host.base import Host
 from orchestrator.host.disk import needs_room
+from orchestrator.host.untrusted import copy_untrusted
 from orchestrator.kernel.cache import inputs
 from orchestrator.kernel.cache_files import PROVENANCE
 from orchestrator.kernel.capability import boot_arguments, capability_of, shows_page_tables
@@ -27,6 +27,7 @@ from orchestrator.machine.devices import guest_addresses
 from orchestrator.machine.ground import Ground
 from orchestrator.machine.model import GUEST_PROGRAM, GUEST_SHARE, Boot, BootEnd, BootReport
 from orchestrator.machine.share import MOST_OUTPUT, Share
+from orchestrator.onhost.inodes import MIB
 from orchestrator.result.judge import judge
 from orchestrator.result.model import Case, CaseId, Status, Told, Verdict
 from orchestrator.result.record import BootResult
@@ -41,6 +42,9 @@ from orchestrator.workload.verdicts import Said, setup_failure, verdicts
 
 _PROBLEMS = 20
 """Problems with measurements that a report holds; one is enough to make it an ERROR."""
+
+MOST_LOG = 256 * MIB
+"""Bytes of a file of a build that are copied to the results."""
 
 SHARE = "guest"
 """The directory, in a boot's results, that the guest writes to."""
@@ -234,11 +238,11 @@ def _provenance(build: KernelBuild, recipe: AnyRecipe) -> dict[str, Any]:
 
 def keep_build_files(host: Host, build: KernelBuild, recipe: AnyRecipe, directory: Path) -> None:
     """Copy to `directory` what a reviewer needs of a build: configuration, log, commands, provenance, patches; and
-    write what rebuilds it.  Raises CommandError."""
+    write what rebuilds it.  Raises CommandError, and OddFileError where a build left something else than a file."""
     (directory / PROVENANCE).write_text(json.dumps(_provenance(build, recipe), indent=2) + "\n")
     for name in ("config", "build.log", "commands.sh"):
-        if (build.directory / name).exists():  # who was not built has no log
-            shutil.copyfile(build.directory / name, directory / name)
+        # A kernel that was not built has no log.
+        copy_untrusted(build.directory, name, directory / name, MOST_LOG)
     patches = () if isinstance(recipe, Prebuilt) else recipe.patches
     for number, patch in enumerate(patches, 1):
         (directory / "patches").mkdir(exist_ok=True)

@@ -42,6 +42,7 @@ from orchestrator.machine.ground import Ground
 from orchestrator.machine.model import BootEnd
 from orchestrator.machine.rootfs import guest_root
 from orchestrator.plan import boot_id, build_id
+from orchestrator.result.bounds import bounded, bounded_case
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.record import BootResult, JobKind, JobStatus
 from orchestrator.result.store import RunStore
@@ -254,7 +255,8 @@ class Runner:
         status = Status.FAIL if isinstance(error, KernelBuildError) else Status.ERROR
         message = self._explained(job, error)
         self.emit(Event(kernel, "build", Kind.NOTE, message))
-        return Case(CaseId.of_build(kernel), status, message=message, bad_input=isinstance(error, UsageError))
+        case = Case(CaseId.of_build(kernel), status, message=message, bad_input=isinstance(error, UsageError))
+        return bounded_case(case)
 
     def _explained(self, job: str, error: Exception) -> str:
         """The sentence of an error that orch raises on purpose; of any other what it is, and where its traceback is."""
@@ -278,7 +280,7 @@ class Runner:
         job, build, begun = boot_id(recipe.name, workload.name), self._builds[recipe.name], monotonic()
         self.store.start_job(job)
         try:
-            result = self._booted(recipe, build, workload, job)
+            result = bounded(self._booted(recipe, build, workload, job))
         except Interrupted:
             raise
         except Exception as error:

@@ -10,7 +10,8 @@ from pathlib import Path
 from orchestrator.errors import InfrastructureError, Interrupted, KernelBuildError
 from orchestrator.host.disk import needs_room
 from orchestrator.host.nice import Niced
-from orchestrator.jobs import SHARE, Bench, Guest, boot_guest, tell_warnings
+from orchestrator.host.untrusted import copy_untrusted
+from orchestrator.jobs import MOST_LOG, SHARE, Bench, Guest, boot_guest, tell_warnings
 from orchestrator.kernel.cache import KernelCache
 from orchestrator.kernel.model import AnyRecipe, KernelBuild, Prebuilt
 from orchestrator.kernel.selftests import SelftestsBuilder
@@ -94,7 +95,7 @@ def _lay_out(bench: Bench, recipe: AnyRecipe, workload: SuiteWorkload, directory
     builder = SelftestsBuilder(Niced(bench.host), KernelCache(bench.cache), bench.jobs, bench.emit)
     built = builder.build(recipe, workload.targets)
     for name in ("build.log", "commands.sh"):
-        shutil.copyfile(built.directory.parent / name, directory / f"selftests-{name}")
+        copy_untrusted(built.directory.parent, name, directory / f"selftests-{name}", MOST_LOG)
     return _Programs(built.directory, _chosen(workload, built.listed, recipe.name))
 
 

@@ -77,7 +77,7 @@ def boot(host: Host, plan: Boot, console: Path, home: Path, progress: Progress) 
     finally:
         for device in plan.devices:
             memory_file(device, plan.share.parent).unlink(missing_ok=True)
-    return conclude(done, console, plan.share, limits.odd)
+    return with_limits(conclude(done, console, plan.share), limits)
 
 
 def answers_of(plan: Boot) -> tuple[str, ...]:
@@ -119,18 +119,23 @@ def _script(plan: Boot) -> str:
     )
 
 
-def conclude(done: Completed, console: Path, share: Path, odd: tuple[str, ...] = ()) -> Booted:
-    """What a boot that ended as `done` comes to, from its console and from what the guest left in `share`.
+def with_limits(booted: Booted, limits: Limits) -> Booted:
+    """`booted` with what the guest must not have done, which can be why it ended."""
+    report = booted.report
+    if limits.over.is_set() and report.end is BootEnd.QEMU:
+        report = replace(report, lines=(limits.odd[0], *report.lines))
+    return replace(booted, report=replace(report, odd=(*limits.odd, *report.odd)))
 
-    `odd` is what was found so far that a guest must not leave; what is odd of the files that are read is added.
-    """
+
+def conclude(done: Completed, console: Path, share: Path) -> Booted:
+    """What a boot that ended as `done` comes to, from its console and from what the guest left in `share`."""
     log = console.read_text(errors="replace") if console.exists() else done.output
     left = Share(share)
     finding = find_end(log, timed_out=done.timed_out, workload_status=left.number(STATUS_FILE, MOST_STATUS))
     warned = warnings(log)
     evidence = f"{console.name}:{finding.line or _line_of(warned[:1], log) or 1}"
     taint, version = _taint(left), left.text("version").strip()
-    report = BootReport(finding.end, done.seconds, _lines(finding, done), evidence, warned, taint, (*odd, *left.odd))
+    report = BootReport(finding.end, done.seconds, _lines(finding, done), evidence, warned, taint, left.odd)
     return Booted(report, version)
 
 

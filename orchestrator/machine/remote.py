@@ -16,7 +16,7 @@ from orchestrator.errors import CommandError, InfrastructureError
 from orchestrator.host.base import Host, check
 from orchestrator.inventory.model import Entry
 from orchestrator.kernel.toolchain import native_arch
-from orchestrator.machine.boot import Booted, Progress, answers_of, conclude, launch, write_script
+from orchestrator.machine.boot import Booted, Progress, answers_of, conclude, launch, with_limits, write_script
 from orchestrator.machine.full_host import needs_room_on
 from orchestrator.machine.ground import KVM, version_of
 from orchestrator.machine.model import Boot
@@ -119,7 +119,7 @@ class RemoteGround:
             with watched_there(self._host, away.share, answers, limits):
                 done = launch(self._host, away, console, environment, progress, limits)
             self._host.get(away.share, plan.share)
-        return conclude(done, console, plan.share, limits.odd)
+        return with_limits(conclude(done, console, plan.share), limits)
 
     def _prepared(self, plan: Boot, there: Path) -> tuple[Boot, dict[str, str]]:
         """The same boot with the host's paths, where all is that it needs, and its environment."""

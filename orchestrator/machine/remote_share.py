@@ -32,7 +32,7 @@ def watched_there(host: Host, share: Path, kept: tuple[str, ...], limits: Limits
     answer = _answer(check(done, f"{host.name}: making harmless what the guest left").output)
     if "odd" not in answer:
         raise CommandError(f"{host.name}: it did not say what the guest left")
-    limits.odd += tuple(f"{share.name}/{sentence}" for sentence in answer["odd"])
+    limits.odd += tuple(answer["odd"])
 
 
 @contextmanager

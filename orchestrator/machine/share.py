@@ -61,16 +61,16 @@ def lent_to_guest(share: Path, kept: tuple[str, ...]) -> Iterator[Limits]:
 
     Raises InfrastructureError in the place of another one if the guest is to blame for it: it can fill the disk.
     """
-    own, limits = contents(share), Limits()
+    own, quota, limits = contents(share), QUOTA.on(share), Limits()
     try:
-        with watched(share, QUOTA.on(share), limits.share):
+        with watched(share, quota, limits.share):
             yield limits
     except InfrastructureError as error:
-        odd = (*limits.odd, *tidy(share, own, kept))
+        odd = (*limits.odd, *tidy(share, quota, own, kept))
         if odd and not isinstance(error, Interrupted):
             raise InfrastructureError("; ".join(odd)) from error
         raise
-    limits.odd += tidy(share, own, kept)
+    limits.odd += tidy(share, quota, own, kept)
 
 
 class Share:
@@ -114,19 +114,19 @@ def contents(share: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in share.iterdir()}
 
 
-def tidy(share: Path, own: Mapping[str, bytes], kept: tuple[str, ...]) -> tuple[str, ...]:
+def tidy(share: Path, quota: Quota, own: Mapping[str, bytes], kept: tuple[str, ...]) -> tuple[str, ...]:
     """Make `share`, which no guest uses any more, harmless; returns what was odd in it, a sentence for each.
 
     What orch itself has put there, `own`, is as it was again.  `kept` are the names of the files that orch reads: they
-    stay, in part, even where the guest left too much.  Raises InfrastructureError where that cannot be done.
+    stay, in part, even where the guest left more than `quota`.  Raises InfrastructureError where that cannot be done.
     """
     try:
-        odd = list(make_harmless(share, QUOTA.on(share), (*own, *kept)))
-        odd += [f"{name} was changed" for name in own if _restored(share, name, own[name])]
+        odd = list(make_harmless(share, quota, (*own, *kept)))
+        odd += [f"{share.name}/{name} was changed" for name in own if _restored(share, name, own[name])]
     except OSError as error:
         what = f"{share}: cannot make harmless what the guest left: {error.strerror or error}"
         raise InfrastructureError(f"{what}; remove this directory") from error
-    return tuple(f"{share.name}/{sentence}" for sentence in odd)
+    return tuple(odd)
 
 
 def _restored(share: Path, name: str, content: bytes) -> bool:

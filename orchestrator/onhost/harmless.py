@@ -27,7 +27,7 @@ _LISTED = 3
 
 
 def make_harmless(root: Path, quota: Quota, kept: Collection[str]) -> tuple[str, ...]:
-    """Make the directory `root` harmless, and return what was odd in it: sentences, few and short.
+    """Make the directory `root` harmless, and return what was odd in it: sentences, few and short, that name it.
 
     `kept` are the names of regular files at its top that stay even where there is more than `quota`; all of them
     together get a quarter of it.  Nothing may write to it any more.  Raises OSError where the disk or a permission
@@ -39,25 +39,25 @@ def make_harmless(root: Path, quota: Quota, kept: Collection[str]) -> tuple[str,
         reason = excess(root, quota)
         odd: list[str] = []
         if reason == TOO_DEEP:  # that is mended, and hides whether there is too much
-            odd = list(_tidied(top, top, b"", DEEPEST))
+            odd = list(_tidied(top, top, os.fsencode(root.name), DEEPEST))
             reason = excess(root, quota)
         if reason:
             _empty(top, kept, quota.size // (4 * (len(kept) or 1)))
-            return (f"it holds {reason}; all but orch's own files is removed",)
-        return _summed(odd or list(_tidied(top, top, b"", DEEPEST)))
+            return (f"{root.name} held {reason}, and all but orch's own files is removed",)
+        return _summed(odd or list(_tidied(top, top, os.fsencode(root.name), DEEPEST)))
     finally:
         os.close(top)
 
 
 def _summed(odd: list[str]) -> tuple[str, ...]:
     more = len(odd) - _LISTED
-    return (*odd[:_LISTED], *((f"{more} more like these",) if more > 0 else ()))
+    return (*odd[:_LISTED], *((f"and so on, {more} more",) if more > 0 else ()))
 
 
 def _tidied(top: int, here: int, path: bytes, levels: int) -> Iterator[str]:
-    """Tidy what is in the directory `here`, called `path` below `top`; yields what was odd."""
+    """Tidy what is in the directory `here`, called `path`, `top` or below it; yields what was odd."""
     for name in _names(here):
-        below = path + b"/" + name if path else name
+        below = path + b"/" + name
         with _inode(here, name) as found:
             status = os.fstat(found)
             if stat.S_ISREG(status.st_mode):

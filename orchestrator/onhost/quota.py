@@ -41,9 +41,11 @@ class Quota:
     names: int
 
     def on(self, place: Path) -> Quota:
-        """The same, but at most half of what is free now on the disk of `place`."""
+        """The same, but at most half of what is free now on the disk of `place`, of bytes and of inodes."""
         free = os.statvfs(place)
-        return Quota(min(self.size, free.f_bavail * free.f_frsize // 2), self.names)
+        # Some file systems do not count inodes, and say 0 of 0.
+        inodes = free.f_favail // 2 if free.f_files else self.names
+        return Quota(min(self.size, free.f_bavail * free.f_frsize // 2), min(self.names, inodes))
 
 
 def excess(root: Path, quota: Quota) -> str:

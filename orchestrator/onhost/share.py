@@ -22,9 +22,9 @@ def main() -> int:
     """Do what the first argument says."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     request = json.load(sys.stdin)
-    directory, quota = Path(request["directory"]), Quota(request["size"], request["names"]).on(request["directory"])
+    directory, quota = Path(request["directory"]), Quota(request["size"], request["names"])
     if sys.argv[1:] == ["watch"]:
-        with watched(directory, quota, lambda reason: print(json.dumps({"over": [reason]}), flush=True)):
+        with watched(directory, quota.on(directory), lambda reason: print(json.dumps({"over": [reason]}), flush=True)):
             signal.sigwait(_STOPPING)
     else:
         print(json.dumps({"odd": make_harmless(directory, quota, request["kept"])}))
