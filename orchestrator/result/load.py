@@ -37,6 +37,8 @@ LATEST = "latest"
 _MOST = 128 * MIB
 """Bytes of a file of JSON that are read: a boot with the largest output that is read leaves less."""
 
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
 T = TypeVar("T")
 
 
@@ -129,6 +131,7 @@ def _stored(run: Path, name: str) -> dict[str, Any] | None:
         if content is None:
             return None
         data = json.loads(content, parse_float=_finite, parse_constant=_finite)
+        data = _text_only(data) if _SURROGATE.search(content) else data
     except OddFileError as error:
         raise UsageError(f"{run}: {error}; the file was damaged after it was written") from error
     except RecursionError as error:
@@ -140,6 +143,15 @@ def _stored(run: Path, name: str) -> dict[str, Any] | None:
         shown = found if found is None or (isinstance(found, int) and abs(found) < _MOST) else "unknown"
         raise UsageError(f"{path}: format {shown!r}, but this orch reads format {FORMAT}; use the orch that wrote it")
     return data
+
+
+def _text_only(value: Any) -> Any:
+    """`value` with a question mark for each byte that was not text, as Python has it in paths (PEP 383)."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, list):
+        return [_text_only(one) for one in value]
+    return {_text_only(key): _text_only(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def _finite(text: str) -> float:
