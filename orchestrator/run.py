@@ -53,7 +53,7 @@ def run_scenario(
         ground.host, seeded(scenario, secrets.randbits(32)), settings.forced, notes.append, ground.given
     )
     store = RunStore.create(settings.results, scenario, jobs(scenario), views={"junit.xml": junit.render})
-    with _closed(store):
+    with closed(store):
         runner = Runner(scenario, settings, host, executor, store, emit, ground, lender, build_host)
         for note in notes:
             runner.emit(Event("devices", "choose", Kind.NOTE, note))
@@ -62,7 +62,7 @@ def run_scenario(
 
 
 @contextmanager
-def _closed(store: RunStore) -> Iterator[None]:
+def closed(store: RunStore) -> Iterator[None]:
     """However the work ends, the run's directory says so, and has the traceback of an error that is orch's own."""
     try:
         yield
