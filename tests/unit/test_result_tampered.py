@@ -39,6 +39,7 @@ from tests.unit.test_result_samples import (
     kernel,
     killed_run,
     pud_run,
+    run_of,
     scenario_at,
     told,
 )
@@ -315,3 +316,23 @@ def test_the_exit_status_of_sample_runs() -> None:
 def test_an_end_that_went_well_is_needed_for_success() -> None:
     boots = tuple(replace(boot, boot=replace(boot.boot, end=BootEnd.OK), cases=()) for boot in pud_run().boots)
     assert exit_status(replace(pud_run(), boots=boots)) == 3
+
+
+NAMES = (*PTE, "own_faults", "entries_contiguous", "mmaps", "long_pmd", "long_pud", "congruent_pmd", "congruent_pud")
+NUMBERS = st.one_of(
+    st.integers(-(1 << 63), (1 << 64) - 1),
+    st.integers(-5, 5),
+    st.sampled_from([1 << 30, 1 << 63, 10**400, -(10**400)]),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from((*NAMES, "entries_deduced")), NUMBERS),
+    st.sampled_from(["kernel", "qemu", "random", "repeat.kernel"]),
+)
+def test_numbers_of_any_size_are_judged_compared_and_shown(numbers: dict[str, int], test: str) -> None:
+    base = booted(kernel("base", ALL_PTE), told("base", {"kernel": PTE}))
+    variant = booted(kernel("v", ALL_PUD, ALL_PUD), told("v", {test: {**PTE, **numbers}}))
+    show(run_of(base, variant))
+    show(run_of(variant, base))
