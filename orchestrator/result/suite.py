@@ -119,8 +119,12 @@ class _Boot:
         return f"{self.told.evidence}:{max(1, len(self.told.output.splitlines()))}"
 
     def _unreported(self) -> Status:
-        """The status of what a suite planned and did not report: a crash, unless the boot itself says otherwise."""
-        return Status.CRASH if self.boot.end is BootEnd.OK else status_of_end(self.boot.end)
+        """The status of what a suite planned and did not report: a crash, unless the boot itself says otherwise.
+
+        Where a guest left something odd, the answer may have been in that place.
+        """
+        missing = Status.ERROR if self.boot.odd else Status.CRASH
+        return missing if self.boot.end is BootEnd.OK else status_of_end(self.boot.end)
 
     def by_ktap(self) -> Iterator[Case]:
         """A case for each test in the output, and one for the whole where it says what no test does."""
@@ -153,7 +157,7 @@ class _Boot:
         elif tap.bail_out is not None:
             status, message = Status.FAIL, f"it bailed out: {tap.bail_out or 'no reason given'}"
         elif self.told.status is None and self.boot.end is BootEnd.OK:
-            status, message = Status.CRASH, "it left no exit status"
+            status, message = self._unreported(), "it left no exit status"
         elif self.told.status not in (None, 0) and all(case.status.expected for case in cases):
             status, message = Status.FAIL, f"none of its tests failed, but it {spell_status(self.told.status or 0)}"
         if message:
