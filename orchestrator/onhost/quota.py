@@ -26,6 +26,8 @@ LONGEST_PATH = 1024
 TOO_DEEP = f"directories more than {DEEPEST} levels deep"
 
 _PERIOD = 0.25
+_RARELY = 8
+"""One look in so many is also for files without a name, for which all processes are looked at."""
 _SHARE_OF_TIME = 20
 """A look that takes long is followed by this many times as long without one."""
 
@@ -72,10 +74,13 @@ def watched(root: Path, quota: Quota, over: Callable[[str], None]) -> Iterator[N
     ended = Event()
 
     def look() -> None:
-        pause = _PERIOD
+        pause, looks = _PERIOD, 0
         while not ended.wait(pause):
-            begun = monotonic()
-            if reason := excess(root, quota):
+            begun, looks = monotonic(), looks + 1
+            reason = excess(root, quota)
+            if not reason and looks % _RARELY == 0 and nameless(root) > quota.size:
+                reason = f"more than {size_words(quota.size)} in files without a name"
+            if reason:
                 over(reason)
                 return
             pause = max(_PERIOD, _SHARE_OF_TIME * (monotonic() - begun))
@@ -87,6 +92,21 @@ def watched(root: Path, quota: Quota, over: Callable[[str], None]) -> Iterator[N
     finally:
         ended.set()
         thread.join()
+
+
+def nameless(root: Path) -> int:
+    """The bytes on the disk of files that were removed from below `root` while a QEMU still has them open."""
+    size, below = 0, f"{os.path.realpath(root)}/"
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if not (process / "comm").read_bytes().startswith(b"qemu-system"):
+                continue
+            for descriptor in (process / "fd").iterdir():
+                with suppress(OSError):
+                    target = os.readlink(str(descriptor))  # noqa: PTH115 - Path.readlink() is newer than Python 3.8
+                    if target.startswith(below) and target.endswith(" (deleted)"):
+                        size += descriptor.stat().st_blocks * 512
+    return size
 
 
 @contextmanager

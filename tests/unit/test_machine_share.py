@@ -19,7 +19,7 @@ from orchestrator.errors import CommandError, InfrastructureError, Interrupted
 from orchestrator.machine import share as share_module
 from orchestrator.machine.share import Limits, Share, lent_to_guest, tidy
 from orchestrator.onhost.harmless import make_harmless
-from orchestrator.onhost.quota import DEEPEST, Quota, excess, watched
+from orchestrator.onhost.quota import DEEPEST, Quota, excess, nameless, watched
 from tests.unit.test_host_untrusted import make_socket, make_sparse
 
 LARGE = Quota(1 << 30, 20_000)
@@ -321,3 +321,26 @@ def test_a_text_that_is_too_large_is_read_in_part_and_said_to_be(share: Path) ->
     assert left.text("problem") == "x" * 65536
     assert left.text("nothing") == ""
     assert left.odd == ("guest/problem is larger than 64 KiB, and only its beginning is read",)
+
+
+def test_a_file_that_is_removed_while_it_is_written_counts(share: Path, tmp_path: Path) -> None:
+    shutil.copy("/bin/sh", tmp_path / "qemu-system-test")  # the name is what /proc/<pid>/comm has
+    script = f"exec 3>{share}/x; rm {share}/x; head -c 2000000 /dev/zero >&3; echo; read word"
+    over, reasons = Event(), []
+
+    def report(reason: str) -> None:
+        reasons.append(reason)
+        over.set()
+
+    pipe = subprocess.PIPE
+    with subprocess.Popen([tmp_path / "qemu-system-test", "-c", script], stdin=pipe, stdout=pipe) as guest:
+        assert guest.stdout
+        guest.stdout.readline()
+        assert excess(share, SMALL) == ""
+        assert nameless(share) >= 2_000_000
+        assert nameless(tmp_path / "other") == 0
+        with watched(share, SMALL, report):
+            assert over.wait(20)
+        guest.communicate(b"end\n")
+    assert reasons == ["more than 1 MiB in files without a name"]
+    assert nameless(share) == 0
