@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from orchestrator.errors import InfrastructureError, Interrupted
 from orchestrator.events import Emit, Event, Kind, phase
 from orchestrator.host.base import Host
 from orchestrator.host.disk import needs_room
+from orchestrator.host.untrusted import copy_untrusted
 from orchestrator.kernel.cache import inputs
 from orchestrator.kernel.cache_files import PROVENANCE
 from orchestrator.kernel.capability import boot_arguments, capability_of, shows_page_tables
@@ -26,8 +26,10 @@ from orchestrator.machine.boot import Booted
 from orchestrator.machine.devices import guest_addresses
 from orchestrator.machine.ground import Ground
 from orchestrator.machine.model import GUEST_PROGRAM, GUEST_SHARE, Boot, BootEnd, BootReport
+from orchestrator.machine.share import MOST_OUTPUT, Share
+from orchestrator.onhost.inodes import MIB
 from orchestrator.result.judge import judge
-from orchestrator.result.model import Status, Told, Verdict
+from orchestrator.result.model import Case, CaseId, Status, Told, Verdict
 from orchestrator.result.record import BootResult
 from orchestrator.result.store import RunStore
 from orchestrator.scenario.model import AlignmentWorkload, Capability, Scenario, Workload
@@ -37,6 +39,12 @@ from orchestrator.workload.measurements import parse_measurements
 from orchestrator.workload.program import KTAP_FILE, MEASUREMENTS_FILE, command
 from orchestrator.workload.tests import tests_of
 from orchestrator.workload.verdicts import Said, setup_failure, verdicts
+
+_PROBLEMS = 20
+"""Problems with measurements that a report holds; one is enough to make it an ERROR."""
+
+MOST_LOG = 256 * MIB
+"""Bytes of a file of a build that are copied to the results."""
 
 SHARE = "guest"
 """The directory, in a boot's results, that the guest writes to."""
@@ -97,6 +105,13 @@ def boot_kernel(bench: Bench, build: KernelBuild, workload: AlignmentWorkload, s
     return BootResult(build.name, workload.name, workload.device, report, cases, told.measurements)
 
 
+def failed_boot(kernel: str, workload: Workload, message: str) -> BootResult:
+    """The result of a boot of which orch itself failed to say anything else than `message`."""
+    report = BootReport(BootEnd.QEMU, 0.0, (message,))
+    case = Case(CaseId.of_boot(kernel, workload.name, workload.device), Status.ERROR, message=message)
+    return BootResult(kernel, workload.name, workload.device, report, (case,))
+
+
 def tell_warnings(bench: Bench, kernel: str, workload: Workload, booted: Booted) -> None:
     """Emit a note for every warning of the guest kernel."""
     for warning in booted.report.warnings:
@@ -108,17 +123,19 @@ def _boot(bench: Bench, build: KernelBuild, workload: AlignmentWorkload, store: 
     dump = shows_page_tables(build.config.read_text())
     argv = command(workload, address, f"{GUEST_PROGRAM}/alignment", GUEST_SHARE, dump=dump)
     station = bench.stations[build.arch]
-    guest = Guest(station.root, station.program or station.root, shlex.join(argv))
+    answers = (KTAP_FILE, MEASUREMENTS_FILE)
+    guest = Guest(station.root, station.program or station.root, shlex.join(argv), answers)
     return boot_guest(bench, build, workload, guest, store, directory)
 
 
 @dataclass(frozen=True)
 class Guest:
-    """What is in a guest, and what runs in it: see `machine.model.Boot`."""
+    """What is in a guest, what runs in it, and what it answers by: see `machine.model.Boot`."""
 
     root: Path
     program: Path
     command: str
+    answers: tuple[str, ...]
     exports: tuple[tuple[str, Path], ...] = ()
 
 
@@ -157,6 +174,7 @@ def boot_guest(
         arch=build.arch,
         modules=build.modules,
         arguments=boot_arguments(build.config.read_text()),
+        answers=guest.answers,
     )
     what = f"boot {workload.name}"
     with (
@@ -172,12 +190,12 @@ def _told(
 ) -> tuple[BootReport, Told]:
     """What the workload left in the share, and the report with evidence as paths in the run directory."""
     devices = {address: name for name, address in guest_addresses(bench.scenario.devices).items()}
-    share = f"{place}/{SHARE}"
-    tap = parse_ktap(_read(directory / SHARE / KTAP_FILE))
+    share, left = f"{place}/{SHARE}", Share(directory / SHARE)
+    tap = parse_ktap(left.text(KTAP_FILE, MOST_OUTPUT))
     address = guest_addresses(bench.scenario.devices)[workload.device]
     said = verdicts(tap, address, tests_of(workload), f"{share}/{KTAP_FILE}")
     measured = parse_measurements(
-        _read(directory / SHARE / MEASUREMENTS_FILE),
+        left.text(MEASUREMENTS_FILE, MOST_OUTPUT),
         kernel=kernel,
         workload=workload.name,
         devices=devices,
@@ -185,15 +203,12 @@ def _told(
     )
     program = {(v.bar, v.test): Verdict(_STATUS_OF_SAID[v.said], v.reason, v.evidence) for v in said}
     told = Told(measured.measurements, program, f"{share}/{KTAP_FILE}")
-    problems = tuple(filter(None, (setup_failure(tap), *(str(problem) for problem in measured.problems))))
+    problems = tuple(filter(None, (setup_failure(tap), *(str(problem) for problem in measured.problems[:_PROBLEMS]))))
     lines = (*problems, *report.lines) if report.end is BootEnd.WORKLOAD or measured.problems else report.lines
     evidence = f"{place}/{report.evidence}" if report.evidence else ""
     end = BootEnd.WORKLOAD if measured.problems and report.end is BootEnd.OK else report.end
-    return replace(report, end=end, lines=lines, evidence=evidence), told
-
-
-def _read(path: Path) -> str:
-    return path.read_text(errors="replace") if path.exists() else ""
+    odd = (*report.odd, *left.odd)
+    return replace(report, end=end, lines=lines, evidence=evidence, odd=odd), told
 
 
 def build_facts(build: KernelBuild, recipe: AnyRecipe) -> dict[str, object]:
@@ -226,11 +241,11 @@ def _provenance(build: KernelBuild, recipe: AnyRecipe) -> dict[str, Any]:
 
 def keep_build_files(host: Host, build: KernelBuild, recipe: AnyRecipe, directory: Path) -> None:
     """Copy to `directory` what a reviewer needs of a build: configuration, log, commands, provenance, patches; and
-    write what rebuilds it.  Raises CommandError."""
+    write what rebuilds it.  Raises CommandError, and OddFileError where a build left something else than a file."""
     (directory / PROVENANCE).write_text(json.dumps(_provenance(build, recipe), indent=2) + "\n")
     for name in ("config", "build.log", "commands.sh"):
-        if (build.directory / name).exists():  # who was not built has no log
-            shutil.copyfile(build.directory / name, directory / name)
+        # A kernel that was not built has no log.
+        copy_untrusted(build.directory, name, directory / name, MOST_LOG)
     patches = () if isinstance(recipe, Prebuilt) else recipe.patches
     for number, patch in enumerate(patches, 1):
         (directory / "patches").mkdir(exist_ok=True)

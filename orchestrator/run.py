@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager, suppress
 
 from orchestrator.buildhost.host import BuildHost
 from orchestrator.device.lender import settle
-from orchestrator.errors import Interrupted, KernelBuildError, OrchError, UsageError
+from orchestrator.errors import InfrastructureError, Interrupted, KernelBuildError, OrchError, UsageError
 from orchestrator.events import Emit, Event, Kind
 from orchestrator.host.base import Host
 from orchestrator.machine.ground import Ground, LocalGround
@@ -51,29 +53,55 @@ def run_scenario(
         ground.host, seeded(scenario, secrets.randbits(32)), settings.forced, notes.append, ground.given
     )
     store = RunStore.create(settings.results, scenario, jobs(scenario), views={"junit.xml": junit.render})
-    runner = Runner(scenario, settings, host, executor, store, emit, ground, lender, build_host)
-    for note in notes:
-        runner.emit(Event("devices", "choose", Kind.NOTE, note))
-    try:
+    with closed(store):
+        runner = Runner(scenario, settings, host, executor, store, emit, ground, lender, build_host)
+        for note in notes:
+            runner.emit(Event("devices", "choose", Kind.NOTE, note))
         runner.work()
+        return store.finish(RunStatus.FINISHED, exit_status(store.run))
+
+
+@contextmanager
+def closed(store: RunStore) -> Iterator[None]:
+    """However the work ends, the run's directory says so, and has the traceback of an error that is orch's own."""
+    try:
+        yield
     except KeyboardInterrupt:
-        store.finish(RunStatus.INTERRUPTED, Interrupted.exit_status)
+        _finish(store, RunStatus.INTERRUPTED, Interrupted.exit_status)
         raise
     except OrchError as error:
-        store.event(kind="failed", text=str(error))
-        store.finish(RunStatus.FAILED, error.exit_status)
+        with suppress(OrchError):  # a full disk does not take it
+            store.event(kind="failed", text=str(error))
+        _finish(store, RunStatus.FAILED, error.exit_status)
         raise
-    return store.finish(RunStatus.FINISHED, exit_status(store.run, bad_input=runner.bad_input))
+    except BaseException as error:
+        kept = store.keep_traceback(error)
+        _finish(store, RunStatus.FAILED, InfrastructureError.exit_status)
+        if not isinstance(error, Exception):
+            raise
+        raise InfrastructureError(f"orch failed: {type(error).__name__}: {error}; see {kept}") from error
 
 
-def exit_status(run: Run, *, bad_input: bool = False) -> int:
-    """0 all as expected; 2 an input that only a job could refuse; 1 a kernel did not behave; 3 infrastructure failed.
+def _finish(store: RunStore, status: RunStatus, exit_status: int) -> None:
+    """Close the run's directory, also where a signal comes meanwhile."""
+    try:
+        store.finish(status, exit_status)
+    except KeyboardInterrupt:
+        store.finish(status, exit_status)
 
-    A kernel's misbehaviour is a finding and outranks the infrastructure's failure in another job.
+
+def exit_status(run: Run) -> int:
+    """The exit status that follows from the cases and jobs of `run`, whatever is stored as such.
+
+    0 all as expected; 2 an input that only a job could refuse; 1 a kernel did not behave; 3 infrastructure failed, or
+    not all was run; 130 it was interrupted.  A kernel's misbehaviour is a finding and outranks the infrastructure's
+    failure in another job.
     """
-    statuses = {case.status for case in run.cases}
-    if bad_input:
+    if run.status is RunStatus.INTERRUPTED and run.unfinished:
+        return Interrupted.exit_status
+    if any(case.bad_input for case in run.cases):
         return UsageError.exit_status
+    statuses = {case.status for case in run.cases}
     if any(not status.expected and status is not Status.ERROR for status in statuses):
         return KernelBuildError.exit_status
-    return 0 if run.ok else 3
+    return 0 if run.ok and run.status is not RunStatus.FAILED else InfrastructureError.exit_status

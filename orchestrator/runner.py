@@ -17,7 +17,7 @@ from orchestrator.device.lender import Lender
 from orchestrator.dispatch import carry_out
 from orchestrator.durations import Durations
 from orchestrator.errors import Interrupted, KernelBuildError, OrchError, UsageError
-from orchestrator.events import Emit, Event, Kind
+from orchestrator.events import Emit, Event, Kind, ignore
 from orchestrator.forecast import (
     Capacity,
     Forecast,
@@ -32,7 +32,7 @@ from orchestrator.host.base import Host
 from orchestrator.host.disk import needs_room
 from orchestrator.host.lock import shared
 from orchestrator.host.nice import Niced
-from orchestrator.jobs import Bench, Station, boot_kernel, build_facts, keep_build_files
+from orchestrator.jobs import Bench, Station, boot_kernel, build_facts, failed_boot, keep_build_files
 from orchestrator.kernel.build import Builder
 from orchestrator.kernel.cache import KernelCache, mark_used
 from orchestrator.kernel.model import AnyRecipe, KernelBuild
@@ -42,6 +42,7 @@ from orchestrator.machine.ground import Ground
 from orchestrator.machine.model import BootEnd
 from orchestrator.machine.rootfs import guest_root
 from orchestrator.plan import boot_id, build_id
+from orchestrator.result.bounds import bounded, bounded_case
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.record import BootResult, JobKind, JobStatus
 from orchestrator.result.store import RunStore
@@ -49,6 +50,9 @@ from orchestrator.scenario.model import AlignmentWorkload, Scenario, Workload
 from orchestrator.schedule import Task
 from orchestrator.suites import boot_suite
 from orchestrator.workload.program import compile_program
+
+_LONGEST_MESSAGE = 500
+"""Characters of the message of an error that orch did not raise itself."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,8 @@ def capacity_of(scenario: Scenario, jobs: int, ground: Ground, build_host: Build
 
 
 class Runner:
-    """One run under way.  Jobs run in threads of their own; a build job adds its own entry to `_builds` (and sets
-    `bad_input`, which is never unset), which is read after the job has ended."""
+    """One run under way.  Jobs run in threads of their own; a build job adds its own entry to `_builds`, which is read
+    after the job has ended."""
 
     def __init__(
         self,
@@ -104,7 +108,6 @@ class Runner:
         self.lender = lender
         self.ground = ground
         self.build_host = build_host
-        self.bad_input = False
         self._consumer = emit
         self._durations = Durations(settings.cache / "durations")
         self._forecasts: dict[str, Forecast] = {}
@@ -112,10 +115,17 @@ class Runner:
         self._unbuilt: set[str] = set()
 
     def emit(self, event: Event) -> None:
-        """Pass an event on, and keep it with the results unless it is mere progress."""
+        """Pass an event on, and keep it with the results unless it is mere progress.
+
+        A consumer that fails gets no more events: no job may end because it cannot be shown.
+        """
         if event.kind is not Kind.PROGRESS:
             self.store.event(**asdict(event))
-        self._consumer(event)
+        try:
+            self._consumer(event)
+        except Exception as error:
+            self._consumer = ignore
+            self.store.keep_traceback(error)
 
     def work(self) -> None:
         """All of the run, to its last job; whoever wants to remove something from the cache waits until then."""
@@ -236,12 +246,24 @@ class Runner:
                 keep_build_files(self.host, build, recipe, self.store.directory(job))
         except Interrupted:
             raise
-        except (OrchError, OSError) as error:
-            self.bad_input |= isinstance(error, UsageError)
-            status = Status.FAIL if isinstance(error, KernelBuildError) else Status.ERROR
-            failure = Case(CaseId.of_build(recipe.name), status, message=str(error))
-            self.emit(Event(recipe.name, "build", Kind.NOTE, str(error)))
+        except Exception as error:
+            failure = self._failed_build(recipe.name, job, error)
         self.store.end_build(job, facts, seconds=monotonic() - begun, failure=failure)
+
+    def _failed_build(self, kernel: str, job: str, error: Exception) -> Case:
+        """The case of a build that ended in `error`."""
+        status = Status.FAIL if isinstance(error, KernelBuildError) else Status.ERROR
+        message = self._explained(job, error)
+        self.emit(Event(kernel, "build", Kind.NOTE, message))
+        case = Case(CaseId.of_build(kernel), status, message=message, bad_input=isinstance(error, UsageError))
+        return bounded_case(case)
+
+    def _explained(self, job: str, error: Exception) -> str:
+        """The sentence of an error that orch raises on purpose; of any other what it is, and where its traceback is."""
+        if isinstance(error, OrchError | OSError):
+            return str(error)
+        kept = self.store.keep_traceback(error, job)
+        return f"orch failed: {type(error).__name__}: {str(error)[:_LONGEST_MESSAGE]}; see {kept}"
 
     def _built(self, recipe: AnyRecipe) -> KernelBuild:
         makers = makers_of(self.build_host)
@@ -257,12 +279,18 @@ class Runner:
         """The boot job: recorded is how long it took only where it ended as it should."""
         job, build, begun = boot_id(recipe.name, workload.name), self._builds[recipe.name], monotonic()
         self.store.start_job(job)
-        result: BootResult = (
-            boot_kernel(self.bench, build, workload, self.store, job)
-            if isinstance(workload, AlignmentWorkload)
-            else boot_suite(self.bench, build, recipe, workload, self.store, job)
-        )
+        try:
+            result = bounded(self._booted(recipe, build, workload, job))
+        except Interrupted:
+            raise
+        except Exception as error:
+            result = failed_boot(build.name, workload, self._explained(job, error))
         seconds = monotonic() - begun
         if result.boot.end is BootEnd.OK:
             self._durations.record(self._forecasts[job].names, seconds)
         self.store.end_boot(job, result, seconds=seconds)
+
+    def _booted(self, recipe: AnyRecipe, build: KernelBuild, workload: Workload, job: str) -> BootResult:
+        if isinstance(workload, AlignmentWorkload):
+            return boot_kernel(self.bench, build, workload, self.store, job)
+        return boot_suite(self.bench, build, recipe, workload, self.store, job)

@@ -4,22 +4,23 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.errors import InfrastructureError, Interrupted, KernelBuildError
 from orchestrator.host.disk import needs_room
 from orchestrator.host.nice import Niced
-from orchestrator.jobs import SHARE, Bench, Guest, boot_guest, tell_warnings
+from orchestrator.host.untrusted import copy_untrusted
+from orchestrator.jobs import MOST_LOG, SHARE, Bench, Guest, boot_guest, tell_warnings
 from orchestrator.kernel.cache import KernelCache
 from orchestrator.kernel.model import AnyRecipe, KernelBuild, Prebuilt
 from orchestrator.kernel.selftests import SelftestsBuilder
-from orchestrator.machine.boot import Booted
+from orchestrator.machine.boot import MOST_STATUS, Booted
 from orchestrator.machine.devices import guest_addresses
 from orchestrator.machine.model import BootEnd, BootReport
 from orchestrator.machine.platforms import foreign
 from orchestrator.machine.rootfs import guest_root
+from orchestrator.machine.share import MOST_OUTPUT, Share
 from orchestrator.machine.userland import Userland, find_userland
 from orchestrator.result.record import BootResult
 from orchestrator.result.store import RunStore
@@ -34,6 +35,8 @@ from orchestrator.workload.suite import (
     guest_command,
     guest_script,
 )
+
+_ANSWERS = (OUTPUT_FILE, PROGRAM_STATUS_FILE, PROBLEM_FILE)
 
 FILES = "files"
 """The directory, in a boot's results, with what a command brought along."""
@@ -71,9 +74,11 @@ def boot_suite(
         booted = Booted(BootReport(BootEnd.QEMU, 0.0), "")
     tell_warnings(bench, build.name, workload, booted)
     place = str(directory.relative_to(store.path))
-    told = _told(directory / SHARE, programs, problem, f"{place}/{SHARE}/{OUTPUT_FILE}")
+    left = Share(directory / SHARE)
+    told = _told(left, programs, problem, f"{place}/{SHARE}/{OUTPUT_FILE}")
     told = replace(told, noiommu=bench.scenario.machine.noiommu)
     report = _report(booted.report, told, place)
+    report = replace(report, odd=(*report.odd, *left.odd))
     cases = judge_suite(build.name, workload, report, told)
     return BootResult(build.name, workload.name, workload.device, report, cases)
 
@@ -90,7 +95,7 @@ def _lay_out(bench: Bench, recipe: AnyRecipe, workload: SuiteWorkload, directory
     builder = SelftestsBuilder(Niced(bench.host), KernelCache(bench.cache), bench.jobs, bench.emit)
     built = builder.build(recipe, workload.targets)
     for name in ("build.log", "commands.sh"):
-        shutil.copyfile(built.directory.parent / name, directory / f"selftests-{name}")
+        copy_untrusted(built.directory.parent, name, directory / f"selftests-{name}", MOST_LOG)
     return _Programs(built.directory, _chosen(workload, built.listed, recipe.name))
 
 
@@ -127,20 +132,19 @@ def _boot(
     share = directory / SHARE
     share.mkdir(parents=True, exist_ok=True)
     (share / SCRIPT_FILE).write_text(guest_script(workload, address, userland.binds, programs.tests))
-    guest = Guest(root, programs.directory, guest_command(), userland.exports)
+    guest = Guest(root, programs.directory, guest_command(), _ANSWERS, userland.exports)
     return boot_guest(bench, build, workload, guest, store, directory)
 
 
-def _told(share: Path, programs: _Programs, problem: str, evidence: str) -> SuiteTold:
+def _told(left: Share, programs: _Programs, problem: str, evidence: str) -> SuiteTold:
     """What the suite left in the share; `evidence` is where its output lies in the run directory.
 
     `problem` says why there was no boot at all.
     """
-    status = _read(share / PROGRAM_STATUS_FILE).strip()
     return SuiteTold(
-        output=_read(share / OUTPUT_FILE),
-        status=int(status) if status.isdigit() else None,
-        problem=problem or _read(share / PROBLEM_FILE).strip(),
+        output=left.text(OUTPUT_FILE, MOST_OUTPUT),
+        status=left.number(PROGRAM_STATUS_FILE, MOST_STATUS),
+        problem=problem or left.text(PROBLEM_FILE).strip(),
         planned=programs.tests,
         evidence=evidence,
     )
@@ -150,12 +154,3 @@ def _report(report: BootReport, told: SuiteTold, place: str) -> BootReport:
     """The report with its evidence as a path in the run directory, and with what the script could not do."""
     lines = (told.problem, *report.lines) if told.problem else report.lines
     return replace(report, lines=lines, evidence=f"{place}/{report.evidence}" if report.evidence else "")
-
-
-def _read(path: Path) -> str:
-    """A file that the guest left; a link, which would lead out of the share, is none."""
-    if path.is_symlink():
-        return ""
-    with suppress(FileNotFoundError):
-        return path.read_text(errors="replace")
-    return ""

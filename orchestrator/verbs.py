@@ -54,18 +54,28 @@ def run(arguments: argparse.Namespace) -> int:
     return finished.exit_status or 0
 
 
+_ENDING = ("HUP", "QUIT", "TERM", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "XCPU", "PWR", "POLL")
+"""The signals that end a process unless it handles them, but for SIGINT, which Python does, and those of a broken
+program (signal(7))."""
+
+
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does: everything stopped, the results closed."""
+    """Such a signal ends a run as Ctrl-C does: everything stopped, the results closed.  What is ignored stays so."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    numbers = [signal.Signals[f"SIG{name}"] for name in _ENDING]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in numbers:
+            signal.signal(number, before[number])
 
 
 def _print_comparison(finished: Run, *, in_json: bool) -> None:
@@ -87,10 +97,10 @@ def _colorful() -> bool:
 
 
 def compare(arguments: argparse.Namespace) -> int:
-    """``orch compare``: print a stored run's comparison; the exit status is the run's own."""
+    """``orch compare``: print a stored run's comparison; the exit status follows from its cases."""
     stored = load_run(find_run(arguments.results, arguments.run))
     _print_comparison(stored, in_json=arguments.json)
-    return stored.exit_status if stored.exit_status is not None else exit_status(stored)
+    return exit_status(stored)
 
 
 def check(arguments: argparse.Namespace) -> int:

@@ -18,18 +18,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from orchestrator.bisect.judge import criteria_of, verdict_of
-from orchestrator.bisect.model import SHORT, Commit, Outcome, Question, Seen, State, Trial
+from orchestrator.bisect.model import SHORT, Outcome, Question, State
 from orchestrator.errors import UsageError
 from orchestrator.host.base import Host
 from orchestrator.host.lock import locked
+from orchestrator.host.untrusted import OddFileError, read_untrusted
+from orchestrator.onhost.inodes import MIB
 from orchestrator.result.files import disk_errors, make_directory, to_json, write_atomically
-from orchestrator.result.model import Status
 
 STATE_FILE = "state.json"
 LOG_FILE = "bisect.log"
 REPORT_FILE = "report.txt"
 _FORMAT = 1
+_MOST = 64 * MIB
+"""Bytes of a state that are read."""
 _PREFIX = "bisect-"
 
 
@@ -82,33 +87,19 @@ def load(directory: Path) -> State:
     """The state kept in `directory`.  Raises UsageError where there is none, or one that cannot be read."""
     path = directory / STATE_FILE
     try:
-        data = json.loads(path.read_bytes())
+        content = read_untrusted(directory, STATE_FILE, _MOST)
+        if content is None:
+            raise FileNotFoundError(path)
+        data = json.loads(content)
         if data["format"] != _FORMAT:
-            raise UsageError(f"{path}: format {data['format']!r}, but this orch reads format {_FORMAT}")
-        trials = tuple(_trial(one) for one in data["trials"])
-        question = Question(**{**data["question"], "forced": tuple(data["question"].get("forced", ()))})
-        return State(question, trials, _outcome(data["outcome"]))
-    except OSError as error:
+            raise UsageError(f"{path}: not format {_FORMAT}, which this orch reads; use the orch that wrote it")
+        state: State = TypeAdapter(State).validate_python(data)
+        return state
+    except (OSError, OddFileError) as error:
         raise UsageError(f"{directory}: no bisection is kept here: no {STATE_FILE} can be read") from error
-    except (ValueError, KeyError, TypeError) as error:
-        told = f"{path}: damaged, or not of orch ({type(error).__name__}: {error})"
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        told = f"{path}: damaged, or not of orch ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
         raise UsageError(f"{told}; begin a new bisection without --resume") from error
-
-
-def _trial(data: dict[str, Any]) -> Trial:
-    cases = tuple(Seen(**{**case, "status": Status(case["status"])}) for case in data["cases"])
-    return Trial(**{**data, "cases": cases, "numbers": tuple((name, value) for name, value in data["numbers"])})
-
-
-def _outcome(data: dict[str, Any] | None) -> Outcome | None:
-    if data is None:
-        return None
-    first_bad, before = (_commit(data[name]) if data[name] else None for name in ("first_bad", "before"))
-    return Outcome(first_bad, before, tuple(_commit(commit) for commit in data["candidates"]))
-
-
-def _commit(data: dict[str, Any]) -> Commit:
-    return Commit(**{**data, "parents": tuple(data["parents"])})
 
 
 def find_unfinished(results: Path, asked: Mapping[str, object]) -> Path:

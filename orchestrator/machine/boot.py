@@ -6,23 +6,27 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event
 
 from orchestrator.host.base import Completed, Host
 from orchestrator.host.record import shell_line
-from orchestrator.machine.console import FLOOD_BYTES, LINE_BYTES, Ended, Finding, find_end, warnings
+from orchestrator.machine.console import Ended, Finding, find_end, warnings
 from orchestrator.machine.devices import memory_file
 from orchestrator.machine.links import plain_paths
 from orchestrator.machine.model import GUEST_SHARE, Boot, BootEnd, BootReport
 from orchestrator.machine.monitor import machine_end, prepare_monitor
+from orchestrator.machine.share import Limits, Share, lent_to_guest
 from orchestrator.machine.vng import vng_argv, vng_environment
 
 STATUS_FILE = "status"
 TAINT_BEFORE = "tainted.before"
 TAINT_AFTER = "tainted.after"
+_OWN_ANSWERS = (STATUS_FILE, TAINT_BEFORE, TAINT_AFTER, "version", "cmdline", "modules.log")
+"""Files of the share that the guest's script writes."""
+MOST_STATUS = 255
+"""The largest exit status (wait(2))."""
+_MOST_TAINT = (1 << 64) - 1
 
 Progress = Callable[[str], None]
 """Told, in a few words, what is happening now."""
@@ -71,12 +75,20 @@ def boot(host: Host, plan: Boot, console: Path, home: Path, progress: Progress) 
     prepare_home(home)
     write_script(plan)
     try:
-        with plain_paths(plan, home.parent / "work") as plain:
-            done, flooded = launch(host, plain, console, vng_environment(home), progress)
+        with (
+            lent_to_guest(plan.share, answers_of(plan)) as limits,
+            plain_paths(plan, home.parent / "work") as plain,
+        ):
+            done = launch(host, plain, console, vng_environment(home), progress, limits)
     finally:
         for device in plan.devices:
             memory_file(device, plan.share.parent).unlink(missing_ok=True)
-    return conclude(done, console, plan.share, flooded=flooded)
+    return with_limits(conclude(done, console, plan.share, flooded=limits.flooded), limits)
+
+
+def answers_of(plan: Boot) -> tuple[str, ...]:
+    """The names of the files in the share that orch reads after the boot."""
+    return (*_OWN_ANSWERS, *plan.answers)
 
 
 def write_script(plan: Boot) -> None:
@@ -87,19 +99,19 @@ def write_script(plan: Boot) -> None:
 
 
 def launch(
-    host: Host, plan: Boot, console: Path, environment: Mapping[str, str], progress: Progress
-) -> tuple[Completed, bool]:
+    host: Host, plan: Boot, console: Path, environment: Mapping[str, str], progress: Progress, limits: Limits
+) -> Completed:
     """Run virtme-ng for `plan`, all of whose paths are the host's; `console` is a file of this machine.
 
-    Returned with it is whether the console had no end, and the boot was ended for that.
+    `limits` end it before its time if the guest writes too much.
+
     Raises CommandError where virtme-ng cannot be started, and where the host is lost.
     """
     argv = vng_argv(replace(plan, command=f"sh {GUEST_SHARE}/run.sh"))
     env = {**environment, **dict(plan.environment)}
     console.with_name("command.sh").write_bytes(os.fsencode(_command_script(plan, shell_line(argv, None, env))))
-    watch = _Watch(progress)
-    done = host.run(argv, env=env, timeout=plan.timeout, log=console, on_line=watch, until=watch.flooded)
-    return done, watch.flooded.is_set()
+    watch = _Watch(progress, limits)
+    return host.run(argv, env=env, timeout=plan.timeout, log=console, on_line=watch, until=limits.over)
 
 
 def _command_script(plan: Boot, command: str) -> str:
@@ -121,25 +133,35 @@ def _script(plan: Boot) -> str:
     )
 
 
+def with_limits(booted: Booted, limits: Limits) -> Booted:
+    """`booted` with what the guest must not have done, which can be why it ended."""
+    report = booted.report
+    if limits.odd and limits.over.is_set() and report.end is BootEnd.QEMU:
+        report = replace(report, lines=(limits.odd[0], *report.lines), why="")
+    return replace(booted, report=replace(report, odd=(*limits.odd, *report.odd)))
+
+
 def conclude(done: Completed, console: Path, share: Path, *, flooded: bool = False) -> Booted:
     """What a boot that ended as `done` comes to, from its console and from what the guest left in `share`.
 
     `flooded` is whether it was ended for a console without end.
     """
     log = console.read_text(errors="replace") if console.exists() else done.output
+    left = Share(share)
+    status, version = left.number(STATUS_FILE, MOST_STATUS), left.text("version").strip()
     ended = Ended(
         timed_out=done.timed_out,
         flooded=flooded,
-        status=_number(share / STATUS_FILE),
-        began=(share / "version").exists(),
+        status=status,
+        began=bool(version),
         machine=machine_end(share),
     )
     finding = find_end(log, ended)
     warned = warnings(log)
     evidence = f"{console.name}:{finding.line or _line_of(warned[:1], log) or 1}"
-    lines = _lines(finding, done)
-    report = BootReport(finding.end, done.seconds, lines, evidence, warned, _taint(share), finding.why)
-    return Booted(report, _read(share / "version").strip())
+    lines, taint = _lines(finding, done), _taint(left)
+    report = BootReport(finding.end, done.seconds, lines, evidence, warned, taint, finding.why, left.odd)
+    return Booted(report, version)
 
 
 def _line_of(lines: tuple[str, ...], log: str) -> int:
@@ -148,17 +170,14 @@ def _line_of(lines: tuple[str, ...], log: str) -> int:
 
 
 class _Watch:
-    """Reports the workload's KTAP lines, which it also writes to the console; sets `flooded` when that has no end."""
+    """Reports the workload's KTAP lines, which it also writes to the console; counts what is written there."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.flooded = Event()
+    def __init__(self, progress: Progress, limits: Limits) -> None:
         self._progress = progress
-        self._room = FLOOD_BYTES
+        self._limits = limits
 
     def __call__(self, line: str) -> None:
-        self._room -= len(line) + LINE_BYTES
-        if self._room < 0:
-            self.flooded.set()
+        self._limits.console(line)
         if _KTAP.match(line):
             self._progress(line.strip())
 
@@ -170,21 +189,9 @@ def _lines(finding: Finding, done: Completed) -> tuple[str, ...]:
     return finding.lines
 
 
-def _taint(share: Path) -> tuple[int, int] | None:
-    before, after = _number(share / TAINT_BEFORE), _number(share / TAINT_AFTER)
+def _taint(share: Share) -> tuple[int, int] | None:
+    before, after = (share.number(name, _MOST_TAINT) for name in (TAINT_BEFORE, TAINT_AFTER))
     return None if before is None or after is None else (before, after)
-
-
-def _number(path: Path) -> int | None:
-    """The number that the guest left in a file; None where it left none, or died while it wrote."""
-    text = _read(path).strip()
-    return int(text) if text.isdigit() else None
-
-
-def _read(path: Path) -> str:
-    with suppress(FileNotFoundError):
-        return path.read_text(errors="replace")
-    return ""
 
 
 def prepare_home(home: Path) -> None:

@@ -35,7 +35,8 @@ class Boot:
     `exports` are further directories that the guest sees, read-only: where it does, and where they are on the host.
     `arch` is the kernel's architecture.  `modules` is the directory on the host with ``lib/modules``, None for a kernel
     without; `arguments` go to the kernel's command line, `environment` to QEMU.  `links` are the symbolic links among
-    these paths, each with its target (`machine.links`).
+    these paths, each with its target (`machine.links`).  `answers` are the names of the files that the workload leaves
+    in the share for orch to read.
     """
 
     image: Path
@@ -53,6 +54,7 @@ class Boot:
     arguments: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     links: tuple[tuple[Path, Path], ...] = ()
+    answers: tuple[str, ...] = ()
 
 
 class BootEnd(StrEnum):
@@ -83,7 +85,8 @@ class BootReport:
 
     `why` is for a sentence on it: what is known of the cause, "" where the first of `lines` says it.  `seconds` is
     wall-clock time.  `warnings` are WARN lines of a guest kernel that went on.  `taint` is the guest
-    kernel's before and after the workload, None where it did not tell both.
+    kernel's before and after the workload, None where it did not tell both.  `odd` is what a guest must not leave or
+    do, such as a link in the place of a file: a sentence for each.
     """
 
     end: BootEnd
@@ -93,3 +96,4 @@ class BootReport:
     warnings: tuple[str, ...] = ()
     taint: tuple[int, int] | None = None
     why: str = ""
+    odd: tuple[str, ...] = ()

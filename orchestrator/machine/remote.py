@@ -17,14 +17,16 @@ from orchestrator.host.base import Host, check
 from orchestrator.inventory.model import Entry
 from orchestrator.kernel.sealed import COMES_AND_GOES
 from orchestrator.kernel.toolchain import native_arch
-from orchestrator.machine.boot import Booted, Progress, conclude, launch, write_script
+from orchestrator.machine.boot import Booted, Progress, answers_of, conclude, launch, with_limits, write_script
 from orchestrator.machine.full_host import needs_room_on
 from orchestrator.machine.ground import KVM, version_of
 from orchestrator.machine.model import Boot
 from orchestrator.machine.monitor import MONITOR
 from orchestrator.machine.platforms import PLATFORMS
 from orchestrator.machine.push import Shelf, own_directory
+from orchestrator.machine.remote_share import watched_there
 from orchestrator.machine.scratch import scratch
+from orchestrator.machine.share import lent_to_guest
 
 _SECONDS = 60.0
 _KVM_STATE = f"""\
@@ -107,12 +109,17 @@ class RemoteGround:
         if not self._owned:
             raise InfrastructureError(f"{self._host.name}: nothing can be booted before its directory is open")
         write_script(plan)
-        with scratch(self._host, self._directory / "runs") as there:
+        answers = answers_of(plan)
+        with (
+            lent_to_guest(plan.share, answers) as limits,
+            scratch(self._host, self._directory / "runs") as there,
+        ):
             away, environment = self._prepared(plan, there)
-            done, flooded = launch(self._host, away, console, environment, progress)
+            with watched_there(self._host, away.share, answers, limits):
+                done = launch(self._host, away, console, environment, progress, limits)
             for name in (MONITOR, plan.share.name):
                 self._host.get(there / name, plan.share.with_name(name))
-        return conclude(done, console, plan.share, flooded=flooded)
+        return with_limits(conclude(done, console, plan.share, flooded=limits.flooded), limits)
 
     def _prepared(self, plan: Boot, there: Path) -> tuple[Boot, dict[str, str]]:
         """The same boot with the host's paths, where all is that it needs, and its environment."""

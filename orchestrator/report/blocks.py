@@ -11,7 +11,7 @@ from orchestrator.result.compare import Block, Change, Row, measured
 from orchestrator.result.model import NO_BAR, Status
 from orchestrator.result.record import Run
 from orchestrator.scenario.model import Placement
-from orchestrator.scenario.units import format_size
+from orchestrator.scenario.units import measured_size
 from orchestrator.workload.deduce import DEDUCED
 
 _ABSENT = "-"
@@ -49,9 +49,9 @@ def heading(run: Run, block: Block, width: int, color: bool) -> list[str]:
     parts = [f"{place.device} BAR{place.bar}" if place.bar != NO_BAR else f"{place.device}: nothing was reported"]
     offset = _offset(run, block)
     if offset:
-        parts.append(f"offset {format_size(offset)}")
+        parts.append(f"offset {measured_size(offset)}")
     if block.length is not None:
-        parts.append(format_size(block.length))
+        parts.append(measured_size(block.length))
     if len(run.scenario.workloads) > 1:
         parts.append(f"workload {place.workload}")
     if place.test:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from orchestrator.result.levels import Numbers, level_of_many, level_of_one
 from orchestrator.scenario.model import Capability, Expectation
-from orchestrator.scenario.units import format_size
+from orchestrator.scenario.units import format_size, measured_size
 from orchestrator.workload.entries import Entries, entries_of
 from orchestrator.workload.tests import placement_of
 
@@ -60,7 +60,7 @@ def _alignment(expectation: Expectation, numbers: Numbers, _: Capability) -> Fin
     least, found = expectation.alignment, numbers.get("alignment")
     if least is None:
         return None
-    measured = "" if found is None else format_size(found)
+    measured = "" if found is None else measured_size(found)
     return Finding(f"at least {format_size(least)}", measured, found is not None and found >= least)
 
 

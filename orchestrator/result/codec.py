@@ -2,20 +2,23 @@
 """Results ⇄ JSON: the format of `run.json` and `result.json`.
 
 Encoding is `dataclasses.asdict`, so that the files say what the values say.  Decoding takes the keys that it knows
-and ignores others, so that an older orch can read what a newer one added.
+and ignores others, so that an older orch can read what a newer one added.  It checks every type, since a result can
+come from anywhere, and who reports it relies on the types.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from orchestrator.machine.model import BootEnd, BootReport
-from orchestrator.result.model import Case, CaseId, Status
-from orchestrator.result.record import BootResult, Job, JobKind, JobStatus, Run, RunStatus, ScenarioRecord
-from orchestrator.workload.model import Measurement
+from pydantic import TypeAdapter
+
+from orchestrator.result.model import Case
+from orchestrator.result.record import BootResult, Job, JobKind, Run, RunStatus, ScenarioRecord
+from orchestrator.workload.measurements import possible, short_number
 
 FORMAT = 1
 """The version of the result directory's format: raised when an older reader would misread it."""
@@ -46,23 +49,17 @@ def encode_run(run: Run) -> Json:
 def decode_run(data: Mapping[str, Any], path: Path) -> Run:
     """The run of `run.json` without cases; `path` is the run directory.
 
-    Raises KeyError, TypeError or ValueError where the data is not what `encode_run` makes.
+    Raises ValueError where the data is not what `encode_run` makes.
     """
-    scenario = _known(ScenarioRecord, data["scenario"])
-    return Run(
-        id=data["id"],
-        path=path,
-        status=RunStatus(data["status"]),
-        scenario=ScenarioRecord(**{**scenario, "kernels": tuple(scenario["kernels"])}),
-        started=data["started"],
-        ended=data["ended"],
-        tools=data["tools"],
-        host=data["host"],
-        accelerator=data["accelerator"],
-        kernels=data["kernels"],
-        jobs=tuple(_job(job) for job in data["jobs"]),
-        exit_status=data["exit_status"],
-    )
+    stored = _adapter(_StoredRun).validate_python(data)
+    for name in (*stored.scenario.kernels, *stored.scenario.workloads):
+        _refuse_path(name)
+    for job in stored.jobs:
+        _refuse_path(job.kernel)
+        if job.kind is JobKind.BOOT:
+            _refuse_path(job.workload)
+    values = {one.name: getattr(stored, one.name) for one in fields(stored)}
+    return Run(path=path, **values)
 
 
 def encode_boot(result: BootResult) -> Json:
@@ -71,24 +68,17 @@ def encode_boot(result: BootResult) -> Json:
 
 
 def decode_boot(data: Mapping[str, Any]) -> BootResult:
-    """A boot's result.  Raises KeyError, TypeError or ValueError where the data is not what `encode_boot` makes."""
-    boot = _known(BootReport, data["boot"])
-    return BootResult(
-        kernel=data["kernel"],
-        workload=data["workload"],
-        device=data["device"],
-        boot=BootReport(
-            **{
-                **boot,
-                "end": BootEnd(boot["end"]),
-                "lines": tuple(boot["lines"]),
-                "warnings": tuple(boot.get("warnings", ())),
-                "taint": tuple(boot["taint"]) if boot.get("taint") else None,
-            }
-        ),
-        cases=tuple(decode_case(case) for case in data["cases"]),
-        measurements=tuple(Measurement(**_known(Measurement, one)) for one in data["measurements"]),
-    )
+    """A boot's result.  Raises ValueError where the data is not what `encode_boot` makes."""
+    result: BootResult = _adapter(BootResult).validate_python(data)
+    owner = (result.kernel, result.workload)
+    owners = {(case.id.kernel, case.id.workload) for case in result.cases}
+    owners |= {(one.kernel, one.workload) for one in result.measurements}
+    if owners - {owner}:
+        raise ValueError(f"the result of {'/'.join(owner)} has a case or a measurement of another boot")
+    for measurement in result.measurements:
+        if not possible(measurement.value):
+            raise ValueError(f"{measurement.name} is {short_number(measurement.value)}, which no 64 bits hold")
+    return result
 
 
 def encode_build(told: Mapping[str, object], failure: Case | None) -> Json:
@@ -97,17 +87,41 @@ def encode_build(told: Mapping[str, object], failure: Case | None) -> Json:
 
 
 def decode_case(data: Mapping[str, Any]) -> Case:
-    """A case.  Raises KeyError, TypeError or ValueError where the data is none."""
-    case = _known(Case, data)
-    case_id = CaseId(**_known(CaseId, case["id"]))
-    return Case(**{**case, "id": case_id, "status": Status(case["status"]), "lines": tuple(case.get("lines", ()))})
+    """A case.  Raises ValueError where the data is none."""
+    case: Case = _adapter(Case).validate_python(data)
+    return case
 
 
-def _job(data: Mapping[str, Any]) -> Job:
-    job = _known(Job, data)
-    return Job(**{**job, "kind": JobKind(job["kind"]), "status": JobStatus(job["status"])})
+def decode_facts(data: object) -> dict[str, object]:
+    """What is stored of a build.  Raises ValueError where that is no JSON object."""
+    facts: dict[str, object] = _adapter(dict[str, object]).validate_python(data)
+    return facts
 
 
-def _known(kind: Any, data: Mapping[str, Any]) -> Json:
-    names = {field.name for field in fields(kind)}
-    return {name: value for name, value in data.items() if name in names}
+@dataclass(frozen=True)
+class _StoredRun:
+    """What `run.json` holds of a `Run`, with the types of its fields."""
+
+    id: str
+    status: RunStatus
+    scenario: ScenarioRecord
+    started: str
+    ended: str
+    tools: dict[str, str]
+    host: str
+    accelerator: str
+    kernels: dict[str, dict[str, object]]
+    jobs: tuple[Job, ...]
+    exit_status: int | None
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Checks values against the annotations of a dataclass, and of those in it; keys that it lacks are ignored."""
+    return TypeAdapter(kind)
+
+
+def _refuse_path(name: str) -> None:
+    """Raise ValueError for a name that would lead out of the run directory."""
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise ValueError(f"{name!r} is the name of no kernel or workload")

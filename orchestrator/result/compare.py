@@ -18,13 +18,25 @@ from orchestrator.result.model import Case, Status
 from orchestrator.result.reading import Place, Reading, places, read
 from orchestrator.result.record import Run
 from orchestrator.scenario.model import Capability
-from orchestrator.scenario.units import format_size
+from orchestrator.scenario.units import measured_size
 from orchestrator.workload.entries import Entries
 
-CHECKS = ("alignment", "level", "entries", "faults", "dma_faults", "run", "oracle", "attributes", "log", "boot")
+CHECKS = (
+    "alignment",
+    "level",
+    "entries",
+    "faults",
+    "dma_faults",
+    "run",
+    "oracle",
+    "attributes",
+    "log",
+    "boot",
+    "share",
+)
 """What is compared: the checks of `result.judge`, whether or not an expectation states them, and the boot's end."""
 
-_BY_STATUS = ("run", "oracle", "attributes", "log")
+_BY_STATUS = ("run", "oracle", "attributes", "log", "share")
 """The checks without a number of their own: their status is all that they measure."""
 
 
@@ -212,7 +224,7 @@ def measured(check: str, reading: Reading) -> str:
     one = reading.values.get(check)
     if one is None:
         return ""
-    return format_size(one.value) if check == "alignment" else str(one.value)
+    return measured_size(one.value) if check == "alignment" else str(one.value)
 
 
 def _level(reading: Reading) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from orchestrator.workload.model import Measurement
 
@@ -16,9 +17,12 @@ COSTS = ("vmpte", "faults", "touch_time", "dma_faults", "dma_time")
 def per_gib(values: Mapping[str, Measurement]) -> dict[str, float]:
     """Each cost among the measurements of one mapping, by name, for one GiB of its length, in its own unit.
 
-    What was not measured is left out; without a length there is nothing to divide by, and the answer is empty.
+    What was not measured is left out, and so is what no float can hold; without a length there is nothing to divide
+    by, and the answer is empty.
     """
     length = values["length"].value if "length" in values else 0
-    if length <= 0:
-        return {}
-    return {name: values[name].value * GIB / length for name in COSTS if name in values}
+    costs: dict[str, float] = {}
+    for name in [name for name in COSTS if name in values and length > 0]:
+        with suppress(OverflowError):
+            costs[name] = values[name].value * GIB / length
+    return costs

@@ -23,6 +23,11 @@ _MEND = {
 }
 
 
+def is_full(error: InfrastructureError) -> bool:
+    """Whether `error`, from `disk_errors`, is that the disk or the quota is full."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
     """Turn an OSError into an InfrastructureError that names the path, the error and what to do about it."""
@@ -61,10 +66,16 @@ def point_symlink(link: Path, target: str) -> None:
 
 
 def append_line(path: Path, record: Mapping[str, object]) -> None:
-    """Append one JSON object as one line, in one write.  Raises InfrastructureError."""
-    line = json.dumps(record, default=str) + "\n"
+    """Append one JSON object as one line, or nothing of it.  Raises InfrastructureError."""
+    line = (json.dumps(record, default=str) + "\n").encode()
     with disk_errors(path), path.open("ab", buffering=0) as file:
-        file.write(line.encode())
+        size = os.fstat(file.fileno()).st_size
+        try:
+            while line:
+                line = line[file.write(line) or 0 :]
+        except OSError:
+            file.truncate(size)
+            raise
 
 
 def read_lines(path: Path) -> tuple[dict[str, object], ...]:
@@ -105,7 +116,7 @@ def _replacing(path: Path) -> Iterator[Path]:
 def _object(path: Path, number: int, line: bytes) -> dict[str, object]:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise UsageError(f"{path}:{number}: not a JSON object; the file was damaged after it was written")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from orchestrator.scenario.model import Capability, Level
-from orchestrator.scenario.units import format_size
+from orchestrator.scenario.units import format_size, measured_size
 from orchestrator.workload.entries import Entries, entries_of
 from orchestrator.workload.oracle import X86_64, extent_of, largest, predict
 
@@ -92,7 +92,7 @@ def _of_ranges(numbers: Numbers, can: Capability) -> Proven:
 
 def _of_mmaps(numbers: Numbers, can: Capability) -> Proven:
     least, room = numbers["alignment"], largest(numbers["offset"], numbers["length"])
-    why = f"least alignment of {numbers['mmaps']} mmaps: {format_size(least)}"
+    why = f"least alignment of {numbers['mmaps']} mmaps: {measured_size(least)}"
     return Proven(_reached(room, can, lambda level: least >= X86_64.of(level)), room, why)
 
 

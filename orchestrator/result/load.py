@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,9 +12,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from orchestrator.errors import UsageError
-from orchestrator.result.codec import FORMAT, decode_boot, decode_case, decode_run
+from orchestrator.host.untrusted import OddFileError, read_untrusted
+from orchestrator.onhost.inodes import MIB
+from orchestrator.result.codec import FORMAT, decode_boot, decode_case, decode_facts, decode_run
 from orchestrator.result.files import read_lines
+from orchestrator.result.model import CaseId
 from orchestrator.result.record import (
     Job,
     JobKind,
@@ -28,6 +34,10 @@ from orchestrator.result.record import (
 RUN_FILE = "run.json"
 RESULT_FILE = "result.json"
 LATEST = "latest"
+_MOST = 128 * MIB
+"""Bytes of a file of JSON that are read: a boot with the largest output that is read leaves less."""
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 T = TypeVar("T")
 
@@ -39,7 +49,9 @@ def load_run(path: Path) -> Run:
     left its result is taken for ended even if the run died before it could say so.  Raises UsageError where `path`
     is no run directory, is damaged, or was written by a newer orch.
     """
-    data = _read(path / RUN_FILE)
+    data = _stored(path, RUN_FILE)
+    if data is None:
+        raise UsageError(f"{path}: not a run directory: there is no {RUN_FILE}")
     run = _decoded(path / RUN_FILE, lambda: decode_run(data, path))
     for job in run.jobs:
         run = _with_result(run, job)
@@ -78,49 +90,84 @@ def _either(names: list[str]) -> str:
 
 def _with_result(run: Run, job: Job) -> Run:
     """`run` with what the job left behind, and the job's status mended where the run died first."""
-    path = run.path / job.directory / RESULT_FILE
-    if not path.is_file():
+    name = f"{job.directory}/{RESULT_FILE}"
+    path = run.path / name
+    data = _stored(run.path, name)
+    if data is None:
         return with_job(run, replace(job, status=JobStatus.INTERRUPTED)) if job.status is JobStatus.RUNNING else run
-    data = _read(path)
     if job.kind is JobKind.BUILD:
         return _decoded(path, lambda: _with_build(run, job, data))
     return _decoded(path, lambda: _with_boot(run, job, data))
 
 
 def _with_build(run: Run, job: Job, data: dict[str, Any]) -> Run:
-    run = replace(run, kernels={**run.kernels, job.kernel: data["provenance"]})
-    if data["failure"]:
-        run = with_failed_build(run, decode_case(data["failure"]))
-    return with_job(run, _ended(job, JobStatus.FAILED if data["failure"] else JobStatus.DONE))
+    run = replace(run, kernels={**run.kernels, job.kernel: decode_facts(data["provenance"])})
+    failure = decode_case(data["failure"]) if data["failure"] else None
+    if failure and failure.id != CaseId.of_build(job.kernel):
+        raise ValueError(f"the failure of another kernel than {job.kernel}")
+    if failure:
+        run = with_failed_build(run, failure)
+    return with_job(run, _ended(job, JobStatus.FAILED if failure else JobStatus.DONE))
 
 
 def _with_boot(run: Run, job: Job, data: dict[str, Any]) -> Run:
     result = decode_boot(data)
+    if (result.kernel, result.workload) != (job.kernel, job.workload):
+        raise ValueError(f"the result of {result.kernel}/{result.workload}")
     status = JobStatus.DONE if result.ended_well else JobStatus.FAILED
     return with_job(with_boot(run, result), _ended(job, status))
 
 
 def _ended(job: Job, status: JobStatus) -> Job:
-    return replace(job, status=status) if job.status is JobStatus.RUNNING else job
+    """The job with the status that follows from its result, whatever run.json says."""
+    return replace(job, status=status)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _stored(run: Path, name: str) -> dict[str, Any] | None:
+    """The JSON object in the file `name` of a run directory; None if there is no such file."""
+    path = run / name
     try:
-        data = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise UsageError(f"{path.parent}: not a run directory: there is no {path.name}") from None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot read: {error.strerror}") from error
+        content = read_untrusted(run, name, _MOST)
+        if content is None:
+            return None
+        data = json.loads(content, parse_float=_finite, parse_constant=_finite)
+        data = _text_only(data) if _SURROGATE.search(content) else data
+    except OddFileError as error:
+        raise UsageError(f"{run}: {error}; the file was damaged after it was written") from error
+    except RecursionError as error:
+        raise UsageError(f"{path}: damaged: nested too deep") from error
     except ValueError as error:
         raise UsageError(f"{path}: damaged: {error}") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = data.get("format") if isinstance(data, dict) else None
-        raise UsageError(f"{path}: format {found!r}, but this orch reads format {FORMAT}; use the orch that wrote it")
+        shown = found if found is None or (isinstance(found, int) and abs(found) < _MOST) else "unknown"
+        raise UsageError(f"{path}: format {shown!r}, but this orch reads format {FORMAT}; use the orch that wrote it")
     return data
+
+
+def _text_only(value: Any) -> Any:
+    """`value` with a question mark for each byte that was not text, as Python has it in paths (PEP 383)."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, list):
+        return [_text_only(one) for one in value]
+    return {_text_only(key): _text_only(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+def _finite(text: str) -> float:
+    """A number of JSON, without the infinite ones and NaN, which Python would read."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is not a number")
+    return number
 
 
 def _decoded(path: Path, decode: Callable[[], T]) -> T:
     try:
         return decode()
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(f"{path}: damaged: {type(error).__name__}: {error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{path}: damaged: {where[:100]}: {first['msg']}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise UsageError(f"{path}: damaged: {type(error).__name__}: {str(error)[:200]}") from error

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from orchestrator.machine.model import BootEnd
+from orchestrator.machine.model import BootEnd, BootReport
 from orchestrator.scenario.model import Capability
 from orchestrator.workload.model import Measurement
 
@@ -39,8 +39,8 @@ class CaseId:
 
     `check` is one of alignment, level, entries, faults, dma_faults; the program's own verdict (`run`); whether all
     numbers are what they must be (`oracle`); whether all entries have the attributes that vfio-pci asks for
-    (`attributes`); how the whole boot ended (`boot`), and what the guest kernel made of it
-    (`log`).
+    (`attributes`); how the whole boot ended (`boot`), what the guest kernel made of it (`log`), and what the guest left
+    in its share that it must not (`share`).
     """
 
     kernel: str
@@ -64,6 +64,11 @@ class CaseId:
     def of_log(cls, kernel: str, workload: str, device: str) -> CaseId:
         """The case of a guest kernel's log and taint: it exists only where the boot ended as it should."""
         return cls(kernel, workload, device, check="log")
+
+    @classmethod
+    def of_share(cls, kernel: str, workload: str, device: str) -> CaseId:
+        """The case of what a guest left: it exists only where something of it was odd."""
+        return cls(kernel, workload, device, check="share")
 
     @property
     def name(self) -> str:
@@ -107,7 +112,8 @@ class Case:
     """One verdict: what was expected, what was measured (both ready to print), and where the evidence lies.
 
     `evidence` is a path relative to the run directory, with `:line` where a line shows it.  `message` is one sentence,
-    empty for PASS.  `lines` are what the console said, where the boot's end decided the status.
+    empty for PASS.  `lines` are what the console said, where the boot's end decided the status.  `bad_input` says that
+    an ERROR is the user's own, such as a patch that does not apply.
     """
 
     id: CaseId
@@ -117,6 +123,19 @@ class Case:
     message: str = ""
     evidence: str = ""
     lines: tuple[str, ...] = ()
+    bad_input: bool = False
+
+
+def share_cases(kernel: str, workload: str, device: str, boot: BootReport) -> tuple[Case, ...]:
+    """The case of what a guest must not leave or do, such as a link in the place of a file; none where all was well.
+
+    It is an ERROR, whatever the workload itself came to: what orch read there may not be all, or not be true.
+    """
+    if not boot.odd:
+        return ()
+    where = boot.evidence.rpartition("/")[0]
+    case_id, message = CaseId.of_share(kernel, workload, device), "; ".join(boot.odd)
+    return (Case(case_id, Status.ERROR, message=message, evidence=f"{where}/guest" if where else ""),)
 
 
 def status_of_end(end: BootEnd) -> Status:

@@ -34,9 +34,9 @@ class Place:
 class Reading:
     """One kernel at one place.
 
-    `cases` are those of the place, and that of the guest kernel's log, which is about every place of a boot.  `end` is
-    the status of how the boot ended, PASS for a good end, None where there was no boot.  `note` says in one sentence
-    what went wrong, with `evidence`, and is empty where nothing did.
+    `cases` are those of the place, and those of the guest kernel's log and of the share, which are about every place of
+    a boot.  `end` is the status of how the boot ended, PASS for a good end, None where there was no boot.  `note` says
+    in one sentence what went wrong, with `evidence`, and is empty where nothing did.
     """
 
     kernel: str
@@ -100,7 +100,7 @@ def _is_about(case: Case, place: Place) -> bool:
     """Attributes that could not be read are a case of their own, and say nothing of where a mapping is and how."""
     if case.id.check == "attributes" and case.status is Status.SKIP:
         return False
-    return case.id.check == "log" or (_place(case.id) == place and case.id.check != "boot")
+    return case.id.check in ("log", "share") or (_place(case.id) == place and case.id.check != "boot")
 
 
 def _place(one: CaseId | Measurement) -> Place:
@@ -127,7 +127,8 @@ def _end(boot: BootResult) -> Status:
 def _what_went_wrong(boot: BootResult, cases: tuple[Case, ...]) -> tuple[str, str]:
     ends = [case for case in boot.cases if case.id.check == "boot"]
     failed = [case for case in cases if case.status is not Status.PASS]
-    telling = [case for check in ("run", "oracle", "attributes", "log") for case in failed if case.id.check == check]
+    checks = ("run", "oracle", "attributes", "log", "share")
+    telling = [case for check in checks for case in failed if case.id.check == check]
     first = next(iter(ends + telling), None)
     return (first.message, first.evidence) if first else ("", "")
 

@@ -138,8 +138,16 @@ class Run:
 
     @property
     def ok(self) -> bool:
-        """Whether every job ended, none failed, and every case is as expected."""
-        return all(job.status is JobStatus.DONE for job in self.jobs) and all(c.status.expected for c in self.cases)
+        """Whether every job ended, none failed, every kernel has a result of every workload, and every case is as
+        expected."""
+        done = all(job.status is JobStatus.DONE for job in self.jobs)
+        return done and self._whole and all(c.status.expected for c in self.cases)
+
+    @property
+    def _whole(self) -> bool:
+        """Whether every kernel of the scenario has cases of every workload, whatever the list of jobs says."""
+        there = {(boot.kernel, boot.workload) for boot in self.boots if boot.cases}
+        return all((kernel, name) in there for kernel in self.scenario.kernels for name in self.scenario.workloads)
 
     @property
     def suites(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -25,7 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.result.codec import encode_boot, encode_build, encode_run
 from orchestrator.result.files import (
     append_line,
@@ -38,6 +39,7 @@ from orchestrator.result.files import (
 )
 from orchestrator.result.load import LATEST, RESULT_FILE, RUN_FILE, find_run, load_run, read_events
 from orchestrator.result.model import Case
+from orchestrator.result.patience import Reserve, patiently
 from orchestrator.result.record import (
     BootResult,
     Job,
@@ -52,6 +54,9 @@ from orchestrator.result.record import (
 from orchestrator.scenario.model import Scenario
 
 __all__ = ["RunStore", "View", "find_run", "load_run", "read_events"]
+
+TRACEBACK = "traceback.txt"
+"""Where the traceback of an error of orch's own is kept."""
 
 View = Callable[[Run], str]
 """Renders a file of the run directory from the run, such as JUnit."""
@@ -74,6 +79,8 @@ class RunStore:
         self._now = now
         self._began = now()
         self._lock = threading.RLock()
+        self._unrendered = False
+        self._reserve = Reserve(run.path)
 
     @classmethod
     def create(
@@ -102,7 +109,7 @@ class RunStore:
             jobs=jobs,
         )
         store = cls(run, views or {}, now)
-        store._save(with_views=True)
+        store._save(store._rendered())
         point_symlink(directory.parent / LATEST, directory.name)
         return store
 
@@ -138,7 +145,20 @@ class RunStore:
     def event(self, **fields: object) -> None:
         """Append one line to `events.jsonl`: the time and `fields`, which must be JSON or have a `str`."""
         with self._lock:
-            append_line(self.path / "events.jsonl", {"time": _iso(self._now()), **fields})
+            record = {"time": _iso(self._now()), **fields}
+            patiently(lambda: append_line(self.path / "events.jsonl", record))
+
+    def keep_traceback(self, error: BaseException, job_id: str = "") -> Path:
+        """Write the traceback of `error` to the directory of a job, or of the run; the path is relative to the run's.
+
+        It is as good as the disk allows: an error here would hide the one that is reported.
+        """
+        directory = self.run.job(job_id).directory if job_id else Path()
+        path = directory / TRACEBACK
+        with suppress(InfrastructureError):
+            make_directory(self.path / directory)
+            write_atomically(self.path / path, "".join(traceback.format_exception(error)))
+        return path
 
     def start_job(self, job_id: str) -> None:
         """Say that a job runs now."""
@@ -157,45 +177,67 @@ class RunStore:
         with self._lock:
             job = self._run.job(job_id)
             path = self.directory(job_id) / RESULT_FILE
-            write_atomically(path, to_json(encode_build(told, failure)))
+            self._write(path, to_json(encode_build(told, failure)))
             self._run = replace(self._run, kernels={**self._run.kernels, job.kernel: plain(told)})
             if failure:
                 self._run = with_failed_build(self._run, failure)
             self._set_job(job_id, status=JobStatus.FAILED if failure else JobStatus.DONE, seconds=seconds)
-            self._save(with_views=True)
+            self._save(self._rendered())
 
     def end_boot(self, job_id: str, result: BootResult, *, seconds: float) -> None:
         """Store what a boot left behind.  The job is FAILED if the boot did not end OK, whatever its cases say."""
         status = JobStatus.DONE if result.ended_well else JobStatus.FAILED
         with self._lock:
-            write_atomically(self.directory(job_id) / RESULT_FILE, to_json(encode_boot(result)))
+            self._write(self.directory(job_id) / RESULT_FILE, to_json(encode_boot(result)))
             self._run = with_boot(self._run, result)
             self._set_job(job_id, status=status, seconds=seconds)
-            self._save(with_views=True)
+            self._save(self._rendered())
 
     def skip_job(self, job_id: str, why: str) -> None:
         """Say that a job will not start, because one that it needs failed."""
         with self._lock:
             self._set_job(job_id, status=JobStatus.SKIPPED, note=why)
-            self._save(with_views=True)
+            self._save(self._rendered())
 
     def finish(self, status: RunStatus, exit_status: int) -> Run:
-        """Close the run: jobs that still run become interrupted.  Returns the run as it was stored."""
+        """Close the run: jobs that still run become interrupted.  Returns the run as it was stored.
+
+        A run whose views cannot all be rendered did not end well, whatever its `exit_status` is.
+        """
         with self._lock:
+            self._reserve.release()
             for job in self._run.jobs:
                 if job.status is JobStatus.RUNNING:
                     self._set_job(job.id, status=JobStatus.INTERRUPTED)
             self._run = replace(self._run, status=status, exit_status=exit_status, ended=_iso(self._now()))
-            self._save(with_views=True)
+            texts = self._rendered()
+            if self._unrendered and exit_status == 0:
+                self._run = replace(self._run, exit_status=InfrastructureError.exit_status)
+            self._save(texts)
             return self._run
 
     def _set_job(self, job_id: str, **changes: Any) -> None:
         self._run = with_job(self._run, replace(self._run.job(job_id), **changes))
 
-    def _save(self, *, with_views: bool = False) -> None:
-        write_atomically(self._run.path / RUN_FILE, to_json(encode_run(self._run)))
-        for name, view in self._views.items() if with_views else ():
-            write_atomically(self._run.path / name, view(self._run))
+    def _save(self, views: Mapping[str, str] | None = None) -> None:
+        self._write(self._run.path / RUN_FILE, to_json(encode_run(self._run)))
+        for name, text in (views or {}).items():
+            self._write(self._run.path / name, text)
+
+    def _rendered(self) -> dict[str, str]:
+        """The views, but for those that fail: the traceback of one is kept, and the run goes on."""
+        self._unrendered = False
+        texts = {}
+        for name, view in self._views.items():
+            try:
+                texts[name] = view(self._run)
+            except Exception as error:
+                self._unrendered = True
+                self.keep_traceback(error)
+        return texts
+
+    def _write(self, path: Path, content: str) -> None:
+        patiently(lambda: write_atomically(path, content))
 
 
 def _scenario_text(scenario: Scenario) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from orchestrator.machine.model import BootEnd, BootReport
 from orchestrator.result.judge import describe_end
 from orchestrator.result.log import log_case
-from orchestrator.result.model import NO_BAR, Case, CaseId, Status, status_of_end
+from orchestrator.result.model import NO_BAR, Case, CaseId, Status, share_cases, status_of_end
 from orchestrator.result.xfail import with_xfail
 from orchestrator.scenario.model import CommandWorkload, Outcome, SuiteWorkload
 from orchestrator.workload.ktap import parse_ktap
@@ -85,9 +85,10 @@ class _Boot:
         return CaseId(self.kernel, self.workload.name, self.workload.device, NO_BAR, test, check)
 
     def ends(self) -> Iterator[Case]:
-        """How the boot ended, where that is no good end, and else what the guest kernel said meanwhile."""
+        """How the boot ended, if not well, or else what the guest kernel said; and what was odd in its share."""
+        owner = (self.kernel, self.workload.name, self.workload.device)
+        yield from share_cases(*owner, self.boot)
         if self.boot.end is BootEnd.OK:
-            owner = (self.kernel, self.workload.name, self.workload.device)
             yield log_case(*owner, self.boot, noiommu=self.told.noiommu)
             return
         case_id = CaseId.of_boot(self.kernel, self.workload.name, self.workload.device)
@@ -126,8 +127,12 @@ class _Boot:
         return f"{self.told.evidence}:{max(1, len(self.told.output.splitlines()))}"
 
     def _unreported(self) -> Status:
-        """The status of what a suite planned and did not report: a crash, unless the boot itself says otherwise."""
-        return Status.CRASH if self.boot.end is BootEnd.OK else status_of_end(self.boot.end)
+        """The status of what a suite planned and did not report: a crash, unless the boot itself says otherwise.
+
+        Where a guest left something odd, the answer may have been in that place.
+        """
+        missing = Status.ERROR if self.boot.odd else Status.CRASH
+        return missing if self.boot.end is BootEnd.OK else status_of_end(self.boot.end)
 
     def by_ktap(self) -> Iterator[Case]:
         """A case for each test in the output, and one for the whole where it says what no test does."""
@@ -160,7 +165,7 @@ class _Boot:
         elif tap.bail_out is not None:
             status, message = Status.FAIL, f"it bailed out: {tap.bail_out or 'no reason given'}"
         elif self.told.status is None and self.boot.end is BootEnd.OK:
-            status, message = Status.CRASH, "it left no exit status"
+            status, message = self._unreported(), "it left no exit status"
         elif self.told.status not in (None, 0) and all(case.status.expected for case in cases):
             status, message = Status.FAIL, f"none of its tests failed, but it {spell_status(self.told.status or 0)}"
         if message:

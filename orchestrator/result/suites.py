@@ -20,10 +20,10 @@ from orchestrator.result.record import BootResult, Run
 RANK = {Status.PASS: 2, Status.XPASS: 2, Status.FAIL: 1, Status.XFAIL: 1, Status.TIMEOUT: 0, Status.CRASH: 0}
 """How well a case fared; SKIP and ERROR have no rank, for they say nothing about the kernel."""
 
-OF_THE_BOOT = ("(boot)", "(log)", "(build)", "(suite)")
+OF_THE_BOOT = ("(boot)", "(log)", "(build)", "(suite)", "(share)")
 """Labels of the checks of the whole, most of which are cases only where something is wrong; no test has them."""
 
-_LIKE_OURS = re.compile(r"\\*\((?:boot|log|build|suite)\)(?=/|$)")
+_LIKE_OURS = re.compile(r"\\*\((?:boot|log|build|suite|share)\)(?=/|$)")
 
 
 @dataclass(frozen=True)

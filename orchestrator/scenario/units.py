@@ -49,6 +49,11 @@ def format_size(size: int) -> str:
     return f"{size} B"
 
 
+def measured_size(size: int) -> str:
+    """As `format_size`, of a number that a guest has reported, which can be any: one below 0 is no size, but bytes."""
+    return format_size(size) if size >= 0 else f"{size} B"
+
+
 def parse_duration(text: str) -> float:
     """The seconds that `text` means: 90, 90s, 5m, 1h, 0.5h.  Raises ValueError for anything else."""
     if not re.fullmatch(DURATION_PATTERN, text):

@@ -21,6 +21,14 @@ _TYPES: dict[str, type] = {
     "exact": bool,
 }
 
+MOST_MEASUREMENTS = 20_000
+"""Measurements of one boot; the program takes some hundreds, or thousands for all groups."""
+LONGEST_WORD = 200
+"""Characters of a name, a test or a unit."""
+_LAST_BAR = 5
+_LEAST, _MOST = -(1 << 63), (1 << 64) - 1
+_PRINTED_BITS = 200
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -59,6 +67,9 @@ def parse_measurements(
         if key in measurements:
             problems.append(Problem(where, f"{one.name} was measured already, see {measurements[key].evidence}"))
         measurements.setdefault(key, one)
+        if len(measurements) == MOST_MEASUREMENTS:
+            problems.append(Problem(where, f"only the first {MOST_MEASUREMENTS:,} measurements are read"))
+            break
     return Measured(tuple(measurements.values()), tuple(problems))
 
 
@@ -67,7 +78,9 @@ def _measurement(line: str, kernel: str, workload: str, devices: Mapping[str, st
     fields = _fields(line)
     address = fields.pop("device")
     if address not in devices:
-        raise ValueError(f"no device of the scenario is at {address!r}; there are {', '.join(devices) or 'none'}")
+        raise ValueError(
+            f"no device of the scenario is at {_shortened(address)}; there are {', '.join(devices) or 'none'}"
+        )
     return Measurement(kernel=kernel, workload=workload, device=devices[address], evidence=where, **fields)
 
 
@@ -75,18 +88,37 @@ def _fields(line: str) -> dict[str, Any]:
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"not JSON: {_shortened(line)}") from error
+        raise ValueError(f"not JSON: {_shortened(line[:80])}") from error
     if not isinstance(fields, dict):
-        raise ValueError(f"not a JSON object: {_shortened(line)}")
+        raise ValueError(f"not a JSON object: {_shortened(line[:80])}")
     if fields.keys() != _TYPES.keys():
-        missing = ", ".join(_TYPES.keys() - fields.keys()) or "none"
-        unknown = ", ".join(fields.keys() - _TYPES.keys()) or "none"
-        raise ValueError(f"not the keys of a measurement: missing {missing}; unknown {unknown}")
+        missing = ", ".join(sorted(_TYPES.keys() - fields.keys())) or "none"
+        unknown = ", ".join(sorted(fields.keys() - _TYPES.keys())) or "none"
+        raise ValueError(f"not the keys of a measurement: missing {missing}; unknown {unknown[:LONGEST_WORD]}")
     for key, wanted in _TYPES.items():
         if type(fields[key]) is not wanted:  # a bool is an int, but not a number of bytes
-            raise ValueError(f"{key} is {fields[key]!r}, not {'an' if wanted is int else 'a'} {wanted.__name__}")
+            raise ValueError(
+                f"{key} is {_shortened(fields[key])}, not {'an' if wanted is int else 'a'} {wanted.__name__}"
+            )
+        if wanted is str and len(fields[key]) > LONGEST_WORD:
+            raise ValueError(f"{key} is longer than {LONGEST_WORD} characters: {_shortened(fields[key])}")
+    if not 0 <= fields["bar"] <= _LAST_BAR:
+        raise ValueError(f"bar is {short_number(fields['bar'])}, not a number from 0 to {_LAST_BAR}")
+    if not possible(fields["value"]):
+        raise ValueError(f"value is {short_number(fields['value'])}, which no 64 bits hold")
     return fields
 
 
-def _shortened(line: str) -> str:
-    return repr(line if len(line) <= 60 else line[:60] + "…")
+def possible(value: int) -> bool:
+    """Whether a number can be one that a guest took: all are 64 bits wide, signed or not."""
+    return _LEAST <= value <= _MOST
+
+
+def short_number(value: int) -> str:
+    """A number of any size as text of bounded length; Python refuses to print the largest."""
+    return str(value) if value.bit_length() <= _PRINTED_BITS else f"a number of {value.bit_length()} bits"
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"

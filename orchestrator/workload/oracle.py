@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from orchestrator.scenario.model import Capability, FaultMaps, Level
-from orchestrator.scenario.units import format_size
+from orchestrator.scenario.units import measured_size
 from orchestrator.workload.entries import Entries, entries_of
 
 
@@ -195,12 +195,11 @@ def _held(numbers: Mapping[str, int], prediction: Prediction) -> Iterator[Held]:
     if "alignment" in numbers:
         alignment = numbers["alignment"]
         agrees = alignment == prediction.alignment
-        yield Held("alignment", format_size(alignment), format_size(prediction.alignment), agrees)
+        yield Held("alignment", measured_size(alignment), measured_size(prediction.alignment), agrees)
     if "vmpte" in numbers:
         yield _held_tables(numbers["vmpte"], *prediction.vmpte)
 
 
 def _held_tables(grown: int, least: int, most: int) -> Held:
-    between = format_size(least) if least == most else f"{format_size(least)} to {format_size(most)}"
-    # Page tables that went away while the range was touched are a contradiction, but no size.
-    return Held("vmpte", format_size(grown) if grown >= 0 else f"{grown} B", between, least <= grown <= most)
+    between = measured_size(least) if least == most else f"{measured_size(least)} to {measured_size(most)}"
+    return Held("vmpte", measured_size(grown), between, least <= grown <= most)

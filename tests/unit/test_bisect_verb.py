@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Never
@@ -155,6 +156,45 @@ def test_a_scenario_that_has_changed_since_is_not_gone_on_with(
     kept.save(made.directory, State(replace(made.question(), scenario=str(place / "s.yaml"), digest="of another")))
     told = refusal(place, capsys, "--resume", str(made.directory))
     assert "the scenario, or a file of its kernel, has changed since the bisection began" in told
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda data: data.update(trials=5),
+        lambda data: data.update(question=None),
+        lambda data: data["question"].update(repeat="x"),
+        lambda data: data["question"].update(forced=[[1]]),
+        lambda data: data.update(outcome={"first_bad": 5}),
+        lambda data: data.update(
+            trials=[{"commit": "a", "run": "b", "seconds": 1, "cases": [{"name": "a", "status": 1}]}]
+        ),
+        lambda data: data.pop("question"),
+        lambda data: data.update(format=2),
+        lambda data: data.clear(),
+    ],
+)
+def test_a_state_that_was_changed_is_one_sentence(tmp_path: Path, edit: Callable[[dict[str, object]], object]) -> None:
+    kept.save(tmp_path, State(toy(tmp_path / "toy", 3, count=7).question()))
+    assert kept.load(tmp_path).trials == ()
+    data = json.loads((tmp_path / "state.json").read_text())
+    edit(data)
+    (tmp_path / "state.json").write_text(json.dumps(data))
+    with pytest.raises(UsageError) as refused:
+        kept.load(tmp_path)
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 600
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "", "null", "5", '{"format": ' + "9" * 5000 + "}"], ids=range(5))
+def test_a_state_that_is_no_json_is_one_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "state.json").write_text(text)
+    with pytest.raises(UsageError, match="damaged"):
+        kept.load(tmp_path)
+    (tmp_path / "state.json").unlink()
+    (tmp_path / "state.json").symlink_to("/dev/zero")
+    with pytest.raises(UsageError, match="no bisection is kept here"):
+        kept.load(tmp_path)
 
 
 def test_two_at_once_do_not_work_on_the_same(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from orchestrator.errors import CommandError
 from orchestrator.host.base import Completed
 from orchestrator.host.local import LocalHost
 from orchestrator.machine import boot as boot_module
+from orchestrator.machine import share as share_module
 from orchestrator.machine.boot import boot, conclude, prepare_home
 from orchestrator.machine.model import Boot, BootEnd
+from orchestrator.onhost.quota import Quota
 from orchestrator.scenario.devices import EmulatedDevice
 from orchestrator.scenario.model import Machine
 from tests.fakes import Answer, Call, FakeHost, Reply
@@ -204,12 +206,29 @@ def test_virtme_ng_finds_an_empty_configuration_which_is_written_once(tmp_path: 
     assert file.read_text() == '{"kept": 1}\n'
 
 
+def test_a_guest_that_fills_its_share_is_ended_and_the_boot_says_so(
+    plan: Boot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(share_module, "QUOTA", Quota(1 << 20, 100))
+    vng = tmp_path / "bin/vng"
+    vng.parent.mkdir()
+    vng.write_text(f"#!/bin/sh\nhead -c 5000000 /dev/zero >{plan.share}/fill; echo last words; exec sleep 60\n")
+    vng.chmod(0o755)
+    monkeypatch.setattr(boot_module, "vng_environment", lambda _home: {"PATH": f"{vng.parent}:/usr/bin:/bin"})
+    booted = boot(LocalHost(), plan, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
+    assert booted.report.end is BootEnd.QEMU
+    assert booted.report.seconds < 15
+    assert booted.report.lines == ("the guest was ended, for it left more than 1 MiB in its share", "last words")
+    assert booted.report.odd[0] == booted.report.lines[0]
+    assert not (plan.share / "fill").exists()
+
+
 @pytest.mark.parametrize("line", ["y", "y" * 5000])
 def test_a_console_without_end_is_stopped_by_its_size_and_its_lines(
     line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plan: Boot
 ) -> None:
     """virtme-ng is a program that writes for ever; the host and all that stops it are real."""
-    monkeypatch.setattr(boot_module, "FLOOD_BYTES", 1 << 20)
+    monkeypatch.setattr(share_module, "FLOOD_BYTES", 1 << 20)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/vng").write_text(f"#!/bin/sh\nexec yes {line}\n")
     (tmp_path / "bin/vng").chmod(0o755)
@@ -217,3 +236,4 @@ def test_a_console_without_end_is_stopped_by_its_size_and_its_lines(
     report = boot(LocalHost(), plan, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None).report
     assert report.end is BootEnd.FLOOD
     assert report.seconds < 60
+    assert (tmp_path / "boot/console.log").stat().st_size < 64 << 20

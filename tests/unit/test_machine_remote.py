@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -15,9 +16,12 @@ from orchestrator.host.local import LocalHost
 from orchestrator.host.program import program
 from orchestrator.host.ssh import Address
 from orchestrator.inventory.model import Entry
+from orchestrator.machine import remote_share as remote_share_module
+from orchestrator.machine import share as share_module
 from orchestrator.machine.boot import Booted
 from orchestrator.machine.model import Boot, BootEnd
 from orchestrator.machine.remote import RemoteGround
+from orchestrator.onhost.quota import Quota
 from orchestrator.scenario.model import Machine
 from tests.unit.test_host_contract import wait_until
 from tests.unit.test_machine_push import holders
@@ -146,3 +150,51 @@ def test_a_host_that_is_lost_when_all_is_here_costs_nothing(tmp_path: Path) -> N
     lab = Lab(tmp_path, Late("lab"))
     with lab.ground.open():
         assert lab.boot("first").version
+
+
+HOSTILE = """
+cd "$share"
+mkfifo fifo
+rm -f version && ln -s /dev/zero version
+cp /bin/true root && chmod 4755 root
+perl -e 'for (1..300) { mkdir "d" x 100; chdir "d" x 100 or die }'
+echo true >run.sh
+"""
+
+
+def test_what_a_guest_must_not_leave_does_not_leave_the_host(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, LocalHost())
+    with (tmp_path / "toolbox/bin/vng").open("a") as script:
+        script.write(HOSTILE)
+    with lab.ground.open():
+        booted = lab.boot("first")
+    share = tmp_path / "first/guest"
+    assert booted.version == "orch: the guest left a symbolic link to '/dev/zero' here"
+    told = " ".join(booted.report.odd)
+    assert len(booted.report.odd) == 5
+    for what in ("guest/fifo was a FIFO", "guest/version was", "guest/root had the mode 4755", "run.sh was changed"):
+        assert what in told or "and so on, 1 more" in told
+    kinds = {path.name: (path.is_file(), path.is_symlink()) for path in share.iterdir()}
+    assert set(kinds.values()) <= {(True, False), (False, False)}
+    assert (share / "root").stat().st_mode & 0o7777 == 0o755
+    assert "cd /mnt/orch" in (share / "run.sh").read_text()
+    assert lab.left() == []
+
+
+def test_a_guest_that_writes_too_much_on_a_host_is_ended_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = Quota(1 << 20, 100)
+    for module in (share_module, remote_share_module):
+        monkeypatch.setattr(module, "QUOTA", small)
+    lab = Lab(tmp_path, LocalHost())
+    with (tmp_path / "toolbox/bin/vng").open("a") as script:
+        script.write('head -c 5000000 /dev/zero >"$share/fill"\nexec sleep 20\n')
+    with lab.ground.open():
+        begun = monotonic()
+        booted = lab.boot("first")
+        assert monotonic() - begun < 15
+    assert booted.report.odd == (
+        "the guest was ended, for it left more than 1 MiB in its share",
+        "guest held more than 1 MiB, and all but orch's own files is removed",
+    )
+    assert not (tmp_path / "first/guest/fill").exists()
+    assert (tmp_path / "first/guest/status").read_text() == "0\n"

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.machine.model import BootEnd, BootReport
 from orchestrator.result.checks import OWN_FAULTS
+from orchestrator.result.compare import Change, compare
 from orchestrator.result.judge import describe_end, judge
 from orchestrator.result.model import NO_BAR, Case, CaseId, Status, Told, Verdict
 from orchestrator.scenario.model import Capability, Expectation, Level, Placement, TestGroup
@@ -27,8 +28,10 @@ from tests.unit.test_result_samples import (
     PUD,
     WORKLOAD,
     Numbers,
+    booted,
     kernel,
     numbers,
+    run_of,
     taken,
     told,
 )
@@ -472,3 +475,16 @@ def test_without_a_known_crash_every_lost_test_is_a_crash() -> None:
 def test_a_workload_without_any_test_is_no_success() -> None:
     nothing = replace(WORKLOAD, tests=(TestGroup.RANGES,), placements=(Placement.MISALIGNED,), bars=(2,))
     assert Status.ERROR in {case.status for case in judge(kernel("k"), nothing, GOOD, Told())}
+
+
+def test_what_a_guest_must_not_leave_is_an_error_of_the_boot() -> None:
+    odd = replace(GOOD, odd=("guest/ktap.log was a symbolic link to '/dev/zero'",))
+    cases = booted(kernel("base", ALL_PTE), told("base", {"kernel": PTE}), odd).cases
+    assert [case.message for case in cases if case.id.check == "share"] == list(odd.odd)
+    assert [case.status for case in cases if case.id.check == "share"] == [Status.ERROR]
+    run = run_of(
+        booted(kernel("base"), told("base", {"kernel": PTE}), odd), booted(kernel("v"), told("v", {"kernel": PTE}))
+    )
+    rows = compare(run).blocks[0].rows
+    assert [row.status for row in rows] == [Status.ERROR, Status.PASS]
+    assert rows[1].change is Change.INCOMPLETE

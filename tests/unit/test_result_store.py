@@ -217,7 +217,12 @@ def test_an_unknown_run_names_the_near_ones(store: RunStore) -> None:
 
 @pytest.mark.parametrize(
     ("text", "what"),
-    [("{", "damaged"), ("[]", "format None"), ('{"format": 99}', "format 99"), ('{"format": 1}', "damaged: KeyError")],
+    [
+        ("{", "damaged"),
+        ("[]", "format None"),
+        ('{"format": 99}', "format 99"),
+        ('{"format": 1}', "damaged: id: Field required"),
+    ],
 )
 def test_a_damaged_run_is_one_sentence(store: RunStore, text: str, what: str) -> None:
     (store.path / "run.json").write_text(text)

@@ -175,3 +175,26 @@ def test_statuses_in_words() -> None:
         "was killed by SIGABRT (exit status 134)",
         "ended with exit status 255",
     ]
+
+
+LEFT = ("guest/program.status was a FIFO", "guest/x had the mode 4755")
+ODD = replace(GOOD, odd=LEFT, evidence="boots/base/own/console.log:1")
+
+
+@pytest.mark.parametrize(("status", "run"), [(0, Status.PASS), (1, Status.FAIL), (None, Status.ERROR)])
+@pytest.mark.parametrize("boot", [ODD, replace(PANIC, odd=LEFT)])
+def test_what_a_guest_must_not_leave_is_an_error_beside_what_the_suite_says(
+    boot: BootReport, status: int | None, run: Status
+) -> None:
+    cases = judged(STATUS, "said\n", status, boot)
+    assert cases["share"].status is Status.ERROR
+    assert cases["share"].message == "; ".join(LEFT)
+    assert cases["share"].evidence.endswith("/guest")
+    if boot is ODD:
+        assert cases["run"].status is run
+    assert ("boot" in cases) is (boot is not ODD)
+
+
+def test_a_test_that_is_missing_in_an_odd_share_is_no_crash() -> None:
+    assert statuses(judged(KTAP, HALF, None, ODD))["#2"] is Status.ERROR
+    assert statuses(judged(KTAP, HALF, None))["#2"] is Status.CRASH

@@ -125,3 +125,53 @@ def test_never_raises(text: str) -> None:
 @given(st.integers(0, 2 * len(line())))
 def test_a_tear_anywhere_is_no_problem(end: int) -> None:
     assert not parse((line() + line(name="vmpte"))[:end]).problems
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"value": 1 << 64}, "value is 18446744073709551616, which no 64 bits hold"),
+        ({"value": -(1 << 63) - 1}, "which no 64 bits hold"),
+        ({"value": 10**400}, "value is a number of 1329 bits, which no 64 bits hold"),
+        ({"value": True}, "value is True, not an int"),
+        ({"value": 1.0}, "value is 1.0, not an int"),
+        ({"value": "1"}, "value is '1', not an int"),
+        ({"value": None}, "value is None, not an int"),
+        ({"value": ["x"] * 10_000}, "value is ['x', "),
+        ({"bar": -1}, "bar is -1, not a number from 0 to 5"),
+        ({"bar": 6}, "bar is 6, not a number from 0 to 5"),
+        ({"bar": 10**400}, "bar is a number of 1329 bits, not"),
+        ({"name": "x" * 201}, "name is longer than 200 characters"),
+        ({"test": "x" * 1_000_000}, "test is longer than 200 characters"),
+        ({"device": "x" * 150}, "no device of the scenario is at 'xxx"),
+        ({"x" * 1_000_000: 1}, "unknown xxx"),
+    ],
+)
+def test_a_number_or_a_word_that_no_program_of_ours_writes_is_a_problem(changes: dict[str, object], what: str) -> None:
+    measured = parse(line(**changes) + line())
+    assert len(measured.measurements) == 1
+    (problem,) = measured.problems
+    assert what in problem.what
+    assert len(problem.what) < 500
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["NaN", "Infinity", "-Infinity", "1e400", "9" * 5000, "-" + "9" * 4300, "\u00b2", "0x10", "[" * 100_000, "01"],
+    ids=range(10),
+)
+def test_a_value_that_json_or_python_does_not_take_is_a_problem(text: str) -> None:
+    measured = parse(line().replace("524288", text) + line())
+    assert len(measured.measurements) == len(measured.problems) == 1
+    assert len(measured.problems[0].what) < 200
+
+
+@pytest.mark.parametrize("value", [0, -1, -(1 << 63), (1 << 64) - 1])
+def test_every_number_of_64_bits_is_taken(value: int) -> None:
+    assert [one.value for one in parse(line(value=value)).measurements] == [value]
+
+
+def test_no_more_measurements_are_read_than_a_boot_can_take() -> None:
+    measured = parse("".join(line(name=f"n{number}") for number in range(20_010)))
+    assert len(measured.measurements) == 20_000
+    assert [problem.what for problem in measured.problems] == ["only the first 20,000 measurements are read"]

@@ -15,7 +15,7 @@ import pytest
 from tests.vm.conftest import ORCH, REPOSITORY, SCENARIO, Finished, orch, virtual_machines
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_a_run_stopped_while_guests_run_leaves_no_process_and_readable_results(
     pud: Finished, tmp_path: Path, number: signal.Signals
 ) -> None:

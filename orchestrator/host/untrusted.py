@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The one reader of files that others wrote: a guest, a patched Makefile, another host, or the one who gave us a run.
+
+Such a file can be anything: a link to the host's own files or to /dev/zero, a FIFO that blocks who opens it, a
+directory, a sparse file of 1 TB.  Every part of a name below a directory of orch's own is opened relative to the part
+before it, and no link is followed.  A file is looked at before it is opened for reading, since to open a device can
+already do something.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.errors import InfrastructureError
+from orchestrator.onhost.inodes import inode, kind_of, reopened, shown, size_words
+
+_PATH = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_CHUNK = 1 << 18
+
+
+class OddFileError(InfrastructureError):
+    """A file is not what is expected at its place; the message names it and says what it is."""
+
+
+def read_untrusted(root: Path, name: str, most: int) -> bytes | None:
+    """The content of the regular file `name` below the directory `root`, which is our own; None if there is none.
+
+    `most` is in bytes.  Raises OddFileError if it is not a regular file, is reached through a link, cannot be read, or
+    is larger than `most`.
+    """
+    content, whole = read_beginning(root, name, most)
+    if not whole:
+        raise OddFileError(f"{shown(name)} is larger than {size_words(most)}")
+    return content
+
+
+def read_beginning(root: Path, name: str, most: int) -> tuple[bytes | None, bool]:
+    """As `read_untrusted`, but of a file that is larger than `most` the beginning; and whether that is all of it."""
+    try:
+        with _opened(root, name) as file:
+            content = _read(file, most + 1)
+    except FileNotFoundError:
+        return None, True
+    except OSError as error:
+        raise OddFileError(f"{shown(name)} {_why(error)}") from error
+    return content[:most], len(content) <= most
+
+
+def copy_untrusted(root: Path, name: str, target: Path, most: int) -> bool:
+    """Copy the regular file `name` below `root` to the new file `target`; False if there is none.
+
+    Raises OddFileError as `read_untrusted`, and OSError if `target` cannot be written.
+    """
+    content = read_untrusted(root, name, most)
+    if content is not None:
+        target.write_bytes(content)
+    return content is not None
+
+
+def text_of(content: bytes) -> str:
+    """What others wrote as text: bytes that are not UTF-8 are replaced, and NUL with them."""
+    return content.decode(errors="replace").replace("\0", "�")
+
+
+@contextmanager
+def _opened(root: Path, name: str) -> Iterator[int]:
+    """The regular file `name` below `root`, open for reading.  Raises OSError and OddFileError."""
+    here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    file = -1
+    try:
+        *directories, last = Path(name).parts
+        for part in directories:
+            above, here = here, os.open(part, _PATH | os.O_DIRECTORY, dir_fd=here)
+            os.close(above)
+        above, here = here, inode(here, last)
+        os.close(above)
+        mode = os.fstat(here).st_mode
+        if not stat.S_ISREG(mode):
+            raise OddFileError(f"{shown(name)} is {kind_of(mode)}, not a file")
+        file = reopened(here, _READ)
+        yield file
+    finally:
+        os.close(here)
+        if file >= 0:
+            os.close(file)
+
+
+def _read(file: int, most: int) -> bytes:
+    pieces = []
+    while most > 0 and (piece := os.read(file, min(most, _CHUNK))):
+        pieces.append(piece)
+        most -= len(piece)
+    return b"".join(pieces)
+
+
+def _why(error: OSError) -> str:
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+        return "is below a symbolic link, or below a file"
+    return f"cannot be read: {error.strerror}"

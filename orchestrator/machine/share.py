@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A boot's share, which the guest writes to: limits while it does, made harmless afterwards, and read with care.
+
+QEMU serves the share with the rights of orch's user (9p, security_model=none): a guest can make links, devices and
+FIFOs on the host, and change what orch put there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+
+from orchestrator.errors import InfrastructureError, Interrupted
+from orchestrator.host.untrusted import OddFileError, read_beginning, text_of
+from orchestrator.machine.console import FLOOD_BYTES, LINE_BYTES
+from orchestrator.onhost.harmless import make_harmless
+from orchestrator.onhost.inodes import MIB, size_words
+from orchestrator.onhost.quota import Quota, watched
+
+QUOTA = Quota(1024 * MIB, 20_000)
+"""What one boot may leave in its share."""
+MOST_OUTPUT = 32 * MIB
+"""Bytes of a file of output that are read."""
+MOST_ANSWER = 64 * 1024
+"""Bytes of a file with a number or a sentence."""
+
+_NUMBER = re.compile(r"[0-9]{1,20}", re.ASCII)
+
+
+class Limits:
+    """Ends a boot whose guest writes more than it may.
+
+    `odd` is what a guest must not do: a sentence for each.  `flooded` is whether its console had no end.
+    """
+
+    def __init__(self) -> None:
+        self.over = Event()
+        self.odd: tuple[str, ...] = ()
+        self.flooded = False
+        self._room = FLOOD_BYTES
+
+    def end(self, sentence: str) -> None:
+        """End the boot; the first `sentence` says why."""
+        self.odd = self.odd or (sentence,)
+        self.over.set()
+
+    def share(self, reason: str) -> None:
+        """End the boot, for the share holds too much."""
+        self.end(f"the guest was ended, for it left {reason} in its share")
+
+    def console(self, line: str) -> None:
+        """Count a line of the console, and end the boot if it has no end."""
+        self._room -= len(line) + LINE_BYTES
+        if self._room < 0:
+            self.flooded = True
+            self.over.set()
+
+
+@contextmanager
+def lent_to_guest(share: Path, kept: tuple[str, ...]) -> Iterator[Limits]:
+    """Watch over `share` while a guest has it, and make it harmless at the end: see `tidy`.
+
+    Raises InfrastructureError in the place of another one if the guest is to blame for it: it can fill the disk.
+    """
+    own, quota, limits = contents(share), QUOTA.on(share), Limits()
+    try:
+        with watched(share, quota, limits.share):
+            yield limits
+    except InfrastructureError as error:
+        odd = (*limits.odd, *tidy(share, quota, own, kept))
+        if odd and not isinstance(error, Interrupted):
+            raise InfrastructureError("; ".join(odd)) from error
+        raise
+    limits.odd += tidy(share, quota, own, kept)
+
+
+class Share:
+    """Reads files of a share, and remembers what was odd of them."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._odd: list[str] = []
+
+    @property
+    def odd(self) -> tuple[str, ...]:
+        """What was odd of the files that were read: a sentence for each."""
+        return tuple(dict.fromkeys(self._odd))
+
+    def text(self, name: str, most: int = MOST_ANSWER) -> str:
+        """The text of a file, at most `most` bytes of it; "" if there is none, or something else in its place."""
+        try:
+            content, whole = read_beginning(self._directory, name, most)
+        except OddFileError as error:
+            self._note(str(error))
+            return ""
+        if not whole:
+            self._note(f"{name} is larger than {size_words(most)}, and only its beginning is read")
+        return text_of(content or b"")
+
+    def number(self, name: str, most: int) -> int | None:
+        """The number from 0 to `most` in a file; None if there is none, or the guest died while it wrote."""
+        text = self.text(name).strip()
+        if _NUMBER.fullmatch(text) and int(text) <= most:
+            return int(text)
+        if text:
+            self._note(f"{name} is not a number from 0 to {most}: {text[:40]!a}")
+        return None
+
+    def _note(self, sentence: str) -> None:
+        self._odd.append(f"{self._directory.name}/{sentence}")
+
+
+def contents(share: Path) -> dict[str, bytes]:
+    """What orch itself has put into the new `share`, by name."""
+    return {path.name: path.read_bytes() for path in share.iterdir()}
+
+
+def tidy(share: Path, quota: Quota, own: Mapping[str, bytes], kept: tuple[str, ...]) -> tuple[str, ...]:
+    """Make `share`, which no guest uses any more, harmless; returns what was odd in it, a sentence for each.
+
+    What orch itself has put there, `own`, is as it was again.  `kept` are the names of the files that orch reads: they
+    stay, in part, even where the guest left more than `quota`.  Raises InfrastructureError where that cannot be done.
+    """
+    try:
+        odd = list(make_harmless(share, quota, (*own, *kept)))
+        odd += [f"{share.name}/{name} was changed" for name in own if _restored(share, name, own[name])]
+    except OSError as error:
+        what = f"{share}: cannot make harmless what the guest left: {error.strerror or error}"
+        raise InfrastructureError(f"{what}; remove this directory") from error
+    return tuple(odd)
+
+
+def _restored(share: Path, name: str, content: bytes) -> bool:
+    """Write a file of orch's own again if it is not as it was; whether that was so."""
+    try:
+        if read_beginning(share, name, len(content)) == (content, True):
+            return False
+    except OddFileError:  # a directory: nothing else is left by now
+        (share / name).rename(share / f"{name}.changed")
+    temporary = share / f".{name}.orch"
+    temporary.write_bytes(content)
+    temporary.replace(share / name)
+    return True
