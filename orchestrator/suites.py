@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator.errors import InfrastructureError, Interrupted, KernelBuildError
 from orchestrator.host.disk import needs_room
 from orchestrator.host.nice import Niced
-from orchestrator.jobs import SHARE, Bench, Guest, boot_guest, tell_warnings
+from orchestrator.jobs import SHARE, Bench, Guest, boot_guest, ordinary_taint, tell_warnings
 from orchestrator.kernel.cache import KernelCache
 from orchestrator.kernel.model import AnyRecipe, KernelBuild, Prebuilt
 from orchestrator.kernel.selftests import SelftestsBuilder
@@ -72,7 +72,7 @@ def boot_suite(
     tell_warnings(bench, build.name, workload, booted)
     place = str(directory.relative_to(store.path))
     told = _told(directory / SHARE, programs, problem, f"{place}/{SHARE}/{OUTPUT_FILE}")
-    told = replace(told, noiommu=bench.scenario.machine.noiommu)
+    told = replace(told, taint=ordinary_taint(bench.scenario, build.name))
     report = _report(booted.report, told, place)
     cases = judge_suite(build.name, workload, report, told)
     return BootResult(build.name, workload.name, workload.device, report, cases)

@@ -11,14 +11,17 @@ from pathlib import Path
 
 from orchestrator.host.base import Completed, Host
 from orchestrator.host.record import shell_line
-from orchestrator.machine.console import Finding, find_end, warnings
+from orchestrator.machine.console import Finding, find_end
 from orchestrator.machine.devices import memory_file
+from orchestrator.machine.kernel_log import find_splats, merged
 from orchestrator.machine.model import GUEST_SHARE, Boot, BootEnd, BootReport
 from orchestrator.machine.vng import vng_argv, vng_environment
 
 STATUS_FILE = "status"
 TAINT_BEFORE = "tainted.before"
 TAINT_AFTER = "tainted.after"
+KERNEL_LOG = "kernel.log"
+"""The kernel's log as the guest reads it in the end, in which no line is cut by what a program wrote."""
 
 Progress = Callable[[str], None]
 """Told, in a few words, what is happening now."""
@@ -33,6 +36,7 @@ cat /proc/cmdline > cmdline
 {modules}{noiommu}cat /proc/sys/kernel/tainted > {before}
 {command}
 echo $? > {status}
+dmesg > {log} 2>&1
 cat /proc/sys/kernel/tainted > {after}
 sync
 """
@@ -100,6 +104,7 @@ def _script(plan: Boot) -> str:
         status=STATUS_FILE,
         before=TAINT_BEFORE,
         after=TAINT_AFTER,
+        log=KERNEL_LOG,
     )
 
 
@@ -107,15 +112,11 @@ def conclude(done: Completed, console: Path, share: Path) -> Booted:
     """What a boot that ended as `done` comes to, from its console and from what the guest left in `share`."""
     log = console.read_text(errors="replace") if console.exists() else done.output
     finding = find_end(log, timed_out=done.timed_out, workload_status=_number(share / STATUS_FILE))
-    warned = warnings(log)
-    evidence = f"{console.name}:{finding.line or _line_of(warned[:1], log) or 1}"
-    report = BootReport(finding.end, done.seconds, _lines(finding, done), evidence, warned, _taint(share))
+    left = find_splats(_read(share / KERNEL_LOG), f"{share.name}/{KERNEL_LOG}")
+    splats = merged((find_splats(log, console.name), left))
+    evidence = f"{console.name}:{finding.line or 1}"
+    report = BootReport(finding.end, done.seconds, _lines(finding, done), evidence, splats, _taint(share))
     return Booted(report, _read(share / "version").strip())
-
-
-def _line_of(lines: tuple[str, ...], log: str) -> int:
-    """The number, from 1, of the first line of `log` that is one of `lines`; 0 where none is."""
-    return next((number for number, line in enumerate(log.splitlines(), 1) if line.strip() in lines), 0)
 
 
 class _Watch:

@@ -16,7 +16,6 @@ _OOPS = re.compile(
     r"BUG: |Oops: |kernel BUG at |general protection fault|Unable to handle kernel|Internal error: |"
     r"invalid opcode: |stack segment: |double fault: |divide error: |UBSAN: |KASAN: "
 )
-_WARNING = re.compile(r"WARNING: (?!.*virtme)")
 _STALL = re.compile(r"rcu: INFO: .*stall|blocked for more than \d+ seconds|soft lockup|hard LOCKUP")
 _OUTSIDE = re.compile(
     r"^(?:qemu-system-\w+|virtme-run|vng|virtme|virtme-init|error|Error)\b(?!: warning: ).*: |^qemu: ", re.IGNORECASE
@@ -55,12 +54,6 @@ def find_end(console: str, *, timed_out: bool, workload_status: int | None) -> F
         return Finding(BootEnd.WORKLOAD, context(log, number) if number else (), number)
     number = first_match(log, _OUTSIDE)
     return Finding(BootEnd.QEMU, context(log, number) if number else last_lines(log), number or len(log))
-
-
-def warnings(console: str) -> tuple[str, ...]:
-    """The WARN lines of the guest kernel: it went on, but somebody should know."""
-    log = console.splitlines()
-    return tuple(log[number - 1].strip() for number, text in kernel_lines(log) if _WARNING.match(text))
 
 
 def kernel_lines(log: list[str]) -> Iterator[tuple[int, str]]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from orchestrator.machine.model import BootEnd, BootReport
+from orchestrator.machine.model import BootEnd, BootReport, Splat
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.record import BootResult, Job, JobKind, JobStatus, Run, RunStatus, ScenarioRecord
 from orchestrator.workload.model import Measurement
@@ -82,7 +82,7 @@ def decode_boot(data: Mapping[str, Any]) -> BootResult:
                 **boot,
                 "end": BootEnd(boot["end"]),
                 "lines": tuple(boot["lines"]),
-                "warnings": tuple(boot.get("warnings", ())),
+                "splats": tuple(Splat(**_known(Splat, one)) for one in boot.get("splats", ())),
                 "taint": tuple(boot["taint"]) if boot.get("taint") else None,
             }
         ),
