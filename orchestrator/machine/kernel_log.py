@@ -15,7 +15,7 @@ from functools import lru_cache
 from orchestrator.machine.model import Splat
 from orchestrator.machine.splat_kinds import asked_for_a_trace, kind_of
 
-MOST_SPLATS = 40
+MOST_SPLATS = 200
 """Splats with different titles that are kept of one log."""
 OTHERS = "more kinds of splats"
 """The title of what was not kept."""

@@ -22,6 +22,8 @@ class SplatKind:
     source: str
 
 
+PANIC = "panic"
+
 KINDS = (
     SplatKind("KASAN", r"(?:BUG: )?KASAN: ", "mm/kasan/report.c"),
     SplatKind("KFENCE", r"BUG: KFENCE: ", "mm/kfence/report.c"),
@@ -90,6 +92,7 @@ KINDS = (
     SplatKind("Oops", r".{1,24}: Corrupted page table at address", "arch/x86/mm/fault.c"),
     SplatKind("Oops", r"Unable to handle kernel|Fixing recursive fault", "arch/arm64/mm/fault.c, kernel/exit.c"),
     SplatKind("Oops", r"Internal error: |Bad mode in|SError Interrupt|Insufficient stack", "arch/arm64/kernel/traps.c"),
+    SplatKind(PANIC, r"Kernel panic - not syncing", "kernel/panic.c"),
     SplatKind("BUG", r"kernel BUG at |(?:\w{1,20}: )?BUG: |BUG at \S", "lib/bug.c, include/asm-generic/bug.h"),
     SplatKind("BUG", r"PAGETABLE BUG #", "arch/x86/mm/init_64.c"),
     SplatKind("WARNING", r"WARNING: |Badness at ", "kernel/panic.c"),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from orchestrator.machine.model import BootEnd, BootReport, Splat
+from orchestrator.machine.splat_kinds import PANIC
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.taint import EVENTS, SPLATTERS, letters_of, spell_taint
 from orchestrator.result.xfail import reason_for_any
@@ -57,10 +58,11 @@ def names_of(case: CaseId, trouble: str) -> tuple[str, ...]:
 
 
 def _beside_the_end(report: BootReport) -> tuple[Splat, ...]:
-    """The splats without that which ended the boot, of which the case ``boot`` tells."""
+    """The splats without that which ended the boot, of which the case ``boot`` tells, and the panic that it led to."""
     if report.end not in (BootEnd.OOPS, BootEnd.PANIC):
         return report.splats
-    return tuple(splat for splat in report.splats if not f"/{report.evidence}".endswith(f"/{splat.place}"))
+    where = f"/{report.evidence}"
+    return tuple(one for one in report.splats if one.kind != PANIC and not where.endswith(f"/{one.place}"))
 
 
 def _troubles(report: BootReport, splats: Sequence[Splat], faults: int) -> tuple[str, ...]:

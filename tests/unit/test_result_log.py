@@ -121,11 +121,10 @@ def test_what_ended_a_boot_is_told_once() -> None:
     crashed = replace(report(None, WARNING, "BUG: kernel NULL pointer dereference", end=BootEnd.OOPS))
     (found,) = log_cases("k", "w", "", replace(crashed, evidence="boots/k/w/console.log:2"), OWN, ())
     assert [line.partition(": ")[2] for line in found.lines] == [WARNING]
-    assert (
-        log_cases("k", "w", "", replace(crashed, evidence="boots/k/w/console.log:1"), OWN, ())[0]
-        .lines[0]
-        .endswith("BUG: kernel NULL pointer dereference")
-    )
+    (found,) = log_cases("k", "w", "", replace(crashed, evidence="boots/k/w/console.log:1"), OWN, ())
+    assert found.lines[0].endswith("BUG: kernel NULL pointer dereference")
+    panicked = report(None, "Oops: 0000 [#1] SMP", "Kernel panic - not syncing: Fatal exception", end=BootEnd.OOPS)
+    assert log_cases("k", "w", "", replace(panicked, evidence="boots/k/w/console.log:1"), OWN, ()) == []
 
 
 TITLE = "WARNING: mm/memory.c at f"
