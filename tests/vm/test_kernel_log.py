@@ -26,7 +26,8 @@ description: What does a guest kernel complain of?
 workloads:
   quiet: {{command: "dmesg -n 1", timeout: 3m}}
   stall:
-    command: echo '<6>rcu: INFO: rcu_preempt self-detected stall on CPU' > /dev/kmsg
+    command: |
+      echo '<6>rcu: INFO: rcu_preempt self-detected stall on CPU' > /dev/kmsg
     timeout: 3m
   known:
     command: "true"
