@@ -7,7 +7,7 @@ A boot is judged alone, whatever the base shows; what is new against the base is
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.machine.model import BootEnd, BootReport, Splat
@@ -44,12 +44,13 @@ def log_cases(kernel: str, workload: str, device: str, report: BootReport, ordin
     return [_with_xfail(case, known, _troubles(report, splats, EVENTS | ~ordinary))]
 
 
-def complaints(report: BootReport) -> frozenset[str]:
-    """What a guest kernel complained of, in words that are equal for two boots that met with the same.
+def complaints(report: BootReport) -> Mapping[str, str]:
+    """What a guest kernel complained of, in words that are equal for two boots that met with the same, and where.
 
-    The comparison holds these of a variant against the base's.
+    The comparison holds these of a variant against the base's.  A taint stands nowhere.
     """
-    return frozenset(_troubles(report, report.splats, EVENTS))
+    places = {splat.title: _evidence(report, splat) for splat in report.splats}
+    return {trouble: places.get(trouble, "") for trouble in _troubles(report, report.splats, EVENTS)}
 
 
 def names_of(case: CaseId, trouble: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.machine.model import BootEnd
 from orchestrator.result.log import complaints
@@ -37,7 +37,8 @@ class Reading:
 
     `cases` are those of the place, and that of the guest kernel's log, which is about every place of a boot.  `end` is
     the status of how the boot ended, PASS for a good end, None where there was no boot.  `note` says in one sentence
-    what went wrong, with `evidence`, and is empty where nothing did.  `complaints` are those of the guest kernel.
+    what went wrong, with `evidence`, and is empty where nothing did.  `complaints` are those of the guest
+    kernel, and where each stands.
     """
 
     kernel: str
@@ -47,7 +48,7 @@ class Reading:
     end: Status | None
     note: str = ""
     evidence: str = ""
-    complaints: frozenset[str] = frozenset()
+    complaints: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def numbers(self) -> dict[str, int]:

@@ -59,7 +59,7 @@ class SuiteRow:
     change: Change | None = None
     changes: tuple[CaseChange, ...] = ()
     note: str = ""
-    complaints: frozenset[str] = frozenset()
+    complaints: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def counts(self) -> Mapping[Status, int]:

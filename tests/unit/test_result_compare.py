@@ -251,10 +251,12 @@ def test_a_warning_fails_every_row_of_its_boot() -> None:
     )
     row = compare(run_of(*boots)).blocks[0].rows[1]
     assert (row.status, changes(row)["log"], changes(row)["level"]) == (Status.FAIL, Change.REGRESSION, Change.FIX)
-    assert row.reading.note == "new in the guest kernel's log: WARNING: mm/memory.c at f"
+    place = "boots/k/alignment/console.log:1"
+    assert row.reading.note == f"new in the guest kernel's log: WARNING: mm/memory.c at f ({place})"
 
 
 A, B = "WARNING: mm/memory.c:1 at f+0x1", "rcu: INFO: rcu_preempt self-detected stall on CPU"
+PLACE = " (boots/k/alignment/console.log:1)"
 A2 = "WARNING: mm/memory.c:7 at f+0x2/0x3, CPU#1: init/1"
 
 
@@ -266,15 +268,15 @@ def splat(text: str) -> Splat:
     ("base", "variant", "change", "note"),
     [
         ((), (), None, ""),
-        ((), (A,), Change.REGRESSION, title_of(A)),
+        ((), (A,), Change.REGRESSION, title_of(A) + PLACE),
         ((A,), (A,), Change.UNCHANGED, ""),
         ((A,), (A2,), Change.UNCHANGED, ""),
         ((A,), (), Change.FIX, ""),
-        ((A,), (B,), Change.REGRESSION, title_of(B)),
-        ((A,), (A, B), Change.REGRESSION, title_of(B)),
+        ((A,), (B,), Change.REGRESSION, title_of(B) + PLACE),
+        ((A,), (A, B), Change.REGRESSION, title_of(B) + PLACE),
         ((A, B), (B,), Change.FIX, ""),
         ((B, A), (A, B), Change.UNCHANGED, ""),
-        ((), (A, B), Change.REGRESSION, f"{title_of(A)} (and 1 more)"),
+        ((), (A, B), Change.REGRESSION, f"{title_of(A)}{PLACE} and 1 more"),
     ],
 )
 def test_a_splat_that_the_base_has_not_is_a_regression_whatever_the_status(
