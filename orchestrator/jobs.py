@@ -32,6 +32,7 @@ from orchestrator.result.judge import judge
 from orchestrator.result.model import Case, CaseId, Status, Told, Verdict
 from orchestrator.result.record import BootResult
 from orchestrator.result.store import RunStore
+from orchestrator.result.taint import ordinary
 from orchestrator.scenario.model import AlignmentWorkload, Capability, Scenario, Workload
 from orchestrator.workload.deduce import with_deduced
 from orchestrator.workload.ktap import parse_ktap
@@ -49,6 +50,8 @@ MOST_LOG = 256 * MIB
 SHARE = "guest"
 """The directory, in a boot's results, that the guest writes to."""
 
+_NOTES = 5
+"""Splats of one boot that are noted while the run goes on; the case `log` has more."""
 _UNREAD = "the kernel cannot show its page tables (CONFIG_PTDUMP_DEBUGFS)"
 _STATUS_OF_SAID = {Said.OK: Status.PASS, Said.NOT_OK: Status.FAIL, Said.SKIP: Status.SKIP}
 
@@ -98,7 +101,7 @@ def boot_kernel(bench: Bench, build: KernelBuild, workload: AlignmentWorkload, s
     tell_warnings(bench, build.name, workload, booted)
     place = str(directory.relative_to(store.path))
     report, told = _told(bench, booted.report, build.name, workload, directory, place)
-    told = replace(told, capability=capability, noiommu=bench.scenario.machine.noiommu)
+    told = replace(told, capability=capability, taint=ordinary_taint(bench.scenario, build.name))
     if not dump:
         told = replace(told, measurements=with_deduced(told.measurements, capability), unread=_UNREAD)
     cases = judge(kernel, workload, report, told)
@@ -113,9 +116,18 @@ def failed_boot(kernel: str, workload: Workload, message: str) -> BootResult:
 
 
 def tell_warnings(bench: Bench, kernel: str, workload: Workload, booted: Booted) -> None:
-    """Emit a note for every warning of the guest kernel."""
-    for warning in booted.report.warnings:
-        bench.emit(Event(kernel, f"boot {workload.name}", Kind.NOTE, f"the guest kernel warned: {warning}"))
+    """Emit a note for the first splats of the guest kernel."""
+    splats = booted.report.splats
+    for splat in splats[:_NOTES]:
+        bench.emit(Event(kernel, f"boot {workload.name}", Kind.NOTE, f"the guest kernel warned: {splat.text}"))
+    if len(splats) > _NOTES:
+        more = f"the guest kernel warned of {len(splats) - _NOTES} more things"
+        bench.emit(Event(kernel, f"boot {workload.name}", Kind.NOTE, more))
+
+
+def ordinary_taint(scenario: Scenario, kernel: str) -> int:
+    """The taint that is none of a kernel's faults: that of its modules, and of the mode that VFIO is in."""
+    return ordinary(prebuilt=scenario.kernel(kernel).prebuilt, noiommu=scenario.machine.noiommu)
 
 
 def _boot(bench: Bench, build: KernelBuild, workload: AlignmentWorkload, store: RunStore, directory: Path) -> Booted:

@@ -11,7 +11,7 @@ from orchestrator.errors import InfrastructureError, Interrupted, KernelBuildErr
 from orchestrator.host.disk import needs_room
 from orchestrator.host.nice import Niced
 from orchestrator.host.untrusted import copy_untrusted
-from orchestrator.jobs import MOST_LOG, SHARE, Bench, Guest, boot_guest, tell_warnings
+from orchestrator.jobs import MOST_LOG, SHARE, Bench, Guest, boot_guest, ordinary_taint, tell_warnings
 from orchestrator.kernel.cache import KernelCache
 from orchestrator.kernel.model import AnyRecipe, KernelBuild, Prebuilt
 from orchestrator.kernel.selftests import SelftestsBuilder
@@ -76,7 +76,7 @@ def boot_suite(
     place = str(directory.relative_to(store.path))
     left = Share(directory / SHARE)
     told = _told(left, programs, problem, f"{place}/{SHARE}/{OUTPUT_FILE}")
-    told = replace(told, noiommu=bench.scenario.machine.noiommu)
+    told = replace(told, taint=ordinary_taint(bench.scenario, build.name))
     report = _report(booted.report, told, place)
     report = replace(report, odd=(*report.odd, *left.odd))
     cases = judge_suite(build.name, workload, report, told)

@@ -11,18 +11,21 @@ from pathlib import Path
 
 from orchestrator.host.base import Completed, Host
 from orchestrator.host.record import shell_line
-from orchestrator.machine.console import Ended, Finding, find_end, warnings
+from orchestrator.machine.console import Ended, Finding, find_end
 from orchestrator.machine.devices import memory_file
+from orchestrator.machine.kernel_log import find_splats, merged
 from orchestrator.machine.links import plain_paths
 from orchestrator.machine.model import GUEST_SHARE, Boot, BootEnd, BootReport
 from orchestrator.machine.monitor import machine_end, prepare_monitor
-from orchestrator.machine.share import Limits, Share, lent_to_guest
+from orchestrator.machine.share import MOST_OUTPUT, Limits, Share, lent_to_guest
 from orchestrator.machine.vng import vng_argv, vng_environment
 
 STATUS_FILE = "status"
 TAINT_BEFORE = "tainted.before"
 TAINT_AFTER = "tainted.after"
-_OWN_ANSWERS = (STATUS_FILE, TAINT_BEFORE, TAINT_AFTER, "version", "cmdline", "modules.log")
+KERNEL_LOG = "kernel.log"
+"""The kernel's log as the guest reads it in the end, in which no line is cut by what a program wrote."""
+_OWN_ANSWERS = (STATUS_FILE, TAINT_BEFORE, TAINT_AFTER, KERNEL_LOG, "version", "cmdline", "modules.log")
 """Files of the share that the guest's script writes."""
 MOST_STATUS = 255
 """The largest exit status (wait(2))."""
@@ -41,6 +44,7 @@ cat /proc/cmdline > cmdline
 {modules}{noiommu}cat /proc/sys/kernel/tainted > {before}
 {command}
 echo $? > {status}
+dmesg > {log} 2>&1
 cat /proc/sys/kernel/tainted > {after}
 sync
 """
@@ -130,6 +134,7 @@ def _script(plan: Boot) -> str:
         status=STATUS_FILE,
         before=TAINT_BEFORE,
         after=TAINT_AFTER,
+        log=KERNEL_LOG,
     )
 
 
@@ -157,16 +162,12 @@ def conclude(done: Completed, console: Path, share: Path, *, flooded: bool = Fal
         machine=machine_end(share),
     )
     finding = find_end(log, ended)
-    warned = warnings(log)
-    evidence = f"{console.name}:{finding.line or _line_of(warned[:1], log) or 1}"
+    read_there = find_splats(left.text(KERNEL_LOG, MOST_OUTPUT), f"{share.name}/{KERNEL_LOG}")
+    splats = merged((find_splats(log, console.name), read_there))
+    evidence = f"{console.name}:{finding.line or 1}"
     lines, taint = _lines(finding, done), _taint(left)
-    report = BootReport(finding.end, done.seconds, lines, evidence, warned, taint, finding.why, left.odd)
+    report = BootReport(finding.end, done.seconds, lines, evidence, splats, taint, finding.why, left.odd)
     return Booted(report, version)
-
-
-def _line_of(lines: tuple[str, ...], log: str) -> int:
-    """The number, from 1, of the first line of `log` that is one of `lines`; 0 where none is."""
-    return next((number for number, line in enumerate(log.splitlines(), 1) if line.strip() in lines), 0)
 
 
 class _Watch:

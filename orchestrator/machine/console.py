@@ -23,7 +23,6 @@ _OOPS = re.compile(
     r"BUG: |Oops: |kernel BUG at |general protection fault|Unable to handle kernel|Internal error: |"
     r"invalid opcode: |stack segment: |double fault: |divide error: |UBSAN: |KASAN: "
 )
-_WARNING = re.compile(r"WARNING: (?!.*virtme)")
 _STALL = re.compile(r"rcu: INFO: .*stall|blocked for more than \d+ seconds|soft lockup|hard LOCKUP")
 _NO_MEMORY = re.compile(r"Out of memory: Killed process")
 _KILLED = re.compile(r"Out of memory: Killed process|segfault at ")
@@ -196,12 +195,6 @@ def program_lines(log: list[str]) -> list[tuple[int, str]]:
     kernels = {number for number, _ in kernel_lines(log)}
     others = ((number, line.strip()) for number, line in enumerate(log, 1) if number not in kernels)
     return [(number, text) for number, text in others if text and not _QEMU.match(text) and not _VIRTME.match(text)]
-
-
-def warnings(console: str) -> tuple[str, ...]:
-    """The WARN lines of the guest kernel: it went on, but somebody should know."""
-    log = console.splitlines()
-    return tuple(log[number - 1].strip() for number, text in kernel_lines(log) if _WARNING.match(text))
 
 
 def kernel_lines(log: list[str]) -> Iterator[tuple[int, str]]:

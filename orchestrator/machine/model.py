@@ -80,11 +80,26 @@ class BootEnd(StrEnum):
 
 
 @dataclass(frozen=True)
+class Splat:
+    """A complaint of a guest kernel about itself, such as a WARNING or a stall.
+
+    `title` is what remains of its first line without all that differs from boot to boot; `text` is that line.  `place`
+    is the file and the line, from 1, where it stands, and `count` how many splats of this title there are.
+    """
+
+    kind: str
+    title: str
+    text: str
+    place: str
+    count: int = 1
+
+
+@dataclass(frozen=True)
 class BootReport:
     """How one boot ended: `lines` show it (from the console or QEMU), `evidence` says where they stand.
 
     `why` is for a sentence on it: what is known of the cause, "" where the first of `lines` says it.  `seconds` is
-    wall-clock time.  `warnings` are WARN lines of a guest kernel that went on.  `taint` is the guest
+    wall-clock time.  `splats` are those of the whole boot, however it ended.  `taint` is the guest
     kernel's before and after the workload, None where it did not tell both.  `odd` is what a guest must not leave or
     do, such as a link in the place of a file: a sentence for each.
     """
@@ -93,7 +108,7 @@ class BootReport:
     seconds: float
     lines: tuple[str, ...] = ()
     evidence: str = ""
-    warnings: tuple[str, ...] = ()
+    splats: tuple[Splat, ...] = ()
     taint: tuple[int, int] | None = None
     why: str = ""
     odd: tuple[str, ...] = ()

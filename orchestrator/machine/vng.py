@@ -14,7 +14,8 @@ from orchestrator.machine.monitor import monitor_arguments
 from orchestrator.machine.platforms import PLATFORMS, foreign
 
 # The 9p tag of the root; a kernel without block devices does not fill in this name by itself (init/do_mounts.c).
-_KERNEL_ARGUMENTS = ("root=/dev/root", "printk.time=1")
+# The console shows every line, whatever its level, and whatever a program in the guest sets as the level.
+_KERNEL_ARGUMENTS = ("root=/dev/root", "printk.time=1", "ignore_loglevel")
 # An oops ends the boot at once instead of leaving a guest that hangs; virtme-ng adds panic=-1.
 _OOPS = "oops=panic"
 # For a VFIO that is built in, and mostly for modules (drivers/vfio/vfio_main.c); the guest's script tells the rest.

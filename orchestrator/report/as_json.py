@@ -74,7 +74,8 @@ def _row(row: Row) -> dict[str, Any]:
         "measurements": {name: {"value": m.value, "unit": m.unit, "exact": m.exact} for name, m in numbers},
         "per_gib": per_gib(reading.values),
         "changes": {
-            one.check: {"change": str(one.change), "base": one.base, "variant": one.variant} for one in row.changes
+            one.check: {"change": str(one.change), "base": one.base, "variant": one.variant} | _note(one.note)
+            for one in row.changes
         },
     }
 
@@ -95,8 +96,15 @@ def _suite_row(row: SuiteRow) -> dict[str, Any]:
         "change": row.change,
         "counts": {str(status): row.counts[status] for status in Status if status in row.counts},
         "note": row.note,
-        "changes": {one.name: {"change": one.change, "base": one.base, "variant": one.variant} for one in row.changes},
+        "changes": {
+            one.name: {"change": one.change, "base": one.base, "variant": one.variant} | _note(one.note)
+            for one in row.changes
+        },
     }
+
+
+def _note(text: str) -> dict[str, str]:
+    return {"note": text} if text else {}
 
 
 def _case(case: Case) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 
 from orchestrator.report.table import Cell, Column, lay_out
 from orchestrator.report.text import fit, one_line, paint, wrap
-from orchestrator.result.compare import Block, Change, Row, measured
+from orchestrator.result.changes import Change
+from orchestrator.result.compare import Block, Row, measured
 from orchestrator.result.model import NO_BAR, Status
 from orchestrator.result.record import Run
 from orchestrator.scenario.model import Placement

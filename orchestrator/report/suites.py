@@ -8,7 +8,7 @@ from itertools import groupby
 
 from orchestrator.report.table import Cell, Column, lay_out
 from orchestrator.report.text import fit, one_line, paint, wrap
-from orchestrator.result.compare import Change
+from orchestrator.result.changes import Change
 from orchestrator.result.model import Case, Status
 from orchestrator.result.suites import OF_THE_BOOT, Suite, SuiteRow
 
@@ -84,9 +84,9 @@ def _outcomes(suite: Suite, label: str) -> tuple[_Outcome, ...]:
 
 
 def _outcome(row: SuiteRow, case: Case | None, label: str) -> _Outcome:
-    if case is not None:
-        return row.kernel, case.status, case.message
     told = next((one for one in row.changes if one.name == label), None)
+    if case is not None:
+        return row.kernel, case.status, told.note if told and told.note else case.message
     status = Status.PASS if row.change and told is None else told.variant if told else None
     return row.kernel, status, ""
 

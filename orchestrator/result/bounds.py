@@ -60,7 +60,12 @@ def _name(name: str) -> str:
 
 
 def _bounded_report(report: BootReport) -> BootReport:
-    return replace(report, lines=_lines(report.lines), warnings=_lines(report.warnings), odd=_lines(report.odd))
+    splats = tuple(
+        replace(one, title=cut(one.title, LONGEST_LINE), text=cut(one.text, LONGEST_LINE))
+        for one in report.splats[:MOST_LINES]
+    )
+    why = cut(report.why, LONGEST_MESSAGE)
+    return replace(report, lines=_lines(report.lines), splats=splats, odd=_lines(report.odd), why=why)
 
 
 def _lines(lines: Iterable[str]) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ is a fix even if both do what the scenario expects of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from orchestrator.result.changes import Change, change_of_log, new_complaints
 from orchestrator.result.checks import OWN_FAULTS
 from orchestrator.result.levels import proven, rank
 from orchestrator.result.model import Case, Status
@@ -40,26 +40,18 @@ _BY_STATUS = ("run", "oracle", "attributes", "log", "share")
 """The checks without a number of their own: their status is all that they measure."""
 
 
-class Change(StrEnum):
-    """A check's, or a row's, verdict between the base and a variant."""
-
-    REGRESSION = "regression"
-    FIX = "fix"
-    UNCHANGED = "unchanged"
-    ADDED = "added"
-    REMOVED = "removed"
-    INCOMPLETE = "incomplete"
-    """One side was skipped, failed for the infrastructure's fault, or was not run: nothing can be said."""
-
-
 @dataclass(frozen=True)
 class CheckChange:
-    """The change of one check: what base and variant measured, ready to print, empty where nothing was."""
+    """The change of one check: what base and variant measured, ready to print, empty where nothing was.
+
+    `note` names what a guest kernel complained of under the variant only.
+    """
 
     check: str
     change: Change
     base: str
     variant: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,9 +114,18 @@ def _block(run: Run, place: Place) -> Block:
 def _row(base: Reading, variant: Reading) -> Row:
     pairs = ((check, _change(check, base, variant)) for check in CHECKS)
     changes = tuple(
-        CheckChange(check, change, measured(check, base), measured(check, variant)) for check, change in pairs if change
+        CheckChange(check, change, measured(check, base), measured(check, variant), _note(check, base, variant))
+        for check, change in pairs
+        if change
     )
-    return Row(variant, worst_status(variant), _sum_up(changes), changes)
+    status, note = worst_status(variant), next((one.note for one in changes if one.note), "")
+    about_log = note and variant.note == getattr(variant.case("log"), "message", "")
+    return Row(replace(variant, note=note) if about_log else variant, status, _sum_up(changes), changes)
+
+
+def _note(check: str, base: Reading, variant: Reading) -> str:
+    told = check == "log" and base.end is not None and variant.end is not None
+    return new_complaints(base.complaints, variant.complaints) if told else ""
 
 
 _WORST_FIRST = (
@@ -179,23 +180,26 @@ class _Outcome:
 def _change(check: str, base: Reading, variant: Reading) -> Change | None:
     """The change of one check; None where neither side has it."""
     before, after = _outcome(check, base), _outcome(check, variant)
-    if (before is None and after is None) or _uneventful(check, before, after):
+    if _uneventful(check, before, after):
         return None
-    if check == "attributes" and (before is None or after is None):
-        return None  # of one of them they could not be read
     if any(side is not None and side.rank is None for side in (before, after)):
         return Change.INCOMPLETE
     if before is None or after is None:
         return Change.ADDED if before is None else Change.REMOVED
+    if check == "log" and before.rank == after.rank:
+        return change_of_log(base.complaints, variant.complaints)
     if before.status is after.status is Status.PASS and check in _ORDER:
         return _ORDER[check](base, variant)
     return _ordered(before.rank or 0, after.rank or 0)
 
 
 def _uneventful(check: str, before: _Outcome | None, after: _Outcome | None) -> bool:
-    """Two boots with a good end, or clean logs, are nothing to tell; nor is any check that neither side came to."""
+    """Two boots with a good end, or clean logs, are nothing to tell; nor is any check that neither side came to.
+
+    Attributes that could be read of one side only are nothing either.
+    """
     if before is None or after is None:
-        return False
+        return check == "attributes" or before is after
     boring = Status.PASS if check in ("boot", "log") else None
     return before.status is boring and after.status is boring
 

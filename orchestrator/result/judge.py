@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from orchestrator.machine.model import BootEnd, BootReport
 from orchestrator.result.checks import Check, Finding, checks_of
 from orchestrator.result.levels import Numbers
-from orchestrator.result.log import TIMESTAMP, log_case
+from orchestrator.result.log import TIMESTAMP, log_cases
 from orchestrator.result.model import Case, CaseId, Status, Told, Verdict, share_cases, status_of_end
 from orchestrator.result.xfail import boot_with_xfail, cases_with_xfail
 from orchestrator.scenario.model import AlignmentWorkload, Expectation, Kernel, Workload
@@ -33,8 +33,8 @@ def judge(kernel: Kernel, workload: AlignmentWorkload, boot: BootReport, told: T
     the attributes of its entries against what vfio-pci asks for; and one case per check that the
     kernel's expectation states.  The BARs are the workload's, or else those that were reported.  A boot that did not
     end OK, or that reported nothing at all, has one `boot` case more, so that an oops after the last measurement still
-    fails the run; one that ended OK has a `log` case; one that left in the share what it must not has a `share` case.
-    Measurements of other kernels, workloads or devices are ignored.  Never raises.
+    fails the run; one that ended OK, or whose kernel complained, has a `log` case; one that left in the share what it
+    must not has a `share` case.  Measurements of other kernels, workloads or devices are ignored.  Never raises.
     """
     owner = (kernel.name, workload.name, workload.device)
     mine = [m for m in told.measurements if (m.kernel, m.workload, m.device) == owner]
@@ -44,8 +44,7 @@ def judge(kernel: Kernel, workload: AlignmentWorkload, boot: BootReport, told: T
         crash = _boot_case(kernel, workload, boot, told)
         cases.append(boot_with_xfail(crash, kernel.xfail, began=bool(mine or told.program)))
     known_crash = any(case.status is Status.XFAIL for case in cases)
-    if boot.end is BootEnd.OK:
-        cases.append(log_case(*owner, boot, noiommu=told.noiommu))
+    cases += log_cases(*owner, boot, told.taint, kernel.xfail)
     cases += share_cases(*owner, boot)
     for bar in bars:
         measured = [one for one in mine if one.bar == bar]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from orchestrator.machine.model import BootEnd, BootReport
+from orchestrator.result.taint import ORDINARY
 from orchestrator.scenario.model import Capability
 from orchestrator.workload.model import Measurement
 
@@ -62,7 +63,7 @@ class CaseId:
 
     @classmethod
     def of_log(cls, kernel: str, workload: str, device: str) -> CaseId:
-        """The case of a guest kernel's log and taint: it exists only where the boot ended as it should."""
+        """The case of a guest kernel's log and taint: that of a boot that ended badly exists only where it fails."""
         return cls(kernel, workload, device, check="log")
 
     @classmethod
@@ -96,7 +97,7 @@ class Told:
     `program` has the verdicts by BAR and test.  `evidence` (a path relative to the run directory) stands in
     where a measurement or a verdict names no line of its own.  `capability` is what the kernel can do, which the
     measurements are held against.  `unread` is why the page tables could not be read, "" where they could.
-    `noiommu` is whether VFIO was in no-IOMMU mode.
+    `taint` has the bits of the guest kernel's taint that are no fault.
     """
 
     measurements: tuple[Measurement, ...] = ()
@@ -104,7 +105,7 @@ class Told:
     evidence: str = ""
     capability: Capability = field(default_factory=Capability)
     unread: str = ""
-    noiommu: bool = False
+    taint: int = ORDINARY
 
 
 @dataclass(frozen=True)

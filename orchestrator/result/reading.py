@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.machine.model import BootEnd
+from orchestrator.result.log import complaints
 from orchestrator.result.model import NO_BAR, Case, CaseId, Status, status_of_end
 from orchestrator.result.record import BootResult, JobKind, JobStatus, Run
 from orchestrator.workload.entries import Entries, entries_of
@@ -36,7 +37,8 @@ class Reading:
 
     `cases` are those of the place, and those of the guest kernel's log and of the share, which are about every place of
     a boot.  `end` is the status of how the boot ended, PASS for a good end, None where there was no boot.  `note` says
-    in one sentence what went wrong, with `evidence`, and is empty where nothing did.
+    in one sentence what went wrong, with `evidence`, and is empty where nothing did.  `complaints` are those of the
+    guest kernel, and where each stands.
     """
 
     kernel: str
@@ -46,6 +48,7 @@ class Reading:
     end: Status | None
     note: str = ""
     evidence: str = ""
+    complaints: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -93,7 +96,7 @@ def read(run: Run, kernel: str, place: Place) -> Reading:
     values = {one.name: one for one in boot.measurements if _place(one) == place}
     cases = tuple(case for case in boot.cases if _is_about(case, place))
     note, evidence = _what_went_wrong(boot, cases)
-    return Reading(kernel, place, values, cases, _end(boot), note, evidence)
+    return Reading(kernel, place, values, cases, _end(boot), note, evidence, complaints(boot.boot))
 
 
 def _is_about(case: Case, place: Place) -> bool:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from orchestrator.machine.model import BootEnd, BootReport
 from orchestrator.result.judge import describe_end
-from orchestrator.result.log import log_case
+from orchestrator.result.log import log_cases
 from orchestrator.result.model import NO_BAR, Case, CaseId, Status, share_cases, status_of_end
+from orchestrator.result.taint import ORDINARY
 from orchestrator.result.xfail import with_xfail
 from orchestrator.scenario.model import CommandWorkload, Outcome, SuiteWorkload
 from orchestrator.workload.ktap import parse_ktap
@@ -46,7 +47,8 @@ class SuiteTold:
 
     `output` is all that it wrote.  `status` is its exit status, None where it did not end.  `problem` says in one
     sentence why it could not even be started.  `planned` are the names of its tests, where they are known.
-    `evidence` is the path of the output relative to the run directory.  `noiommu` is whether VFIO was in no-IOMMU mode.
+    `evidence` is the path of the output relative to the run directory.  `taint` has the bits of the guest kernel's
+    taint that are no fault.
     """
 
     output: str = ""
@@ -54,7 +56,7 @@ class SuiteTold:
     problem: str = ""
     planned: tuple[str, ...] = ()
     evidence: str = ""
-    noiommu: bool = False
+    taint: int = ORDINARY
 
 
 def judge_suite(kernel: str, workload: SuiteWorkload, boot: BootReport, told: SuiteTold) -> tuple[Case, ...]:
@@ -85,11 +87,11 @@ class _Boot:
         return CaseId(self.kernel, self.workload.name, self.workload.device, NO_BAR, test, check)
 
     def ends(self) -> Iterator[Case]:
-        """How the boot ended, if not well, or else what the guest kernel said; and what was odd in its share."""
+        """What was odd in the share, what the guest kernel said of itself, and how the boot ended, if not well."""
         owner = (self.kernel, self.workload.name, self.workload.device)
         yield from share_cases(*owner, self.boot)
+        yield from log_cases(*owner, self.boot, self.told.taint, self.workload.xfail)
         if self.boot.end is BootEnd.OK:
-            yield log_case(*owner, self.boot, noiommu=self.told.noiommu)
             return
         case_id = CaseId.of_boot(self.kernel, self.workload.name, self.workload.device)
         message, evidence = self._why(), self.boot.evidence or self.told.evidence

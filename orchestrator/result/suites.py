@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orchestrator.machine.model import BootEnd
-from orchestrator.result.compare import Change, worst_of
+from orchestrator.result.changes import Change, change_of_log, new_complaints
+from orchestrator.result.compare import worst_of
+from orchestrator.result.log import complaints
 from orchestrator.result.model import Case, Status
 from orchestrator.result.reading import why_no_boot
 from orchestrator.result.record import BootResult, Run
@@ -28,12 +30,16 @@ _LIKE_OURS = re.compile(r"\\*\((?:boot|log|build|suite|share)\)(?=/|$)")
 
 @dataclass(frozen=True)
 class CaseChange:
-    """The change of one case, by its label; a status is None where the kernel has no such case."""
+    """The change of one case, by its label; a status is None where the kernel has no such case.
+
+    `note` names what a guest kernel complained of under the variant only.
+    """
 
     name: str
     change: Change
     base: Status | None
     variant: Status | None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,8 @@ class SuiteRow:
 
     `cases` are by label.  `status` is the worst of them that is not as expected, or else PASS where one passed, and
     None where there was no boot; `note` says why there was none.  `ended` says that the boot ended well.
-    `change` sums up `changes`, which has what is not unchanged, and is None for the base.
+    `change` sums up `changes`, which has what is not unchanged, and is None for the base.  `complaints` are those
+    of the guest kernel.
     """
 
     kernel: str
@@ -52,6 +59,7 @@ class SuiteRow:
     change: Change | None = None
     changes: tuple[CaseChange, ...] = ()
     note: str = ""
+    complaints: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def counts(self) -> Mapping[Status, int]:
@@ -106,7 +114,8 @@ def _read(run: Run, kernel: str, workload: str) -> SuiteRow:
         note, _, failed = why_no_boot(run, kernel, workload)
         return SuiteRow(kernel, status=worst_of(case.status for case in failed), note=note)
     cases = {label_of(case): case for case in boot.cases}
-    return SuiteRow(kernel, cases, boot.boot.end is BootEnd.OK, _sum_of(boot))
+    ended = boot.boot.end is BootEnd.OK
+    return SuiteRow(kernel, cases, ended, _sum_of(boot), complaints=complaints(boot.boot))
 
 
 def _sum_of(boot: BootResult) -> Status | None:
@@ -119,7 +128,7 @@ def _sum_of(boot: BootResult) -> Status | None:
 def _compared(base: SuiteRow, variant: SuiteRow) -> SuiteRow:
     changes = tuple(_changes(base, variant)) if base.cases and variant.cases else ()
     change = _sum_up(changes) if base.cases and variant.cases else Change.INCOMPLETE
-    return SuiteRow(variant.kernel, variant.cases, variant.ended, variant.status, change, changes, variant.note)
+    return replace(variant, change=change, changes=changes)
 
 
 def _sum_up(changes: tuple[CaseChange, ...]) -> Change:
@@ -133,9 +142,13 @@ def _changes(base: SuiteRow, variant: SuiteRow) -> Iterator[CaseChange]:
     labels = tuple(dict.fromkeys((*base.cases, *variant.cases)))
     for label in labels:
         before, after = (_status(row, label, labels) for row in (base, variant))
-        change = _change(before, after, base, variant)
+        change, note = _change(before, after, base, variant), ""
+        if label == "(log)":
+            note = new_complaints(base.complaints, variant.complaints)
+            both = before and after and RANK.get(before) == RANK.get(after) is not None
+            change = change_of_log(base.complaints, variant.complaints) if both else change
         if change is not Change.UNCHANGED:
-            yield CaseChange(label, change, before, after)
+            yield CaseChange(label, change, before, after, note)
 
 
 def _status(row: SuiteRow, label: str, labels: tuple[str, ...]) -> Status | None:

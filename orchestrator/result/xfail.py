@@ -30,7 +30,14 @@ def with_xfail(case: Case, known: Iterable[tuple[str, str]]) -> Case:
 def reason_for(case: Case, known: Iterable[tuple[str, str]]) -> str | None:
     """Why `case` is known to fail; None where nothing is known of it."""
     names = [case.id.test] if case.id.test else [case.id.check, f"{case.id.workload}/{case.id.check}"]
-    return next((why for pattern, why in known if any(fnmatchcase(name, pattern) for name in names)), None)
+    return reason_for_any(names, known)
+
+
+def reason_for_any(names: Sequence[str], known: Iterable[tuple[str, str]]) -> str | None:
+    """Why what goes by any of `names` is known to fail; None where nothing is known of it."""
+    return next(
+        (why for pattern, why in known if any(name == pattern or fnmatchcase(name, pattern) for name in names)), None
+    )
 
 
 def cases_with_xfail(cases: Sequence[Case], known: Sequence[tuple[str, str]]) -> list[Case]:

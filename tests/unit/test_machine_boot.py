@@ -173,14 +173,27 @@ def test_warnings_of_a_guest_that_went_on_are_in_the_report(tmp_path: Path) -> N
     (tmp_path / "console.log").write_text("[    2.0] WARNING: mm/memory.c:1 at f+0x1, CPU#0\n")
     (tmp_path / "status").write_text("0")
     report = conclude(Completed(("vng",), 0, "", 1.0), tmp_path / "console.log", tmp_path).report
-    assert (report.end, len(report.warnings)) == (BootEnd.OK, 1)
+    assert (report.end, [splat.place for splat in report.splats]) == (BootEnd.OK, ["console.log:1"])
+
+
+def test_a_line_that_a_program_cut_on_the_console_is_read_from_the_log_that_the_guest_left(tmp_path: Path) -> None:
+    share = tmp_path / "guest"
+    share.mkdir()
+    whole = "[    2.0] WARNING: mm/memory.c:1 at f+0x1, CPU#0\n"
+    (tmp_path / "console.log").write_text(f"[    1.0] fine\n{whole[:14]}ok 1 a\n{whole[14:]}")
+    (share / "kernel.log").write_text("[    1.0] fine\n[    1.5] fine\n" + whole)
+    (share / "status").write_text("0")
+    report = conclude(Completed(("vng",), 0, "", 1.0), tmp_path / "console.log", share).report
+    assert [(splat.title, splat.place) for splat in report.splats] == [
+        ("WARNING: mm/memory.c at f", "guest/kernel.log:3")
+    ]
 
 
 def test_the_evidence_of_a_warning_is_its_line(tmp_path: Path) -> None:
     (tmp_path / "console.log").write_text("[    1.0] fine\n[    2.0] WARNING: mm/memory.c:1 at f+0x1, CPU#0\n")
     (tmp_path / "status").write_text("0")
     report = conclude(Completed(("vng",), 0, "", 1.0), tmp_path / "console.log", tmp_path).report
-    assert report.evidence == "console.log:2"
+    assert report.splats[0].place == "console.log:2"
 
 
 @pytest.mark.parametrize(

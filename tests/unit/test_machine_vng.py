@@ -36,7 +36,7 @@ vng --verbose --run /builds/k/vmlinux --disable-microvm --force-9p --disable-kvm
 --rodir /mnt/program=/workloads/1
 --rwdir
 /mnt/orch=/run dir/guest
---append root=/dev/root --append printk.time=1 --append earlycon=uart,io,0x3f8,115200
+--append root=/dev/root --append printk.time=1 --append ignore_loglevel --append earlycon=uart,io,0x3f8,115200
 --append no_timer_check --append oops=panic
 --qemu-opts=-machine q35,accel=tcg,kernel-irqchip=split -cpu max \
 -device intel-iommu,intremap=on,caching-mode=on \
@@ -73,7 +73,7 @@ vng --verbose --run /builds/k/Image --disable-microvm --force-9p --arch arm64 --
 --rodir /mnt/program=/workloads/1
 --rwdir
 /mnt/orch=/run dir/guest
---append root=/dev/root --append printk.time=1 --append oops=panic
+--append root=/dev/root --append printk.time=1 --append ignore_loglevel --append oops=panic
 --qemu-opts=-machine virt,accel=tcg,gic-version=3 -cpu max,pauth-impdef=on -machine iommu=smmuv3 \
 -device pci-testdev,membar=4294967296,bus=pcie.0,addr=0x10 \
 -chardev 'pipe,id=orch-qmp,path=/run dir/monitor/qmp' -mon chardev=orch-qmp,mode=control

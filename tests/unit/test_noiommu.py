@@ -14,10 +14,12 @@ from orchestrator.kernel.config import parse
 from orchestrator.kernel.model import KernelBuild, Prebuilt, Recipe, SourceTree, Toolchain
 from orchestrator.kernel.noiommu import refuse_build, refuse_requests
 from orchestrator.machine.model import BootEnd, BootReport
-from orchestrator.result.compare import Change, compare
+from orchestrator.result.changes import Change
+from orchestrator.result.compare import compare
 from orchestrator.result.judge import judge
 from orchestrator.result.model import Status
 from orchestrator.result.suite import SuiteTold, judge_suite
+from orchestrator.result.taint import ordinary
 from orchestrator.scenario.model import CommandWorkload, Machine, Scenario
 from tests.unit.test_plan import SCENARIO
 from tests.unit.test_result_samples import PMD, PTE, PUD, WORKLOAD, Numbers, booted, kernel, run_of, told
@@ -121,8 +123,9 @@ def test_a_mapping_without_its_dma_map_passes_and_is_compared_by_the_rest() -> N
 
 @pytest.mark.parametrize(("noiommu", "status"), [(True, Status.PASS), (False, Status.FAIL)])
 def test_the_taint_of_the_mode_is_told_from_others_in_every_workload(noiommu: bool, status: Status) -> None:
-    said = replace(told("k", {"kernel": PTE}), noiommu=noiommu)
-    suite = SuiteTold("", 0, noiommu=noiommu)
+    normal = ordinary(prebuilt=False, noiommu=noiommu)
+    said = replace(told("k", {"kernel": PTE}), taint=normal)
+    suite = SuiteTold("", 0, taint=normal)
     for cases in (
         judge(kernel("k"), WORKLOAD, TAINTED, said),
         judge_suite("k", CommandWorkload("own", "true", device="testdev"), TAINTED, suite),

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.machine.model import BootEnd, BootReport
+from orchestrator.machine.model import BootEnd, BootReport, Splat
 from orchestrator.report import junit, terminal
 from orchestrator.report.as_json import to_json
-from orchestrator.result.compare import Change, compare
+from orchestrator.result.changes import Change
+from orchestrator.result.compare import compare
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.record import (
     BootResult,
@@ -146,7 +147,7 @@ def test_tests_that_are_called_as_checks_of_the_whole_are_tests() -> None:
 @pytest.mark.parametrize("name", ["log", "(log)"])
 def test_a_guest_that_warned_is_seen_among_many_failures(name: str) -> None:
     failing = tap(f"ok {name}", *(f"not ok t{number} # reason {number}" for number in range(90)))
-    warned = replace(GOOD, warnings=("WARNING: x.c:1",))
+    warned = replace(GOOD, splats=(Splat("WARNING", "WARNING: x.c", "WARNING: x.c:1", "console.log:1"),))
     text = text_of(run_of({"base": failing}, {"base": warned}))
     assert "\n(log)\n  FAIL     base: the guest kernel warned: WARNING: x.c:1\n" in text
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.machine.model import BootEnd, BootReport
-from orchestrator.result.compare import Change, Row, compare
+from orchestrator.machine.kernel_log import title_of
+from orchestrator.machine.model import BootEnd, BootReport, Splat
+from orchestrator.result.changes import Change
+from orchestrator.result.compare import Row, compare
 from orchestrator.result.model import NO_BAR, CaseId, Status, Told, Verdict
 from orchestrator.result.model import Case as CaseValue
 from orchestrator.result.record import BootResult, Run, with_failed_build
@@ -242,14 +244,72 @@ def test_a_number_that_contradicts_the_oracle_fails_the_row_and_says_why() -> No
 
 
 def test_a_warning_fails_every_row_of_its_boot() -> None:
-    warned = replace(GOOD, warnings=("[    2.0] WARNING: mm/memory.c:1 at f+0x1",), taint=(0, 512))
+    warned = replace(GOOD, splats=(splat("WARNING: mm/memory.c:1 at f+0x1"),), taint=(0, 512))
     boots = (
         booted(kernel("base"), told("base", {"kernel": PTE})),
         booted(kernel("variant"), told("variant", {"kernel": PUD}), warned),
     )
     row = compare(run_of(*boots)).blocks[0].rows[1]
     assert (row.status, changes(row)["log"], changes(row)["level"]) == (Status.FAIL, Change.REGRESSION, Change.FIX)
-    assert row.reading.note == "the guest kernel warned: WARNING: mm/memory.c:1 at f+0x1"
+    place = "boots/k/alignment/console.log:1"
+    assert row.reading.note == f"new in the guest kernel's log: WARNING: mm/memory.c at f ({place})"
+
+
+A, B = "WARNING: mm/memory.c:1 at f+0x1", "rcu: INFO: rcu_preempt self-detected stall on CPU"
+PLACE = " (boots/k/alignment/console.log:1)"
+A2 = "WARNING: mm/memory.c:7 at f+0x2/0x3, CPU#1: init/1"
+
+
+def splat(text: str) -> Splat:
+    return Splat("any", title_of(text), text, "console.log:1")
+
+
+@pytest.mark.parametrize(
+    ("base", "variant", "change", "note"),
+    [
+        ((), (), None, ""),
+        ((), (A,), Change.REGRESSION, title_of(A) + PLACE),
+        ((A,), (A,), Change.UNCHANGED, ""),
+        ((A,), (A2,), Change.UNCHANGED, ""),
+        ((A,), (), Change.FIX, ""),
+        ((A,), (B,), Change.REGRESSION, title_of(B) + PLACE),
+        ((A,), (A, B), Change.REGRESSION, title_of(B) + PLACE),
+        ((A, B), (B,), Change.FIX, ""),
+        ((B, A), (A, B), Change.UNCHANGED, ""),
+        ((), (A, B), Change.REGRESSION, f"{title_of(A)}{PLACE} and 1 more"),
+    ],
+)
+def test_a_splat_that_the_base_has_not_is_a_regression_whatever_the_status(
+    base: tuple[str, ...], variant: tuple[str, ...], change: Change | None, note: str
+) -> None:
+    boots = (
+        booted(kernel(name), told(name, {"kernel": PTE}), replace(GOOD, splats=tuple(map(splat, lines))))
+        for name, lines in (("base", base), ("variant", variant))
+    )
+    row = compare(run_of(*boots)).blocks[0].rows[1]
+    assert changes(row).get("log") is change
+    assert [one.note for one in row.changes if one.note] == ([f"new in the guest kernel's log: {note}"] if note else [])
+    assert not note or row.reading.note == f"new in the guest kernel's log: {note}"
+
+
+@pytest.mark.parametrize(
+    ("base", "variant", "change"),
+    [
+        ((512, 512), (512, 512), Change.UNCHANGED),
+        ((512, 512), (0, 512), Change.UNCHANGED),
+        ((512, 512), (512, 640), Change.REGRESSION),
+        ((128, 512), (512, 512), Change.FIX),
+        ((0, 0), (512, 512), Change.REGRESSION),
+    ],
+)
+def test_a_taint_that_the_base_has_not_is_a_regression(
+    base: tuple[int, int], variant: tuple[int, int], change: Change
+) -> None:
+    boots = (
+        booted(kernel(name), told(name, {"kernel": PTE}), replace(GOOD, taint=taint))
+        for name, taint in (("base", base), ("variant", variant))
+    )
+    assert changes(compare(run_of(*boots)).blocks[0].rows[1])["log"] is change
 
 
 def test_many_addresses_are_compared_by_the_level_that_they_prove() -> None:

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.machine.model import BootEnd, BootReport
+from orchestrator.result.changes import Change
 from orchestrator.result.checks import OWN_FAULTS
-from orchestrator.result.compare import Change, compare
+from orchestrator.result.compare import compare
 from orchestrator.result.judge import describe_end, judge
 from orchestrator.result.model import NO_BAR, Case, CaseId, Status, Told, Verdict
 from orchestrator.scenario.model import Capability, Expectation, Level, Placement, TestGroup

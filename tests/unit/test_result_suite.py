@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.machine.model import BootEnd, BootReport
+from orchestrator.machine.model import BootEnd, BootReport, Splat
 from orchestrator.result.model import Case, Status
 from orchestrator.result.suite import SuiteTold, failed_to_build, judge_suite, spell_status
 from orchestrator.scenario.model import CommandWorkload, Outcome, SelftestsWorkload, SuiteWorkload
@@ -152,7 +152,7 @@ def test_what_could_not_be_set_up_is_the_infrastructures_error() -> None:
 
 
 def test_a_guest_that_warned_fails_beside_a_suite_that_passed() -> None:
-    warned = replace(GOOD, warnings=("WARNING: x.c:1",))
+    warned = replace(GOOD, splats=(Splat("WARNING", "WARNING: x.c", "WARNING: x.c:1", "console.log:1"),))
     assert statuses(judged(STATUS, "", 0, warned)) == {"log": "FAIL", "run": "PASS"}
 
 

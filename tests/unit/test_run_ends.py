@@ -22,7 +22,7 @@ from orchestrator.events import Event, Kind, ignore
 from orchestrator.jobs import Bench
 from orchestrator.kernel.model import KernelBuild, Recipe
 from orchestrator.machine.ground import LocalGround
-from orchestrator.machine.model import BootEnd, BootReport
+from orchestrator.machine.model import BootEnd, BootReport, Splat
 from orchestrator.plan import boot_id, build_id, jobs
 from orchestrator.report import junit
 from orchestrator.result.bounds import LONGEST_LINE, LONGEST_MESSAGE, LONGEST_NAME, MOST_CASES, bounded
@@ -286,7 +286,8 @@ def test_a_disk_that_is_full_for_a_moment_loses_nothing(scenario: Scenario, smal
 
 def test_what_a_guest_wrote_has_a_bounded_size_in_the_results() -> None:
     text = "\ufffd" * 1_000_000
-    report = BootReport(BootEnd.QEMU, 1.0, (text,) * 200, "console.log:1", (text,), odd=(text,))
+    splat = Splat("WARNING", text, text, "console.log:1")
+    report = BootReport(BootEnd.QEMU, 1.0, (text,) * 200, "console.log:1", (splat,), odd=(text,), why=text)
     cases = tuple(
         Case(CaseId("k", "w", test=f"{text}{number}"), Status.FAIL, text, text, text, lines=(text,) * 200)
         for number in range(3)
@@ -297,11 +298,13 @@ def test_what_a_guest_wrote_has_a_bounded_size_in_the_results() -> None:
     assert all(len(case.message) < LONGEST_MESSAGE + 50 for case in result.cases)
     assert all(len(line) < LONGEST_LINE + 50 for line in (*result.cases[0].lines, *result.boot.lines))
     assert len(result.boot.lines) == 100
+    assert len(result.boot.splats[0].text) < LONGEST_LINE + 50
+    assert len(result.boot.why) < LONGEST_MESSAGE + 50
 
 
 def test_a_short_result_stays_as_it_is() -> None:
     case = Case(CaseId("k", "w", test="t"), Status.FAIL, "a", "b", "c", lines=("d",))
-    result = BootResult("k", "w", "d", BootReport(BootEnd.OK, 1.0, ("x",), warnings=("y",)), (case,))
+    result = BootResult("k", "w", "d", BootReport(BootEnd.OK, 1.0, ("x",), odd=("y",)), (case,))
     assert bounded(result) == result
 
 

@@ -67,7 +67,7 @@ def run(host: LocalHost, plan: Boot, tmp_path: Path) -> Booted:
 def test_a_boot_that_does_its_work_is_ok(host: LocalHost, plan: Boot, tmp_path: Path) -> None:
     booted = run(host, plan, tmp_path)
     assert booted.report.end is BootEnd.OK
-    assert booted.report.warnings == ()
+    assert booted.report.splats == ()
     assert booted.version.startswith("Linux version 7.3")
 
 

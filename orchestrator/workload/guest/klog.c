@@ -9,7 +9,7 @@
 #include "klog.h"
 
 #define LOG_ERR		3
-#define LOG_WARNING	4
+#define LOG_INFO	6
 #define MOST_SAID	5
 #define RECORD_SIZE	8192	/* include/linux/printk.h: PRINTK_MESSAGE_MAX */
 
@@ -25,12 +25,35 @@ int __klog_open(void)
 
 enum line { LINE_FINE, LINE_ERROR, LINE_BAD };
 
-/* Any of these words, in a line of the level of a warning or worse. */
+/*
+ * Any of these words.  They are those of orch's own list of splats, which
+ * orchestrator/machine/splat_kinds.py has with the files that print them.
+ */
 static bool is_bad(const char *text)
 {
 	static const char * const words[] = {
-		"WARNING: ", "BUG: ", "BUG at ", "Oops", "bad pgd", "bad p4d",
-		"bad pud", "bad pmd", "Bad page map", "Bad rss",
+		"WARNING: ", "BUG: ", "BUG at ", "BUG #", "(Not tainted): ",
+		"(Tainted: ", "Badness at ", "Oops",
+		"general protection fault, ", "divide error: ",
+		"PANIC: ", "Kernel panic", "Internal error: ",
+		"SError Interrupt", "Unable to handle kernel",
+		"kernel tried to ", "Corrupted page table",
+		"Fixing recursive fault", "KASAN: ", "UBSAN: ",
+		"unreferenced object", "new suspected memory leaks",
+		"INFO: trying to register", "[ INFO: ", "detected stall",
+		"detected expedited stall", "kthread starved for",
+		"Stall ended before", "for more than ", "hard LOCKUP",
+		"CSD lock", "bad: scheduling", "huh, entered ", "bad pgd",
+		"bad p4d", "bad pud", "bad pmd", "bad pte", "Bad page map",
+		"Bad rss", "Bad swap", "page dumped because", "pagealloc: ",
+		"slab error", "refcount_t: ", " corruption", "usercopy: ",
+		"CFI failure", "stack is corrupted", "Trying to vfree()",
+		"page allocation failure", "Out of memory: ",
+		"Checked W+X mappings: FAILED", "nobody cared",
+		"NMI received for unknown", "[Hardware Error]: ",
+		"DRHD: handling fault", "DMAR: [", "Event logged [", "event 0x",
+		"unregister_netdevice: waiting", "Busy inodes", "!!!",
+		"printk messages dropped",
 	};
 	size_t i;
 
@@ -47,7 +70,7 @@ static bool is_bad(const char *text)
  */
 static enum line judge_line(int level, const char *text)
 {
-	if (level <= LOG_WARNING && is_bad(text))
+	if (level <= LOG_INFO && is_bad(text))
 		return LINE_BAD;
 	if (level > LOG_ERR)
 		return LINE_FINE;
