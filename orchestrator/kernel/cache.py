@@ -26,7 +26,7 @@ from orchestrator.errors import InfrastructureError, Interrupted
 from orchestrator.host.disk import settle
 from orchestrator.host.lock import briefly_locked
 from orchestrator.kernel.built_tree import Tree, best_of
-from orchestrator.kernel.cache_files import PROVENANCE, fingerprint, looks_whole, record_source
+from orchestrator.kernel.cache_files import PROVENANCE, fingerprint, looks_whole, record_source, with_own_digest
 from orchestrator.kernel.model import IMAGE_PATHS, KernelBuild, Recipe
 from orchestrator.kernel.published import source_facts
 
@@ -161,7 +161,8 @@ class KernelCache:
 
     def install(self, whole: Path, key: str, facts: dict[str, object]) -> None:
         """Make the directory `whole` the build `key`, with `facts` and what its files are as its provenance."""
-        (whole / PROVENANCE).write_text(json.dumps({**facts, "files": fingerprint(whole)}, indent=2) + "\n")
+        own = with_own_digest({**facts, "files": fingerprint(whole)})
+        (whole / PROVENANCE).write_text(json.dumps(own, indent=2) + "\n")
         self.builds.mkdir(parents=True, exist_ok=True)
         # Two recipes can come to the same build at once: nobody may discard what the other has just installed.
         with briefly_locked(self.lock(f"build-{key}")):

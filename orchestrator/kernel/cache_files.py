@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the files of an entry are, recorded when it was made, so that one which is cut or changed is never used.
 
-A finished artifact is never written to again: its files have a size and a SHA-256 in its provenance.  A pristine
+A finished artifact is never written to again: its files have a size and a SHA-256 in its provenance, which has one of
+itself.  A pristine
 source has some 90,000 files, whose contents take too long to read; there, one line per directory says what sizes,
 modes and times its files have, for whoever writes to a file changes its time.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import os
 import re
 import uuid
@@ -24,6 +26,9 @@ MANIFEST = ".manifest.gz"
 """What the name of a source's manifest ends with; it lies beside the source."""
 
 
+_OWN = "own_sha256"
+"""The name, in a provenance, of the digest of all else in it."""
+
 FROM_GIT = "git-"
 """What the name of a source begins with that is a tree object of git; its id follows."""
 
@@ -37,10 +42,27 @@ def fingerprint(directory: Path) -> dict[str, dict[str, object]]:
 def _print_of(path: Path) -> dict[str, object]:
     if not path.is_dir() or path.is_symlink():
         return {"size": path.lstat().st_size, "sha256": _digest(path)}
-    below = [one for one in sorted(path.rglob("*")) if one.is_symlink() or not one.is_dir()]
-    lines = (f"{one.relative_to(path)} {_digest(one)}\n" for one in below)
+    lines = (f"{one.relative_to(path)} {_digest(one)}\n" for one in _below(path))
     whole = hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
-    return {"files": len(below), "size": sum(one.lstat().st_size for one in below), "sha256": whole}
+    return {**_glance_of(path), "sha256": whole}
+
+
+def _glance_of(directory: Path) -> dict[str, object]:
+    """What can be said of a directory without reading its files: how many there are, their sizes and their times."""
+    stats = [(one.relative_to(directory), one.lstat()) for one in _below(directory)]
+    lines = (f"{name} {status.st_size} {status.st_mode:o} {status.st_mtime_ns}\n" for name, status in stats)
+    times = hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+    return {"files": len(stats), "size": sum(status.st_size for _, status in stats), "times": times}
+
+
+def _below(directory: Path) -> list[Path]:
+    return [one for one in sorted(directory.rglob("*")) if one.is_symlink() or not one.is_dir()]
+
+
+def with_own_digest(facts: Mapping[str, object]) -> dict[str, object]:
+    """`facts` of a provenance with a SHA-256 of themselves, so that a change of one of them is seen."""
+    plain = {name: value for name, value in facts.items() if name != _OWN}
+    return {**plain, _OWN: hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()}
 
 
 def _digest(path: Path) -> str:
@@ -53,8 +75,9 @@ def _digest(path: Path) -> str:
 def looks_whole(directory: Path, facts: Mapping[str, object]) -> bool:
     """Whether the artifact in `directory` can be used: quick enough to be asked on every use.
 
-    The image is as recorded, byte for byte, and every other file is there with its size.  An artifact of an earlier
-    orch, which recorded nothing, has an image and a configuration.
+    The facts and the files are as recorded, byte for byte, and so are the names, sizes and times of the files in its
+    directories, which are modules.  An artifact of an earlier orch, which recorded nothing, has an image and a
+    configuration.
     """
     return next(problems(directory, facts, deep=False), None) is None
 
@@ -62,14 +85,16 @@ def looks_whole(directory: Path, facts: Mapping[str, object]) -> bool:
 def problems(directory: Path, facts: Mapping[str, object], *, deep: bool) -> Iterator[str]:
     """What is wrong with the files of the artifact in `directory`, whose provenance is `facts`, one sentence each.
 
-    `deep` reads every file again; without it, only the image's content is looked at.
+    `deep` reads every file again; without it, what is in directories is not read.
     """
+    if _OWN in facts and with_own_digest(facts)[_OWN] != facts[_OWN]:
+        yield f"the content of {PROVENANCE} has changed"
     recorded = facts.get("files")
     if not isinstance(recorded, dict):
         yield from _bare_problems(directory)
         return
     for name, known in recorded.items():
-        told = _problem(directory / name, known, read=deep or name in IMAGES)
+        told = _problem(directory / name, known, deep=deep)
         if told:
             yield told
 
@@ -81,7 +106,7 @@ def _bare_problems(directory: Path) -> Iterator[str]:
         yield "config is missing"
 
 
-def _problem(path: Path, known: Mapping[str, object], *, read: bool) -> str:
+def _problem(path: Path, known: Mapping[str, object], *, deep: bool) -> str:
     if not (path.exists() or path.is_symlink()):
         return f"{path.name} is missing"
     is_directory = path.is_dir() and not path.is_symlink()
@@ -89,9 +114,10 @@ def _problem(path: Path, known: Mapping[str, object], *, read: bool) -> str:
         return f"{path.name} is no longer what it was"
     if not is_directory and path.lstat().st_size != known["size"]:
         return f"{path.name} has {path.lstat().st_size} bytes, and had {known['size']}"
-    if read and _print_of(path) != known:
-        return f"the content of {path.name} has changed"
-    return ""
+    now = _glance_of(path) if is_directory and not deep else _print_of(path)
+    # Times are not kept where an artifact is copied, and say nothing where the content is read.
+    names = [name for name in now if name in known and not (deep and name == "times")]
+    return "" if all(now[name] == known[name] for name in names) else f"the content of {path.name} has changed"
 
 
 def manifest_of(tree: Path) -> Path:

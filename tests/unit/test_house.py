@@ -48,7 +48,7 @@ PROCESS_CALLS = {
     *(f"exec{how}" for how in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")),
     *(f"spawn{how}" for how in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")),
 }
-LONGEST = 300
+LONGEST = 400
 
 
 def name(path: Path) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.kernel.cache import KernelCache, write_whole
+from orchestrator.kernel.cache_verify import verify
 from orchestrator.kernel.model import IMAGE_PATHS, KernelBuild, Patch, Recipe, SourceTree, Toolchain
 from orchestrator.scenario.sources import BuiltSource, DebianSource
 
@@ -135,10 +136,60 @@ def test_a_build_of_an_earlier_orch_is_found_as_long_as_its_image_is_there(cache
     key = publish(cache, BASE).key
     provenance = cache.builds / key / "provenance.json"
     facts = json.loads(provenance.read_text())
-    provenance.write_text(json.dumps({name: value for name, value in facts.items() if name != "files"}))
+    provenance.write_text(
+        json.dumps({name: value for name, value in facts.items() if name not in ("files", "own_sha256")})
+    )
     assert cache.lookup(BASE) is not None
     (cache.builds / key / "vmlinux").write_text("")
     assert cache.lookup(BASE) is None
+
+
+def _flip(path: Path) -> None:
+    """Change one bit of a file, at equal size and with its time kept."""
+    status, content = path.stat(), path.read_bytes()
+    path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize("name", ["vmlinux", "config", "build.log", "commands.sh"])
+def test_a_file_that_was_changed_at_equal_size_is_never_used(cache: KernelCache, name: str) -> None:
+    key = publish(cache, BASE).key
+    assert cache.lookup(BASE) is not None
+    _flip(cache.builds / key / name)
+    assert cache.lookup(BASE) is None
+    assert [one.what for one in verify(cache).broken] == [f"the content of {name} has changed"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": "7.3.5"},
+        {"seconds": 0.5},
+        {"source": {"name": "linux 9", "sha256": "0"}},
+        {"patches": []},
+        {"built_on": "elsewhere"},
+    ],
+    ids=str,
+)
+def test_a_provenance_that_was_changed_is_never_used(cache: KernelCache, change: dict[str, object]) -> None:
+    key = publish(cache, replace(BASE, patches=(ONE,))).key
+    provenance = cache.builds / key / "provenance.json"
+    provenance.write_text(json.dumps(json.loads(provenance.read_text()) | change))
+    assert cache.artifact("base", key) is None
+    assert [one.what for one in verify(cache).broken] == ["the content of provenance.json has changed"]
+
+
+def test_modules_that_were_changed_are_never_used(cache: KernelCache, tmp_path: Path) -> None:
+    whole = tmp_path / "cache/work/whole"
+    (whole / "lib/modules/7.3.4").mkdir(parents=True)
+    (whole / "lib/modules/7.3.4/a.ko").write_text("module")
+    (whole / "vmlinuz").write_text("image")
+    cache.install(whole, "key", {"version": "7.3.4", "objects": 0, "seconds": 1.0, "toolchain": {"arch": "x86_64"}})
+    assert cache.artifact("debian", "key") is not None
+    module = cache.builds / "key/lib/modules/7.3.4/a.ko"
+    module.write_text("nodule")
+    assert cache.artifact("debian", "key") is None
+    assert [one.what for one in verify(cache).broken] == ["the content of lib has changed"]
 
 
 def test_the_modules_of_a_build_are_recorded_as_one(cache: KernelCache, tmp_path: Path) -> None:
