@@ -9,6 +9,7 @@ may be one for packagers, which ignores everything (Debian's is).  Nothing is wr
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,6 @@ from orchestrator.kernel.git import (
     borrow,
     git,
     git_directory,
-    git_run,
     object_format,
     open_bare,
     refusal,
@@ -43,6 +43,13 @@ class Snapshot:
 
 
 _INDEX = "orch.index"
+
+
+def repositories_inside(paths: Sequence[str]) -> str:
+    """A sentence on repositories that lie in a source, and whose files git would leave out."""
+    some = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+    what = f"{some} in this source is a git repository of its own, and git leaves its files out"
+    return f"{what}; remove it, or its .git to have its files taken"
 
 
 def taken_before(cache: Path, directory: Path) -> bool:
@@ -105,10 +112,7 @@ _UNREAD = re.compile(
 )
 
 # The threshold lets all files of the first time go into one pack instead of a hundred thousand objects.
-_EVERY_FILE = """
-git ls-files -z -o -m -d -x /build \
-    | git -c core.bigFileThreshold=1 -c core.compression=1 update-index --add --remove -z --stdin
-"""
+_ONE_PACK = ("-c", "core.bigFileThreshold=1", "-c", "core.compression=1")
 
 
 class _Index:
@@ -133,7 +137,7 @@ class _Index:
 
     def take(self, commit: str | None, where: str) -> str:
         """Add all that is there, with `commit` checked out; the id of the tree object."""
-        added = self._add_what_git_knows(commit) if self._checkout else self._add_every_file()
+        added = self._add_what_git_knows(commit) if self._checkout else self._add_every_file(where)
         unread = _UNREAD.search(added.output)
         if not added.ok and unread:
             mend = "; commit there, or move it away" if "does not have a commit" in unread[0] else ""
@@ -150,9 +154,14 @@ class _Index:
             return added
         return self._git("update-index", "--add", "--remove", "-z", "--stdin", stdin=new.output)
 
-    def _add_every_file(self) -> Completed:
-        argv = ("bash", "-o", "pipefail", "-c", _EVERY_FILE)
-        return git_run(self._host, self._store, argv, env=self._environment)
+    def _add_every_file(self, where: str) -> Completed:
+        listed = self._git("ls-files", "-z", "-o", "-m", "-d", "-x", "/build")
+        # Git names a repository inside as a directory, and takes nothing of it.
+        inside = [name.rstrip("/") for name in listed.output.split("\0") if name.endswith("/")]
+        if inside:
+            raise UsageError(f"{where}: {repositories_inside(inside)}")
+        check(listed, "listing the files of a source tree")
+        return self._git(*_ONE_PACK, "update-index", "--add", "--remove", "-z", "--stdin", stdin=listed.output)
 
     def _git(self, *args: str, stdin: str = "") -> Completed:
         return git(self._host, self._store, *self._options, *args, env=self._environment, stdin=stdin)

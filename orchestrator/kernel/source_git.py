@@ -18,7 +18,7 @@ from orchestrator.kernel.cache import write_whole
 from orchestrator.kernel.git import ask, git_run, open_store, resolve, store_of, tree_id
 from orchestrator.kernel.kin import share_with_kin
 from orchestrator.kernel.model import GitOrigin, SourceTree
-from orchestrator.kernel.snapshot import Snapshot, snapshot, taken_before
+from orchestrator.kernel.snapshot import Snapshot, repositories_inside, snapshot, taken_before
 from orchestrator.scenario.places import is_address
 from orchestrator.scenario.sources import GitSource, TreeSource
 
@@ -102,8 +102,9 @@ def name_of(repository: str) -> str:
 def lay_out(host: Host, cache: Path, store: Path, tree: str, where: str) -> Path:
     """The files of the tree object `tree`, from the nearest tree that is there already.
 
-    Raises UsageError, with `where`, for a tree that holds no Linux source.
+    Raises UsageError, with `where`, for a tree that holds no Linux source, or not all of one.
     """
+    _refuse_repositories_inside(host, store, tree, where)
     place = cache / "sources" / f"git-{tree}"
     with locked(host, place.with_suffix(".lock")):
         if not place.exists():
@@ -118,6 +119,17 @@ def lay_out(host: Host, cache: Path, store: Path, tree: str, where: str) -> Path
             partial.rename(place)
     _remember(store, tree)
     return place
+
+
+def _refuse_repositories_inside(host: Host, store: Path, tree: str, where: str) -> None:
+    """Raise UsageError if a repository lies in the source `tree`, as a clone or a submodule.
+
+    To git that is a link to a commit (mode 160000, "gitlink"), and its files would be left out without a word.
+    """
+    listed = check(git_run(host, store, ("git", "ls-tree", "-r", "-z", tree)), "looking for repositories in a source")
+    links = [line.partition("\t")[2] for line in listed.output.split("\0") if line.startswith("160000 ")]
+    if links:
+        raise UsageError(f"{where}: {repositories_inside(links)}")
 
 
 def _nearest(cache: Path, store: Path) -> str | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -361,15 +362,79 @@ def test_a_repository_in_the_tree_may_come_and_change_and_go(repository: Path, t
     run(repository, "init", "-q", str(inner))
     with pytest.raises(UsageError, match=r"^s.yaml:3: 'tools-of-mine/' does not have a commit checked out; commit"):
         get(cache, TreeSource(repository))
-    ids = set()
-    for text in ("one", "two"):
-        (inner / "file").write_text(text)
-        run(inner, "add", "file")
-        run(inner, "commit", "-q", "-m", text)
-        ids.add(get(cache, TreeSource(repository)).id)
+    (inner / "file").write_text("one")
+    run(inner, "add", "file")
+    run(inner, "commit", "-q", "-m", "one")
+    with pytest.raises(UsageError, match=r"^s.yaml:3: tools-of-mine in this source is a git repository of its own"):
+        get(cache, TreeSource(repository))
     shutil.rmtree(inner)
-    assert get(cache, TreeSource(repository)).id not in ids
-    assert len(ids) == 2
+    assert get(cache, TreeSource(repository)).path.is_dir()
+
+
+def a_clone(place: Path) -> None:
+    """A repository with a commit of its own at `place`."""
+    place.mkdir(parents=True)
+    run(place, "init", "-q")
+    (place / "driver.c").write_text("out of tree\n")
+    run(place, "add", "driver.c")
+    run(place, "commit", "-q", "-m", "driver")
+
+
+def staged(place: Path) -> None:
+    """The same, and the kernel's own repository has it as a link (git add)."""
+    a_clone(place)
+    run(place.parents[1], "add", str(place.relative_to(place.parents[1])))
+
+
+def committed(place: Path) -> None:
+    """The same, committed, as a submodule is."""
+    staged(place)
+    run(place.parents[1], "commit", "-q", "-m", "add a driver")
+
+
+def emptied(place: Path) -> None:
+    """A submodule that is not checked out."""
+    committed(place)
+    shutil.rmtree(place)
+    place.mkdir()
+
+
+def elsewhere(place: Path) -> None:
+    """A work tree whose .git is a file that names the directory."""
+    a_clone(place)
+    (place / ".git").rename(place.parents[2] / "apart.git")
+    (place / ".git").write_text(f"gitdir: {place.parents[2] / 'apart.git'}\n")
+
+
+@pytest.mark.parametrize("inside", [a_clone, staged, committed, emptied, elsewhere], ids=lambda make: make.__name__)
+def test_a_repository_inside_the_tree_is_refused_with_its_name(
+    repository: Path, tmp_path: Path, inside: Callable[[Path], None]
+) -> None:
+    inside(repository / "drivers/mine")
+    with pytest.raises(UsageError, match=r"drivers/mine in this source is a git repository of its own, and git leaves"):
+        get(tmp_path / "cache", TreeSource(repository))
+    assert not [*(tmp_path / "cache/sources").glob("git-*/Makefile")]
+
+
+def test_a_commit_with_a_submodule_is_refused(repository: Path, tmp_path: Path) -> None:
+    committed(repository / "drivers/mine")
+    with pytest.raises(UsageError, match=r"drivers/mine in this source is a git repository of its own"):
+        get(tmp_path / "cache", GitSource(str(repository), "HEAD"))
+
+
+def test_a_repository_in_a_directory_without_git_is_taken_or_refused(tmp_path: Path) -> None:
+    directory = tmp_path / "plain"
+    shutil.copytree(TOY, directory)
+    a_clone(directory / "drivers/mine")
+    with pytest.raises(UsageError, match="drivers/mine"):
+        get(tmp_path / "cache", TreeSource(directory))
+
+
+def test_the_files_are_taken_once_the_repository_is_gone(repository: Path, tmp_path: Path) -> None:
+    a_clone(repository / "drivers/mine")
+    shutil.rmtree(repository / "drivers/mine/.git")
+    tree = get(tmp_path / "cache", TreeSource(repository))
+    assert (tree.path / "drivers/mine/driver.c").read_text() == "out of tree\n"
 
 
 def test_a_directory_may_become_a_file(repository: Path, tmp_path: Path) -> None:
