@@ -40,7 +40,7 @@ test: unit vm nested
 
 unit: setup
 	@tools/setup-system all
-	$(PYTHON) -m pytest tests/unit
+	$(PYTHON) -m pytest tests/unit -n 2
 
 # The base kernel comes first: what the tests build starts from its tree, and two that need it at once would wait for it.
 # Then two workers, each with files of its own: a boot keeps one core busy, and all share the cache of kernels.
