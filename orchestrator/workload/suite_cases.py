@@ -20,7 +20,8 @@ _LINES = 12
 
 _RUNNER = re.compile(r"selftests: (?P<target>\S+): (?P<program>\S+)(?: .*)?")
 _SKIP_ALL = re.compile(r"1\.\.0\s+#\s+SKIP\s*(?P<reason>.*)", re.IGNORECASE)
-_TELLING = re.compile(r"\S+\.\w+:\d+:|\bexpected\b|\bassert", re.IGNORECASE)
+_TELLING = re.compile(r"(?<=\S)\.\w{1,20}:\d{1,9}:|\bexpected\b|\bassert", re.IGNORECASE)
+"""A file and a line, or a word of an assertion.  Bounded: with \\S+ before the dot, a word of 1 MB takes minutes."""
 _NOISE = re.compile(
     r"^(?:$|selftests: |overriding timeout|timeout set to|Starting \d|RUN |OK |FAIL |SKIP |PASSED: |FAILED: |Totals: |"
     r"\d+ skipped test|TAP version|1\.\.\d)"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from hypothesis import given
@@ -183,3 +184,13 @@ def test_a_plan_that_cannot_be_believed_is_an_error() -> None:
 def test_names_are_unique_whatever_was_written(lines: list[str]) -> None:
     names = [case.name for case in cases("\n".join(lines))]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    "word", ["a" * 2_000_000, "." * 2_000_000, "a." * 1_000_000, "1:" * 1_000_000, ".a:1" * 500_000]
+)
+def test_a_long_word_in_what_a_failed_test_wrote_costs_no_time(word: str) -> None:
+    begun = monotonic()
+    first, second = cases(f"KTAP version 1\n1..2\n# {word}\nnot ok 1 x\n# test.c:12: it failed\nnot ok 2 y\n")
+    assert monotonic() - begun < 5
+    assert (first.came, second.message) == (Came.FAIL, "test.c:12: it failed")
