@@ -49,13 +49,15 @@ def _seeded(workload: Workload, seed: int) -> Workload:
 def unknown_failures(scenario: Scenario) -> tuple[Problem, ...]:
     """A problem for each known failure of a kernel (`xfail`) that is the name of nothing that the scenario runs."""
     names = [f"{workload.name}/boot" for workload in scenario.workloads]
+    logs = ("log", *(f"{workload.name}/log" for workload in scenario.workloads))
     for workload in scenario.workloads:
         names += tests_of(workload) if isinstance(workload, AlignmentWorkload) else ()
     return tuple(
         Problem(kernel.where, f"kernel '{kernel.name}' has an xfail for '{pattern}', which no workload runs; remove it")
         for kernel in scenario.kernels
         for pattern, _ in kernel.xfail
-        if not any(fnmatchcase(name, pattern) for name in names)
+        if not any(name == pattern or fnmatchcase(name, pattern) for name in (*names, *logs))
+        and not pattern.startswith(tuple(f"{log}/" for log in logs))  # the title of a splat (result.log)
     )
 
 

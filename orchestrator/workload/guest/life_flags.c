@@ -103,8 +103,9 @@ static void refuse(struct life *life)
 {
 	__u64 end = (life->test->bar->size + PTE_SIZE - 1) & ~(PTE_SIZE - 1);
 
-	refused(life, life->range.offset, life->range.length, MAP_PRIVATE,
-		"a private mmap of the BAR");
+	/* Without MAP_NORESERVE the guest's memory may be too small for it. */
+	refused(life, life->range.offset, life->range.length,
+		MAP_PRIVATE | MAP_NORESERVE, "a private mmap of the BAR");
 	refused(life, end - PTE_SIZE, 2 * PTE_SIZE, MAP_SHARED,
 		"an mmap that ends a page behind the BAR");
 	refused(life, end, PTE_SIZE, MAP_SHARED,
