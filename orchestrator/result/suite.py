@@ -36,6 +36,7 @@ _STATUS = {
     Came.FAIL: Status.FAIL,
     Came.SKIP: Status.SKIP,
     Came.XFAIL: Status.XFAIL,
+    Came.XPASS: Status.XPASS,
     Came.TIMEOUT: Status.TIMEOUT,
     Came.ERROR: Status.ERROR,
 }
