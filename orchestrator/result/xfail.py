@@ -27,7 +27,7 @@ def with_xfail(case: Case, known: Iterable[tuple[str, str]]) -> Case:
     if case.status is Status.PASS:
         message = f"passes, but xfail says: {reason}; remove the xfail"
         return replace(case, status=Status.XPASS, message=message)
-    return replace(case, status=Status.XFAIL, message=f"{reason} ({case.message})")
+    return replace(case, status=Status.XFAIL, message=f"{reason} ({case.message or 'no reason given'})")
 
 
 def reason_for(case: Case, known: Iterable[tuple[str, str]]) -> str | None:

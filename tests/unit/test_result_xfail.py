@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.machine.model import BootEnd, BootReport
@@ -37,6 +39,8 @@ def test_the_reason_and_what_was_seen_are_both_told() -> None:
     told = with_xfail(case("life.mremap", Status.FAIL), KNOWN)
     assert told.message == "takes a PUD entry for a bad one (the kernel logged: bad pud)"
     assert with_xfail(case("life.mremap", Status.PASS), KNOWN).message.endswith("remove the xfail")
+    silent = with_xfail(replace(case("life.mremap", Status.FAIL), message=""), KNOWN)
+    assert silent.message == "takes a PUD entry for a bad one (no reason given)"
 
 
 def test_a_case_without_a_test_goes_by_its_check() -> None:
