@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from fnmatch import fnmatchcase
 
 from orchestrator.errors import Problem
 from orchestrator.kernel.model import Recipe
 from orchestrator.result.record import Job, JobKind
+from orchestrator.result.xfail import names_it
 from orchestrator.scenario.model import AlignmentWorkload, Scenario, Workload
 from orchestrator.workload.tests import tests_of
 
@@ -48,17 +48,23 @@ def _seeded(workload: Workload, seed: int) -> Workload:
 
 def unknown_failures(scenario: Scenario) -> tuple[Problem, ...]:
     """A problem for each known failure of a kernel (`xfail`) that is the name of nothing that the scenario runs."""
-    names = [f"{workload.name}/boot" for workload in scenario.workloads]
-    logs = ("log", *(f"{workload.name}/log" for workload in scenario.workloads))
+    names = ["boot"]
     for workload in scenario.workloads:
+        names.append(f"{workload.name}/boot")
         names += tests_of(workload) if isinstance(workload, AlignmentWorkload) else ()
     return tuple(
         Problem(kernel.where, f"kernel '{kernel.name}' has an xfail for '{pattern}', which no workload runs; remove it")
         for kernel in scenario.kernels
         for pattern, _ in kernel.xfail
-        if not any(name == pattern or fnmatchcase(name, pattern) for name in (*names, *logs))
-        and not pattern.startswith(tuple(f"{log}/" for log in logs))  # the title of a splat (result.log)
+        if not any(names_it(pattern, name) for name in names) and not _names_a_log(pattern, scenario)
     )
+
+
+def _names_a_log(pattern: str, scenario: Scenario) -> bool:
+    """Whether `pattern` is about what a guest kernel logs, whose titles are not known before: ``log/TITLE``."""
+    first, _, rest = pattern.partition("/")
+    behind = any(names_it(first, workload.name) for workload in scenario.workloads)
+    return first == "log" or (behind and rest.partition("/")[0] == "log")
 
 
 def build_order(recipes: Iterable[Recipe]) -> tuple[tuple[Recipe, Recipe | None], ...]:

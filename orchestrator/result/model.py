@@ -40,8 +40,8 @@ class CaseId:
 
     `check` is one of alignment, level, entries, faults, dma_faults; the program's own verdict (`run`); whether all
     numbers are what they must be (`oracle`); whether all entries have the attributes that vfio-pci asks for
-    (`attributes`); how the whole boot ended (`boot`), what the guest kernel made of it (`log`), and what the guest left
-    in its share that it must not (`share`).
+    (`attributes`); how the whole boot ended (`boot`), what the guest kernel made of it (`log`), what the guest left in
+    its share that it must not (`share`), and entries of a suite's `xfail` that name no case of it (`xfail`).
     """
 
     kernel: str

@@ -11,7 +11,7 @@ from orchestrator.result.judge import describe_end
 from orchestrator.result.log import log_cases
 from orchestrator.result.model import NO_BAR, Case, CaseId, Status, share_cases, status_of_end
 from orchestrator.result.taint import ORDINARY
-from orchestrator.result.xfail import with_xfail
+from orchestrator.result.xfail import with_xfail, without_case
 from orchestrator.scenario.model import CommandWorkload, Outcome, SuiteWorkload
 from orchestrator.workload.ktap import parse_ktap
 from orchestrator.workload.suite_cases import Came, SuiteCase, suite_cases
@@ -36,9 +36,14 @@ _STATUS = {
     Came.FAIL: Status.FAIL,
     Came.SKIP: Status.SKIP,
     Came.XFAIL: Status.XFAIL,
+    Came.XPASS: Status.XPASS,
     Came.TIMEOUT: Status.TIMEOUT,
     Came.ERROR: Status.ERROR,
 }
+
+
+_TORN = (Status.CRASH, Status.TIMEOUT, Status.ERROR)
+"""Where a case has one of these, others may be missing."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +68,13 @@ def judge_suite(kernel: str, workload: SuiteWorkload, boot: BootReport, told: Su
     """The cases of one boot: how it ended and what the guest kernel made of it, then those of the suite.
 
     A suite that ran nothing is an ERROR.  What was planned and never reported is a CRASH, or a TIMEOUT where the
-    boot's time was over.  Never raises.
+    boot's time was over.  Entries of `xfail` that name no case of a suite that ran to its end are one FAIL, the case
+    ``xfail``: a test that has another name now is not known to fail any more.  Never raises.
     """
     bench = _Boot(kernel, workload, boot, told)
     by_status = isinstance(workload, CommandWorkload) and workload.outcome is Outcome.EXIT_STATUS
-    own = bench.by_status() if by_status else bench.by_ktap()
-    return (*bench.ends(), *(with_xfail(case, workload.xfail) for case in own))
+    own = tuple(bench.by_status() if by_status else bench.by_ktap())
+    return (*bench.ends(), *(with_xfail(case, workload.xfail) for case in (*own, *bench.unknown(own))))
 
 
 def failed_to_build(kernel: str, workload: SuiteWorkload, message: str) -> Case:
@@ -173,6 +179,16 @@ class _Boot:
         if message:
             lines = () if status is Status.SKIP else _last(self.told.output)
             yield Case(self._id("", "suite"), status, message=message, evidence=self._where(), lines=lines)
+
+    def unknown(self, own: tuple[Case, ...]) -> Iterator[Case]:
+        """The case of what `xfail` names and the suite does not have; none where the suite did not run to its end."""
+        torn = any(case.status in _TORN or case.id.check == "suite" or case.id.test == "plan" for case in own)
+        if torn or self.boot.end is not BootEnd.OK or self.boot.odd or self.told.status is None:
+            return
+        if without := without_case(own, self.workload.xfail):
+            named = ", ".join(f"'{pattern}'" for pattern in without)
+            message = f"xfail names {named}, but no case has such a name; correct or remove it"
+            yield Case(self._id("", "xfail"), Status.FAIL, message=message, evidence=self._where())
 
     def _nothing(self, tap: Tap) -> tuple[Status, str]:
         if self.boot.end is not BootEnd.OK:

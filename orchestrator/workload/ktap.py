@@ -5,8 +5,11 @@ It follows Documentation/dev-tools/ktap.rst, and accepts what else is found in k
 
 - TAP 13 and 14: tests without numbers, ``- `` before a description, YAML blocks, ``# Subtest:`` headers, ``Bail out!``;
 - subtests of any indentation, and those that kselftest's runner marks with ``# `` instead;
-- lines of others in between, and timestamps before every line where the version line has one;
-- output that ends early: a test that was planned and never reported is `Outcome.MISSING`.
+- lines of others in between, and timestamps before every line where the first line of (K)TAP has one;
+- output that ends early: a test that was planned and never reported is `Outcome.MISSING`;
+- colours, carriage returns and NULs, which say nothing.
+
+ktap.rst lets a plan be left out.  Here that is a problem: output without a plan that ends early looks complete.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ import re
 from dataclasses import dataclass, field, replace
 
 from orchestrator.errors import Problem
-from orchestrator.workload.tap import Directive, Outcome, Tap, TapTest
+from orchestrator.workload.tap import Outcome, Tap, TapTest
+from orchestrator.workload.tap_line import clean_lines, split_description, split_skip
 
 MOST_MISSING = 4096
 """A plan that misses more tests than this is not believed: they are no cases, but one problem."""
@@ -28,27 +32,31 @@ _PLAN = re.compile(r"(?P<indent>[ \t]*)1\.\.(?P<tests>\d{1,9})\s*(?:#\s*(?P<comm
 _RESULT = re.compile(
     r"(?P<indent>[ \t]*)(?P<outcome>ok|not ok)(?:\s+(?P<number>\d{1,9}))?(?:\s+(?P<rest>.*)|\s*)", re.ASCII
 )
+_NUMBERED = re.compile(r"[ \t]*(?:ok|not ok)\s+\d{1,9}(?:\s.*)?", re.ASCII)
 _UNNUMBERED = re.compile(r"not ok(?:\s.*)?")
 _SUBTEST = re.compile(r"(?P<indent>[ \t]*)# Subtest(?:: (?P<name>.*))?", re.ASCII)
-_BAIL_OUT = re.compile(r"\s*Bail out!\s*(?P<reason>.*)")
-_COMMENT = re.compile(r"(?:^|\s)#\s*")
-_DIRECTIVE = re.compile(r"(?P<word>(?i:skip(?:ped|ping)?|todo)|XFAIL|TIMEOUT|ERROR)\b:?\s*(?P<rest>.*)", re.ASCII)
+_BAIL_OUT = re.compile(r"\s*Bail out!\s*(?P<reason>.*)", re.IGNORECASE)
 
 
 def parse_ktap(text: str, path: str = "ktap.log") -> Tap:
     """Parse a document; `path` stands in the problems.  Never raises."""
     parser = _Parser(path)
     for number, line in enumerate(text.split("\n"), start=1):
-        parser.feed(number, line.rstrip("\r"))
+        for shown in clean_lines(line):
+            parser.feed(number, shown)
     return parser.finish()
 
 
 @dataclass
 class _Level:
-    """The tests of one indentation, while they are read.  `subtests` wait for the result of their parent."""
+    """The tests of one indentation, while they are read.  `subtests` wait for the result of their parent.
+
+    `again` says that a version line opened it after another document.
+    """
 
     prefix: str
     name: str = ""
+    again: bool = False
     plan: int | None = None
     skip_all: str = ""
     tests: list[TapTest] = field(default_factory=list)
@@ -74,6 +82,11 @@ class _Level:
         """Subtests whose parent never reported: it is missing, they are not."""
         if self.subtests:
             self.add(TapTest(self.last + 1, self.subtests_name, Outcome.MISSING))
+
+    @property
+    def where(self) -> str:
+        """Which tests these are, for the middle of a sentence; "" for those of the whole document."""
+        return f" of the subtests {self.name}".rstrip() if self.prefix else ""
 
     @property
     def beyond(self) -> int:
@@ -106,7 +119,7 @@ class _Parser:
     def feed(self, number: int, line: str) -> None:
         self.number = number
         stamp = _STAMP.match(line)
-        if self.stamped is None and _VERSION.fullmatch(line[stamp.end() :] if stamp else line):
+        if self.stamped is None and _is_tap(line[stamp.end() :] if stamp else line):
             self.stamped = stamp is not None
         if self.stamped and stamp:
             line = line[stamp.end() :]
@@ -196,10 +209,10 @@ class _Parser:
         level = self._enter(level, match["indent"])
         if level.fresh:
             return
-        self._complete(level)
         if level is self.levels[0]:
+            self._complete(level)
             self.finished += level.tests
-            self.levels[0] = _Level("")
+            self.levels[0] = _Level("", again=True)
         else:
             self._close_to(self.levels.index(level) - 1)
             self.levels[-1].add_orphans()
@@ -210,13 +223,15 @@ class _Parser:
             self._problem(f"a second plan, 1..{match['tests']}, after 1..{level.plan}")
         level.plan = int(match["tests"])
         if not level.plan:
-            _, level.skip_all = _directive(match["comment"] or "")
+            level.skip_all = split_skip(match["comment"] or "")
 
     def _result(self, level: _Level, match: re.Match[str]) -> None:
         number = int(match["number"]) if match["number"] else level.last + 1
         if number in level.seen:
             self._problem(f"test {number} has a second result")
-        name, directive, comment = _description(match["rest"] or "")
+        elif number < level.last:
+            self._problem(f"test {number} comes after test {level.last}")
+        name, directive, comment = split_description(match["rest"] or "")
         level.add(TapTest(number, name, Outcome(match["outcome"]), directive, comment, line=self.number))
 
     def _subtest(self, level: _Level, match: re.Match[str]) -> None:
@@ -254,24 +269,13 @@ class _Parser:
 
     def _complete(self, level: _Level) -> None:
         level.add_orphans()
+        if level.plan is None and (level.tests or level.again):
+            self._problem(f"no plan{level.where}: without 1..N, how many tests there should be is not known")
         if level.beyond:
             self._problem(f"test {level.beyond} is beyond the plan, 1..{level.plan}")
         if not level.add_missing():
             self._problem(f"the plan is 1..{level.plan}, but only {len(level.seen)} tests reported")
 
 
-def _description(rest: str) -> tuple[str, Directive | None, str]:
-    """Split what follows a result's number into name, directive and comment."""
-    match = _COMMENT.search(rest)
-    name = rest[: match.start()] if match else rest
-    directive, comment = _directive(rest[match.end() :] if match else "")
-    name = name.strip().removeprefix("- ").strip()
-    return re.sub(r"\\([\\#])", r"\1", "" if name == "-" else name), directive, comment
-
-
-def _directive(comment: str) -> tuple[Directive | None, str]:
-    match = _DIRECTIVE.fullmatch(comment.strip())
-    if not match:
-        return None, comment.strip()
-    word = match["word"].upper()
-    return Directive.SKIP if word.startswith("SKIP") else Directive(word), match["rest"].strip()
+def _is_tap(line: str) -> bool:
+    return any(pattern.fullmatch(line) for pattern in (_VERSION, _PLAN, _NUMBERED))

@@ -36,6 +36,8 @@ class Came(StrEnum):
     FAIL = "fail"
     SKIP = "skip"
     XFAIL = "xfail"
+    XPASS = "xpass"
+    """It passed, and says itself that it should not: ``ok # TODO``."""
     TIMEOUT = "timeout"
     ERROR = "error"
     MISSING = "missing"
@@ -45,6 +47,7 @@ class Came(StrEnum):
 _OF_DIRECTIVE = {
     Directive.SKIP: Came.SKIP,
     Directive.XFAIL: Came.XFAIL,
+    Directive.XPASS: Came.XPASS,
     Directive.TIMEOUT: Came.TIMEOUT,
     Directive.ERROR: Came.ERROR,
 }
@@ -135,15 +138,17 @@ def _came(test: TapTest) -> Came:
     if test.outcome is Outcome.MISSING:
         return Came.MISSING
     if test.directive is Directive.TODO:
-        return Came.PASS if test.outcome is Outcome.OK else Came.XFAIL
+        return Came.XPASS if test.outcome is Outcome.OK else Came.XFAIL
     plain = Came.PASS if test.outcome is Outcome.OK else Came.FAIL
+    if test.directive is Directive.XPASS and plain is Came.FAIL:
+        return plain
     return _OF_DIRECTIVE.get(test.directive, plain) if test.directive else plain
 
 
 def _says_more(came: Came, below: list[SuiteCase]) -> bool:
     """Whether a test says of itself what none of the cases below it does."""
     wrong = any(case.came in (Came.FAIL, Came.TIMEOUT, Came.ERROR, Came.MISSING) for case in below)
-    return came in (Came.TIMEOUT, Came.ERROR) or (came in (Came.FAIL, Came.MISSING) and not wrong)
+    return came in (Came.TIMEOUT, Came.ERROR, Came.XPASS) or (came in (Came.FAIL, Came.MISSING) and not wrong)
 
 
 def _explained(case: SuiteCase, parent: TapTest, came: Came) -> SuiteCase:
@@ -187,6 +192,8 @@ def _message(test: TapTest, came: Came) -> str:
     skipped = [match["reason"] for line in told if (match := _SKIP_ALL.fullmatch(line))]
     if came is Came.SKIP:
         return test.comment or next(iter(skipped), "") or _last(told)
+    if came is Came.XPASS:
+        return f"passes, but says {_comment(test)}"
     if came is Came.TIMEOUT:
         return f"not ended within {test.comment}" if test.comment else "its time was over"
     telling = next((line for line in told if _TELLING.search(line)), "") or _last(told)

@@ -24,6 +24,7 @@ class Directive(StrEnum):
     SKIP = "SKIP"
     TODO = "TODO"
     XFAIL = "XFAIL"
+    XPASS = "XPASS"
     TIMEOUT = "TIMEOUT"
     ERROR = "ERROR"
 

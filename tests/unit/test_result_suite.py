@@ -164,6 +164,70 @@ def test_known_failures() -> None:
     assert cases["b"].message.startswith("not yet (")
 
 
+BRACKETS = "KTAP version 1\n1..2\nnot ok 1 map[2M]\nok 2 map[1G]\n"
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        (("map[2M]",), {"map[2M]": "XFAIL", "map[1G]": "PASS"}),
+        (("map[[]2M]",), {"map[2M]": "XFAIL", "map[1G]": "PASS"}),
+        (("map[1G]",), {"map[2M]": "FAIL", "map[1G]": "XPASS"}),
+        (("map[3M]",), {"map[2M]": "FAIL", "map[1G]": "PASS", "xfail": "FAIL"}),
+        (("map[2M]", "b", "c*"), {"map[2M]": "XFAIL", "map[1G]": "PASS", "xfail": "FAIL"}),
+        (("map[2M]", "b", "xfail"), {"map[2M]": "XFAIL", "map[1G]": "PASS", "xfail": "XFAIL"}),
+    ],
+)
+def test_names_with_brackets_and_names_of_no_case(known: tuple[str, ...], expected: dict[str, str]) -> None:
+    cases = judged(replace(KTAP, xfail=tuple((name, "why") for name in known)), BRACKETS, 1)
+    assert statuses(cases) == {"log": "PASS"} | expected
+    if len(known) == 3 and "c*" in known:
+        assert cases["xfail"].message == "xfail names 'b', 'c*', but no case has such a name; correct or remove it"
+
+
+@pytest.mark.parametrize(
+    ("output", "status", "boot"),
+    [
+        (HALF, 0, GOOD),
+        (HALF, None, PANIC),
+        (BRACKETS, None, HANG),
+        (BRACKETS, None, GOOD),
+        (BRACKETS, 1, replace(GOOD, odd=("a link",))),
+        ("", 0, GOOD),
+        ("TAP version 13\n1..0 # SKIP no device\n", 4, GOOD),
+        ("TAP version 13\nok 1 a\n", 0, GOOD),
+        (BRACKETS + "Bail out! why\n", 1, GOOD),
+    ],
+)
+def test_of_a_suite_that_did_not_run_to_its_end_no_name_is_missed(
+    output: str, status: int | None, boot: BootReport
+) -> None:
+    cases = judged(replace(KTAP, xfail=(("never", "why"),)), output, status, boot)
+    assert "xfail" not in cases
+    assert any(not case.status.expected for case in cases.values()) or cases["suite"].status is Status.SKIP
+
+
+def test_a_command_goes_by_run() -> None:
+    for name, expected in (("run", "XFAIL"), ("own/run", "XFAIL"), ("r*", "XFAIL"), ("other/run", "FAIL")):
+        cases = judged(replace(STATUS, xfail=((name, "why"),)), "", 1)
+        assert (cases["run"].status, "xfail" in cases) == (expected, expected == "FAIL")
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("KTAP version 1\nok 1 a\n", {"a": "PASS", "plan": "FAIL"}),
+        ("TAP version 13\n1..1\nok 1 a # TODO b\n", {"a": "XPASS"}),
+        ("TAP version 13\n1..1\nnot ok 1 a #3 # TODO b\n", {"a #3": "XFAIL"}),
+        ("TAP version 13\n1..2\n\x1b[32mok 1 - a\x1b[0m\n\x1b[31mnot ok\x1b[0m 2 - b\n", {"a": "PASS", "b": "FAIL"}),
+        ("TAP version 13\n1..2\nok 1 a\nok 2 a\n", {"a": "PASS", "a (2)": "PASS"}),
+        ("TAP version 13\n1..1\nok 1 a\nBail out!\n", {"a": "PASS", "suite": "FAIL"}),
+    ],
+)
+def test_what_the_formats_say_beside_ok(output: str, expected: dict[str, str]) -> None:
+    assert statuses(judged(KTAP, output, 0)) == {"log": "PASS"} | expected
+
+
 def test_a_suite_that_does_not_compile_is_the_kernels_fault() -> None:
     case = failed_to_build("base", SELFTESTS, "x.c:1: error")
     assert (case.id.name, case.status) == ("vfio/nvme/build", Status.FAIL)

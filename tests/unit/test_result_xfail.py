@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.machine.model import BootEnd, BootReport
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.record import BootResult
-from orchestrator.result.xfail import boot_with_xfail, cases_with_xfail, known_reason, with_xfail
+from orchestrator.result.xfail import boot_with_xfail, cases_with_xfail, known_reason, with_xfail, without_case
 
 KNOWN = (("life.mremap*", "takes a PUD entry for a bad one"), ("fork", "never seen"))
 
@@ -37,6 +39,8 @@ def test_the_reason_and_what_was_seen_are_both_told() -> None:
     told = with_xfail(case("life.mremap", Status.FAIL), KNOWN)
     assert told.message == "takes a PUD entry for a bad one (the kernel logged: bad pud)"
     assert with_xfail(case("life.mremap", Status.PASS), KNOWN).message.endswith("remove the xfail")
+    silent = with_xfail(replace(case("life.mremap", Status.FAIL), message=""), KNOWN)
+    assert silent.message == "takes a PUD entry for a bad one (no reason given)"
 
 
 def test_a_case_without_a_test_goes_by_its_check() -> None:
@@ -89,3 +93,36 @@ def test_a_check_that_fails_is_known_by_its_test_and_a_test_passes_only_as_a_who
 def test_of_a_boot_only_a_crash_of_the_workload_can_be_known(status: Status, began: bool, after: Status) -> None:
     known = (("life/boot", "oopses"),)
     assert boot_with_xfail(case("", status, check="boot"), known, began=began).status is after
+
+
+@pytest.mark.parametrize(
+    ("test", "known", "reason"),
+    [
+        ("map[2M]", {"map[2M]": "exact"}, "exact"),
+        ("map[2M]", {"map*": "pattern", "map[2M]": "exact"}, "exact"),
+        ("map2", {"map[2M]": "pattern"}, "pattern"),
+        ("map[1G]", {"map[2M]": "other"}, None),
+        ("map*", {"*": "pattern", "map*": "exact"}, "exact"),
+        ("a?[!b]", {"a?[!b]": "exact"}, "exact"),
+        ("map[", {"map[": "exact"}, "exact"),
+        ("Map", {"map": "other"}, None),
+    ],
+)
+def test_an_exact_name_comes_before_every_pattern(test: str, known: dict[str, str], reason: str | None) -> None:
+    told = with_xfail(case(test, Status.FAIL), tuple(known.items()))
+    assert told.message.partition(" (")[0] == (reason or "the kernel logged: bad pud")
+    assert told.status is (Status.XFAIL if reason else Status.FAIL)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("mm:a", True), ("mm:*", True), ("map[2M]", True), ("mm:c", False), ("map[1G]", False), ("mm:a/x", False),
+        ("mm:skipped/x", True), ("mm:skip*/x/y", True), ("mm:skipped2/x", False), ("log/BUG: x", True),
+        ("life/log", True),
+        ("suite", True), ("life/suite", True), ("boot", True), ("split/boot", False), ("logs", False), ("run", False),
+    ],
+)  # fmt: skip
+def test_an_entry_that_names_no_case(pattern: str, found: bool) -> None:
+    cases = [case("mm:a", Status.PASS), case("map[2M]", Status.FAIL), case("mm:skipped", Status.SKIP)]
+    assert without_case(cases, ((pattern, "why"),)) == (() if found else (pattern,))

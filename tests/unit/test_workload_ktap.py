@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.workload.ktap import MOST_MISSING, parse_ktap
+from orchestrator.workload.suite_cases import suite_cases
 from orchestrator.workload.tap import Directive, Outcome, Tap, TapTest
 
 DATA = Path(__file__).parent / "data" / "workload"
@@ -108,7 +111,30 @@ def test_a_diagnostic_of_the_parent_does_not_end_its_subtests() -> None:
         ("not ok 1 test # todo later", Outcome.NOT_OK, "test", Directive.TODO, "later"),
         ("ok 1 test # Skipped: no CPU", Outcome.OK, "test", Directive.SKIP, "no CPU"),
         ("ok 1 check return code # rcode=0", Outcome.OK, "check return code", None, "rcode=0"),
-        ("not ok 1 test # error 5", Outcome.NOT_OK, "test", None, "error 5"),
+        ("not ok 1 test # error 5", Outcome.NOT_OK, "test", Directive.ERROR, "5"),
+        ("not ok 1 test # errors: 5", Outcome.NOT_OK, "test", None, "errors: 5"),
+        ("ok 1 - page #2 # SKIP no BAR2", Outcome.OK, "page #2", Directive.SKIP, "no BAR2"),
+        ("ok 1 - page #2", Outcome.OK, "page #2", None, ""),
+        ("ok 1 - page # 2 # SKIP", Outcome.OK, "page # 2", Directive.SKIP, ""),
+        ("not ok 1 - issue #17 # TODO not yet", Outcome.NOT_OK, "issue #17", Directive.TODO, "not yet"),
+        ("not ok 1 race #3 # xfail known", Outcome.NOT_OK, "race #3", Directive.XFAIL, "known"),
+        ("ok 1 race #3 # XPASS", Outcome.OK, "race #3", Directive.XPASS, ""),
+        ("ok 1 a --> b.html#l12 # SKIP", Outcome.OK, "a --> b.html#l12", Directive.SKIP, ""),
+        ("ok 1 a # SKIP see #7 and # 8", Outcome.OK, "a", Directive.SKIP, "see #7 and # 8"),
+        ("ok 1 a # rcode=0 # SKIP b", Outcome.OK, "a # rcode=0", Directive.SKIP, "b"),
+        ("not ok 1 a # SKIP b # TODO c", Outcome.NOT_OK, "a # SKIP b", Directive.TODO, "c"),
+        (r"not ok 1 a \# SKIP b", Outcome.NOT_OK, "a # SKIP b", None, ""),
+        (r"not ok 1 a \# b # TODO c", Outcome.NOT_OK, "a # b", Directive.TODO, "c"),
+        (r"ok 1 a\\b", Outcome.OK, r"a\b", None, ""),
+        ("not ok 1 a# SKIP b", Outcome.NOT_OK, "a# SKIP b", None, ""),
+        ("ok 1 a #SKIP b", Outcome.OK, "a", Directive.SKIP, "b"),
+        ("not ok 1 a # SKIP-list is wrong", Outcome.NOT_OK, "a", None, "SKIP-list is wrong"),
+        ("ok\t1\t-\ta\t#\tSKIP\tb", Outcome.OK, "a", Directive.SKIP, "b"),
+        ("\x1b[32mok\x1b[0m 1 - \x1b[1;4mgreen\x1b[m", Outcome.OK, "green", None, ""),
+        ("\x1b[31mnot ok\x1b[0m 1 - red\x1b[K", Outcome.NOT_OK, "red", None, ""),
+        ("\x1b]0;title\x07not ok 1 \x1b(Ba", Outcome.NOT_OK, "(Ba", None, ""),
+        ("\x00not\x00 ok 1 a\x00 # TO\x00DO", Outcome.NOT_OK, "a", Directive.TODO, ""),
+        ("10 %\r99 %\rnot ok 1 a\r", Outcome.NOT_OK, "a", None, ""),
         ("not ok 1 test # SKIPPERS are none", Outcome.NOT_OK, "test", None, "SKIPPERS are none"),
         ("not ok 1 test # UNKNOWN thing", Outcome.NOT_OK, "test", None, "UNKNOWN thing"),
         ("ok 1 - with a dash", Outcome.OK, "with a dash", None, ""),
@@ -120,7 +146,9 @@ def test_a_diagnostic_of_the_parent_does_not_end_its_subtests() -> None:
 )  # fmt: skip
 def test_result_lines(line: str, outcome: Outcome, name: str, directive: Directive | None, comment: str) -> None:
     tap = parse_ktap(f"TAP version 13\n1..1\n{line}\n")
-    assert tap.tests == (TapTest(1, name, outcome, directive, comment, line=3),)
+    (test,) = tap.tests
+    assert replace(test, diagnostics=()) == TapTest(1, name, outcome, directive, comment, line=3)
+    assert not tap.problems
 
 
 @pytest.mark.parametrize("line", ["okay 1 test", "ok: 1", "ok1 test", "notok 1 test", "ok then", "[ok 1 test", "ok"])
@@ -156,6 +184,12 @@ def test_printk_timestamps_before_every_line(stamp: str) -> None:
     text = "KTAP version 1\n1..1\n    KTAP version 1\n    1..1\n    ok 1 test\nok 1 suite\n"
     stamped = "".join(stamp + line + "\n" for line in text.splitlines())
     assert outcomes(parse_ktap(stamped + "ok 9 from user space\n")) == {"suite": "ok", "suite/test": "ok"}
+
+
+@pytest.mark.parametrize("first", ["TAP version 13", "1..1", "ok 1 a"])
+def test_timestamps_hold_for_a_document_whose_first_line_has_one(first: str) -> None:
+    lines = dict.fromkeys((first, "1..1", "ok 1 a"))
+    assert outcomes(parse_ktap("".join(f"[    1.5] {line}\n" for line in lines))) == {"a": "ok"}
 
 
 def test_planned_but_never_reported() -> None:
@@ -208,11 +242,76 @@ def test_equal_names_stay_apart() -> None:
     assert [(test.number, test.outcome.value) for test in tap.tests] == [(1, "ok"), (2, "not ok")]
 
 
-def test_no_plan() -> None:
-    tap = parse("KTAP version 1\nok 1 a\nok 2 b\n")
-    assert tap.plan is None
-    assert len(tap.tests) == 2
-    assert not tap.problems
+NO_PLAN = "no plan: without 1..N, how many tests there should be is not known"
+NO_SUBPLAN = NO_PLAN.replace("plan:", "plan of the subtests s:")
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("KTAP version 1\nok 1 a\nok 2 b\n", [NO_PLAN]),
+        ("ok 1 a\n", [NO_PLAN]),
+        ("TAP version 13\nok a\nok b\n", [NO_PLAN]),
+        ("TAP version 13\nok 1 a\nok 3 b\n", [NO_PLAN]),
+        ("TAP version 13\n", []),
+        ("TAP version 13\n1..0 # SKIP x\n", []),
+        ("TAP version 13\nok 1 a\nok 2 b\n1..2\n", []),
+        ("TAP version 13\n1..1\nok 1 a\nTAP version 13\n", [NO_PLAN]),
+        ("TAP version 13\n1..1\nok 1 a\nTAP version 13\nok 1 b\n", [NO_PLAN]),
+        ("TAP version 13\nok 1 a\nTAP version 13\n1..1\nok 1 b\n", [NO_PLAN]),
+        ("KTAP version 1\n1..1\n  KTAP version 1\n  # Subtest: s\n  ok 1 x\nok 1 s\n", [NO_SUBPLAN]),
+        ("KTAP version 1\n1..1\n  KTAP version 1\n  # Subtest: s\n  ok 1 x\n  1..1\nok 1 s\n", []),
+        ("TAP version 13\n1..2\nok 1 a\nok 2 b\nok 3 c\n", ["test 3 is beyond the plan, 1..2"]),
+        ("TAP version 13\n1..1\nok a\nok b\n", ["test 2 is beyond the plan, 1..1"]),
+        ("TAP version 13\n1..0\nok 1 a\n", ["test 1 is beyond the plan, 1..0"]),
+        ("TAP version 13\n1..2\nok 2 b\nok 1 a\n", ["test 1 comes after test 2"]),
+        ("TAP version 13\n1..2\nok 1 a\nok 1 a\nok 2 b\n", ["test 1 has a second result"]),
+    ],
+)
+def test_plans_and_numbers(text: str, problems: list[str]) -> None:
+    assert [problem.what for problem in parse_ktap(text).problems] == problems
+
+
+def test_a_gap_in_the_numbers_is_a_test_that_never_reported() -> None:
+    assert outcomes(parse("TAP version 13\n1..3\nok 1 a\nok 3 c\n")) == {"a": "ok", "c": "ok", "": "missing"}
+
+
+@pytest.mark.parametrize(
+    "line", ["Bail out! why", "bail out!  why", "  Bail out! why", "\x1b[31mBail out! why\x1b[0m\r"]
+)
+def test_bailing_out(line: str) -> None:
+    assert parse_ktap(f"TAP version 13\n1..2\nok 1 a\n{line}\n").bail_out == "why"
+
+
+MEGABYTE = 1 << 20
+FILLERS = (
+    " ",
+    "#",
+    " #",
+    "# ",
+    "a",
+    ".a",
+    "a:",
+    "\\",
+    "\t",
+    "0",
+    "\x1b[",
+    "\x1b]",
+    "\x1b[0",
+    "\x00",
+    "\r",
+    "# SKIP ",
+    "- ",
+)
+
+
+@pytest.mark.parametrize("filler", FILLERS)
+@pytest.mark.parametrize("start", ["", "ok 1 ", "not ok 1 a # ", "1..2 ", "# Subtest: ", "Bail out!", "\x1b[", "# "])
+def test_a_line_of_a_megabyte_takes_linear_time(start: str, filler: str) -> None:
+    line = start + filler * (MEGABYTE // len(filler))
+    before = time.process_time()
+    suite_cases(parse_ktap(f"TAP version 13\n1..2\n{line}x\nnot ok 2 b\n"))
+    assert time.process_time() - before < 10
 
 
 def test_breaches_of_the_protocol() -> None:

@@ -112,13 +112,15 @@ def test_a_guest_that_died_left_programs_unreported_that_the_list_names() -> Non
 
 def test_directives() -> None:
     text = (
-        "TAP version 13\n1..7\nok 1 a # SKIP why\nnot ok 2 b # SKIP\nnot ok 3 c # TODO later\nok 4 d # TODO\n"
+        "TAP version 13\n1..9\nok 1 a # SKIP why\nnot ok 2 b # SKIP\nnot ok 3 c # TODO later\nok 4 d # TODO\n"
         "ok 5 e # XFAIL known\nnot ok 6 f # TIMEOUT 45 seconds\nnot ok 7 g # ERROR no device\n"
+        "ok 8 h # XPASS\nnot ok 9 i # XPASS\n"
     )
     assert list(came(text).values()) == [
-        *(Came.SKIP, Came.SKIP, Came.XFAIL, Came.PASS, Came.XFAIL, Came.TIMEOUT, Came.ERROR),
+        *(Came.SKIP, Came.SKIP, Came.XFAIL, Came.XPASS, Came.XFAIL, Came.TIMEOUT, Came.ERROR),
+        *(Came.XPASS, Came.FAIL),
     ]
-    assert [case.message for case in cases(text)][:3] == ["why", "", "later"]
+    assert [case.message for case in cases(text)][:4] == ["why", "", "later", "passes, but says TODO"]
 
 
 def test_a_program_that_skips_all_of_its_tests_says_why() -> None:
