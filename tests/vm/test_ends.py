@@ -14,7 +14,7 @@ import pytest
 from orchestrator.cli import cache_directory
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.model import KernelBuild
-from orchestrator.machine import boot as boot_module
+from orchestrator.machine import share as share_module
 from orchestrator.machine.boot import Booted, boot
 from orchestrator.machine.model import Boot, BootEnd
 from orchestrator.machine.rootfs import guest_root
@@ -141,7 +141,7 @@ def test_a_kernel_that_resets_the_machine_under_the_workload_crashes(
 def test_a_kernel_that_writes_without_end_is_stopped(
     host: LocalHost, plan: Boot, ends: KernelBuild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(boot_module, "FLOOD_BYTES", 1 << 18)
+    monkeypatch.setattr(share_module, "FLOOD_BYTES", 1 << 18)
     report = run(host, replace(plan, image=ends.image, arguments=("vfio.end=flood",)), tmp_path).report
     assert report.end is BootEnd.FLOOD
     assert report.seconds < plan.timeout
