@@ -7,6 +7,7 @@ Rooms are imported by the verb that needs them, so that ``orch --help`` answers 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -236,6 +237,9 @@ def _count(text: str) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status; errors go to stderr as one sentence each."""
+    for stream in (sys.stdout, sys.stderr):  # a path can have bytes that are no UTF-8, and a locale no UTF-8 at all
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     top = parser()
     arguments = top.parse_args(argv)
     if arguments.verb is None and not arguments.version:
@@ -247,8 +251,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         verb = verbs.version if arguments.version else getattr(verbs, arguments.verb)
         return int(verb(arguments))
     except OrchError as error:
+        from orchestrator.report.text import clean  # noqa: PLC0415 -- for --help, nothing is imported
+
         for line in str(error).splitlines():
-            print(f"orch: {line}", file=sys.stderr)
+            print(f"orch: {clean(line)}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         more = "; 'orch compare' shows what was done" if arguments.verb == "run" else ""

@@ -16,9 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.events import Emit, Event, Kind
+from orchestrator.report.text import fit, one_line
 
 SILENCE_SECONDS = 30.0
 """How long a phase may go on without a line where nobody sees the live view: a log of CI must show that it lives."""
+
+LONGEST_LINE = 2000
+"""Characters of a line: a guest or a compiler can write one of megabytes."""
 
 _MARKS = {Kind.START: "...", Kind.PROGRESS: "...", Kind.END: "done", Kind.FAILED: "FAILED", Kind.NOTE: "note"}
 
@@ -30,9 +34,10 @@ def clock(seconds: float) -> str:
 
 def line_of(event: Event, elapsed: float) -> str:
     """One event as a plain line; `elapsed` is seconds since the run began."""
-    detail = f": {event.text}" if event.text else ""
+    detail = f": {one_line(event.text)}" if event.text else ""
     took = f" ({event.seconds:.1f} s)" if event.kind in (Kind.END, Kind.FAILED) else ""
-    return f"{clock(elapsed):>6}  {event.job}: {event.phase} {_MARKS[event.kind]}{took}{detail}"
+    what = f"{one_line(event.job)}: {one_line(event.phase)}"
+    return fit(f"{clock(elapsed):>6}  {what} {_MARKS[event.kind]}{took}{detail}", LONGEST_LINE)
 
 
 @contextmanager
@@ -136,7 +141,12 @@ class _View:
         now = monotonic()
         with self._lock:
             for (job, phase), active in self._active.items():
-                table.add_row(clock(now - active.began).rjust(6), Text(job, "bold"), phase, active.text)
+                told = (
+                    Text(one_line(job), "bold"),
+                    Text(one_line(phase)),
+                    Text(fit(one_line(active.text), LONGEST_LINE)),
+                )
+                table.add_row(clock(now - active.began).rjust(6), *told)
         return table
 
 

@@ -8,6 +8,9 @@ import textwrap
 
 _ESCAPE_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[ -/]*[0-~])")
 _NO_XML_CHARACTER = re.compile("[^\t\n\r -\x7e\x85\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
+# What changes how the text around it is shown: bidirectional controls (Unicode, UAX 9), characters without width, line
+# and paragraph separators, and a byte that was no UTF-8 (a lone surrogate, PEP 383).
+_UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]")
 _COLOURS = {"red": "31", "green": "32", "bold": "1"}
 _DURATIONS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns"))
 
@@ -15,9 +18,10 @@ _DURATIONS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns"))
 def clean(text: str) -> str:
     """`text` without terminal escape sequences and without the characters that XML and terminals choke on.
 
-    Tabs, newlines and all that is printable stay.
+    Tabs, newlines and all that is printable stay.  What could hide or reorder text is shown by its number.
     """
-    return _NO_XML_CHARACTER.sub("", _ESCAPE_SEQUENCE.sub("", text))
+    seen = _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", _ESCAPE_SEQUENCE.sub("", text))
+    return _NO_XML_CHARACTER.sub("", seen)
 
 
 def one_line(text: str) -> str:

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 
 import pytest
+from rich.console import Console
 
 from orchestrator.events import Event, Kind, phase
 from orchestrator.report import progress as module
@@ -66,3 +68,40 @@ def test_the_reminder_runs_by_itself_and_ends_with_the_run(monkeypatch: pytest.M
             threading.Event().wait(0.05)
     assert lines_of(stream)[1] in ("0:01  base: build ...", "0:02  base: build ...")
     assert not [one for one in threading.enumerate() if one.name == "progress"]
+
+
+HOSTILE = {
+    "markup": "open [/dev/vfio/1]",
+    "more markup": "[bold red]x[/] [link=http://a]b[/link]",
+    "escape sequences": "\x1b]0;pwned\x07\x1b[2J\x1b[31mred",
+    "a screen's line": "one\rtwo\x08\x7f\x9b31m",
+    "bidirectional": "a\u202eb\u2066c",
+    "no width": "a\u200bb\ufeffc",
+    "no UTF-8": "a\udcffb",
+    "lines": "one\ntwo\u2028three",
+    "long": "x" * 2_000_000,
+}
+HARMLESS = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]*")
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("kind", Kind)
+def test_nothing_of_an_event_acts_on_the_log(text: str, kind: Kind) -> None:
+    line = module.line_of(Event(text, text, kind, text), 1.0)
+    assert HARMLESS.fullmatch(line)
+    assert "\n" not in line
+    assert len(line) <= module.LONGEST_LINE
+    assert "[/dev/vfio/1]" in line or "[/dev" not in text
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_nothing_of_an_event_acts_on_the_live_view(text: str) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, color_system=None)
+    view = module._View()
+    screen = module._Screen(view, console, verbose=True)
+    for kind in (Kind.START, Kind.PROGRESS, Kind.NOTE):
+        screen(Event("job" + text, "phase" + text, kind, text))
+        console.print(view.render())
+    assert HARMLESS.fullmatch(stream.getvalue().replace("\n", ""))
+    assert len(stream.getvalue()) < 100_000
