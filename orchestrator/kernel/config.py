@@ -22,7 +22,8 @@ from orchestrator.kernel.model import Toolchain
 Option = tuple[str, str]
 """A name without CONFIG_, and its value: y, m, n, a number or a quoted string."""
 
-_SET = re.compile(r"^CONFIG_([A-Za-z0-9_]+)=(.*)$")
+# A value may have a comment behind it: Kconfig would take that for a part of the value, and drop the option.
+_SET = re.compile(r'^CONFIG_([A-Za-z0-9_]+)=("(?:\\.|[^"\\])*"|[^"#][^#]*?|)\s*(?:#.*)?$')
 _PLAIN = re.compile(r'^(?:[ymn]|-?\d+|0[xX][0-9A-Fa-f]+|".*")$')
 _WISH = re.compile(r"^# wish: (CONFIG_[A-Za-z0-9_]+=.*)$")
 _UNSET = re.compile(r"^# CONFIG_([A-Za-z0-9_]+) is not set$")
@@ -61,7 +62,7 @@ def required(fragments: Iterable[Path], options: Iterable[Option]) -> tuple[Opti
     """
     wanted: dict[str, str] = {}
     for fragment in fragments:
-        text = fragment.read_text()
+        text = fragment.read_text().removeprefix("\ufeff")
         _refuse_strange_lines(fragment, text)
         wanted |= parse(text)
     return tuple((wanted | {name: _quoted(value) for name, value in options}).items())
@@ -121,6 +122,10 @@ def _reason(symbol: Symbol, value: str, values: dict[str, str]) -> str:
         selectors = [s for s in symbol.selected_by if values.get(s, "n") != "n"]
         if selectors:
             return f"; it is selected by {', '.join(selectors)}"
+    if symbol.choice and value == "y":
+        chosen = [f"CONFIG_{name}" for name in symbol.members if values.get(name, "n") == "y"]
+        if chosen:
+            return f"; it is a member of the choice '{symbol.choice}', of which {' and '.join(chosen)} is set"
     if not symbol.prompt:
         return "; it has no prompt and follows from others: " + (_annotate(symbol.depends, values) or "see its Kconfig")
     return f"; it depends on {_annotate(symbol.depends, values) or 'nothing'}"

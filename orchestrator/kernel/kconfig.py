@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-_ENTRY = re.compile(r"^(?:menu)?config\s+(\w+)")
-_BLOCK = re.compile(r"^(if|menu|choice|endif|endmenu|endchoice|source|comment|mainmenu)\b\s*(.*)")
+# Members of a choice are indented (kernel/Kconfig.hz).
+_ENTRY = re.compile(r"^\s*(?:menu)?config\s+(\w+)\s*(?:#.*)?$")
+_NAME = re.compile(r"^[ \t]*(?:menu)?config[ \t]+(\w+)[ \t]*(?:#.*)?$", re.MULTILINE)
+_BLOCK = re.compile(r"^\s*(if|menu|choice|endif|endmenu|endchoice|source|comment|mainmenu)\b\s*(.*)")
 _SELECT = re.compile(r"^\s+(?:select|imply)\s+(\w+)")
 _DEPENDS = re.compile(r"^\s+depends on\s+(.*)")
 _HELP = re.compile(r"^\s+(?:---)?help(?:---)?\s*$")
-_PROMPT = re.compile(r"^\s+(?:(?:bool|tristate|string|int|hex|prompt)\s+\")")
+_PROMPT = re.compile(r"^\s+(?:(?:bool|tristate|string|int|hex|prompt)\s+\"([^\"]*)\")")
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,17 @@ class Symbol:
     """What the Kconfig files say of one option.
 
     `prompt` is whether it can be set by hand at all; `depends` are conditions that must all hold, those of the
-    enclosing `if` and `menu` blocks of the same file first; `selected_by` are options that force it on.
+    enclosing `if` and `menu` blocks of the same file first; `selected_by` are options that force it on.  `choice` is
+    the prompt of the choice that it is a member of, "" for none, and `members` are all of that choice: one of them is
+    set.
     """
 
     name: str
     prompt: bool
     depends: tuple[str, ...]
     selected_by: tuple[str, ...]
+    choice: str = ""
+    members: tuple[str, ...] = ()
 
 
 def find_symbol(tree: Path, name: str, arch: str = "x86_64") -> Symbol | None:
@@ -39,6 +45,7 @@ def find_symbol(tree: Path, name: str, arch: str = "x86_64") -> Symbol | None:
     prompt, defined = False, False
     depends: list[str] = []
     selectors: list[str] = []
+    choice: _Around | None = None
     for path in kconfig_files(tree, arch):
         text = path.read_text(errors="replace")
         if name not in text:
@@ -47,10 +54,12 @@ def find_symbol(tree: Path, name: str, arch: str = "x86_64") -> Symbol | None:
             if entry.name == name:
                 defined, prompt = True, prompt or entry.prompt
                 depends += entry.depends
+                choice = choice or entry.choice
             elif name in entry.selects:
                 selectors.append(entry.name)
     unique = tuple(dict.fromkeys(depends))
-    return Symbol(name, prompt, unique, tuple(dict.fromkeys(selectors))) if defined else None
+    of_choice = (choice.prompt, tuple(choice.members)) if choice else ("", ())
+    return Symbol(name, prompt, unique, tuple(dict.fromkeys(selectors)), *of_choice) if defined else None
 
 
 def symbol_names(tree: Path, arch: str = "x86_64") -> tuple[str, ...]:
@@ -59,7 +68,9 @@ def symbol_names(tree: Path, arch: str = "x86_64") -> tuple[str, ...]:
 
 
 def _names(path: Path) -> Iterator[re.Match[str]]:
-    return re.finditer(r"^(?:menu)?config\s+(\w+)", path.read_text(errors="replace"), re.MULTILINE)
+    return re.finditer(
+        r"^[ \t]*(?:menu)?config[ \t]+(\w+)[ \t]*(?:#.*)?$", path.read_text(errors="replace"), re.MULTILINE
+    )
 
 
 def kconfig_files(tree: Path, arch: str = "x86_64") -> Iterator[Path]:
@@ -73,50 +84,85 @@ def kconfig_files(tree: Path, arch: str = "x86_64") -> Iterator[Path]:
 
 
 @dataclass
+class _Around:
+    """A block around entries: `conditions` for all in it; of a choice also its prompt and members."""
+
+    keyword: str
+    conditions: list[str]
+    prompt: str = ""
+    members: list[str] = field(default_factory=list)
+
+
+@dataclass
 class _Entry:
     name: str
     prompt: bool
     depends: list[str]
     selects: list[str]
+    choice: _Around | None
 
 
 def _entries(text: str) -> Iterator[_Entry]:
     """The config entries of one Kconfig file, with the conditions around them."""
-    around: list[list[str]] = []
+    around: list[_Around] = []
     entry: _Entry | None = None
-    helping = False
-    for line in text.replace("\\\n", " ").splitlines():
+    for line in _without_help(text):
         if match := _ENTRY.match(line):
             if entry:
                 yield entry
-            entry = _Entry(match[1], False, [c for block in around for c in block], [])
+            entry = _begun(match[1], around)
         elif match := _BLOCK.match(line):
             if entry:
                 yield entry
             entry = None
             _nest(around, match[1], match[2])
-        elif not helping:
+        else:
             _attribute(line, entry, around)
-        helping = bool(_HELP.match(line)) or (helping and not line[:1].strip())
     if entry:
         yield entry
 
 
-def _nest(around: list[list[str]], keyword: str, rest: str) -> None:
+def _without_help(text: str) -> Iterator[str]:
+    """The lines of a Kconfig file without help texts: one ends with a line that is indented less than its first."""
+    indent: int | None = None
+    helping = False
+    for line in text.replace("\\\n", " ").splitlines():
+        if helping:
+            if not line.strip():
+                continue
+            width = len(line.expandtabs()) - len(line.expandtabs().lstrip())
+            indent = width if indent is None else indent
+            if width and width >= indent:
+                continue
+        helping, indent = bool(_HELP.match(line)), None
+        yield line
+
+
+def _begun(name: str, around: list[_Around]) -> _Entry:
+    choice = next((block for block in reversed(around) if block.keyword == "choice"), None)
+    if choice:
+        choice.members.append(name)
+    return _Entry(name, False, [one for block in around for one in block.conditions], [], choice)
+
+
+def _nest(around: list[_Around], keyword: str, rest: str) -> None:
     if keyword in ("if", "menu", "choice"):
-        around.append([rest.split("#", maxsplit=1)[0].strip()] if keyword == "if" else [])
+        around.append(_Around(keyword, [rest.split("#", maxsplit=1)[0].strip()] if keyword == "if" else []))
     elif keyword.startswith("end") and around:
         around.pop()
 
 
-def _attribute(line: str, entry: _Entry | None, around: list[list[str]]) -> None:
+def _attribute(line: str, entry: _Entry | None, around: list[_Around]) -> None:
     if match := _DEPENDS.match(line):
         condition = match[1].split("#")[0].strip()
         if entry:
             entry.depends.append(condition)
         elif around:
-            around[-1].append(condition)
+            around[-1].conditions.append(condition)
     elif entry and (match := _SELECT.match(line)):
         entry.selects.append(match[1])
-    elif entry and _PROMPT.match(line):
-        entry.prompt = True
+    elif match := _PROMPT.match(line):
+        if entry:
+            entry.prompt = True
+        elif around and around[-1].keyword == "choice":
+            around[-1].prompt = around[-1].prompt or match[1]

@@ -187,3 +187,39 @@ def test_a_wish_is_asked_for_but_not_insisted_on(tmp_path: Path) -> None:
 def test_every_fragment_of_ours_can_be_read() -> None:
     for fragment in (Path(__file__).parents[2] / "kernels/configs").glob("*.config"):
         assert required((fragment,), ()), fragment
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("CONFIG_A=y", "y"),
+        ("CONFIG_A=y # need it", "y"),
+        ("CONFIG_A=y# need it", "y"),
+        ("CONFIG_A=m\t# module", "m"),
+        ("  CONFIG_A=17  ", "17"),
+        ("CONFIG_A=0x10 # hex", "0x10"),
+        ('CONFIG_A="x # y"', '"x # y"'),
+        ('CONFIG_A="x # y" # a comment', '"x # y"'),
+        ('CONFIG_A="a \\" # b"', '"a \\" # b"'),
+        ("CONFIG_A=", ""),
+        ("# CONFIG_A is not set", "n"),
+        ("CONFIG_A=y\r", "y"),
+        ("CONFIG_A=n", "n"),
+    ],
+)
+def test_a_comment_behind_a_value_is_no_part_of_it(tmp_path: Path, line: str, value: str) -> None:
+    assert parse(line + "\n") == {"A": value}
+    fragment = tmp_path / "a.config"
+    fragment.write_text(f"\ufeff{line}\n")
+    assert required((fragment,), ()) == (("A", value),)
+
+
+def test_the_member_of_a_choice_that_lost_is_named_with_the_one_that_is_set(tmp_path: Path) -> None:
+    (tmp_path / "Kconfig").write_text(
+        'choice\n\tprompt "Timer"\n\tconfig HZ_100\n\t\tbool "a"\n\tconfig HZ_1000\n\t\tbool "b"\nendchoice\n'
+    )
+    wanted = (("HZ_100", "y"), ("HZ_1000", "y"))
+    with pytest.raises(ConfigError) as refused:
+        verify(tmp_path, wanted, "CONFIG_HZ_1000=y\n# CONFIG_HZ_100 is not set\n", "s.yaml:3: kernel 'k'")
+    lost = "s.yaml:3: kernel 'k': CONFIG_HZ_100=y did not survive (it is n)"
+    assert str(refused.value) == f"{lost}; it is a member of the choice 'Timer', of which CONFIG_HZ_1000 is set"

@@ -184,3 +184,48 @@ def test_names_are_those_of_x86_and_of_no_generated_or_documented_file(tree: Pat
     names = set(symbol_names(tree))
     assert {"X86", "MMU", "VFIO", "DAMON"} <= names
     assert not names & {"ARM64", "FROM_DOCUMENTATION", "FROM_BUILD"}
+
+
+CHOICE = """\
+choice
+TABprompt "Timer frequency"
+TABdefault HZ_250
+TABdepends on TIMERS
+TABhelp
+TAB  Allows the configuration of the timer frequency.
+
+TABconfig HZ_100
+TABTABbool "100 HZ"
+TABhelp
+TAB  100 Hz is a typical choice.  A line of help can read
+TAB  config NOT_AN_OPTION
+TAB  choice
+
+TABconfig HZ_250
+TABTABbool "250 HZ"
+
+TABconfig HZ_1000 # a comment
+TABTABbool "1000 HZ"
+endchoice
+
+config HZ
+TABint
+TABdefault 100 if HZ_100
+""".replace("TAB", "\t")
+
+
+@pytest.mark.parametrize("name", ["HZ_100", "HZ_250", "HZ_1000"])
+def test_a_member_of_a_choice_is_found_with_the_others(tmp_path: Path, name: str) -> None:
+    (tmp_path / "Kconfig.hz").write_text(CHOICE)
+    symbol = find_symbol(tmp_path, name)
+    assert symbol
+    assert (symbol.choice, symbol.members) == ("Timer frequency", ("HZ_100", "HZ_250", "HZ_1000"))
+    assert (symbol.prompt, symbol.depends) == (True, ("TIMERS",))
+
+
+def test_help_is_no_definition_and_what_follows_a_choice_is_none_of_its_members(tmp_path: Path) -> None:
+    (tmp_path / "Kconfig.hz").write_text(CHOICE)
+    assert find_symbol(tmp_path, "NOT_AN_OPTION") is None
+    behind = find_symbol(tmp_path, "HZ")
+    assert behind
+    assert (behind.choice, behind.depends) == ("", ())
