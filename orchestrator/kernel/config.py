@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from orchestrator.errors import ConfigError
+from orchestrator.fileio import read_regular
 from orchestrator.host.base import Host, check
 from orchestrator.kernel.kconfig import Symbol, find_symbol, symbol_names
 from orchestrator.kernel.make import compiler_variables, make_environment
@@ -25,6 +26,8 @@ Option = tuple[str, str]
 # A value may have a comment behind it: Kconfig would take that for a part of the value, and drop the option.
 _SET = re.compile(r'^CONFIG_([A-Za-z0-9_]+)=("(?:\\.|[^"\\])*"|[^"#][^#]*?|)\s*(?:#.*)?$')
 _PLAIN = re.compile(r'^(?:[ymn]|-?\d+|0[xX][0-9A-Fa-f]+|".*")$')
+_MOST_BYTES = 4 << 20
+"""A whole .config of an allmodconfig kernel has some 300 KB."""
 _WISH = re.compile(r"^# wish: (CONFIG_[A-Za-z0-9_]+=.*)$")
 _UNSET = re.compile(r"^# CONFIG_([A-Za-z0-9_]+) is not set$")
 
@@ -62,7 +65,7 @@ def required(fragments: Iterable[Path], options: Iterable[Option]) -> tuple[Opti
     """
     wanted: dict[str, str] = {}
     for fragment in fragments:
-        text = fragment.read_text().removeprefix("\ufeff")
+        text = _fragment_text(fragment)
         _refuse_strange_lines(fragment, text)
         wanted |= parse(text)
     return tuple((wanted | {name: _quoted(value) for name, value in options}).items())
@@ -70,13 +73,25 @@ def required(fragments: Iterable[Path], options: Iterable[Option]) -> tuple[Opti
 
 def wishes(fragments: Iterable[Path]) -> dict[str, str]:
     """What the fragments ask for without insisting on it, by option; a fragment that requires an option outranks it."""
-    lines = [line.strip() for fragment in fragments for line in fragment.read_text().splitlines()]
+    lines = [line.strip() for fragment in fragments for line in _fragment_text(fragment).splitlines()]
     return parse("\n".join(match[1] for line in lines if (match := _WISH.match(line))))
 
 
 def _quoted(value: str) -> str:
     """A scenario's value as Kconfig writes it: y, m, n and numbers as they are, any other text in quotes."""
     return value if _PLAIN.match(value) else f'"{value}"'
+
+
+def _fragment_text(fragment: Path) -> str:
+    """The text of a fragment.  Raises ConfigError for what is no text file of a sensible size."""
+    try:
+        return read_regular(fragment, _MOST_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{fragment}:{line}: not UTF-8 text; save the file as UTF-8") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{fragment}: cannot read the configuration: {reason}") from None
 
 
 def _refuse_strange_lines(fragment: Path, text: str) -> None:

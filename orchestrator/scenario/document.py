@@ -14,6 +14,7 @@ from typing import NamedTuple
 import yaml
 
 from orchestrator.errors import Problem, ScenarioError
+from orchestrator.fileio import read_regular
 from orchestrator.scenario.nodes import Finding, Loc, Reader, TooLargeError
 from orchestrator.scenario.words import quoted, shown
 
@@ -29,6 +30,10 @@ _MENDS = {
     "<block end>": "; check the indentation",
 }
 """How to mend a syntax error, by what PyYAML says of it."""
+
+
+MOST_BYTES = 256 << 10
+"""The shipped scenarios have at most 10 KB; PyYAML reads some 150 KB a second."""
 
 
 class Failure(NamedTuple):
@@ -98,7 +103,7 @@ def read_document(path: Path) -> Document:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8")
+        return read_regular(path, MOST_BYTES).decode("utf-8")
     except UnicodeDecodeError as error:
         before = error.object[: error.start]
         raise _refusal(path, Failure("not UTF-8 text; save the file as UTF-8", before.count(b"\n") + 1)) from None

@@ -22,7 +22,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 # Data flows one way: a room imports only rooms of an earlier row, and its own.
 ORDER = [
-    {"errors", "events", "paths", "data_files"},
+    {"errors", "events", "fileio", "paths", "data_files"},
     {"onhost"},
     {"host"},
     {"scenario"},

@@ -212,7 +212,7 @@ def test_a_missing_file() -> None:
 
 
 def test_a_directory(tmp_path: Path) -> None:
-    with pytest.raises(ScenarioError, match="cannot read the scenario: Is a directory"):
+    with pytest.raises(ScenarioError, match="cannot read the scenario: it is a directory, not a file"):
         read_document(tmp_path)
 
 
