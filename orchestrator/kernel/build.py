@@ -16,6 +16,7 @@ from orchestrator.host.disk import full_disk, needs_room, tells_full_disk
 from orchestrator.host.lock import locked
 from orchestrator.host.record import Recorder
 from orchestrator.kernel import config, patches
+from orchestrator.kernel.built_file import built_config
 from orchestrator.kernel.built_tree import Tree
 from orchestrator.kernel.cache import KernelCache, mark_used
 from orchestrator.kernel.cache_files import record_source
@@ -86,6 +87,7 @@ class Builder:
             twin = self.cache.artifact(recipe.name, key)
             if twin is None:
                 objects = self._make(make, recipe, tree, key, log)
+                _refuse_other_config(tree, final)
                 build = KernelBuild(
                     name=recipe.name,
                     key=key,
@@ -158,7 +160,7 @@ class Builder:
     def _configure(self, host: Host, recipe: Recipe, seed: Tree | None, tree: Path, touched: tuple[str, ...]) -> str:
         toolchain = recipe.toolchain
         same = seed and seed.request == recipe.request and not any(_decides_config(file) for file in touched)
-        final = (tree / "build/.config").read_text() if same else config.resolve(host, tree, recipe.request, toolchain)
+        final = built_config(tree / "build/.config") if same else config.resolve(host, tree, recipe.request, toolchain)
         config.verify(tree, recipe.required, final, f"{recipe.where}: kernel '{recipe.name}'", toolchain.arch)
         if seed and not same:
             argv = make_argv(tree, toolchain, self.jobs, "syncconfig")
@@ -172,7 +174,7 @@ class Builder:
             counter = ObjectCounter(progress)
             targets = (Path(IMAGE_PATHS[recipe.toolchain.arch]).name, *(("modules",) if recipe.modules else ()))
             argv = make_argv(tree, recipe.toolchain, self.jobs, *targets)
-            debug = debug_environment(str(tree), (tree / "build/.config").read_text())
+            debug = debug_environment(str(tree), built_config(tree / "build/.config"))
             env = (
                 make_environment(key)
                 | debug
@@ -204,6 +206,12 @@ class Builder:
         if told is None:
             check(done, f"building kernel '{recipe.name}' (log: {kept})")
         raise KernelBuildError(f"kernel '{recipe.name}' does not build: {told} (log: {kept})")
+
+
+def _refuse_other_config(tree: Path, final: str) -> None:
+    """Raise KernelBuildError if the build changed the configuration that it was to build."""
+    if built_config(tree / "build/.config") != final:
+        raise KernelBuildError("the build changed its own .config, so its image is not of the configuration asked for")
 
 
 def _is_published(recipe: Recipe) -> bool:

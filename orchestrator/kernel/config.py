@@ -16,6 +16,7 @@ from pathlib import Path
 from orchestrator.errors import ConfigError
 from orchestrator.fileio import read_regular
 from orchestrator.host.base import Host, check
+from orchestrator.kernel.built_file import built_config
 from orchestrator.kernel.kconfig import Symbol, find_symbol, symbol_names
 from orchestrator.kernel.make import compiler_variables, make_environment
 from orchestrator.kernel.model import Toolchain
@@ -110,7 +111,7 @@ def resolve(host: Host, tree: Path, request: str, toolchain: Toolchain) -> str:
     variables = (f"ARCH={toolchain.arch}", *compiler_variables(toolchain), f"KCONFIG_ALLCONFIG={asked}")
     argv = ("make", "-C", str(tree), "O=build", *variables, "allnoconfig")
     check(host.run(argv, env=make_environment(""), timeout=600), "make allnoconfig")
-    return (build / ".config").read_text()
+    return built_config(build / ".config")
 
 
 def verify(tree: Path, wanted: Iterable[Option], final: str, where: str, arch: str = "x86_64") -> None:

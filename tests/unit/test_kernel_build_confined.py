@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import OrchError
+from orchestrator.errors import KernelBuildError, OrchError
 from orchestrator.events import Kind
 from orchestrator.host.base import Host
 from orchestrator.kernel.build import Builder
@@ -102,6 +102,29 @@ def test_what_a_build_wrote_to_its_own_sources_is_noted_and_no_seed(bench_with_n
     notes = [event.text for event in bench_with_note.events if event.kind is Kind.NOTE]
     assert notes == ["its build wrote to its own sources (mm/mmap.c); no other build sees that"]
     assert len([*(bench_with_note.cache.root / "trees").glob("*/tree.json")]) == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("ln -sf /etc/hostname ../build/vmlinux.new; mv ../build/vmlinux.new vmlinux", "the build left vmlinux as"),
+        ("ln -sf /dev/zero .config", "the build left .config as"),
+        ("rm -f .config; mkfifo .config", "the build left .config as"),
+        ("rm -f .config; mkdir .config", "the build left .config as"),
+        ("head -c 9000000 /dev/zero >.config", "the build left a .config that cannot be used"),
+        ("rm -f .config", "the build left no .config"),
+        ("echo CONFIG_MORE=y >>.config", "the build changed its own .config"),
+    ],
+)
+def test_what_a_build_leaves_in_the_place_of_a_file_is_its_own_failure(tmp_path: Path, line: str, said: str) -> None:
+    bench = Bench(tmp_path)
+    makefile = (TOY / "Makefile").read_text().splitlines()
+    at = next(number for number, text in enumerate(makefile, 1) if "version $(KBUILD" in text)
+    patch = change("Makefile", at, makefile[at - 2], makefile[at - 1], makefile[at], makefile[at - 1], f"\t@{line}")
+    with pytest.raises(KernelBuildError, match=said):
+        bench.build("stranger", patch)
+    assert not bench.leftovers()
+    assert not [*bench.cache.root.glob("builds/*")]
 
 
 @pytest.fixture
