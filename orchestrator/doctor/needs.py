@@ -129,6 +129,7 @@ _BOOTS = (
     Need("network ROMs", Role.SOME, "emulated network cards", "ipxe-qemu", files=_ROMS),
     Need("tar", Role.BOOT, "all guests", "tar", ("tar",)),
     Need("virtme-ng", Role.HOME, "all guests", "", ("vng",), least="1.42", pip="virtme-ng>=1.42"),
+    Need("file", Role.HOME, "guests with a stock kernel", "file", ("file",)),
     Need("busybox", Role.HOME, "all guests", "busybox-static", ("busybox",), ask="--help", static=True),
 )
 
