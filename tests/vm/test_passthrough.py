@@ -23,6 +23,7 @@ from orchestrator.host.local import LocalHost
 from orchestrator.kernel.model import KernelBuild
 from orchestrator.machine.boot import prepare_home
 from orchestrator.machine.model import GUEST_SHARE, Boot
+from orchestrator.machine.monitor import prepare_monitor
 from orchestrator.machine.rootfs import guest_root
 from orchestrator.machine.userland import find_userland
 from orchestrator.machine.vng import vng_argv, vng_environment
@@ -175,6 +176,7 @@ def boot_outer(kernel: KernelBuild, share: Path) -> None:
     )
     home = cache_directory() / "vng-home"
     prepare_home(home)
+    prepare_monitor(share)
     argv = tuple(with_group(word) for word in vng_argv(plan))
     console = share.parent / "console.log"
     for _ in range(ATTEMPTS):
