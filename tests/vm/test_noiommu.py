@@ -60,7 +60,7 @@ def test_the_guest_really_has_no_iommu_and_its_taint_is_known(noiommu: Finished)
         taint = [(boot / f"guest/tainted.{when}").read_text().strip() for when in ("before", "after")]
         assert taint == ["0", "64"]
     logs = {case["status"] for case in told(noiommu)["cases"] if case["name"].endswith("/log")}
-    assert logs == {"PASS"}
+    assert logs <= {"PASS", "XFAIL"}, "bad pud of life.mremap"
 
 
 @pytest.mark.long
