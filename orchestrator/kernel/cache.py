@@ -25,7 +25,7 @@ from pathlib import Path
 from orchestrator.errors import InfrastructureError, Interrupted
 from orchestrator.host.disk import settle
 from orchestrator.host.lock import briefly_locked
-from orchestrator.kernel.built_file import built_file
+from orchestrator.kernel.built_file import built_config, built_file
 from orchestrator.kernel.built_tree import Tree, best_of
 from orchestrator.kernel.cache_files import PROVENANCE, fingerprint, looks_whole, record_source, with_own_digest
 from orchestrator.kernel.model import IMAGE_PATHS, KernelBuild, Recipe
@@ -150,7 +150,7 @@ class KernelCache:
         partial.mkdir()
         image = built_file(tree / "build" / IMAGE_PATHS[recipe.toolchain.arch])
         shutil.copy2(image, partial / image.name, follow_symlinks=False)
-        shutil.copy2(built_file(tree / "build/.config"), partial / "config", follow_symlinks=False)
+        (partial / "config").write_text(built_config(tree / "build/.config"), errors="surrogateescape")
         for name, content in files.items():
             if isinstance(content, Path) and content.is_dir():
                 shutil.copytree(content, partial / name, copy_function=os.link)

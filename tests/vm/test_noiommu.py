@@ -43,6 +43,7 @@ def test_what_maps_for_dma_is_skipped_and_nothing_else_is(noiommu: Finished) -> 
     assert skipped == dma | {"life.dma", "life.dma-pmd", "life.dma-pte"}
     others = {case["name"].split("/")[-2]: case["status"] for case in runs if case["message"] != REASON}
     assert {name for name, status in others.items() if status == "SKIP"} == {
+        *("life.flags", "life.flags-pmd", "life.flags-pte"),  # without CONFIG_PROC_PAGE_MONITOR
         "life.reset",
         "life.reset-pmd",
         "life.reset-pte",
