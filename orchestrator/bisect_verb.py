@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import secrets
 import sys
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from orchestrator.host.lock import shared
 from orchestrator.host_verbs import places_of
 from orchestrator.kernel.cache import KernelCache
 from orchestrator.report.progress import progress
+from orchestrator.report.text import say, say_json
 from orchestrator.result.files import write_atomically
 from orchestrator.scenario.model import Scenario
 
@@ -140,7 +140,7 @@ def _go_on(
     if state.outcome:
         return state
     question = state.question
-    say, git = _say(arguments), git_bisect(history, directory)
+    say, git = _say(arguments, color=screen.color), git_bisect(history, directory)
     resume = f"'orch bisect --resume {directory}' goes on with it"
     try:
         for name, commit in (("--good", question.good), ("--bad", question.bad)):
@@ -161,10 +161,10 @@ def _go_on(
 Say = Callable[[list[str]], None]
 
 
-def _say(arguments: argparse.Namespace) -> Say:
+def _say(arguments: argparse.Namespace, *, color: bool) -> Say:
     """Prints lines at once, beside the JSON where that is wanted."""
     out = sys.stderr if arguments.json else sys.stdout
-    return lambda lines: print(*lines, sep="\n", file=out, flush=True) if lines else None
+    return lambda lines: say(*lines, file=out, color=color)
 
 
 def _watch(arguments: argparse.Namespace) -> Callable[[], AbstractContextManager[Emit]]:
@@ -196,7 +196,7 @@ def _watcher(say: Say, screen: Screen) -> Watcher:
 def _tell(state: State, directory: Path, screen: Screen, *, in_json: bool) -> int:
     write_atomically(directory / kept.REPORT_FILE, render.report(state, directory))
     if in_json:
-        print(json.dumps(render.to_json(state, directory), indent=2))
+        say_json(render.to_json(state, directory))
     else:
-        print("\n" + render.report(state, directory, screen.width, screen.color), end="")
+        say("\n" + render.report(state, directory, screen.width, screen.color), end="", color=screen.color)
     return 0 if state.outcome and state.outcome.first_bad else 1

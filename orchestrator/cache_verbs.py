@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import time
@@ -18,6 +17,7 @@ from orchestrator.kernel.cache_entries import entries
 from orchestrator.kernel.cache_gc import Removal, choose, collect, remove_broken
 from orchestrator.kernel.cache_verify import Broken, Findings, verify
 from orchestrator.report import cache as report
+from orchestrator.report.text import fit, say, say_json
 
 
 def ls(arguments: argparse.Namespace, *, color: bool) -> int:
@@ -25,9 +25,9 @@ def ls(arguments: argparse.Namespace, *, color: bool) -> int:
     cache = _cache(arguments)
     found = entries(cache)
     if arguments.json:
-        print(json.dumps(report.to_json(found, cache.root), indent=2))
+        say_json(report.to_json(found, cache.root))
     else:
-        print(*report.list_lines(found, cache.root, time.time(), _width(), color), sep="\n")
+        say(*report.list_lines(found, cache.root, time.time(), _width(), color), color=color)
     return 0
 
 
@@ -35,7 +35,7 @@ def gc(arguments: argparse.Namespace) -> int:
     """Remove what is of no use, and then what was not used for longest, until at most `keep` bytes are left."""
     cache = _cache(arguments)
     if not cache.root.is_dir():
-        print(f"there is no cache in {cache.root}")
+        say(f"there is no cache in {cache.root}")
         return 0
     if arguments.dry_run:
         removal, _ = _choose(cache, arguments.keep)
@@ -68,18 +68,18 @@ def _tell(removal: Removal, keep: int | None, would: str = "") -> None:
     now, width = time.time(), _width()
     for title, gone in (("of no use", removal.useless), ("not used for longest", removal.old)):
         if gone:
-            print(f"{would}remove{'' if would else 'd'}, {title}:")
-            print(*report.removal_lines(gone, now, width), sep="\n")
-    print(f"{would}free{'' if would else 'd'} {report.size_text(removal.freed)}, {report.size_text(removal.left)} left")
+            say(f"{would}remove{'' if would else 'd'}, {title}:")
+            say(*report.removal_lines(gone, now, width))
+    say(f"{would}free{'' if would else 'd'} {report.size_text(removal.freed)}, {report.size_text(removal.left)} left")
     if keep is not None and removal.left > keep:
-        print(f"more than {report.size_text(keep)} are left, for gc does not touch the rest")
+        say(f"more than {report.size_text(keep)} are left, for gc does not touch the rest")
 
 
 def verify_all(arguments: argparse.Namespace) -> int:
     """Compare every entry with what was recorded of it; 3 if one is broken and stays."""
     cache = _cache(arguments)
     if not cache.root.is_dir():
-        print(f"there is no cache in {cache.root}")
+        say(f"there is no cache in {cache.root}")
         return 0
     if arguments.repair:
         with alone(LocalHost(), cache.users, lambda: _in_use(cache, wait=arguments.wait)):
@@ -88,9 +88,9 @@ def verify_all(arguments: argparse.Namespace) -> int:
     else:
         with shared(LocalHost(), cache.users):
             found = _look(cache)
-    print(*report.findings_lines(found, cache.root), sep="\n")
+    say(*report.findings_lines(found, cache.root))
     if found.broken:
-        print("they are removed, and will be made again" if arguments.repair else "remove them with --repair")
+        say("they are removed, and will be made again" if arguments.repair else "remove them with --repair")
     return InfrastructureError.exit_status if found.broken and not arguments.repair else 0
 
 
@@ -98,8 +98,12 @@ def _look(cache: KernelCache) -> Findings:
     """Verify, with the entry that is being read shown on a terminal."""
     if not sys.stderr.isatty():
         return verify(cache)
+
+    def show(name: str) -> None:
+        print(f"\r\x1b[K{fit(name, _width() - 1)}", end="", file=sys.stderr, flush=True)
+
     try:
-        return verify(cache, progress=lambda name: print(f"\r\x1b[K{name}", end="", file=sys.stderr, flush=True))
+        return verify(cache, progress=show)
     finally:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
@@ -110,7 +114,7 @@ def _in_use(cache: KernelCache, *, wait: bool) -> None:
     who = f"another orch (process {processes})" if processes else "another orch"
     if not wait:
         raise InfrastructureError(f"{cache.root}: in use by {who}; try again when it is done, or wait with --wait")
-    print(f"{cache.root}: waiting for {who}", file=sys.stderr)
+    say(f"{cache.root}: waiting for {who}", file=sys.stderr)
 
 
 def _cache(arguments: argparse.Namespace) -> KernelCache:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from orchestrator.errors import InfrastructureError, Interrupted, OrchError
 
@@ -26,9 +27,17 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "orch"
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Shows an argument that is wrong without letting it act on the terminal."""
+        from orchestrator.report.text import one_line  # noqa: PLC0415 -- for --help, nothing is imported
+
+        super().error(one_line(message))
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    top = argparse.ArgumentParser(
+    top: argparse.ArgumentParser = _Parser(
         prog="orch",
         description="Build kernels, boot each in a virtual machine with PCI devices, and compare\nwhere they map them.",
         epilog=_STATUSES,
@@ -235,6 +244,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _complain(text: str) -> None:
+    """Print an error on stderr: a line for each sentence, none of which acts on the terminal."""
+    from orchestrator.report.text import LONGEST_TEXT, say  # noqa: PLC0415 -- for --help, nothing is imported
+    from orchestrator.result.bounds import cut  # noqa: PLC0415 -- the same
+
+    say(*(f"orch: {cut(line, LONGEST_TEXT)}" for line in text.strip("\n").split("\n")), file=sys.stderr)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status; errors go to stderr as one sentence each."""
     for stream in (sys.stdout, sys.stderr):  # a path can have bytes that are no UTF-8, and a locale no UTF-8 at all
@@ -251,14 +268,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         verb = verbs.version if arguments.version else getattr(verbs, arguments.verb)
         return int(verb(arguments))
     except OrchError as error:
-        from orchestrator.report.text import clean  # noqa: PLC0415 -- for --help, nothing is imported
-
-        for line in str(error).splitlines():
-            print(f"orch: {clean(line)}", file=sys.stderr)
+        _complain(str(error))
         return error.exit_status
     except KeyboardInterrupt:
         more = "; 'orch compare' shows what was done" if arguments.verb == "run" else ""
-        print(f"orch: interrupted; all it started is stopped{more}", file=sys.stderr)
+        _complain(f"interrupted; all it started is stopped{more}")
         return Interrupted.exit_status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -266,9 +280,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.filename is None:
             raise
-        print(
-            f"orch: {error.filename}: {error.strerror}; check --cache, --results, and your permissions", file=sys.stderr
-        )
+        _complain(f"{error.filename}: {error.strerror}; check --cache, --results, and your permissions")
         return InfrastructureError.exit_status
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 
@@ -14,16 +13,17 @@ from orchestrator.device.words import words
 from orchestrator.errors import InfrastructureError
 from orchestrator.host.base import Host
 from orchestrator.report import devices as report
+from orchestrator.report.text import say, say_json
 
 
 def show(arguments: argparse.Namespace, host: Host, *, color: bool) -> int:
     """List the host's PCI functions; reads only."""
     inventory = scan(host)
     if arguments.json:
-        print(json.dumps(report.to_json(inventory), indent=2))
+        say_json(report.to_json(inventory))
     else:
         width = max(shutil.get_terminal_size((80, 24)).columns, 80)
-        print(*report.lines(inventory, width, color), sep="\n")
+        say(*report.lines(inventory, width, color), color=color)
     return 0
 
 
@@ -32,9 +32,9 @@ def restore(host: Host) -> int:
     told = give_back(host)
     for word in told:
         if word["said"] != "stuck":
-            print(words(word), file=sys.stderr if word["said"] == "held" else sys.stdout)
+            say(words(word), file=sys.stderr if word["said"] == "held" else sys.stdout)
     if not told:
-        print("nothing was left behind")
+        say("nothing was left behind")
     stuck = [f"{host.name}: {words(word)}" for word in told if word["said"] == "stuck"]
     if stuck:
         raise InfrastructureError("\n".join(stuck))

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from orchestrator.errors import InfrastructureError
 from orchestrator.inventory.model import Entry
 from orchestrator.machine.ground import Ground
 from orchestrator.report import doctor as report
+from orchestrator.report.text import say, say_json
 
 
 def here(cache: Path) -> Where:
@@ -33,9 +33,8 @@ def doctor(arguments: argparse.Namespace, ground: Ground, where: Where, *, color
     """Say what the host of `ground` has and lacks of all that a run needs there; 3 where something is missing."""
     found = examine(ground, where, arguments.cache.absolute(), anew=not arguments.quiet)
     if arguments.json:
-        print(json.dumps(report.to_json(found), indent=2))
+        say_json(report.to_json(found))
     else:
         width = max(shutil.get_terminal_size((80, 24)).columns, 80)
-        for line in report.lines(found, width, color, quiet=arguments.quiet):
-            print(line)
+        say(*report.lines(found, width, color, quiet=arguments.quiet), color=color)
     return InfrastructureError.exit_status if found.state is State.MISSING else 0

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
 
 from orchestrator.forecast import Capacity
 from orchestrator.outlook import Step
 from orchestrator.report.progress import clock
+from orchestrator.report.text import in_a_line, wrap
 
 NARROWEST = 24
 """Where the names of the jobs leave fewer columns for what they do, that stands below."""
@@ -34,14 +34,14 @@ def to_json(steps: Sequence[Step]) -> list[dict[str, object]]:
 
 def render(steps: Sequence[Step], capacity: Capacity, width: int) -> str:
     """The steps as lines of at most `width` columns, in the order of their start, and a last one with the total."""
-    wide = max(len(step.job) for step in steps)
+    wide = max(len(in_a_line(step.job)) for step in steps)
     lines = [line for step in steps for line in _lines(step, wide, width)]
     return "\n".join((*lines, *wrap(_total(steps, capacity), width))) + "\n"
 
 
 def _lines(step: Step, wide: int, width: int) -> Iterator[str]:
     takes = f"{'~' if step.guessed else ''}{clock(step.seconds + 0.5)}"
-    left = f"{clock(step.begins + 0.5):>6} {takes:>7}  {step.job:<{wide}}  "
+    left = f"{clock(step.begins + 0.5):>6} {takes:>7}  {in_a_line(step.job):<{wide}}  "
     if width - len(left) < NARROWEST:
         yield left.rstrip()
         left = " " * 16

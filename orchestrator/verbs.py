@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import signal
@@ -26,6 +25,7 @@ from orchestrator.outlook import outlook
 from orchestrator.plan import unknown_failures
 from orchestrator.report import as_json, terminal
 from orchestrator.report.progress import progress
+from orchestrator.report.text import in_a_line, one_line, say, say_json
 from orchestrator.result.compare import compare as compare_run
 from orchestrator.result.load import find_run, load_run
 from orchestrator.result.record import Run
@@ -81,9 +81,9 @@ def _terminable() -> Iterator[None]:
 def _print_comparison(finished: Run, *, in_json: bool) -> None:
     comparison = compare_run(finished)
     if in_json:
-        print(json.dumps(as_json.to_json(comparison), indent=2))
+        say_json(as_json.to_json(comparison))
     else:
-        print(terminal.render(comparison, width=_width(), color=_colorful()), end="")
+        say(terminal.render(comparison, width=_width(), color=_colorful()), end="", color=_colorful())
 
 
 def _width() -> int:
@@ -113,7 +113,7 @@ def check(arguments: argparse.Namespace) -> int:
             problems += error.problems
             continue
         parts = {"kernel": scenario.kernels, "device": scenario.devices, "workload": scenario.workloads}
-        print(f"{path}: ok ({', '.join(_counted(len(all_of), what) for what, all_of in parts.items())})")
+        say(f"{path}: ok ({', '.join(_counted(len(all_of), what) for what, all_of in parts.items())})")
     if problems:
         raise ScenarioError(tuple(problems))
     return 0
@@ -146,7 +146,7 @@ def _counted(count: int, what: str) -> str:
 
 def schema(_arguments: argparse.Namespace) -> int:
     """``orch schema``: the JSON Schema of scenarios."""
-    print(json.dumps(json_schema(), indent=2))
+    say_json(json_schema())
     return 0
 
 
@@ -159,16 +159,16 @@ def plan(arguments: argparse.Namespace) -> int:
         away = build_host.away if build_host else None
         steps = outlook(local, arguments.cache.absolute(), scenario, capacity, away, _print_note)
     if arguments.json:
-        print(json.dumps(timetable.to_json(steps), indent=2))
+        say_json(timetable.to_json(steps))
     else:
-        print(timetable.render(steps, capacity, width=_width()), end="")
+        say(timetable.render(steps, capacity, width=_width()), end="")
     return 0
 
 
 def _print_note(event: Event) -> None:
     """Say on stderr what was chosen, so that stdout stays the plan."""
     if event.kind is Kind.NOTE:
-        print(f"{event.job}: {event.text}", file=sys.stderr)
+        say(f"{in_a_line(event.job)}: {one_line(event.text)}", file=sys.stderr)
 
 
 def bisect(arguments: argparse.Namespace) -> int:
@@ -203,5 +203,5 @@ def doctor(arguments: argparse.Namespace) -> int:
 def version(_arguments: argparse.Namespace) -> int:
     """``orch --version``: orch and the packages that decide what it does."""
     for package in ("orch", "virtme-ng", "fabric", "PyYAML", "junit-xml"):
-        print(f"{package} {metadata.version(package)}")
+        say(f"{package} {metadata.version(package)}")
     return 0

@@ -12,7 +12,8 @@ from orchestrator.bisect.judge import criteria_of, judge, most_telling, verdict_
 from orchestrator.bisect.model import SHORT, Answer, Commit, Criterion, Seen, State, Trial
 from orchestrator.bisect.search import Step
 from orchestrator.bisect.state import LOG_FILE
-from orchestrator.report.text import fit, one_line, paint, wrap
+from orchestrator.report.text import clean, fit, one_line, paint, path_text, wrap
+from orchestrator.result.bounds import LONGEST_LINE, cut
 from orchestrator.result.model import Status
 
 FORMAT = 1
@@ -22,6 +23,8 @@ _COLOURS = {Answer.GOOD: "green", Answer.BAD: "red", Answer.SKIP: "bold"}
 _INDENT = " " * 21
 _WORD = 8
 _NUMBERS = 16
+_MESSAGE = 1000
+"""So many lines of a commit's message are shown."""
 _LINES = 4
 """So many lines say why; the run of the step and state.json have the rest."""
 
@@ -117,8 +120,8 @@ def report(state: State, directory: Path, width: int = 80, color: bool = False) 
         body = _found(state, outcome.first_bad, outcome.before, width, color)
     else:
         body = _candidates(state, outcome.candidates, width)
-    told = f"git bisect replay {directory / LOG_FILE}"
-    return "\n".join([*body, "", told, str(directory)]) + "\n"
+    told = f"git bisect replay {path_text(directory / LOG_FILE)}"
+    return "\n".join([*body, "", told, path_text(directory)]) + "\n"
 
 
 def _found(state: State, first_bad: Commit, before: Commit, width: int, color: bool) -> list[str]:
@@ -136,8 +139,8 @@ def _found(state: State, first_bad: Commit, before: Commit, width: int, color: b
 
 
 def _message(commit: Commit) -> list[str]:
-    body = [f"    {line}".rstrip() for line in commit.message.splitlines()]
-    return [f"Author: {commit.author}", f"Date:   {commit.date}", "", *body]
+    body = [f"    {clean(cut(line, LONGEST_LINE))}".rstrip() for line in commit.message.split("\n")[:_MESSAGE]]
+    return [f"Author: {one_line(commit.author)}", f"Date:   {one_line(commit.date)}", "", *body]
 
 
 def _split(state: State, first_bad: Commit) -> tuple[list[Criterion], list[Criterion]]:

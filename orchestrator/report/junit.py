@@ -4,37 +4,68 @@
 FAIL, XPASS, TIMEOUT, CRASH   <failure type=STATUS>
 ERROR                         <error>
 SKIP, XFAIL                   <skipped>, an XFAIL with "XFAIL: " and its reason
+
+Parsers refuse a text of 10 MB (XML_MAX_TEXT_LENGTH of libxml2) and what is no character of XML: each text is bounded,
+all details together are, and what is no character is shown by its number.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
-from orchestrator.report.text import clean, one_line
+from orchestrator.report.text import clean, in_a_line, one_line
+from orchestrator.result.bounds import LONGEST_LINE, LONGEST_MESSAGE, LONGEST_NAME, MOST_LINES, cut
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.record import JobKind, Run
 
+MOST_DETAILS = 8_000_000
+"""Characters of the messages and details of all cases; the later ones are cut or left out."""
+_LONGEST_NAME = 2 * LONGEST_NAME
+"""Characters of a name, in which device, BAR and check stand beside the test's."""
+_MOST_PROPERTIES = 100
+_SHORTEST = 200
+"""Characters that a message keeps where there is no room left."""
+_LEFT_OUT = "(left out: the details of the cases before it fill the report; see result.json of the boot)"
+
 
 def render(run: Run) -> str:
-    """The XML document.  Well-formed whatever the consoles said; times are in seconds.  Never raises.
+    """The XML document.  Well-formed and bounded whatever the consoles said; times are in seconds.  Never raises.
 
     A boot's time is shared by its `run` cases, which are what took it; checks of their numbers take none.
     """
-    suites = [_suite(run, kernel) for kernel in run.scenario.kernels]
+    room = _Room()
+    suites = [_suite(run, kernel, room) for kernel in run.scenario.kernels]
     return str(to_xml_report_string(suites, encoding="utf-8"))
 
 
-def _suite(run: Run, kernel: str) -> TestSuite:
+class _Room:
+    """What is left for the messages and details of cases."""
+
+    def __init__(self) -> None:
+        self._left = MOST_DETAILS
+
+    def take(self, text: str, otherwise: str = _LEFT_OUT) -> str:
+        """`text` if there is room for it, else what stands in its place."""
+        if len(text) > self._left:
+            return otherwise
+        self._left -= len(text)
+        return text
+
+
+def _suite(run: Run, kernel: str, room: _Room) -> TestSuite:
     cases = [case for case in run.cases if case.id.kernel == kernel]
     seconds = _seconds(run, kernel, cases)
+    names = unique_names(case.id.name for case in cases)
     return TestSuite(
-        clean(kernel),
-        [_test_case(run, case, seconds.get(case.id, 0.0)) for case in cases],
-        hostname=clean(run.host),
-        timestamp=run.started,
+        _name(kernel),
+        [_test_case(run, case, name, seconds.get(case.id, 0.0), room) for case, name in zip(cases, names, strict=True)],
+        hostname=_name(run.host),
+        timestamp=_name(run.started),
         properties=_properties(run, kernel),
     )
 
@@ -53,7 +84,29 @@ def _properties(run: Run, kernel: str) -> dict[str, str]:
         "overrides": run.scenario.overrides,
         "run": run.id,
     }
-    return {one_line(name): one_line(_text(value)) for name, value in told.items() if value not in (None, "")}
+    known = [(name, value) for name, value in told.items() if value not in (None, "")]
+    return {_name(name): one_line(_text(value)) for name, value in known[:_MOST_PROPERTIES]}
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """The names as they are shown; one that is changed to be shown, and cut or then like another, has a hash."""
+    given = list(names)
+    shown = [in_a_line(name[: _LONGEST_NAME + 1]) for name in given]
+    count = Counter(shown)
+
+    def unique(raw: str, name: str) -> str:
+        whole = name == raw or count[name] == 1
+        return name if whole and len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}...{_hash(raw)}"
+
+    return [unique(raw, name) for raw, name in zip(given, shown, strict=True)]
+
+
+def _name(name: str) -> str:
+    return unique_names([name])[0]
+
+
+def _hash(name: str) -> str:
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:12]
 
 
 def _text(value: object) -> str:
@@ -78,22 +131,23 @@ def _belongs(case: CaseId, kind: JobKind, workload: str) -> bool:
     return is_build if kind is JobKind.BUILD else not is_build and case.workload == workload
 
 
-def _test_case(run: Run, case: Case, seconds: float) -> TestCase:
-    test = TestCase(clean(case.id.name), clean(f"{run.scenario.name}.{case.id.kernel}"), seconds)
+def _test_case(run: Run, case: Case, name: str, seconds: float, room: _Room) -> TestCase:
+    test = TestCase(name, f"{_name(run.scenario.name)}.{_name(case.id.kernel)}", seconds)
     # The package drops an element that has neither message nor output.
-    message = one_line(case.message) or case.status.value
+    told = one_line(case.message) or case.status.value
+    message = room.take(told, told[:_SHORTEST])
     if case.status in (Status.FAIL, Status.XPASS, Status.TIMEOUT, Status.CRASH):
-        test.add_failure_info(message, _details(case), case.status.value)
+        test.add_failure_info(message, room.take(_details(case)), case.status.value)
     elif case.status is Status.ERROR:
-        test.add_error_info(message, _details(case), case.status.value)
+        test.add_error_info(message, room.take(_details(case)), case.status.value)
     elif case.status is Status.SKIP:
         test.add_skipped_info(message)
     elif case.status is Status.XFAIL:
-        test.add_skipped_info(f"XFAIL: {message}", _details(case))
+        test.add_skipped_info(f"XFAIL: {message}", room.take(_details(case)))
     return test
 
 
 def _details(case: Case) -> str:
     told = (("expected", case.expected), ("measured", case.measured), ("evidence", case.evidence))
-    lines = [f"{name}: {text}" for name, text in told if text]
-    return clean("\n".join([*lines, *case.lines]))
+    lines = [f"{name}: {cut(text, LONGEST_MESSAGE)}" for name, text in told if text]
+    return clean("\n".join([*lines, *(cut(line, LONGEST_LINE) for line in case.lines[:MOST_LINES])]))

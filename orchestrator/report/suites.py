@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from orchestrator.report.table import Cell, Column, lay_out
-from orchestrator.report.text import fit, one_line, paint, wrap
+from orchestrator.report.text import fit, in_a_line, one_line, paint, path_text, wrap
 from orchestrator.result.changes import Change
 from orchestrator.result.model import Case, Status
-from orchestrator.result.suites import OF_THE_BOOT, Suite, SuiteRow
+from orchestrator.result.suites import OF_THE_BOOT, CaseChange, Suite, SuiteRow
 
 MOST = 20
 """Groups of cases that are shown of one suite; all are in JUnit."""
@@ -64,27 +64,31 @@ def _status(row: SuiteRow) -> Cell:
 
 def _noteworthy(suite: Suite, width: int, color: bool) -> list[str]:
     """The cases that did not pass, or not on every kernel; those of which the same is to be said stand together."""
-    told = [(label, _outcomes(suite, label)) for label in suite.labels]
+    changes = [{one.name: one for one in row.changes} for row in suite.rows]
+    told = [(label, _outcomes(suite, label, changes)) for label in suite.labels]
     shown = [(label, outcomes) for label, outcomes in told if {status for _, status, _ in outcomes} != {Status.PASS}]
     shown.sort(key=lambda one: _urgency(*one))
     groups = [(list(group), key[0]) for key, group in groupby(shown, key=lambda one: (one[1], _own(one[0])))]
     lines: list[str] = []
     for group, outcomes in groups[:MOST]:
         more = f" and {len(group) - 1} more" if len(group) > 1 else ""
-        lines += ["", *wrap(f"{group[0][0]}{more}", width, rest="    ")]
+        lines += ["", *wrap(f"{in_a_line(group[0][0])}{more}", width, rest="    ")]
         lines += _lines(suite, group[0][0], outcomes, width, color)
     rest = sum(len(group) for group, _ in groups[MOST:])
     return [*lines, "", f"... and {rest} more cases: see junit.xml"] if rest else lines
 
 
-def _outcomes(suite: Suite, label: str) -> tuple[_Outcome, ...]:
-    """What every kernel that could have such a case says of it: a suite that did not end lacks the rest of them."""
-    could = (row for row in suite.rows if label in row.cases or (row.ended and label not in OF_THE_BOOT))
-    return tuple(_outcome(row, row.cases.get(label), label) for row in could)
+def _outcomes(suite: Suite, label: str, changes: list[dict[str, CaseChange]]) -> tuple[_Outcome, ...]:
+    """What every kernel that could have such a case says of it: a suite that did not end lacks the rest of them.
+
+    `changes` are those of each row, by label.
+    """
+    rows = zip(suite.rows, changes, strict=True)
+    could = (one for one in rows if label in one[0].cases or (one[0].ended and label not in OF_THE_BOOT))
+    return tuple(_outcome(row, row.cases.get(label), own.get(label)) for row, own in could)
 
 
-def _outcome(row: SuiteRow, case: Case | None, label: str) -> _Outcome:
-    told = next((one for one in row.changes if one.name == label), None)
+def _outcome(row: SuiteRow, case: Case | None, told: CaseChange | None) -> _Outcome:
     if case is not None:
         return row.kernel, case.status, told.note if told and told.note else case.message
     status = Status.PASS if row.change and told is None else told.variant if told else None
@@ -116,4 +120,4 @@ def _lines(suite: Suite, label: str, outcomes: tuple[_Outcome, ...], width: int,
         told = (row.cases.get(label) for row in suite.rows if row.kernel in kernels)
         evidence = next((case.evidence for case in told if case and bad), "")
         if evidence:
-            yield f"{' ' * len(head)}see {evidence}"
+            yield f"{' ' * len(head)}see {path_text(evidence)}"

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 
 from orchestrator.report.text import fit, paint
 
+LONGEST_CELL = 200
+"""Characters of a cell or a title; no name of a kernel is longer."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -34,7 +37,8 @@ class Column:
     @property
     def width(self) -> int:
         """The characters that the widest of title and cells takes."""
-        return max(len(text) for text in (self.header, self.above, *(cell.text for cell in self.cells)))
+        texts = (self.header, self.above, *(cell.text for cell in self.cells))
+        return max(len(fit(text, LONGEST_CELL)) for text in texts)
 
 
 @dataclass(frozen=True)

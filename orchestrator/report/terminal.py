@@ -10,13 +10,16 @@ from orchestrator.report.costs import TITLE, cost_table
 from orchestrator.report.given import device_lines
 from orchestrator.report.matrix import is_further, matrices
 from orchestrator.report.suites import suite_table
-from orchestrator.report.text import one_line, paint, wrap
+from orchestrator.report.text import in_a_line, one_line, paint, path_text, wrap
 from orchestrator.result.compare import Comparison
 from orchestrator.result.model import Case, Status
 from orchestrator.result.record import Run, RunStatus
 from orchestrator.result.suites import compare_suites
 
 _INDENT = " " * 9
+
+MOST = 200
+"""Groups of cases that are shown as not as expected; all are in JUnit."""
 
 
 def render(comparison: Comparison, width: int = 80, color: bool = False) -> str:
@@ -32,7 +35,7 @@ def render(comparison: Comparison, width: int = 80, color: bool = False) -> str:
         *_costs(comparison, width, color),
         *(suite_table(suite, width, color) for suite in compare_suites(run)),
         _unexpected(comparison, width, color),
-        [_summary(run, color), str(run.path)],
+        [_summary(run, color), path_text(run.path)],
     ]
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
 
@@ -75,10 +78,11 @@ def _unexpected(comparison: Comparison, width: int, color: bool) -> list[str]:
     """
     cases = [case for case in comparison.unexpected if case.id.workload not in comparison.run.suites]
     lines = [paint("Not as expected:", "bold", color)] if cases else []
-    for _, group in groupby(cases, key=_cause):
-        together = list(group)
+    groups = [list(group) for _, group in groupby(cases, key=_cause)]
+    for together in groups[:MOST]:
         lines += ["", *_cases(together, width, color)]
-    return lines
+    rest = sum(map(len, groups[MOST:]))
+    return [*lines, "", f"... and {rest} more cases: see junit.xml"] if rest else lines
 
 
 def _cause(case: Case) -> tuple[str, ...]:
@@ -89,10 +93,12 @@ def _cause(case: Case) -> tuple[str, ...]:
 def _cases(cases: list[Case], width: int, color: bool) -> list[str]:
     first = cases[0]
     more = f" and {len(cases) - 1} more of this boot" if len(cases) > 1 else ""
-    title = wrap(f"{first.id.kernel}: {first.id.name}{more}", width, f"{first.status:<8} ", _INDENT)
+    title = wrap(
+        f"{in_a_line(first.id.kernel)}: {in_a_line(first.id.name)}{more}", width, f"{first.status:<8} ", _INDENT
+    )
     title[0] = paint(first.status, "red", color) + title[0].removeprefix(first.status)
     body = wrap(_told(first), width, _INDENT, _INDENT)
-    evidence = [f"{_INDENT}see {first.evidence}"] if first.evidence else []
+    evidence = [f"{_INDENT}see {path_text(first.evidence)}"] if first.evidence else []
     return title + body + evidence
 
 

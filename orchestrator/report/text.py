@@ -3,35 +3,90 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
 
-_ESCAPE_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[ -/]*[0-~])")
-_NO_XML_CHARACTER = re.compile("[^\t\n\r -\x7e\x85\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
-# What changes how the text around it is shown: bidirectional controls (Unicode, UAX 9), characters without width, line
-# and paragraph separators, and a byte that was no UTF-8 (a lone surrogate, PEP 383).
-_UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]")
+from orchestrator.result.bounds import cut
+
+LONGEST_TEXT = 4000
+"""Characters of a text that a report shows: a sentence of a case has at most half of it."""
+LONGEST_VALUE = 20_000
+"""Characters of a text in JSON, which a program reads."""
+LONGEST_PATH = 4096
+"""PATH_MAX of Linux (include/uapi/linux/limits.h): no path is cut."""
+
+# What a terminal or an XML parser acts on, and what hides or reorders the text around it: control characters,
+# bidirectional controls (Unicode, UAX 9), characters without width, separators of lines, tags, bytes that were no UTF-8
+# (lone surrogates, PEP 383), and what is no character (https://www.w3.org/TR/xml/#charsets).
+_ACTING = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f"
+) + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000))
+_IN_LINES = re.compile(f"[{_ACTING}]")
+_IN_A_LINE = re.compile(f"[\t\n{_ACTING}]")
+_OWN_COLOUR = re.compile("(\x1b\\[(?:0|1|31|32)m)")
 _COLOURS = {"red": "31", "green": "32", "bold": "1"}
 _DURATIONS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns"))
 
 
 def clean(text: str) -> str:
-    """`text` without terminal escape sequences and without the characters that XML and terminals choke on.
+    """`text` with every character that could act, hide or reorder something shown by its number, such as \\x1b.
 
-    Tabs, newlines and all that is printable stay.  What could hide or reorder text is shown by its number.
+    Tabs, newlines and all else that is printable stay.
     """
-    seen = _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", _ESCAPE_SEQUENCE.sub("", text))
-    return _NO_XML_CHARACTER.sub("", seen)
+    return _IN_LINES.sub(_number, text.replace("\r\n", "\n"))
+
+
+def in_a_line(text: str) -> str:
+    """The same, with tabs and newlines shown, too: for names, which must not look like several lines."""
+    return _IN_A_LINE.sub(_number, text)
+
+
+def _number(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
 
 
 def one_line(text: str) -> str:
-    """`text`, cleaned, with every run of white space as one space."""
-    return " ".join(clean(text).split())
+    """The beginning of `text`, cleaned, with every run of white space as one space."""
+    return " ".join(clean(cut(text, LONGEST_TEXT)).split())
 
 
 def fit(text: str, width: int) -> str:
-    """`text` in at most `width` characters, with "..." for what does not fit."""
-    return text if len(text) <= width else text[: max(0, width - 3)] + "..."[:width]
+    """`text` as one line of at most `width` characters, with "..." for what does not fit."""
+    shown = in_a_line(text[: max(0, width) + 1])
+    return shown if len(shown) <= width else shown[: max(0, width - 3)] + "..."[: max(0, width)]
+
+
+def path_text(path: str | Path) -> str:
+    """A path, whole."""
+    return fit(str(path), LONGEST_PATH)
+
+
+def say(*lines: str, file: TextIO | None = None, end: str = "\n", color: bool = False) -> None:
+    """Print `lines`, to stdout unless `file` is given.  Nothing in them acts on a terminal; with `color`, orch's own
+    colours do."""
+    for line in lines:
+        parts = _OWN_COLOUR.split(line) if color else [line]
+        shown = (part if at % 2 else clean(part) for at, part in enumerate(parts))
+        print("".join(shown), file=file, end=end, flush=True)
+
+
+def bounded(value: object) -> object:
+    """A value of JSON with each text in it, and each key, cut to a length that programs can take."""
+    if isinstance(value, str):
+        return cut(value, LONGEST_VALUE)
+    if isinstance(value, Mapping):
+        return {cut(str(key), LONGEST_VALUE): bounded(one) for key, one in value.items()}
+    return [bounded(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def say_json(value: object) -> None:
+    """Print `value` as JSON, in ASCII; `json` itself lets DEL pass."""
+    print(json.dumps(bounded(value), indent=2).replace("\x7f", "\\u007f"))
 
 
 def wrap(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
