@@ -22,7 +22,7 @@ from orchestrator.machine.model import BootEnd
 from orchestrator.plan import seeded
 from orchestrator.result.compare import CHECKS, measured
 from orchestrator.result.model import Case, CaseId, Status
-from orchestrator.result.reading import places, read
+from orchestrator.result.reading import Reader, places
 from orchestrator.result.record import JobKind, JobStatus, Run
 from orchestrator.run import run_scenario, threads
 from orchestrator.runner import Settings
@@ -116,8 +116,9 @@ def _seen(case: Case) -> Seen:
 
 
 def _numbers(run: Run, kernel: str) -> Iterable[tuple[str, str]]:
+    reader = Reader(run)
     for place in places(run):
-        reading = read(run, kernel, place)
+        reading = reader.read(kernel, place)
         for check in CHECKS:
             value = "" if check in _NO_NUMBERS else measured(check, reading)
             if value:

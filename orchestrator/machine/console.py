@@ -23,7 +23,7 @@ _OOPS = re.compile(
     r"BUG: |Oops: |kernel BUG at |general protection fault|Unable to handle kernel|Internal error: |"
     r"invalid opcode: |stack segment: |double fault: |divide error: |UBSAN: |KASAN: "
 )
-_STALL = re.compile(r"rcu: INFO: .*stall|blocked for more than \d+ seconds|soft lockup|hard LOCKUP")
+_STALL = re.compile(r"rcu: INFO: .{0,200}stall|blocked for more than \d+ seconds|soft lockup|hard LOCKUP")
 _NO_MEMORY = re.compile(r"Out of memory: Killed process")
 _KILLED = re.compile(r"Out of memory: Killed process|segfault at ")
 _BANNER = re.compile(r"Linux version |Booting Linux on physical CPU ")
@@ -35,7 +35,10 @@ _GOES_DOWN = re.compile(
 _VIRTME = re.compile(r"virtme(?:-ng)?-init: |virtme: |<\d+>virtme")
 """What virtme-ng's init writes into the kernel's log: how far it is, and what it tried in vain; all harmless."""
 _QEMU = re.compile(r"^qemu-system-\w+: (?!warning: )")
-_ENDED_BY_ORCH = re.compile(r"qemu-system-\w+: terminating on signal \d+ from pid \d+ \([^\n]*\)\s*\Z")
+_ENDED_BY_ORCH = re.compile(r"qemu-system-\w+: terminating on signal \d+ from pid \d+ \([^\n]{0,4096}\)\s*\Z")
+"""QEMU's last words; in the parentheses stands a path, of PATH_MAX at most."""
+_LAST_WORDS = 8192
+"""Characters at the end of a console in which they stand."""
 _OUTSIDE = re.compile(
     r"^(?:qemu-system-\w+|virtme-run|vng|virtme|virtme-init|error|Error)\b(?!: warning: ).*: |^qemu: ", re.IGNORECASE
 )
@@ -85,7 +88,7 @@ def find_end(console: str, ended: Ended) -> Finding:
     its cases are ok); above, it could not work.
     """
     if ended.timed_out or ended.flooded:
-        console = _ENDED_BY_ORCH.sub("", console)
+        console = console[:-_LAST_WORDS] + _ENDED_BY_ORCH.sub("", console[-_LAST_WORDS:])
     log = console.splitlines()
     finders = (_crashed, _endless, _went_down, _answered)
     return next(filter(None, (find(log, ended) for find in finders)), None) or _lost(log, ended)

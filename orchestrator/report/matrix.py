@@ -8,7 +8,7 @@ from itertools import groupby
 
 from orchestrator.report.facts import facts
 from orchestrator.report.table import Cell, Column, lay_out
-from orchestrator.report.text import one_line, paint, wrap
+from orchestrator.report.text import fit, one_line, paint, wrap
 from orchestrator.result.compare import Block, Row
 from orchestrator.result.model import Status
 from orchestrator.result.xfail import known_reason
@@ -35,7 +35,7 @@ def matrices(blocks: tuple[Block, ...], width: int, color: bool) -> Iterator[lis
 
 
 def _matrix(title: str, blocks: list[Block], width: int, color: bool) -> list[str]:
-    lines = [paint(title, "bold", color)]
+    lines = [paint(fit(title, width), "bold", color)]
     names = Column("test", tuple(Cell(block.place.test) for block in blocks), left=True)
     columns = [_column(blocks, at) for at in range(len(blocks[0].rows))]
     for part in _parts(names, columns, width):

@@ -42,8 +42,8 @@ def clean(text: str) -> str:
 
 
 def in_a_line(text: str) -> str:
-    """The same, with tabs and newlines shown, too: for names, which must not look like several lines."""
-    return _IN_A_LINE.sub(_number, text)
+    """The beginning of `text`, with tabs and newlines shown, too: for names, which must not look like several lines."""
+    return _IN_A_LINE.sub(_number, cut(text, LONGEST_TEXT))
 
 
 def _number(match: re.Match[str]) -> str:

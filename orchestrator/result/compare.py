@@ -15,7 +15,7 @@ from orchestrator.result.changes import Change, change_of_log, new_complaints
 from orchestrator.result.checks import OWN_FAULTS
 from orchestrator.result.levels import proven, rank
 from orchestrator.result.model import Case, Status
-from orchestrator.result.reading import Place, Reading, places, read
+from orchestrator.result.reading import Place, Reader, Reading, places
 from orchestrator.result.record import Run
 from orchestrator.scenario.model import Capability
 from orchestrator.scenario.units import measured_size
@@ -99,13 +99,14 @@ def compare(run: Run) -> Comparison:
 
     The run need not be finished: what is missing is `incomplete`.  Never raises.
     """
-    return Comparison(run, tuple(_block(run, place) for place in places(run)))
+    reader = Reader(run)
+    return Comparison(run, tuple(_block(run, reader, place) for place in places(run)))
 
 
-def _block(run: Run, place: Place) -> Block:
+def _block(run: Run, reader: Reader, place: Place) -> Block:
     scenario = run.scenario
     names = (scenario.base, *(name for name in scenario.kernels if name != scenario.base))
-    base, *variants = (read(run, name, place) for name in names)
+    base, *variants = (reader.read(name, place) for name in names)
     lengths = (one.values["length"].value for one in (base, *variants) if "length" in one.values)
     rows = (Row(base, worst_status(base), None), *(_row(base, variant) for variant in variants))
     return Block(place, next(lengths, None), rows)

@@ -87,23 +87,44 @@ def places(run: Run) -> tuple[Place, ...]:
     return (*ranked, *silent)
 
 
-def read(run: Run, kernel: str, place: Place) -> Reading:
-    """What `kernel` did at `place`."""
-    boot = run.boot(kernel, place.workload)
-    if boot is None:
-        note, evidence, cases = why_no_boot(run, kernel, place.workload)
-        return Reading(kernel, place, {}, cases, None, note, evidence)
-    values = {one.name: one for one in boot.measurements if _place(one) == place}
-    cases = tuple(case for case in boot.cases if _is_about(case, place))
-    note, evidence = _what_went_wrong(boot, cases)
-    return Reading(kernel, place, values, cases, _end(boot), note, evidence, complaints(boot.boot))
+class Reader:
+    """What the kernels of a run did at each place.  A boot is gone through once: it can have thousands of places."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._boots = {(boot.kernel, boot.workload): _Sorted(boot) for boot in reversed(run.boots)}
+
+    def read(self, kernel: str, place: Place) -> Reading:
+        """What `kernel` did at `place`."""
+        boot = self._boots.get((kernel, place.workload))
+        if boot is None:
+            note, evidence, cases = why_no_boot(self._run, kernel, place.workload)
+            return Reading(kernel, place, {}, cases, None, note, evidence)
+        values, cases = boot.values.get(place, {}), (*boot.of_all, *boot.cases.get(place, ()))
+        note, evidence = _what_went_wrong(boot.ends, cases)
+        return Reading(kernel, place, values, cases, boot.end, note, evidence, boot.complaints)
 
 
-def _is_about(case: Case, place: Place) -> bool:
+class _Sorted:
+    """What a boot left, by place; `of_all` are the cases that are about every place, `ends` tell how it ended."""
+
+    def __init__(self, boot: BootResult) -> None:
+        self.end, self.complaints = _end(boot), complaints(boot.boot)
+        self.ends = [case for case in boot.cases if case.id.check == "boot"]
+        self.of_all = [case for case in boot.cases if case.id.check in ("log", "share")]
+        self.values: dict[Place, dict[str, Measurement]] = {}
+        self.cases: dict[Place, list[Case]] = {}
+        for one in boot.measurements:
+            self.values.setdefault(_place(one), {})[one.name] = one
+        for case in boot.cases:
+            if _is_of_a_place(case):
+                self.cases.setdefault(_place(case.id), []).append(case)
+
+
+def _is_of_a_place(case: Case) -> bool:
     """Attributes that could not be read are a case of their own, and say nothing of where a mapping is and how."""
-    if case.id.check == "attributes" and case.status is Status.SKIP:
-        return False
-    return case.id.check in ("log", "share") or (_place(case.id) == place and case.id.check != "boot")
+    unread = case.id.check == "attributes" and case.status is Status.SKIP
+    return not unread and case.id.check not in ("boot", "log", "share")
 
 
 def _place(one: CaseId | Measurement) -> Place:
@@ -127,8 +148,7 @@ def _end(boot: BootResult) -> Status:
     return said or (Status.PASS if boot.boot.end is BootEnd.OK else status_of_end(boot.boot.end))
 
 
-def _what_went_wrong(boot: BootResult, cases: tuple[Case, ...]) -> tuple[str, str]:
-    ends = [case for case in boot.cases if case.id.check == "boot"]
+def _what_went_wrong(ends: list[Case], cases: tuple[Case, ...]) -> tuple[str, str]:
     failed = [case for case in cases if case.status is not Status.PASS]
     checks = ("run", "oracle", "attributes", "log", "share")
     telling = [case for check in checks for case in failed if case.id.check == check]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from orchestrator.machine.model import BootEnd
@@ -140,8 +140,9 @@ def _sum_up(changes: tuple[CaseChange, ...]) -> Change:
 
 def _changes(base: SuiteRow, variant: SuiteRow) -> Iterator[CaseChange]:
     labels = tuple(dict.fromkeys((*base.cases, *variant.cases)))
+    parents = {label[:at] for label in labels for at, letter in enumerate(label) if letter == "/"}
     for label in labels:
-        before, after = (_status(row, label, labels) for row in (base, variant))
+        before, after = (_status(row, label, parents) for row in (base, variant))
         change, note = _change(before, after, base, variant), ""
         if label == "(log)":
             note = new_complaints(base.complaints, variant.complaints)
@@ -151,17 +152,18 @@ def _changes(base: SuiteRow, variant: SuiteRow) -> Iterator[CaseChange]:
             yield CaseChange(label, change, before, after, note)
 
 
-def _status(row: SuiteRow, label: str, labels: tuple[str, ...]) -> Status | None:
+def _status(row: SuiteRow, label: str, parents: Container[str]) -> Status | None:
     """A case's status; where there is no such case, that of the program that was to tell it, if that went wrong.
 
-    One that exists only where something is wrong is PASS where it does not.
+    One that exists only where something is wrong is PASS where it does not; so is one of `parents`, which have others
+    below them.
     """
     parts = label.split("/")
     for length in range(len(parts), 0, -1):
         case = row.cases.get("/".join(parts[:length]))
         if case is not None:
             return case.status
-    exceptional = label in OF_THE_BOOT or any(other.startswith(f"{label}/") for other in labels)
+    exceptional = label in OF_THE_BOOT or label in parents
     return Status.PASS if exceptional and row.ended else None
 
 

@@ -24,6 +24,9 @@ from orchestrator.workload.tap_line import clean_lines, split_description, split
 MOST_MISSING = 4096
 """A plan that misses more tests than this is not believed: they are no cases, but one problem."""
 
+MOST_BEHIND = 1000
+"""Lines of YAML behind a result with which no further block is kept: all but the first block are against TAP 14."""
+
 _DEEPEST = 64
 
 _STAMP = re.compile(r"(?:<\d{1,3}>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?", re.ASCII)
@@ -171,7 +174,8 @@ class _Parser:
     def _end_yaml(self) -> None:
         if self.yaml:
             tests = self.levels[-1].tests
-            tests[-1] = replace(tests[-1], diagnostics=(*tests[-1].diagnostics, *self.yaml[1]))
+            if len(tests[-1].diagnostics) < MOST_BEHIND:
+                tests[-1] = replace(tests[-1], diagnostics=(*tests[-1].diagnostics, *self.yaml[1]))
         self.yaml = None
 
     def _feed_tap(self, line: str) -> None:

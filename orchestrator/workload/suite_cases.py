@@ -7,6 +7,7 @@ is a case only where it says what they do not: that it failed although none of t
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +18,9 @@ from orchestrator.workload.tap import Directive, Outcome, Tap, TapTest
 
 _LINES = 12
 """Lines of its output that a case which went wrong keeps."""
+
+_LONGEST = 4000
+"""Characters of a name: a test of 1 MB with a thousand below it would take a thousand times as much."""
 
 _RUNNER = re.compile(r"selftests: (?P<target>\S+): (?P<program>\S+)(?: .*)?")
 _SKIP_ALL = re.compile(r"1\.\.0\s+#\s+SKIP\s*(?P<reason>.*)", re.IGNORECASE)
@@ -76,7 +80,7 @@ def suite_cases(tap: Tap, planned: Iterable[str] = ()) -> tuple[SuiteCase, ...]:
     """
     plan = tuple(planned)
     names = _top_names(tap, plan)
-    found = [case for name, test in zip(names, tap.tests, strict=True) for case in _cases((name,), test)]
+    found = [case for name, test in zip(names, tap.tests, strict=True) for case in _cases(_short(name), test)]
     never = (SuiteCase(name, Came.MISSING) for name in dict.fromkeys(plan) if name not in names)
     return tuple(_numbered([*found, *never, *_breaches(tap)]))
 
@@ -125,13 +129,20 @@ def _name(test: TapTest) -> str:
     return test.name or f"#{test.number}"
 
 
-def _cases(path: tuple[str, ...], test: TapTest) -> Iterator[SuiteCase]:
+def _cases(path: str, test: TapTest) -> Iterator[SuiteCase]:
     """The cases of a test and of all below it."""
-    below = [case for each in test.subtests for case in _cases((*path, _name(each)), each)]
+    below = [case for each in test.subtests for case in _cases(_short(f"{path}/{_name(each)}"), each)]
     came = _came(test)
     yield from (_explained(case, test, came) for case in below)
     if not below or _says_more(came, below):
-        yield _case("/".join(path), test, came, with_subtests=bool(below))
+        yield _case(path, test, came, with_subtests=bool(below))
+
+
+def _short(path: str) -> str:
+    """A path that stays unique: of a long one, the beginning and a hash of the whole.  It stands in all below it."""
+    if len(path) <= _LONGEST:
+        return path
+    return f"{path[:_LONGEST]}...{hashlib.sha256(path.encode(errors='surrogatepass')).hexdigest()[:12]}"
 
 
 def _came(test: TapTest) -> Came:
