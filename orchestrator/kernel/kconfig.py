@@ -6,19 +6,24 @@ Only error messages use it: what holds and what does not is decided by the kerne
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator.fileio import read_regular
+
 # Members of a choice are indented (kernel/Kconfig.hz).
 _ENTRY = re.compile(r"^\s*(?:menu)?config\s+(\w+)\s*(?:#.*)?$")
-_NAME = re.compile(r"^[ \t]*(?:menu)?config[ \t]+(\w+)[ \t]*(?:#.*)?$", re.MULTILINE)
-_BLOCK = re.compile(r"^\s*(if|menu|choice|endif|endmenu|endchoice|source|comment|mainmenu)\b\s*(.*)")
+# `if-success = ...` is no block but a macro (scripts/Kconfig.include).
+_BLOCK = re.compile(r"^\s*(if|menu|choice|endif|endmenu|endchoice|source|comment|mainmenu)(?=[\s\"(!$]|$)\s*(.*)")
+_QUOTED = re.compile(r'^"([^"]*)"')
 _SELECT = re.compile(r"^\s+(?:select|imply)\s+(\w+)")
 _DEPENDS = re.compile(r"^\s+depends on\s+(.*)")
 _HELP = re.compile(r"^\s+(?:---)?help(?:---)?\s*$")
+_MOST_BYTES = 4 << 20
+"""The longest Kconfig file of Linux 7.3 has 90 KB."""
+
 _PROMPT = re.compile(r"^\s+(?:(?:bool|tristate|string|int|hex|prompt)\s+\"([^\"]*)\")")
 
 
@@ -27,7 +32,7 @@ class Symbol:
     """What the Kconfig files say of one option.
 
     `prompt` is whether it can be set by hand at all; `depends` are conditions that must all hold, those of the
-    enclosing `if` and `menu` blocks of the same file first; `selected_by` are options that force it on.  `choice` is
+    enclosing `if` and `menu` blocks first; `selected_by` are options that force it on.  `choice` is
     the prompt of the choice that it is a member of, "" for none, and `members` are all of that choice: one of them is
     set.
     """
@@ -46,17 +51,13 @@ def find_symbol(tree: Path, name: str, arch: str = "x86_64") -> Symbol | None:
     depends: list[str] = []
     selectors: list[str] = []
     choice: _Around | None = None
-    for path in kconfig_files(tree, arch):
-        text = path.read_text(errors="replace")
-        if name not in text:
-            continue
-        for entry in _entries(text):
-            if entry.name == name:
-                defined, prompt = True, prompt or entry.prompt
-                depends += entry.depends
-                choice = choice or entry.choice
-            elif name in entry.selects:
-                selectors.append(entry.name)
+    for entry in _tree_entries(tree, arch):
+        if entry.name == name:
+            defined, prompt = True, prompt or entry.prompt
+            depends += entry.depends
+            choice = choice or entry.choice
+        elif name in entry.selects:
+            selectors.append(entry.name)
     unique = tuple(dict.fromkeys(depends))
     of_choice = (choice.prompt, tuple(choice.members)) if choice else ("", ())
     return Symbol(name, prompt, unique, tuple(dict.fromkeys(selectors)), *of_choice) if defined else None
@@ -64,23 +65,15 @@ def find_symbol(tree: Path, name: str, arch: str = "x86_64") -> Symbol | None:
 
 def symbol_names(tree: Path, arch: str = "x86_64") -> tuple[str, ...]:
     """Every option that the tree defines for `arch`, for a "did you mean"."""
-    return tuple({match[1] for path in kconfig_files(tree, arch) for match in _names(path)})
+    return tuple(dict.fromkeys(entry.name for entry in _tree_entries(tree, arch)))
 
 
-def _names(path: Path) -> Iterator[re.Match[str]]:
-    return re.finditer(
-        r"^[ \t]*(?:menu)?config[ \t]+(\w+)[ \t]*(?:#.*)?$", path.read_text(errors="replace"), re.MULTILINE
-    )
+def _tree_entries(tree: Path, arch: str) -> Iterator[_Entry]:
+    """The entries that Kconfig itself reads for `arch`: those of the tree's Kconfig file and of all that it sources.
 
-
-def kconfig_files(tree: Path, arch: str = "x86_64") -> Iterator[Path]:
-    """The tree's Kconfig files, of the architecture `arch` or of none (another one's options only confuse)."""
-    own = {"x86_64": "x86"}.get(arch, arch)
-    for directory, subdirectories, files in os.walk(tree):
-        if directory == str(tree / "arch"):
-            subdirectories[:] = [d for d in subdirectories if d == own]
-        subdirectories[:] = [d for d in subdirectories if d not in ("build", "Documentation")]
-        yield from (Path(directory, file) for file in files if file.startswith("Kconfig"))
+    A file below arch/ is no sign: arch/x86 sources some of arch/arm, and nothing sources tools/ or a stray copy.
+    """
+    return _entries(tree, "Kconfig", {"x86_64": "x86"}.get(arch, arch), [], ())
 
 
 @dataclass
@@ -102,24 +95,39 @@ class _Entry:
     choice: _Around | None
 
 
-def _entries(text: str) -> Iterator[_Entry]:
-    """The config entries of one Kconfig file, with the conditions around them."""
-    around: list[_Around] = []
+def _entries(tree: Path, file: str, own: str, around: list[_Around], open_files: tuple[str, ...]) -> Iterator[_Entry]:
+    """The config entries of `file` and of what it sources, with the conditions around them.
+
+    `own` is the directory below arch/; `open_files` are those that source `file`: one that sources itself, which
+    Kconfig refuses, is read once.  So is nothing that is missing or no regular file.
+    """
+    if file in open_files:
+        return
+    try:
+        text = read_regular(tree / file, _MOST_BYTES).decode(errors="replace")
+    except (OSError, ValueError):
+        return
     entry: _Entry | None = None
     for line in _without_help(text):
-        if match := _ENTRY.match(line):
-            if entry:
-                yield entry
-            entry = _begun(match[1], around)
-        elif match := _BLOCK.match(line):
-            if entry:
-                yield entry
-            entry = None
-            _nest(around, match[1], match[2])
-        else:
+        begun, block = _ENTRY.match(line), _BLOCK.match(line)
+        if not (begun or block):
             _attribute(line, entry, around)
+            continue
+        if entry:
+            yield entry
+        entry = _begun(begun[1], around) if begun else None
+        if block and block[1] == "source":
+            yield from _entries(tree, _sourced(block[2], own), own, around, (*open_files, file))
+        elif block:
+            _nest(around, block[1], block[2])
     if entry:
         yield entry
+
+
+def _sourced(rest: str, own: str) -> str:
+    """The file that is named behind `source`; with and, as before Linux 4.20, without quotes."""
+    quoted = _QUOTED.match(rest)
+    return (quoted[1] if quoted else rest.strip()).replace("$(SRCARCH)", own).replace("$SRCARCH", own)
 
 
 def _without_help(text: str) -> Iterator[str]:

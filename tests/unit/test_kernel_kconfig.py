@@ -12,8 +12,12 @@ from orchestrator.kernel.kconfig import Symbol, find_symbol, symbol_names
 KCONFIG = """\
 mainmenu "Linux/$(ARCH) Kernel Configuration"
 
+if-success = $(shell,$(1))
+
+source "arch/$(SRCARCH)/Kconfig"
 source "mm/Kconfig"
-source "drivers/Kconfig"
+	source	"drivers/Kconfig.other" # a comment
+source missing/Kconfig
 
 config DEFCONFIG_LIST
 \tstring
@@ -94,7 +98,11 @@ def tree(tmp_path: Path) -> Path:
         "Kconfig": KCONFIG,
         "mm/Kconfig": MM,
         "drivers/Kconfig.other": DRIVERS,
-        "arch/x86/Kconfig": 'config X86\n\tdef_bool y\nconfig MMU\n\tbool "x86 MMU"\n',
+        "drivers/vfio/pci/Kconfig": 'config VFIO_PCI\n\ttristate "PCI"\n\tdepends on PCI\nsource "Kconfig"\n',
+        "drivers/vfio/Kconfig": "config FROM_NOWHERE\n\tbool\n",
+        "arch/x86/Kconfig": 'config X86\n\tdef_bool y\nsource arch/arm/crypto/Kconfig\nconfig MMU\n\tbool "x86 MMU"\n',
+        "arch/arm/Kconfig": "config ARM\n\tdef_bool y\n",
+        "arch/arm/crypto/Kconfig": 'config CRYPTO_OF_ARM\n\tbool "Shared"\n',
         "arch/arm64/Kconfig": "config ARM64\n\tdef_bool y\n\tselect PTDUMP\n",
         "Documentation/Kconfig": "config FROM_DOCUMENTATION\n\tbool\n",
         "build/Kconfig": "config FROM_BUILD\n\tbool\n",
@@ -180,10 +188,18 @@ def test_another_architecture_has_its_own_options_and_selectors(tree: Path) -> N
     assert not names & {"X86", "MMU"}
 
 
-def test_names_are_those_of_x86_and_of_no_generated_or_documented_file(tree: Path) -> None:
+def test_names_are_those_that_kconfig_reads_for_x86(tree: Path) -> None:
     names = set(symbol_names(tree))
-    assert {"X86", "MMU", "VFIO", "DAMON"} <= names
-    assert not names & {"ARM64", "FROM_DOCUMENTATION", "FROM_BUILD"}
+    assert {"X86", "MMU", "VFIO", "DAMON", "VFIO_PCI", "CRYPTO_OF_ARM"} <= names
+    assert not names & {"ARM64", "ARM", "FROM_DOCUMENTATION", "FROM_BUILD", "FROM_NOWHERE"}
+
+
+def test_conditions_around_a_source_line_hold_for_what_it_names(tree: Path) -> None:
+    assert symbol(tree, "VFIO_PCI").depends == ("VFIO", "PCI")
+
+
+def test_a_macro_whose_name_begins_with_a_keyword_opens_no_block(tree: Path) -> None:
+    assert symbol(tree, "X86").depends == ()
 
 
 CHOICE = """\
@@ -216,7 +232,7 @@ TABdefault 100 if HZ_100
 
 @pytest.mark.parametrize("name", ["HZ_100", "HZ_250", "HZ_1000"])
 def test_a_member_of_a_choice_is_found_with_the_others(tmp_path: Path, name: str) -> None:
-    (tmp_path / "Kconfig.hz").write_text(CHOICE)
+    (tmp_path / "Kconfig").write_text(CHOICE)
     symbol = find_symbol(tmp_path, name)
     assert symbol
     assert (symbol.choice, symbol.members) == ("Timer frequency", ("HZ_100", "HZ_250", "HZ_1000"))
@@ -224,7 +240,7 @@ def test_a_member_of_a_choice_is_found_with_the_others(tmp_path: Path, name: str
 
 
 def test_help_is_no_definition_and_what_follows_a_choice_is_none_of_its_members(tmp_path: Path) -> None:
-    (tmp_path / "Kconfig.hz").write_text(CHOICE)
+    (tmp_path / "Kconfig").write_text(CHOICE)
     assert find_symbol(tmp_path, "NOT_AN_OPTION") is None
     behind = find_symbol(tmp_path, "HZ")
     assert behind
