@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
@@ -21,6 +21,13 @@ from orchestrator.host.base import Completed, Host, LineSink
 _UNSHARE = ("unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child", "--mount-proc")
 _AS_USER = ("--user", "--map-root-user")
 """Without root, a user namespace in which the user may mount (user_namespaces(7))."""
+
+# The root directory of a plain chroot is no mount point, so nothing can be said of its mounts.  Out of it, in a mount
+# namespace that is new already, all mounts become private, and the way leads back.
+_MAKE_PRIVATE = 'mount --make-rprivate / && exec nsenter --root=/proc/self/fd/3 -- "$@"'
+_LEAVE = f"exec 3</; exec nsenter --mount=/proc/self/ns/mnt sh -c '{_MAKE_PRIVATE}' sh \"$@\""
+_IN_CHROOT = ("unshare", "--mount", "--propagation", "unchanged", "sh", "-c", _LEAVE, "sh")
+_UNCHANGED = ("--propagation", "unchanged")
 
 _FAILED = "orch: not confined, for this failed: "
 _SECONDS = 60.0
@@ -103,10 +110,9 @@ class Confined:
         grace: float | None = None,
     ) -> Completed:
         """As the host behind; the command's directory is the tree, whatever `cwd` is."""
-        unshare = (*_UNSHARE, *(() if os.geteuid() == 0 else _AS_USER))
         places = (str(self.tree), str(self.layer), *map(str, self.writable))
-        return self.host.run(
-            (*unshare, "sh", "-c", _SCRIPT, "sh", *places, "--", *argv),
+        done = self.host.run(
+            (*own_namespaces(*_UNSHARE), "sh", "-c", _SCRIPT, "sh", *places, "--", *argv),
             env={**(env or {}), **dict.fromkeys(_TEMPORARY, str(self.layer / "tmp"))},
             stdin=stdin,
             timeout=timeout,
@@ -115,6 +121,7 @@ class Confined:
             until=until,
             grace=grace,
         )
+        return replace(done, argv=argv)
 
     def put(self, local: Path, remote: Path) -> None:
         """As the host behind."""
@@ -131,6 +138,15 @@ class Confined:
     def refuse_if_stopped(self, what: str) -> None:
         """As the host behind."""
         self.host.refuse_if_stopped(what)
+
+
+def own_namespaces(*unshare: str) -> tuple[str, ...]:
+    """The command `unshare`, which has a mount namespace among its own, such that the user may run it where orch is."""
+    if os.geteuid() != 0:
+        return (*unshare, *_AS_USER)
+    mounts = Path("/proc/self/mountinfo").read_text(errors="replace").splitlines()
+    chrooted = not any(line.split()[4] == "/" for line in mounts)
+    return (*_IN_CHROOT, *unshare, *_UNCHANGED) if chrooted else unshare
 
 
 def why_not_confined(host: Host, place: Path) -> str:

@@ -10,14 +10,19 @@ from pathlib import Path
 from threading import Event
 
 from orchestrator.host.base import Completed, Host, LineSink
+from orchestrator.host.cleared import KEPT
 
 
 @dataclass
 class Recorder:
-    """Passes everything on to `host` and keeps each command as a line of shell."""
+    """Passes everything on to `host` and keeps each command as a line of shell.
+
+    `cleared` is for a host whose commands do not see the user's environment (`host.cleared`): nor do those lines.
+    """
 
     host: Host
     lines: list[str] = field(default_factory=list)
+    cleared: bool = False
 
     @property
     def name(self) -> str:
@@ -38,7 +43,7 @@ class Recorder:
         grace: float | None = None,
     ) -> Completed:
         """As the host behind; see `Host.run`."""
-        self.lines.append(shell_line(argv, cwd, env))
+        self.lines.append(shell_line(argv, cwd, env, cleared=self.cleared))
         return self.host.run(
             argv,
             cwd=cwd,
@@ -72,8 +77,10 @@ class Recorder:
         return "#!/bin/sh\nset -e\n" + "".join(f"{line}\n" for line in self.lines)
 
 
-def shell_line(argv: tuple[str, ...], cwd: Path | None, env: Mapping[str, str] | None) -> str:
+def shell_line(argv: tuple[str, ...], cwd: Path | None, env: Mapping[str, str] | None, *, cleared: bool = False) -> str:
     """One command as a line of POSIX shell, in a subshell where it has a directory of its own."""
     settings = [f"{name}={shlex.quote(value)}" for name, value in (env or {}).items()]
+    if cleared:
+        settings = ["env -i", *(f'{name}="${name}"' for name in KEPT), *settings]
     line = " ".join([*settings, shlex.join(argv)])
     return f"(cd {shlex.quote(str(cwd))} && {line})" if cwd else line

@@ -11,6 +11,7 @@ from time import monotonic
 from orchestrator.errors import ConfigError, KernelBuildError
 from orchestrator.events import Emit, Event, Kind, phase
 from orchestrator.host.base import Completed, Host, check
+from orchestrator.host.cleared import Cleared
 from orchestrator.host.confined import Confined, why_not_confined
 from orchestrator.host.disk import full_disk, needs_room, tells_full_disk
 from orchestrator.host.lock import locked
@@ -81,8 +82,9 @@ class Builder:
         recorder = Recorder(self.host)
         with self.cache.workspace(recipe.key) as work:
             tree, log = work / "tree", work / "build.log"
-            make = self._confined(recorder, recipe, work)
-            final = self._prepare(recorder, make, recipe, seed, tree)
+            linked = self._can_confine(recipe, work)
+            make = self._for_make(recorder.lines, recipe, work, confined=linked)
+            final = self._prepare(recorder, make, recipe, seed, tree, linked=linked)
             key = recipe.build_key(final)
             twin = self.cache.artifact(recipe.name, key)
             if twin is None:
@@ -106,19 +108,24 @@ class Builder:
             self.cache.remember(recipe, key)
         return twin or build
 
-    def _confined(self, recorder: Recorder, recipe: Recipe, work: Path) -> Host:
-        """Where commands run that are the tree's own code: they can write to nothing that another kernel has.
-
-        If the machine cannot confine them, they run as they are, on a copy of the sources, and a note says so.
-        """
-        if why := why_not_confined(self.host, work):
+    def _can_confine(self, recipe: Recipe, work: Path) -> bool:
+        """Whether make can be confined here; if not, it works on a copy of the sources, and a note says so."""
+        why = why_not_confined(self.host, work)
+        if why:
             note = f"make cannot be confined here ({why}); the sources are copied, which takes longer"
             self.emit(Event(recipe.name, "build", Kind.NOTE, note))
-            return recorder
-        writable = self.writable(recipe, work)
-        for directory in writable:
-            directory.mkdir(exist_ok=True)
-        return Recorder(Confined(self.host, work / "tree", work / _LAYER, writable), recorder.lines)
+        return not why
+
+    def _for_make(self, lines: list[str], recipe: Recipe, work: Path, *, confined: bool) -> Host:
+        """Where commands run that are the tree's own code, noted in `lines`: they see nothing of the user's environment
+        and, if `confined`, can write to nothing that another kernel has."""
+        host: Host = Cleared(self.host)
+        if confined:
+            writable = self.writable(recipe, work)
+            for directory in writable:
+                directory.mkdir(exist_ok=True)
+            host = Confined(host, work / "tree", work / _LAYER, writable)
+        return Recorder(host, lines, cleared=True)
 
     def writable(self, recipe: Recipe, work: Path) -> tuple[Path, ...]:
         """The directories, beside its build directory, that the code of a tree may write to."""
@@ -135,10 +142,9 @@ class Builder:
             self.emit(Event(recipe.name, "build", Kind.NOTE, note))
         return bool(written)
 
-    def _prepare(self, host: Host, make: Host, recipe: Recipe, seed: Tree | None, tree: Path) -> str:
+    def _prepare(self, host: Host, make: Host, recipe: Recipe, seed: Tree | None, tree: Path, *, linked: bool) -> str:
         """Lay out the patched, configured tree; the text of the final configuration."""
         goes_on = seed is not None and seed.begins(recipe)
-        linked = make is not host
         with phase(self.emit, recipe.name, "clone", f"from {seed.name}" if seed else "from pristine source"):
             if seed and goes_on:
                 clone(host, seed.path, tree, built_at=seed.built_at, linked=linked)
@@ -162,7 +168,7 @@ class Builder:
         final = built_config(tree / "build/.config") if same else config.resolve(host, tree, recipe.request, toolchain)
         config.verify(tree, recipe.required, final, f"{recipe.where}: kernel '{recipe.name}'", toolchain.arch)
         if seed and not same:
-            argv = make_argv(tree, toolchain, self.jobs, "syncconfig")
+            argv = make_argv(tree, toolchain, recipe.request, self.jobs, "syncconfig")
             with spare_untouched(tree):
                 check(host.run(argv, env=make_environment(""), timeout=600), "make syncconfig")
         return final
@@ -172,7 +178,7 @@ class Builder:
         with phase(self.emit, recipe.name, "build") as progress:
             counter = ObjectCounter(progress)
             targets = (Path(IMAGE_PATHS[recipe.toolchain.arch]).name, *(("modules",) if recipe.modules else ()))
-            argv = make_argv(tree, recipe.toolchain, self.jobs, *targets)
+            argv = make_argv(tree, recipe.toolchain, recipe.request, self.jobs, *targets)
             debug = debug_environment(str(tree), built_config(tree / "build/.config"))
             env = (
                 make_environment(key)
@@ -187,7 +193,9 @@ class Builder:
     def _install_modules(self, host: Host, make: Host, recipe: Recipe, tree: Path) -> dict[str, Path | str]:
         """Install the modules beside `tree`, ready for a guest; what is to be published of them, by name."""
         installed, whole = tree.with_name(_INSTALLED), tree.with_name("modules")
-        argv = make_argv(tree, recipe.toolchain, self.jobs, f"INSTALL_MOD_PATH={installed}", "modules_install")
+        argv = make_argv(
+            tree, recipe.toolchain, recipe.request, self.jobs, f"INSTALL_MOD_PATH={installed}", "modules_install"
+        )
         check(make.run(argv, env=make_environment(""), timeout=1800), f"installing the modules of '{recipe.name}'")
         if next(installed.rglob("*.ko"), None) is None:
             what = f"{recipe.where}: kernel '{recipe.name}' is to have modules, and its configuration makes none"

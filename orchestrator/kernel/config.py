@@ -18,7 +18,7 @@ from orchestrator.fileio import read_regular
 from orchestrator.host.base import Host, check
 from orchestrator.kernel.built_file import built_config
 from orchestrator.kernel.kconfig import Symbol, find_symbol, symbol_names
-from orchestrator.kernel.make import compiler_variables, make_environment
+from orchestrator.kernel.make import make_argv, make_environment
 from orchestrator.kernel.model import Toolchain
 
 Option = tuple[str, str]
@@ -108,8 +108,7 @@ def resolve(host: Host, tree: Path, request: str, toolchain: Toolchain) -> str:
     build.mkdir(exist_ok=True)
     asked = build / "orch.request"
     asked.write_text(request)
-    variables = (f"ARCH={toolchain.arch}", *compiler_variables(toolchain), f"KCONFIG_ALLCONFIG={asked}")
-    argv = ("make", "-C", str(tree), "O=build", *variables, "allnoconfig")
+    argv = (*make_argv(tree, toolchain, request, 1, f"KCONFIG_ALLCONFIG={asked}"), "allnoconfig")
     check(host.run(argv, env=make_environment(""), timeout=600), "make allnoconfig")
     return built_config(build / ".config")
 

@@ -24,13 +24,12 @@ _NOT_THE_KERNEL = re.compile(
 )
 
 
-_OF_THE_USER = (
-    *("KCFLAGS", "KAFLAGS", "KCPPFLAGS", "LOCALVERSION", "CROSS_COMPILE", "LLVM", "LLVM_IAS", "INSTALL_MOD_STRIP"),
-    *("KBUILD_EXTMOD", "KBUILD_KCONFIG", "KBUILD_VERBOSE", "KBUILD_EXTRA_WARN", "KBUILD_ABS_SRCTREE"),
-    *("MAKEFLAGS", "GNUMAKEFLAGS", "MAKEFILES"),
-)
-"""Documentation/kbuild/kbuild.rst, and make's own, which has the variables of a make that orch runs under.  To Kbuild
-and to make, empty is as good as not set."""
+_ONLY_FOR = {"RUST": ("RUSTC", "BINDGEN"), "DEBUG_INFO_BTF": ("PAHOLE",)}
+"""By the option that needs them: programs that Kconfig looks for in PATH and whose versions it writes into .config
+(init/Kconfig), whether they are used or not."""
+
+_NOT_USED = "orch-uses-none"
+"""The name of no program."""
 
 DEBUG_TREE = "/linux"
 """Where debugging information says that the source was; gdb's ``set substitute-path`` leads from there."""
@@ -41,14 +40,25 @@ _RANDOM = {
 }
 
 
-def make_argv(tree: Path, toolchain: Toolchain, jobs: int, *targets: str) -> tuple[str, ...]:
+def make_argv(tree: Path, toolchain: Toolchain, request: str, jobs: int, *targets: str) -> tuple[str, ...]:
     """The make command for `tree`, which builds into ``tree/build``.
 
     The build directory lies directly in the tree because Kbuild then names every source relatively (``..``), so that
-    a moved or cloned tree has nothing to rebuild.
+    a moved or cloned tree has nothing to rebuild.  `request` is the configuration that was asked for.
     """
-    variables = (f"ARCH={toolchain.arch}", *compiler_variables(toolchain))
+    variables = make_variables(toolchain, request)
     return ("make", "-C", str(tree), "O=build", *variables, f"-j{jobs}", *targets)
+
+
+def make_variables(toolchain: Toolchain, request: str) -> tuple[str, ...]:
+    """The variables of every make of a kernel with the configuration `request`.
+
+    A program that this does not need is not looked for: a kernel is the same with rustc in PATH and without.
+    """
+    lines = request.splitlines()
+    unused = (names for option, names in _ONLY_FOR.items() if f"CONFIG_{option}=y" not in lines)
+    none = (f"{name}={_NOT_USED}" for names in unused for name in names)
+    return (f"ARCH={toolchain.arch}", *compiler_variables(toolchain), *none)
 
 
 def compiler_variables(toolchain: Toolchain) -> tuple[str, ...]:
@@ -66,8 +76,8 @@ def compiler_variables(toolchain: Toolchain) -> tuple[str, ...]:
 def make_environment(key: str) -> dict[str, str]:
     """What would otherwise differ from build to build, fixed (Documentation/kbuild/reproducible-builds.rst).
 
-    The build key stands in the kernel's version banner, so that a booted kernel says which artifact it is.  What Kbuild
-    would take from the user's own environment is no part of the key, and must be none of the kernel.
+    The build key stands in the kernel's version banner, so that a booted kernel says which artifact it is.  Of the
+    user's own environment a build sees nothing (`host.cleared`).
     """
     return {
         "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
@@ -76,7 +86,6 @@ def make_environment(key: str) -> dict[str, str]:
         "KBUILD_BUILD_VERSION": key[:12],
         "KCONFIG_CONFIG": ".config",
         "LC_ALL": "C",
-        **dict.fromkeys(_OF_THE_USER, ""),
     }
 
 

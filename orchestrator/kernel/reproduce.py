@@ -15,7 +15,7 @@ from pathlib import Path
 
 from orchestrator.host.base import Host
 from orchestrator.kernel.cache_files import PROVENANCE
-from orchestrator.kernel.make import compiler_variables, debug_environment, make_environment, told_irreproducible
+from orchestrator.kernel.make import debug_environment, make_environment, make_variables, told_irreproducible
 from orchestrator.kernel.model import IMAGE_PATHS, AnyRecipe, KernelBuild, Patch, Prebuilt, Recipe
 from orchestrator.kernel.published import Base, base_of, write_difference
 from orchestrator.kernel.reproduce_prebuilt import prebuilt_script
@@ -152,7 +152,7 @@ def script(recipe: Recipe, build: KernelBuild, digest: str, base: Base | None = 
     )
     config = build.config.read_text()
     title = f"Rebuild the kernel '{recipe.name}' (Linux {build.version}), and compare the image with the one booted."
-    variables = shlex.join((f"ARCH={arch}", *compiler_variables(toolchain)))
+    variables = shlex.join(make_variables(toolchain, recipe.request))
     return "\n".join(
         (
             comment(title, *_told(recipe, part, names, config)),

@@ -17,6 +17,7 @@ from pathlib import Path
 from orchestrator.errors import InfrastructureError, KernelBuildError
 from orchestrator.events import Emit, phase
 from orchestrator.host.base import Host, check
+from orchestrator.host.cleared import Cleared
 from orchestrator.host.confined import Confined, why_not_confined
 from orchestrator.host.disk import full_disk, needs_room, tells_full_disk
 from orchestrator.host.lock import locked
@@ -94,9 +95,9 @@ class SelftestsBuilder:
             for patch in recipe.patches:
                 patches.apply(recorder, tree, patch, recipe.name)
             _refuse_unknown(tree, targets, recipe.name)
-            make: Host = recorder
-            if confined:
-                make = Recorder(Confined(self.host, tree, work / "layer", (whole / "install",)), recorder.lines)
+            cleared = Cleared(self.host)
+            inner: Host = Confined(cleared, tree, work / "layer", (whole / "install",)) if confined else cleared
+            make = Recorder(inner, recorder.lines, cleared=True)
             progress("headers")
             variables = compiler_variables(recipe.toolchain)
             arch = f"ARCH={recipe.toolchain.arch}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.errors import CommandError, InfrastructureError
 from orchestrator.host.base import Host, check
+from orchestrator.host.cleared import Cleared
 from orchestrator.host.lock import locked
 from orchestrator.kernel.cache import KernelCache
 from orchestrator.kernel.sealed import broken_seal, seal
@@ -124,7 +125,7 @@ def _compile(host: Host, work: Path, compiler: str) -> None:
     host.put(GUEST, work / "source")
     files = tuple(str(work / "source" / path.name) for path in sources() if path.suffix == ".c")
     argv = (compiler, *FLAGS, "-o", str(work / "alignment"), *files)
-    compiled = host.run(argv, timeout=_SECONDS_TO_COMPILE)
+    compiled = Cleared(host).run(argv, timeout=_SECONDS_TO_COMPILE)
     if not compiled.ok:
         raise InfrastructureError(
             f"{host.name}: {compiler} cannot compile the guest program: {_first_error(compiled.output)}"

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from orchestrator.host.base import Completed
-from orchestrator.host.confined import Confined, why_not_confined
+from orchestrator.host.confined import Confined, own_namespaces, why_not_confined
 from orchestrator.host.local import LocalHost
 
 SECRET = "as it was\n"
@@ -166,6 +166,6 @@ def test_a_file_system_that_no_overlay_can_be_on_is_named(tmp_path: Path) -> Non
         (tmp_path / name).mkdir()
     options = f"lowerdir={tmp_path}/low,upperdir={tmp_path}/up,workdir={tmp_path}/work"
     line = f'mount -t overlay -o {options} orch {tmp_path}/merged && exec python3 -c "$1" {tmp_path}/merged'
-    argv = ["unshare", "--map-root-user", "--mount", "sh", "-c", line, "sh", script]
+    argv = [*own_namespaces("unshare", "--mount"), "sh", "-c", line, "sh", script]
     done = subprocess.run(argv, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("an overlay of the tree: mount: ")

@@ -11,6 +11,7 @@ import pytest
 from orchestrator.errors import KernelBuildError, OrchError
 from orchestrator.events import Kind
 from orchestrator.host.base import Host
+from orchestrator.host.record import Recorder
 from orchestrator.kernel.build import Builder
 from orchestrator.kernel.cache_verify import verify
 from orchestrator.kernel.model import Recipe
@@ -88,8 +89,8 @@ def test_the_check_sees_a_build_that_writes_through_links(
     """As builds were before: a clone of hard links, and make without bounds."""
 
     class Unbound(Builder):
-        def _confined(self, recorder: Host, recipe: Recipe, work: Path) -> Host:  # noqa: ARG002
-            return type("Same", (), {"run": recorder.run})()  # type: ignore[no-any-return]
+        def _for_make(self, lines: list[str], recipe: Recipe, work: Path, *, confined: bool) -> Host:  # noqa: ARG002
+            return Recorder(self.host, lines)
 
     bench = Bench(tmp_path)
     bench.builder = Unbound(bench.host, bench.cache, 2, bench.events.append)

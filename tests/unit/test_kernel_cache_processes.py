@@ -20,19 +20,20 @@ import psutil
 import pytest
 
 from orchestrator import cli
+from orchestrator.host.confined import own_namespaces
 from orchestrator.kernel.cache import KernelCache
 from orchestrator.kernel.cache_verify import verify
 from tests.toy_build import toy_recipe
 
 ROOT = Path(__file__).parents[2]
 TOY = Path(__file__).parent / "data/toy-kernel"
-# Every object is noted, and where the file $TOY/slow is, half of one is written and the rest is a long time coming.
+# Every object is noted in WATCHED; where the file WATCHED/slow is, half of one is written, and the rest comes late.
 SLOW = """
-echo "$1" >> "$TOY/compiled"
-if [ -e "$TOY/slow" ] && [ "$1" = mm/mmap.o ]; then
+echo "$1" >> "WATCHED/compiled"
+if [ -e "WATCHED/slow" ] && [ "$1" = mm/mmap.o ]; then
 \tmkdir -p mm
 \techo half > mm/mmap.o
-\ttouch "$TOY/half"
+\ttouch "WATCHED/half"
 \tsleep 60
 fi
 """
@@ -48,7 +49,9 @@ class Toy:
         self.source = place / "source"
         shutil.copytree(TOY, self.source)
         script = self.source / "scripts/cc.sh"
-        script.write_text(script.read_text().replace('echo "  CC ', SLOW + 'echo "  CC '))
+        script.write_text(
+            script.read_text().replace('echo "  CC ', SLOW.replace("WATCHED", str(self.place)) + 'echo "  CC ')
+        )
 
     def start(self) -> subprocess.Popen[str]:
         """A process that builds it, in a session of its own."""
@@ -229,12 +232,12 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(tmp_path: P
     with (source / "mm/mmap.c").open("a") as file:
         file.write("/* much */\n" * 20_000)
     (source / "scripts/cc.sh").write_text(
-        (source / "scripts/cc.sh").read_text().replace('"$TOY/compiled"', "/dev/null")
+        (source / "scripts/cc.sh").read_text().replace(f'"{tmp_path}/watched/compiled"', "/dev/null")
     )
     disk = tmp_path / "disk"
     disk.mkdir()
     sizes = [str(kib) for kib in range(380, 1040, 60)]
-    unshare = ["unshare", "--map-root-user", "--mount", "--", sys.executable, "-c", FULL_DISK]
+    unshare = [*own_namespaces("unshare", "--mount"), "--", sys.executable, "-c", FULL_DISK]
     done = subprocess.run(
         [*unshare, str(disk), str(source), *sizes], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
     )

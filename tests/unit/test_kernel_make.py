@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.kernel.make import ObjectCounter, compiler_variables, first_error, make_argv, make_environment
+from orchestrator.kernel.make import (
+    ObjectCounter,
+    compiler_variables,
+    first_error,
+    make_argv,
+    make_environment,
+    make_variables,
+)
 from orchestrator.kernel.model import Toolchain
 
 COMPILER = """\
@@ -135,16 +142,26 @@ def test_a_build_depends_on_no_clock_user_or_host() -> None:
     assert make_environment("x") == make_environment("x")
 
 
-def test_what_kbuild_takes_from_the_users_environment_is_none_of_a_build() -> None:
-    environment = make_environment("x")
-    empty = {"KCFLAGS", "LLVM_IAS", "KBUILD_EXTMOD", "KBUILD_KCONFIG", "KBUILD_VERBOSE", "KBUILD_ABS_SRCTREE"}
-    assert {environment.get(name) for name in empty} == {""}
-    assert environment["KCONFIG_CONFIG"] == ".config", "Kconfig would take an empty one for the name of the file"
+NONE = ("RUSTC=orch-uses-none", "BINDGEN=orch-uses-none", "PAHOLE=orch-uses-none")
 
 
 def test_make_builds_beside_the_source_with_so_many_jobs() -> None:
-    argv = make_argv(Path("/w/tree"), Toolchain("gcc (Debian) 12", "ld 2"), 3, "vmlinux")
-    assert argv == ("make", "-C", "/w/tree", "O=build", "ARCH=x86_64", "-j3", "vmlinux")
+    argv = make_argv(Path("/w/tree"), Toolchain("gcc (Debian) 12", "ld 2"), "", 3, "vmlinux")
+    assert argv == ("make", "-C", "/w/tree", "O=build", "ARCH=x86_64", *NONE, "-j3", "vmlinux")
+
+
+@pytest.mark.parametrize(
+    ("asked", "unused"),
+    [
+        ("CONFIG_PCI=y\n", NONE),
+        ("# CONFIG_RUST is not set\n# CONFIG_DEBUG_INFO_BTF=y\nCONFIG_RUST=n\nCONFIG_RUST_X=y\n", NONE),
+        ("CONFIG_RUST=y\n", NONE[2:]),
+        ("CONFIG_PCI=y\nCONFIG_DEBUG_INFO_BTF=y\n", NONE[:2]),
+        ("CONFIG_DEBUG_INFO_BTF=y\nCONFIG_RUST=y\n", ()),
+    ],
+)
+def test_a_program_that_only_an_option_needs_is_not_looked_for_without_it(asked: str, unused: tuple[str, ...]) -> None:
+    assert make_variables(Toolchain("gcc (Debian) 12", "ld 2"), asked) == ("ARCH=x86_64", *unused)
 
 
 @pytest.mark.parametrize(
@@ -164,4 +181,4 @@ def test_make_is_told_of_every_compiler_but_the_machines_own_gcc(
 ) -> None:
     toolchain = Toolchain(compiler, "ld", arch)
     assert compiler_variables(toolchain) == variables
-    assert make_argv(Path("/w"), toolchain, 1, "x")[4:-2] == (f"ARCH={arch}", *variables)
+    assert make_argv(Path("/w"), toolchain, "", 1, "x")[4:-2] == (f"ARCH={arch}", *variables, *NONE)

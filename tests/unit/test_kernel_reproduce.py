@@ -19,7 +19,7 @@ from orchestrator.host.local import LocalHost
 from orchestrator.jobs import keep_build_files
 from orchestrator.kernel.build import Builder
 from orchestrator.kernel.cache import KernelCache
-from orchestrator.kernel.make import debug_environment, make_environment
+from orchestrator.kernel.make import debug_environment
 from orchestrator.kernel.model import KernelBuild, Patch, Prebuilt, Recipe, SourceTree, Toolchain
 from orchestrator.kernel.patches import read_series
 from orchestrator.kernel.published import Base, base_of, without_secret
@@ -454,19 +454,6 @@ def test_debugging_information_does_not_say_where_it_was_made(tmp_path: Path) ->
     recipe, build = a_recipe(SourceTree("5" * 64, "linux 7.3", tmp_path)), a_build(tmp_path)
     build.config.write_text(config)
     assert 'KCFLAGS="-fdebug-prefix-map=$directory/linux=/linux"' in script(recipe, build, "d" * 64)
-
-
-def test_what_the_users_environment_says_is_no_part_of_a_kernel(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    makefile = tmp_path / "Makefile"
-    makefile.write_text("show:\n\t@echo [$(KCFLAGS)$(LOCALVERSION)$(CROSS_COMPILE)]\n")
-    for name, value in {"KCFLAGS": "-O1", "LOCALVERSION": "-mine", "MAKEFLAGS": "CROSS_COMPILE=other-"}.items():
-        monkeypatch.setenv(name, value)
-    host = LocalHost()
-    argv = ("make", "-s", "-f", str(makefile))
-    assert host.run(argv).output == "[-O1-mineother-]\n"
-    assert host.run(argv, env=make_environment("key")).output == "[]\n"
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_the_first_error_line_is_told(host: LocalHost, monkeypatch: pytest.Monke
 def test_a_rename_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     plan = [
         (("gcc", "--version"), Answer("gcc 12\n")),
-        (("gcc",), Answer()),
+        (("env",), Answer()),
         (("mkdir",), Answer()),
         (("mktemp",), Answer(f"{tmp_path}/.new-a\n")),
         (("mv",), Answer("mv: Read-only file system", status=1)),
