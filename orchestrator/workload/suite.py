@@ -63,13 +63,13 @@ _orch_tee=$!
 # The shell in between is the one that a program ends which kills its parent; its own words are none of the output.
 (_orch_sh @LINE@ {_OUTPUT} < /dev/null; exit $?) 2> /dev/null
 echo $? > {GUEST_SHARE}/{PROGRAM_STATUS_FILE}
-# The program has ended.  What it left in the background has a second to end as well: tee waits for all that hold the
+# The program has ended.  What it left in the background has two seconds to end as well: tee waits for all that hold the
 # output, and the kernel for those that hold the device.
 _orch_round=0
 while _orch_left=$(_orch_holders); [ -n "$_orch_left" ]; do
 	_orch_round=$((_orch_round + 1))
-	[ $_orch_round -ne 5 ] || echo "orch: ends what the program left in the background:" $_orch_left
-	[ $_orch_round -lt 5 ] || kill -9 $_orch_left
+	[ $_orch_round -ne 10 ] || echo "orch: ends what the program left in the background:" $_orch_left
+	[ $_orch_round -lt 10 ] || kill -9 $_orch_left
 	sleep 0.2
 done
 wait $_orch_tee
