@@ -22,12 +22,14 @@ _UNSHARE = ("unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "--kill-c
 _AS_USER = ("--user", "--map-root-user")
 """Without root, a user namespace in which the user may mount (user_namespaces(7))."""
 
-# The root directory of a plain chroot is no mount point, so nothing can be said of its mounts.  Out of it, in a mount
-# namespace that is new already, all mounts become private, and the way leads back.
-_MAKE_PRIVATE = 'mount --make-rprivate / && exec nsenter --root=/proc/self/fd/3 -- "$@"'
-_LEAVE = f"exec 3</; exec nsenter --mount=/proc/self/ns/mnt sh -c '{_MAKE_PRIVATE}' sh \"$@\""
-_IN_CHROOT = ("unshare", "--mount", "--propagation", "unchanged", "sh", "-c", _LEAVE, "sh")
-_UNCHANGED = ("--propagation", "unchanged")
+# The root directory of a plain chroot is no mount point: its mount can be made neither private nor read-only.  So a
+# shell leaves the chroot, in a mount namespace that is new already, makes its root a mount point, and goes back in.
+_GO_BACK = """mount --make-rprivate / && root=$(readlink /proc/self/fd/3) && mount --rbind "$root" "$root" || exit
+here=$root$1; shift
+exec nsenter --root="$root" --wd="$here" -- "$@" 3<&-"""
+_LEAVE = """exec 3</; go_back=$1; shift
+exec nsenter --mount=/proc/self/ns/mnt sh -c "$go_back" sh "$(pwd -P)" "$@\""""
+_IN_CHROOT = ("unshare", "--mount", "--propagation", "unchanged", "sh", "-c", _LEAVE, "sh", _GO_BACK)
 
 _FAILED = "orch: not confined, for this failed: "
 _SECONDS = 60.0
@@ -146,7 +148,7 @@ def own_namespaces(*unshare: str) -> tuple[str, ...]:
         return (*unshare, *_AS_USER)
     mounts = Path("/proc/self/mountinfo").read_text(errors="replace").splitlines()
     chrooted = not any(line.split()[4] == "/" for line in mounts)
-    return (*_IN_CHROOT, *unshare, *_UNCHANGED) if chrooted else unshare
+    return (*_IN_CHROOT, *unshare) if chrooted else unshare
 
 
 def why_not_confined(host: Host, place: Path) -> str:

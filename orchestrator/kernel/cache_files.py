@@ -13,7 +13,6 @@ import gzip
 import hashlib
 import json
 import os
-import re
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -160,8 +159,8 @@ def source_problems(tree: Path) -> list[str]:
 def git_tree_id(tree: Path, algorithm: str = "sha1") -> str:
     """The id of the git tree object that the directory `tree` holds, read file by file (git-hash-object, git-mktree).
 
-    Half a minute for a Linux that is not in memory.  Only where git wrote the files as they are in its objects: see
-    `git_leaves_as_is`.
+    Half a minute for a Linux that is not in memory.  Git writes the files as they are in its objects: see
+    `kernel.git.NO_CONVERSION`.
     """
     lines = []
     with os.scandir(tree) as entries:
@@ -181,12 +180,6 @@ def git_tree_id(tree: Path, algorithm: str = "sha1") -> str:
 
 def _object_id(kind: str, content: bytes, algorithm: str) -> str:
     return hashlib.new(algorithm, f"{kind} {len(content)}\0".encode() + content, usedforsecurity=False).hexdigest()
-
-
-def git_leaves_as_is(tree: Path) -> bool:
-    """Whether no attribute at the top of `tree` has git convert files when it writes them (gitattributes)."""
-    attributes = tree / ".gitattributes"
-    return not attributes.is_file() or not re.search(r"\b(eol|text|ident|filter|working-tree)", attributes.read_text())
 
 
 def is_git_store(place: Path) -> bool:

@@ -14,7 +14,6 @@ from orchestrator.kernel.cache import KernelCache
 from orchestrator.kernel.cache_files import (
     FROM_GIT,
     PROVENANCE,
-    git_leaves_as_is,
     git_tree_id,
     is_git_store,
     manifest_of,
@@ -118,8 +117,6 @@ def _source(place: Path, deep: bool) -> str:
 
 
 def _git_source(place: Path, tree: str) -> str:
-    if not git_leaves_as_is(place):
-        return _NOT_RECORDED
     found = git_tree_id(place, "sha1" if len(tree) == 40 else "sha256")
     return "" if found == tree else f"its files are not those of the git tree {tree[:12]}"
 

@@ -106,6 +106,11 @@ def ask(host: Host, path: Path, *args: str) -> Completed:
     return host.run(argv, env={"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}, timeout=_SECONDS)
 
 
+NO_CONVERSION = "* -text -eol -ident -filter -working-tree-encoding\n"
+"""In a repository's info/attributes it outranks the source's own .gitattributes (gitattributes(5)): git then takes and
+lays out each file byte by byte."""
+
+
 def store_of(cache: Path, origin: str) -> Path:
     """Where orch keeps its own repository for `origin`."""
     return cache / "git" / hashlib.sha256(origin.encode()).hexdigest()[:16]
@@ -140,6 +145,10 @@ def open_bare(host: Host, store: Path, origin: str, form: str = "") -> None:
         form = form or _form_there(host, origin)
         check(git(host, store, "init", "-q", "--bare", f"--object-format={form}", str(store)), "making a git store")
         made.write_text(origin + "\n")
+    attributes = store / "info/attributes"
+    if not attributes.exists() or attributes.read_text() != NO_CONVERSION:
+        attributes.parent.mkdir(exist_ok=True)
+        attributes.write_text(NO_CONVERSION)
 
 
 def object_format(host: Host, path: Path) -> str:

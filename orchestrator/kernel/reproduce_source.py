@@ -133,6 +133,9 @@ alone() {
 # The names of objects have 64 digits in a repository made with --object-format=sha256.
 bare() {
 	if [ "${#tree}" -eq 64 ]; then git init -q --bare --object-format=sha256 "$1"; else git init -q --bare "$1"; fi
+	# Each file byte by byte, whatever the source's .gitattributes says.
+	mkdir -p "$1/info"
+	echo '* -text -eol -ident -filter -working-tree-encoding' >"$1/info/attributes"
 }
 
 lay_out() {

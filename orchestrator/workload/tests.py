@@ -39,7 +39,7 @@ _FIXED: dict[TestGroup, tuple[str, ...]] = {
         *(f"dma.dma-buf.{what}" for what in ("export", "map", "disable", "close")),
     ),
     TestGroup.LIFE: tuple(f"life.{what}{level}" for what in _LIFE_WHATS for level in ("", "-pmd", "-pte")),
-    TestGroup.SPLIT: ("split.munmap", "split.mprotect", "split.mremap"),
+    TestGroup.SPLIT: ("split.munmap", "split.mprotect", "split.mremap", "split.fork"),
 }
 """The tests of the groups that do not go by placements."""
 

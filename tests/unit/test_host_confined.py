@@ -67,6 +67,7 @@ ATTACKS = {
     "by another root": 'for p in /proc/[0-9]*; do echo x >>"$p/root$neighbour"; echo x >>"$p/cwd/mm/mmap.c"; done',
     "remount": 'mount -o remount,bind,rw /; mount -o remount,rw "$tree"; umount -l "$tree"; echo x >>"$neighbour"',
     "overlay": 'umount "$tree"; echo x >>"$tree/mm/mmap.c"',
+    "an open directory": 'for fd in /proc/self/fd/*; do echo x >>"$fd/$neighbour"; done',
     "a namespace of its own": "unshare -m sh -c 'mount -o remount,bind,rw /; echo x >>\"$neighbour\"'",
     "a user namespace": 'unshare -rm sh -c \'mount -o remount,bind,rw /; umount "$tree"; echo x >>"$neighbour"\'',
     "a chroot": "chroot /proc/1/root sh -c 'echo x >>\"$neighbour\"'",

@@ -523,3 +523,47 @@ def test_a_repository_that_changed_its_format_is_read_anew(sha256: Path, tmp_pat
     tree = get(tmp_path / "cache", source)
     assert len(tree.id) == len("git-") + 40
     assert content(tree.path) == content(sha256)
+
+
+CONVERTED = {
+    ".gitattributes": b"* text=auto eol=crlf\n*.id ident\n*.lfs filter=lfs\n*.u16 text working-tree-encoding=UTF-16\n",
+    "mm/crlf.c": b"int a;\r\nint b;\r\n",
+    "mm/lf.c": b"int a;\nint b;\n",
+    "mm/mixed.c": b"int a;\r\nint b;\n",
+    "mm/a.id": b"$Id: 0123456789 $\n",
+    "mm/b.id": b"$Id$\n",
+    "mm/a.lfs": b"version https://git-lfs.github.com/spec/v1\n",
+    "mm/a.u16": "int a;\n".encode("utf-16"),
+    "mm/.gitattributes": b"lf.c -text\n* text eol=lf\n",
+}
+"""Files that git would convert on the way in or out, if it went by the source's own attributes."""
+
+
+def add_converted(directory: Path) -> None:
+    for name, data in CONVERTED.items():
+        (directory / name).write_bytes(data)
+
+
+@pytest.mark.parametrize("checkout", [True, False])
+def test_no_attribute_of_a_tree_changes_a_file(repository: Path, tmp_path: Path, checkout: bool) -> None:
+    directory = repository
+    if not checkout:
+        directory = tmp_path / "plain"
+        shutil.copytree(TOY, directory)
+    add_converted(directory)
+    laid_out = content(get(tmp_path / "cache", TreeSource(directory)).path)
+    assert {name: laid_out[name] for name in CONVERTED} == CONVERTED
+
+
+def test_a_commit_is_laid_out_as_git_keeps_it_whatever_its_attributes(repository: Path, tmp_path: Path) -> None:
+    add_converted(repository)
+    run(repository, "config", "filter.lfs.smudge", "sed s/version/converted/")
+    run(repository, "add", "-A")
+    run(repository, "commit", "-q", "-m", "toy: files with attributes")
+    laid_out = content(get(tmp_path / "cache", GitSource(str(repository), "main")).path)
+    for name in CONVERTED:
+        kept = subprocess.run(
+            ["git", "cat-file", "blob", f"main:{name}"], cwd=repository, check=True, capture_output=True
+        ).stdout
+        assert laid_out[name] == kept, name
+    assert laid_out["mm/lf.c"] == CONVERTED["mm/lf.c"]

@@ -461,6 +461,7 @@ def test_after_a_known_crash_only_the_test_that_ran_into_it_is_a_known_failure()
         "split.munmap": Status.XFAIL,
         "split.mprotect": Status.SKIP,
         "split.mremap": Status.SKIP,
+        "split.fork": Status.SKIP,
     }
 
 

@@ -112,6 +112,7 @@ void run_life_madvise(struct test *test);
 void run_life_mremap(struct test *test);
 void run_life_mremap_part(struct test *test);
 void run_life_fork(struct test *test);
+void run_life_dontfork(struct test *test);
 void run_life_threads(struct test *test);
 void run_life_disable(struct test *test);
 void run_life_race(struct test *test);

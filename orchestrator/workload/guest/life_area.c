@@ -33,6 +33,38 @@ static void unmap_part(struct life *life)
 		life_read(life, life->part, SIGSEGV, "that was unmapped");
 }
 
+/* The whole mapping anew, with this protection; false where that failed. */
+static bool map_again(struct life *life, int prot)
+{
+	struct range range = life->range;
+	int ret;
+
+	range.prot = prot;
+	range_unmap(&range, life->address);
+	ret = __range_map(&range, life->address);
+	if (ret)
+		test_failed(life->test, "map the BAR again", ret);
+	return !ret;
+}
+
+/*
+ * All that one entry maps, so that it need not be split.  Page tables stay,
+ * for those of other areas are beside: freeing one would flush the TLB as well.
+ */
+static bool unmap_block(struct life *life)
+{
+	const char *when = "after a block of it was unmapped";
+
+	life_read(life, life->block, 0, "before its block was unmapped");
+	if (munmap((void *)life->block, life->block_size)) {
+		test_failed(life->test, "unmap a block of the mapping", -errno);
+		return false;
+	}
+	life_read(life, life->block, SIGSEGV, when);
+	return map_again(life, life->range.prot) &&
+	       life_touch(life, life->address, life->range.length, when);
+}
+
 /* The hole and both sides of it, as they must be once it is there. */
 static void check_around(struct life *life, const char *when)
 {
@@ -70,7 +102,8 @@ void run_life_munmap(struct test *test)
 
 	if (!life_begin(&life, test))
 		return;
-	unmap_part(&life);
+	if (unmap_block(&life))
+		unmap_part(&life);
 	life_entries(&life, "after", &entries);
 	check_around(&life, "after a part of it was unmapped");
 	refill_around(&life);
@@ -121,21 +154,32 @@ static void protect_part(struct life *life)
 	life_content_all(life, "that can be written again");
 }
 
+/* Used right before and right after, as nothing else may flush the TLB. */
+static void protect_used(struct life *life, int prot, const char *when)
+{
+	protect(life, life->address, life->range.length, prot);
+	if (prot & PROT_READ)
+		life_write(life, life->block, SIGSEGV, when);
+	else
+		life_read(life, life->block, SIGSEGV, when);
+}
+
 /* All of another area, so that huge entries change as they are. */
 static void protect_all(struct life *life)
 {
 	__u64 address = life->address;
 	__u64 length = life->range.length;
 
-	protect(life, address, length, PROT_READ);
+	life_write(life, life->block, 0, "before it is all made read-only");
+	protect_used(life, PROT_READ, "that was just made read-only");
 	life_attributes(life, address, length, PROT_READ,
 			"just made read-only");
 	life_content_all(life, "that is all read-only");
 	life_attributes(life, address, length, PROT_READ,
 			"that are all read-only");
 	life_write(life, life->block, SIGSEGV, "that is all read-only");
-	protect(life, address, length, PROT_NONE);
-	life_read(life, life->block, SIGSEGV, "that is all inaccessible");
+	life_read(life, life->block, 0, "that is all read-only");
+	protect_used(life, PROT_NONE, "that is all inaccessible");
 	protect(life, address, length, life->range.prot);
 	life_attributes(life, address, length, life->range.prot,
 			"that are accessible again");
@@ -148,17 +192,9 @@ static void protect_read_only(struct life *life)
 {
 	const char *when = "of a mapping for reading only";
 	__u64 address = life->address, length = life->range.length;
-	struct range range = life->range;
-	int ret;
 
-	range.prot = PROT_READ;
-	range_unmap(&range, address);
-	ret = __range_map(&range, address);
-	if (ret) {
-		test_failed(life->test, "map the BAR for reading only", ret);
-		return;
-	}
-	if (!life_touch(life, address, length, when))
+	if (!map_again(life, PROT_READ) ||
+	    !life_touch(life, address, length, when))
 		return;
 	life_attributes(life, address, length, PROT_READ, when);
 	life_write(life, life->block, SIGSEGV, when);

@@ -8,6 +8,7 @@
  * behind the BAR: that would be another device's.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -114,6 +115,60 @@ static void refuse(struct life *life)
 		MAP_SHARED, "an mmap that is a page longer than the BAR");
 }
 
+/* Room for so many bytes that nothing has; 0 if there is none. */
+static __u64 find_room(__u64 length)
+{
+	void *room = mmap(NULL, length, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (room == MAP_FAILED)
+		return 0;
+	munmap(room, length);
+	return (__u64)room;
+}
+
+/* Where an mmap with this hint, which is not MAP_FIXED, goes; 0 for nowhere. */
+static __u64 try_hint(struct life *life, __u64 hint)
+{
+	const struct range *range = &life->range;
+	void *p = mmap((void *)hint, range->length, range->prot, MAP_SHARED,
+		       range->fd, range->fd_offset + range->offset);
+
+	if (p == MAP_FAILED) {
+		test_failed(life->test, "mmap the BAR with a hint", -errno);
+		return 0;
+	}
+	munmap(p, range->length);
+	return (__u64)p;
+}
+
+/*
+ * A hint is taken if nothing is there, however it is aligned (mmap(2), and
+ * mm/mmap.c: generic_get_unmapped_area_topdown()): a VMM that chose an address
+ * itself relies on that.  Around it is room for a kernel that looks for more,
+ * to align what it finds.  A hint where something is, is no error.
+ */
+static void check_hint(struct life *life)
+{
+	__u64 room = find_room(life->range.length + 4 * PUD_SIZE);
+	__u64 hint, at;
+
+	if (!room) {
+		test_failed(life->test, "find room for a hint", -ENOMEM);
+		return;
+	}
+	/* Two pages past what would be congruent, modulo any size. */
+	hint = (room + 2 * PUD_SIZE) & ~(PUD_SIZE - 1);
+	hint += (life->range.offset + 2 * PTE_SIZE) & (PUD_SIZE - 1);
+	at = try_hint(life, hint);
+	if (at && at != hint)
+		test_not_ok(life->test, "an mmap with the free hint 0x%llx went to 0x%llx",
+			    hint, at);
+	at = try_hint(life, life->address);
+	if (at == life->address)
+		test_not_ok(life->test, "an mmap whose hint is taken by another went there");
+}
+
 void run_life_flags(struct test *test)
 {
 	struct life life;
@@ -122,5 +177,6 @@ void run_life_flags(struct test *test)
 		return;
 	check_flags(&life);
 	refuse(&life);
+	check_hint(&life);
 	life_end(&life);
 }

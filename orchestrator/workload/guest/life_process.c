@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -163,6 +164,49 @@ void run_life_fork(struct test *test)
 		return;
 	fork_and_wait(&life);
 	life_as_before(&life, "again", "after a child ended");
+	life_end(&life);
+}
+
+static pid_t start_without(struct life *life)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	life_read(life, life->part, SIGSEGV,
+		  "in a child, which must not have that part");
+	life_read(life, life->block, 0, "in a child");
+	life_read(life, life->part + life->part_size, 0, "in a child");
+	fflush(NULL);
+	_exit(0);
+}
+
+/*
+ * A part that no child is to have is an area of its own, and no entry of it may
+ * be copied: not as a piece of a larger entry either (mm/memory.c:
+ * copy_pud_range() copies a huge entry whole).
+ */
+void run_life_dontfork(struct test *test)
+{
+	struct life life;
+	int status = 0;
+	pid_t pid;
+
+	if (!life_begin(&life, test))
+		return;
+	if (madvise((void *)life.part, life.part_size, MADV_DONTFORK))
+		test_failed(test, "madvise(MADV_DONTFORK)", -errno);
+	life_content_all(&life, "with a part that no child is to have");
+	pid = start_without(&life);
+	if (pid < 0)
+		test_failed(test, "fork", -errno);
+	else if (waitpid(pid, &status, 0) != pid || status)
+		test_not_ok(test, "the child ended with wait status 0x%x",
+			    status);
+	life_content_all(&life, "after a child ended");
 	life_end(&life);
 }
 

@@ -50,6 +50,7 @@ static const struct test_kind split_kinds[] = {
 	SPLIT("munmap", run_life_munmap),
 	SPLIT("mprotect", run_life_mprotect),
 	SPLIT("mremap", run_life_mremap_part),
+	SPLIT("fork", run_life_dontfork),
 };
 
 const struct test_list split_tests = { split_kinds, ARRAY_SIZE(split_kinds) };
