@@ -24,11 +24,13 @@ _AS_USER = ("--user", "--map-root-user")
 
 # The root directory of a plain chroot is no mount point: its mount can be made neither private nor read-only.  So a
 # shell leaves the chroot, in a mount namespace that is new already, makes its root a mount point, and goes back in.
-_GO_BACK = """mount --make-rprivate / && root=$(readlink /proc/self/fd/3) && mount --rbind "$root" "$root" || exit
+# Outside, the user's PATH may lead nowhere.
+_GO_BACK = """path=$PATH PATH=/usr/sbin:/usr/bin:/sbin:/bin
+mount --make-rprivate / && root=$(readlink /proc/self/fd/3) && mount --rbind "$root" "$root" || exit
 here=$root$1; shift
-exec nsenter --root="$root" --wd="$here" -- "$@" 3<&-"""
+exec nsenter --root="$root" --wd="$here" -- env PATH="$path" "$@" 3<&-"""
 _LEAVE = """exec 3</; go_back=$1; shift
-exec nsenter --mount=/proc/self/ns/mnt sh -c "$go_back" sh "$(pwd -P)" "$@\""""
+exec nsenter --mount=/proc/self/ns/mnt /bin/sh -c "$go_back" sh "$(pwd -P)" "$@\""""
 _IN_CHROOT = ("unshare", "--mount", "--propagation", "unchanged", "sh", "-c", _LEAVE, "sh", _GO_BACK)
 
 _FAILED = "orch: not confined, for this failed: "

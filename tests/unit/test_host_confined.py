@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -170,3 +171,47 @@ def test_a_file_system_that_no_overlay_can_be_on_is_named(tmp_path: Path) -> Non
     argv = [*own_namespaces("unshare", "--mount"), "sh", "-c", line, "sh", script]
     done = subprocess.run(argv, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("an overlay of the tree: mount: ")
+
+
+# A whole system below a directory that is no mount point itself, as debootstrap leaves one.
+_PLAIN_CHROOT = """set -e
+root=$1; shift
+for name in $(ls /); do
+	if [ -L "/$name" ]; then cp -a "/$name" "$root/$name"
+	elif [ -d "/$name" ] && [ "$name" != tmp ]; then mkdir "$root/$name"; mount --rbind "/$name" "$root/$name"
+	fi
+done
+mkdir -p "$root/tmp/orch"
+exec chroot "$root" "$@"
+"""
+_IN_IT = """
+import os, sys
+from pathlib import Path
+from orchestrator.host.confined import Confined, own_namespaces, why_not_confined
+from orchestrator.host.local import LocalHost
+place = Path("/tmp/orch")
+for name in ("bin", "tree", "layer", "open"):
+    (place / name).mkdir()
+for program in Path("/usr/bin").iterdir():
+    (place / "bin" / program.name).symlink_to(program)
+os.environ["PATH"] = str(place / "bin")
+(place / "other").write_text("as it was")
+print(len(own_namespaces("unshare")) > 1, repr(why_not_confined(LocalHost(), place)))
+host = Confined(LocalHost(), place / "tree", place / "layer", (place / "open",))
+script = 'for it in other tree/x open/x; do echo "$PWD" >../$it; done'
+script += '; for fd in /proc/self/fd/*; do echo x >"$fd/tmp/orch/other"; done'
+host.run(("sh", "-c", script), timeout=60)
+print((place / "other").read_text(), (place / "tree/x").exists(), (place / "open/x").read_text().strip())
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can chroot")
+def test_in_a_plain_chroot_commands_are_confined_as_well(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    inner = (sys.executable, "-c", _IN_IT)
+    argv = [*own_namespaces("unshare", "--mount"), "sh", "-c", _PLAIN_CHROOT, "sh", str(root), *inner]
+    repository = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(repository)}
+    done = subprocess.run(argv, cwd="/", env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("True ''\nas it was False /tmp/orch/tree\n", "")
