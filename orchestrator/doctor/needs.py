@@ -165,6 +165,7 @@ _TOOLS = (
     _tool("cpio", "cpio"),
     _tool("mount", "mount", use="kernels that are built, and their file systems"),
     _tool("rsync", "rsync", Role.SOME, "the kernel's selftests"),
+    Need("libuuid", Role.SOME, "the kernel's selftests of VFIO", "uuid-dev", files=("/usr/include/uuid/uuid.h",)),
 )
 _SOURCES = (
     _tool("apt-get", "apt", Role.SOME_HOME, _DEBIAN),

@@ -134,18 +134,28 @@ def _sha256(path: Path) -> str:
 def mirror(host: Host, suite: str) -> str:
     """The URI of the machine's own Debian mirror that carries `suite` (security suites have their own).
 
-    Raises InfrastructureError where the machine's apt knows no Debian mirror.
+    A machine that debootstrap made knows no mirror of security suites: then it is the one beside its mirror, as Debian
+    lays them out (debian, debian-security); apt verifies what comes from there.  Raises InfrastructureError where the
+    machine's apt knows no Debian mirror.
     """
     listed = host.run(("apt-get", "indextargets", "--format", _TARGET, "Created-By: Packages"), timeout=60)
-    label = "Debian-Security" if suite.endswith("-security") else "Debian"
-    for line in listed.output.splitlines():
-        uri, origin, its_label = [*line.split("|"), "", ""][:3]
-        if origin == "Debian" and its_label == label:
-            return uri
-    raise InfrastructureError(
-        f"this machine's apt knows no {label} mirror to fetch suite '{suite}' from; "
-        "run 'apt-get update', or add a Debian mirror to its sources"
-    )
+    known = {
+        label: uri for uri, origin, label in map(_target, reversed(listed.output.splitlines())) if origin == "Debian"
+    }
+    security = suite.endswith("-security")
+    found = known.get("Debian-Security" if security else "Debian")
+    if found is None and security and known.get("Debian", "").rstrip("/").endswith("/debian"):
+        found = known["Debian"].rstrip("/") + "-security"
+    if found is None:
+        label = "Debian-Security" if security else "Debian"
+        what = f"this machine's apt knows no {label} mirror to fetch suite '{suite}' from"
+        raise InfrastructureError(f"{what}; run 'apt-get update', or add a Debian mirror to its sources")
+    return found
+
+
+def _target(line: str) -> list[str]:
+    """URI, origin and label of an index target."""
+    return [*line.split("|"), "", ""][:3]
 
 
 def parse_show(output: str) -> tuple[DebianPackage, ...]:

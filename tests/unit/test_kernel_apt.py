@@ -91,6 +91,25 @@ def test_the_mirror_is_the_machines_own_for_the_kind_of_suite(suite: str, uri: s
     assert mirror(FakeHost([MIRROR]), suite) == uri
 
 
+@pytest.mark.parametrize(
+    ("known", "uri"),
+    [
+        ("https://mirror.example/debian", "https://mirror.example/debian-security"),
+        ("http://10.0.0.1:3142/deb.example/debian/", "http://10.0.0.1:3142/deb.example/debian-security"),
+    ],
+)
+def test_a_machine_of_debootstrap_has_the_security_mirror_beside_its_own(known: str, uri: str) -> None:
+    host = FakeHost([(("apt-get", "indextargets"), Answer(f"{known}|Debian|Debian\n"))])
+    assert mirror(host, "bookworm-security") == uri
+    assert mirror(host, "bookworm") == known
+
+
+def test_a_mirror_with_another_name_has_none_beside_it() -> None:
+    host = FakeHost([(("apt-get", "indextargets"), Answer("https://mirror.example/snapshot|Debian|Debian\n"))])
+    with pytest.raises(InfrastructureError, match=r"no Debian-Security mirror.*'bookworm-security'"):
+        mirror(host, "bookworm-security")
+
+
 def test_a_machine_without_a_debian_mirror_is_told_how_to_get_one() -> None:
     host = FakeHost([(("apt-get",), Answer("https://ubuntu.example|Ubuntu|Ubuntu\n"))])
     with pytest.raises(InfrastructureError, match=r"no Debian mirror.*'trixie'.*apt-get update"):
