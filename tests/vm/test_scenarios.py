@@ -14,8 +14,8 @@ from tests.vm.conftest import REPOSITORY, Finished, orch
 SCENARIOS = sorted(path.stem for path in (REPOSITORY / "scenarios").glob("*.yaml"))
 ELSEWHERE = {"pud", "selftests", "command", "arm64", "distro", "noiommu"}
 """Those that have a module of their own."""
-LONG = {"history"}
-"""Those that build kernels whole that no other test needs: 6.1 and 7.2, about five minutes each."""
+LONG = {"history", "matrix", "sub-page"}
+"""Those that build kernels whole that no other test needs: 6.1, 6.12 and 7.2, about five minutes each."""
 
 
 def run(name: str, tmp_path_factory: pytest.TempPathFactory) -> Finished:
