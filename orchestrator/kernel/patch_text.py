@@ -123,10 +123,11 @@ class _Reader:
             raise _no_text(self.lines[end])
         if end == at + 1:
             return end  # git, too, takes it for a part of the message
-        if sum(line.startswith(_MOVES) for line in self.lines[at + 1 : end]) % 2:
-            raise NotAPatch(f"line {at + 1} begins half a rename or copy")
-        self.names.append(at)
         head = self.lines[at + 1 : end]
+        moves = sum(line.startswith(_MOVES) for line in head), sum(line.startswith(_MOVED_TO) for line in head)
+        if moves not in ((0, 0), (2, 1)):  # git takes the name that is missing from the line above
+            raise NotAPatch(f"line {at + 1} begins half a rename or copy, or more than one")
+        self.names.append(at)
         new = any(line.startswith(("new file mode ", "--- /dev/null")) for line in head)
         named = named or [_same_name(self.lines[at].removeprefix("diff --git "), self._strip)]
         # What a file is renamed to is new.

@@ -95,6 +95,7 @@ def blocks(*more: list[str]) -> st.SearchStrategy[list[list[str]]]:
 ENDS = st.sampled_from(["\n", "\n", "\n", "\r\n"])
 
 
+TWO_HALVES = b"diff --git a/mm/mmap.c a/mm/mmap.c\n" + b"rename from a/mm/mmap.c\n" * 2
 HALF_A_RENAME = b"diff --git a/mm/mmap.c a/mm/mmap.c\n" * 2 + b"rename from a/mm/mmap.c\n"
 
 
@@ -135,6 +136,7 @@ def test_any_bytes_are_messages(data: bytes) -> None:
 
 @given(st.builds(joined, blocks(), ENDS))
 @example(HALF_A_RENAME)
+@example(TWO_HALVES)
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 def test_git_sees_no_file_link_or_binary_that_we_did_not_see(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as place:
