@@ -290,7 +290,7 @@ def test_the_next_run_gives_back_what_was_left_and_measures(outer: Outer) -> Non
     assert f"{TESTDEV}: restored, left by a run that died" in outer.text("second.err")
     run = outer.steps / "second-results/latest"
     record = read(run / "run.json")
-    assert record["counts"] == {"PASS": 7}
+    assert record["counts"] == {"PASS": 9}
     assert record["scenario"]["devices"]["gpu"]["address"] == TESTDEV
 
 
