@@ -154,14 +154,20 @@ static void protect_part(struct life *life)
 	life_content_all(life, "that can be written again");
 }
 
-/* Used right before and right after, as nothing else may flush the TLB. */
-static void protect_used(struct life *life, int prot, const char *when)
+/*
+ * All that one entry maps, used right before and right after, as nothing else
+ * may flush the TLB: what is flushed is one range, and would have this entry in
+ * it if others on both sides changed as well (asm-generic/tlb.h).
+ */
+static void protect_block(struct life *life, int prot, const char *when)
 {
-	protect(life, life->address, life->range.length, prot);
+	life_read(life, life->block, 0, "before its block is protected");
+	protect(life, life->block, life->block_size, prot);
 	if (prot & PROT_READ)
 		life_write(life, life->block, SIGSEGV, when);
 	else
 		life_read(life, life->block, SIGSEGV, when);
+	protect(life, life->address, life->range.length, prot);
 }
 
 /* All of another area, so that huge entries change as they are. */
@@ -171,7 +177,7 @@ static void protect_all(struct life *life)
 	__u64 length = life->range.length;
 
 	life_write(life, life->block, 0, "before it is all made read-only");
-	protect_used(life, PROT_READ, "that was just made read-only");
+	protect_block(life, PROT_READ, "that was just made read-only");
 	life_attributes(life, address, length, PROT_READ,
 			"just made read-only");
 	life_content_all(life, "that is all read-only");
@@ -179,7 +185,7 @@ static void protect_all(struct life *life)
 			"that are all read-only");
 	life_write(life, life->block, SIGSEGV, "that is all read-only");
 	life_read(life, life->block, 0, "that is all read-only");
-	protect_used(life, PROT_NONE, "that is all inaccessible");
+	protect_block(life, PROT_NONE, "that is all inaccessible");
 	protect(life, address, length, life->range.prot);
 	life_attributes(life, address, length, life->range.prot,
 			"that are accessible again");
