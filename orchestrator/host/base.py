@@ -82,6 +82,33 @@ class Host(Protocol):
         """Raise Interrupted, naming `what`, after `stop_all`: for work that is not a command."""
 
 
+class WrappedHost:
+    """A host that passes everything on to `host`; subclasses change the command on its way."""
+
+    host: Host
+
+    @property
+    def name(self) -> str:
+        """The name of the host behind."""
+        return self.host.name
+
+    def put(self, local: Path, remote: Path) -> None:
+        """As the host behind."""
+        self.host.put(local, remote)
+
+    def get(self, remote: Path, local: Path) -> None:
+        """As the host behind."""
+        self.host.get(remote, local)
+
+    def stop_all(self) -> None:
+        """As the host behind."""
+        self.host.stop_all()
+
+    def refuse_if_stopped(self, what: str) -> None:
+        """As the host behind."""
+        self.host.refuse_if_stopped(what)
+
+
 def check(completed: Completed, what: str) -> Completed:
     """Return `completed`, or raise CommandError that says `what` failed, how, and with which last lines."""
     if completed.ok:

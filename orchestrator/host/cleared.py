@@ -14,22 +14,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
-from orchestrator.host.base import Completed, Host, LineSink
+from orchestrator.host.base import Completed, Host, LineSink, WrappedHost
 
 KEPT = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
 """Where programs, their libraries and temporary files are, and ccache's or rustup's own settings."""
 
 
 @dataclass(frozen=True)
-class Cleared:
+class Cleared(WrappedHost):
     """Passes everything on to `host`, which is this machine; the environment of a command is `env` and `KEPT`."""
 
     host: Host
-
-    @property
-    def name(self) -> str:
-        """The name of the host behind."""
-        return self.host.name
 
     def run(
         self,
@@ -58,19 +53,3 @@ class Cleared:
             grace=grace,
         )
         return replace(done, argv=argv)
-
-    def put(self, local: Path, remote: Path) -> None:
-        """As the host behind."""
-        self.host.put(local, remote)
-
-    def get(self, remote: Path, local: Path) -> None:
-        """As the host behind."""
-        self.host.get(remote, local)
-
-    def stop_all(self) -> None:
-        """As the host behind."""
-        self.host.stop_all()
-
-    def refuse_if_stopped(self, what: str) -> None:
-        """As the host behind."""
-        self.host.refuse_if_stopped(what)

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
 
-from orchestrator.host.base import Completed, Host, LineSink
+from orchestrator.host.base import Completed, Host, LineSink, WrappedHost
 
 _UNSHARE = ("unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child", "--mount-proc")
 _AS_USER = ("--user", "--map-root-user")
@@ -81,7 +81,7 @@ exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs -- "$@"
 
 
 @dataclass(frozen=True)
-class Confined:
+class Confined(WrappedHost):
     """Passes everything on to `host`, where the commands see `tree` through an overlay and can write to little else.
 
     They can write to ``build`` in `tree`, for that is a copy, to the directories `writable`, none of which has the tree
@@ -94,11 +94,6 @@ class Confined:
     tree: Path
     layer: Path
     writable: tuple[Path, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The name of the host behind."""
-        return self.host.name
 
     def run(
         self,
@@ -126,22 +121,6 @@ class Confined:
             grace=grace,
         )
         return replace(done, argv=argv)
-
-    def put(self, local: Path, remote: Path) -> None:
-        """As the host behind."""
-        self.host.put(local, remote)
-
-    def get(self, remote: Path, local: Path) -> None:
-        """As the host behind."""
-        self.host.get(remote, local)
-
-    def stop_all(self) -> None:
-        """As the host behind."""
-        self.host.stop_all()
-
-    def refuse_if_stopped(self, what: str) -> None:
-        """As the host behind."""
-        self.host.refuse_if_stopped(what)
 
 
 def own_namespaces(*unshare: str) -> tuple[str, ...]:

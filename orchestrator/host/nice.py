@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event
 
 from orchestrator.errors import CommandError
-from orchestrator.host.base import Completed, Host, LineSink
+from orchestrator.host.base import Completed, Host, LineSink, WrappedHost
 from orchestrator.host.supervisor import PYTHON
 
 NICENESS = 5
@@ -26,15 +26,10 @@ _NOT_STARTED = (126, 127)
 
 
 @dataclass(frozen=True)
-class Niced:
+class Niced(WrappedHost):
     """Passes everything on to `host`, where the commands run with a lower priority."""
 
     host: Host
-
-    @property
-    def name(self) -> str:
-        """The name of the host behind."""
-        return self.host.name
 
     def run(
         self,
@@ -69,19 +64,3 @@ class Niced:
             why = done.output.strip().rpartition(": ")[2]
             raise CommandError(f"{self.name}: cannot start {argv[0]}: {why}")
         return replace(done, argv=argv)
-
-    def put(self, local: Path, remote: Path) -> None:
-        """As the host behind."""
-        self.host.put(local, remote)
-
-    def get(self, remote: Path, local: Path) -> None:
-        """As the host behind."""
-        self.host.get(remote, local)
-
-    def stop_all(self) -> None:
-        """As the host behind."""
-        self.host.stop_all()
-
-    def refuse_if_stopped(self, what: str) -> None:
-        """As the host behind."""
-        self.host.refuse_if_stopped(what)

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-from orchestrator.host.base import Completed, Host, LineSink
+from orchestrator.host.base import Completed, Host, LineSink, WrappedHost
 from orchestrator.host.cleared import KEPT
 
 
 @dataclass
-class Recorder:
+class Recorder(WrappedHost):
     """Passes everything on to `host` and keeps each command as a line of shell.
 
     `cleared` is for a host whose commands do not see the user's environment (`host.cleared`): nor do those lines.
@@ -23,11 +23,6 @@ class Recorder:
     host: Host
     lines: list[str] = field(default_factory=list)
     cleared: bool = False
-
-    @property
-    def name(self) -> str:
-        """The name of the host behind."""
-        return self.host.name
 
     def run(
         self,
@@ -55,22 +50,6 @@ class Recorder:
             until=until,
             grace=grace,
         )
-
-    def put(self, local: Path, remote: Path) -> None:
-        """As the host behind."""
-        self.host.put(local, remote)
-
-    def get(self, remote: Path, local: Path) -> None:
-        """As the host behind."""
-        self.host.get(remote, local)
-
-    def stop_all(self) -> None:
-        """As the host behind."""
-        self.host.stop_all()
-
-    def refuse_if_stopped(self, what: str) -> None:
-        """As the host behind."""
-        self.host.refuse_if_stopped(what)
 
     def script(self) -> str:
         """The commands so far as a shell script."""
