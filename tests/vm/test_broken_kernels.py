@@ -172,7 +172,7 @@ def test_a_kernel_can_live_through_a_pud_entry_that_is_split(puds: Finished) -> 
 def test_what_the_base_does_with_such_an_entry_is_that_alone(puds: Finished) -> None:
     """Debian's 7.3 may be mended one day; until then these are the ways in which it fails."""
     found = messages(puds, "base")
-    split = {f"split.{what}/run" for what in ("munmap", "mprotect", "mremap")}
+    split = {f"split.{what}/run" for what in ("munmap", "mprotect", "mremap", "fork")}
     assert set(found) <= {"life.mremap/run", "life.mremap-part/run", "/boot", "/log", *split}
     if "/boot" in found:
         crashed = json.loads((puds.run / "boots/base/split/result.json").read_text())
