@@ -7,7 +7,7 @@ ORCH := $(VENV)/bin/orch
 SCENARIO := scenarios/pud.yaml
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup ready run test unit vm nested long check bench mutants clean
+.PHONY: help setup ready run test unit vm nested long check docs completion bench mutants clean
 
 help:
 	@echo 'make run    set up, then: orch run $(SCENARIO)'
@@ -16,7 +16,9 @@ help:
 	@echo 'make vm     set up, then the tests that build and boot'
 	@echo 'make nested set up, then the tests with a virtual machine in a virtual machine'
 	@echo 'make long   set up, then the tests that build a further kernel whole (about half an hour)'
-	@echo 'make check  set up, then ruff, mypy and the one-way imports'
+	@echo 'make check  set up, then ruff, mypy, the order of imports, and the documents'
+	@echo 'make docs   set up, then the documents: build/docs/html and build/docs/man'
+	@echo 'make completion  set up, then completion for bash and zsh: build/completion'
 	@echo 'make bench  set up, then measure builds and boots (about 12 minutes)'
 	@echo 'make mutants set up, then build and boot broken kernels that have no result yet (a minute each)'
 	@echo 'make clean  remove the virtual environment; the cache of kernels stays'
@@ -24,7 +26,7 @@ help:
 setup: $(VENV)/ready
 	@tools/setup-system
 
-$(VENV)/ready: pyproject.toml orchestrator/doctor/needs.py tools/setup-system tools/setup-venv
+$(VENV)/ready: pyproject.toml orchestrator/doctor/requirements.py tools/setup-system tools/setup-venv
 	@tools/setup-system
 	@tools/setup-venv $(VENV)
 	@touch $@
@@ -63,7 +65,18 @@ check: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(PYTHON) -m pytest tests/unit/test_house.py
+	$(PYTHON) -m pytest tests/unit/test_house.py tests/unit/test_docs.py
+	@$(MAKE) --no-print-directory docs
+
+# A warning is an error: a link that leads nowhere, a page that no other names.
+docs: setup
+	$(VENV)/bin/sphinx-build -q -W --keep-going -b html docs build/docs/html
+	$(VENV)/bin/sphinx-build -q -W --keep-going -b man docs build/docs/man
+
+completion: setup
+	@mkdir -p build/completion
+	$(PYTHON) -m shtab --shell=bash --prog=orch orchestrator.cli.main.parser >build/completion/orch.bash
+	$(PYTHON) -m shtab --shell=zsh --prog=orch orchestrator.cli.main.parser >build/completion/_orch
 
 bench: ready
 	$(PYTHON) tools/bench.py

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A PATH with the declared programs only: what a fresh machine has after the set-up, and nothing else.
 
-Declared is what `orchestrator.doctor.needs` lists; what Debian marks as essential is on every machine.
+Declared is what `orchestrator.doctor.requirements` lists; what Debian marks as essential is on every machine.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from orchestrator.doctor.needs import arch_of, setup_needs
+from orchestrator.arch import arch_name
+from orchestrator.doctor.requirements import setup_needs
 
 _PLACES = ("/bin", "/sbin", "/usr/bin", "/usr/sbin")
 
@@ -34,7 +35,7 @@ def _packages() -> list[str]:
     shown = _dpkg("dpkg-query", "--show", "--showformat=${Essential} ${Package}\\n")
     pairs = [line.split() for line in shown]
     essential = [package for mark, package in pairs if mark == "yes"]
-    declared = {need.package for need in setup_needs(arch_of(os.uname().machine), everything=True)}
+    declared = {need.package for need in setup_needs(arch_name(os.uname().machine), everything=True)}
     return [*essential, *sorted(declared & {package for _, package in pairs})]
 
 

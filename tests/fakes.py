@@ -7,10 +7,9 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
 
 from orchestrator.errors import Interrupted
-from orchestrator.host.base import Completed, LineSink
+from orchestrator.host.base import Command, Completed
 from orchestrator.host.output import Output
 
 
@@ -55,25 +54,16 @@ class FakeHost:
         self.calls: list[Call] = []
         self.stopped = False
 
-    def run(
-        self,
-        argv: tuple[str, ...],
-        *,
-        cwd: Path | None = None,
-        env: Mapping[str, str] | None = None,
-        stdin: str = "",
-        timeout: float | None = None,
-        on_line: LineSink | None = None,
-        log: Path | None = None,
-        until: Event | None = None,
-        grace: float | None = None,
-    ) -> Completed:
+    def run(self, command: Command) -> Completed:
         """Record the call and give the planned answer, its output also to `on_line` and `log`."""
+        argv = command.argv
         self.refuse_if_stopped(argv[0])
-        call = Call(argv, cwd, env or {}, stdin, timeout, until is not None, grace)
+        call = Call(
+            argv, command.cwd, command.env, command.stdin, command.timeout, command.until is not None, command.grace
+        )
         self.calls.append(call)
         answer = self._answer(call)
-        with Output(on_line, log) as output:
+        with Output(command.on_line, command.log) as output:
             output.feed(answer.output.encode())
             output.finish()
         return Completed(argv, answer.status, output.text, answer.seconds, answer.timed_out)

@@ -15,8 +15,8 @@ from orchestrator.errors import OrchError
 from orchestrator.events import ignore
 from orchestrator.host.local import LocalHost
 from orchestrator.host.lock import shared
-from orchestrator.kernel.build import Builder
-from orchestrator.kernel.cache import KernelCache
+from orchestrator.kernel.build.builder import Builder
+from orchestrator.kernel.cache.store import KernelCache
 from orchestrator.kernel.model import Recipe, SourceTree, Toolchain
 
 

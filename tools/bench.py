@@ -22,17 +22,17 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
-from orchestrator.cli import cache_directory
-from orchestrator.data_files import kernels_dir
+from orchestrator.cli.main import cache_directory
 from orchestrator.events import ignore
 from orchestrator.host.local import LocalHost
-from orchestrator.kernel.build import Builder
-from orchestrator.kernel.cache import KernelCache
-from orchestrator.kernel.prebuilt import Order, fetch_image
-from orchestrator.kernel.recipe import recipes
-from orchestrator.kernel.source import fetch
+from orchestrator.kernel.build.builder import Builder
+from orchestrator.kernel.build.recipe import recipes
+from orchestrator.kernel.cache.store import KernelCache
+from orchestrator.kernel.image.prebuilt import ImageRequest, fetch_image
+from orchestrator.kernel.source.fetch import fetch
 from orchestrator.scenario.load import load
 from orchestrator.scenario.model import Kernel
+from orchestrator.scenario.resolve.data import kernels_dir
 from orchestrator.scenario.sources import DebianImageSource, DebianSource
 
 SCENARIO, DISTRO = Path("scenarios/pud.yaml"), Path("scenarios/distro.yaml")
@@ -111,7 +111,7 @@ def bench_distro(place: Path) -> None:
     begun = monotonic()
     for kernel in load(DISTRO).kernels:
         assert isinstance(kernel.source, DebianImageSource)
-        fetch_image(LocalHost(), place / "cache", Order(kernel.name, kernel.source, kernel.where), ignore)
+        fetch_image(LocalHost(), place / "cache", ImageRequest(kernel.name, kernel.source, kernel.where), ignore)
     report("stock kernels: download", monotonic() - begun)
     argv = [str(Path(sys.executable).parent / "orch"), "run", str(DISTRO), "--cache", str(place / "cache")]
     begun = monotonic()

@@ -146,7 +146,7 @@ def run_batch(base: str, mutants: Sequence[Mutant], place: Path) -> dict[str, Ou
     place.mkdir(parents=True, exist_ok=True)
     file = place / "batch.yaml"
     file.write_text(yaml.safe_dump(scenario_of(base, mutants), sort_keys=False))
-    orch = (sys.executable, "-m", "orchestrator.cli")
+    orch = (sys.executable, "-m", "orchestrator.cli.main")
     subprocess.run([*orch, "run", str(file), "--results", str(place)], stdout=subprocess.DEVNULL, check=False, cwd=HERE)
     run = (place / "latest").resolve()
     told = subprocess.run([*orch, "compare", str(run), "--json"], stdout=subprocess.PIPE, check=False, cwd=HERE)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from orchestrator.bisect.judge import matches, most_telling
-from orchestrator.bisect.model import Seen, State, Trial
+from orchestrator.bisect.model import CaseResult, State, Trial
 from orchestrator.result.model import Status
-from orchestrator.workload.tests import placement_of
+from orchestrator.workload.alignment.tests import placement_of
 
 
 def nothing_differs(state: State) -> str:
@@ -47,11 +47,11 @@ def _reasons(state: State, good: Trial, bad: Trial, chosen: list[str], ends: str
     yield f"{told}; tell the kernel's 'expect' in {state.question.scenario} what must not change"
 
 
-def _passes(seen: Seen | None) -> bool:
+def _passes(seen: CaseResult | None) -> bool:
     return seen is not None and seen.status.expected and seen.status is not Status.SKIP
 
 
-def _fails(seen: Seen | None) -> bool:
+def _fails(seen: CaseResult | None) -> bool:
     return seen is not None and not seen.status.expected
 
 

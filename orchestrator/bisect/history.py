@@ -19,7 +19,7 @@ from orchestrator.bisect.model import SHORT, Answer, Commit
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.host.base import Completed, Host, check
 from orchestrator.kernel.git import borrow, git, open_bare, open_store, resolve
-from orchestrator.scenario.places import is_address
+from orchestrator.scenario.resolve.files import is_address
 
 _FIRST_BAD = re.compile(r"^([0-9a-f]{40,64}) is the first bad commit$", re.MULTILINE)
 _ONLY_SKIPPED = re.compile(r"^The first bad commit could be any of:\n((?:[0-9a-f]{40,64}\n)+)", re.MULTILINE)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from orchestrator.bisect.model import Answer, Criterion, Seen, State, Trial, Verdict
+from orchestrator.bisect.model import Answer, CaseResult, Criterion, State, Trial, Verdict
 from orchestrator.result.model import CaseId, Status
 
 BUILD = CaseId.of_build("").name
@@ -57,29 +57,29 @@ def _criterion(name: str, good: tuple[Trial, ...], bad: tuple[Trial, ...]) -> Cr
     return Criterion(name, first.status, last.status, tuple(sorted(signs)))
 
 
-def _unbuilt(trial: Trial) -> Seen | None:
+def _unbuilt(trial: Trial) -> CaseResult | None:
     """The build that failed, and with it every other case."""
     build = trial.case(BUILD)
     return build if build and build.status is not Status.PASS else None
 
 
-def _is_good(seen: Seen) -> bool:
+def _is_good(seen: CaseResult) -> bool:
     """Whether the kernel did what was expected of it; what was skipped tells nothing."""
     return seen.status.expected and seen.status is not Status.SKIP
 
 
-def _kind(seen: Seen | None) -> Status | None:
+def _kind(seen: CaseResult | None) -> Status | None:
     """How a case ended, as far as it matters; None where it tells nothing about the kernel."""
     if seen is None or seen.status in (Status.SKIP, Status.ERROR):
         return None
     return Status.PASS if _is_good(seen) else Status.FAIL if seen.status in _FAILED else seen.status
 
 
-def _has_sign(seen: Seen) -> bool:
+def _has_sign(seen: CaseResult) -> bool:
     return seen.status is Status.CRASH or seen.name == BUILD or seen.name.endswith(("/log", "/build"))
 
 
-def sign(seen: Seen) -> str:
+def sign(seen: CaseResult) -> str:
     """What is the same each time that a kernel crashes, warns, or does not build, for the same reason."""
     return _NUMBERS.sub("#", _BY_CHANCE.sub("", _with_function(seen)))
 
@@ -90,7 +90,7 @@ def function_in(lines: Iterable[str]) -> str:
     return next((found[1] for found in map(_FUNCTION.search, lines) if found), "")
 
 
-def _with_function(seen: Seen) -> str:
+def _with_function(seen: CaseResult) -> str:
     return f"{seen.message} in {seen.function}" if seen.function else seen.message
 
 
@@ -126,20 +126,20 @@ def _judged(criterion: Criterion, trial: Trial) -> Verdict:
     return Verdict(Answer.SKIP, _told(seen), shaky=seen.status is Status.ERROR)
 
 
-def _boot_of(name: str, trial: Trial) -> Seen | None:
+def _boot_of(name: str, trial: Trial) -> CaseResult | None:
     """How the boot ended that has not reported the case `name`, where it did not end as it should."""
     workload = name.partition("/")[0]
     boots = (case for case in trial.cases if case.name.startswith(f"{workload}/") and case.name.endswith("/boot"))
     return next((case for case in boots if not _is_good(case)), None)
 
 
-def _looks_bad(criterion: Criterion, seen: Seen) -> bool:
-    if seen.name != criterion.case or _kind(seen) is not _kind(Seen(criterion.case, criterion.bad)):
+def _looks_bad(criterion: Criterion, seen: CaseResult) -> bool:
+    if seen.name != criterion.case or _kind(seen) is not _kind(CaseResult(criterion.case, criterion.bad)):
         return False
     return not criterion.signs or sign(seen) in criterion.signs
 
 
-def _told(seen: Seen) -> str:
+def _told(seen: CaseResult) -> str:
     """One case in a few words: what was measured says more than that it passed."""
     if _is_good(seen):
         what = f"{seen.name.rpartition('/')[2]} {seen.measured}" if seen.measured else seen.name
@@ -147,7 +147,7 @@ def _told(seen: Seen) -> str:
     return f"{seen.status} {_with_function(seen) or seen.name}"
 
 
-def spoilt_by(trial: Trial) -> Seen | None:
+def spoilt_by(trial: Trial) -> CaseResult | None:
     """The case that shows that the infrastructure failed in a trial: another time may tell more."""
     return next((case for case in trial.cases if case.status is Status.ERROR), None)
 
@@ -157,7 +157,7 @@ def most_telling(trials: tuple[Trial, ...]) -> Trial:
     return next((trial for trial in trials if not spoilt_by(trial)), trials[0])
 
 
-def settle(verdicts: Iterable[Verdict]) -> Verdict | None:
+def combine_verdicts(verdicts: Iterable[Verdict]) -> Verdict | None:
     """What several trials of one commit come to: those that say the same outvote what was the infrastructure's fault,
     and those that contradict each other tell nothing.  None for no trial."""
     given = list(verdicts)
@@ -178,7 +178,7 @@ def criteria_of(state: State) -> tuple[Criterion, ...]:
 def verdict_of(state: State, commit: str) -> Verdict | None:
     """What the trials of `commit` say of it; None where there is none, or nothing judges yet."""
     judging = criteria_of(state)
-    return settle(judge(judging, trial) for trial in state.of(commit)) if judging else None
+    return combine_verdicts(judge(judging, trial) for trial in state.of(commit)) if judging else None
 
 
 def answers(state: State) -> tuple[tuple[str, Answer], ...]:

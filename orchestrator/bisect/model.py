@@ -52,7 +52,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Seen:
+class CaseResult:
     """A case as one boot showed it; `function` is that of the kernel in which it crashed, "" where it is not known."""
 
     name: str
@@ -76,11 +76,11 @@ class Trial:
     run: str
     seconds: float
     objects: int = 0
-    cases: tuple[Seen, ...] = ()
+    cases: tuple[CaseResult, ...] = ()
     numbers: tuple[tuple[str, str], ...] = ()
     refused: str = ""
 
-    def case(self, name: str) -> Seen | None:
+    def case(self, name: str) -> CaseResult | None:
         """The case called `name`, or None."""
         return next((case for case in self.cases if case.name == name), None)
 

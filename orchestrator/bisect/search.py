@@ -18,7 +18,7 @@ from orchestrator.bisect.judge import BUILD, answers, criteria_of, judge, most_t
 from orchestrator.bisect.model import Answer, Commit, Outcome, State, Trial, Verdict
 from orchestrator.bisect.state import LOG_FILE, save, step_directory, with_outcome
 from orchestrator.errors import InfrastructureError, UsageError
-from orchestrator.result.files import write_atomically
+from orchestrator.result.store.files import write_atomically
 
 _TRIES = 2
 """How often a commit is tried of which only the infrastructure has said anything."""

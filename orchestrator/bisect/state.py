@@ -20,14 +20,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from orchestrator.agent.inodes import MIB
 from orchestrator.bisect.judge import criteria_of, verdict_of
 from orchestrator.bisect.model import SHORT, Outcome, Question, State
 from orchestrator.errors import UsageError
 from orchestrator.host.base import Host
 from orchestrator.host.lock import locked
 from orchestrator.host.untrusted import OddFileError, read_untrusted
-from orchestrator.onhost.inodes import MIB
-from orchestrator.result.files import disk_errors, make_directory, to_json, write_atomically
+from orchestrator.result.store.files import disk_errors, make_directory, to_json, write_atomically
 
 STATE_FILE = "state.json"
 LOG_FILE = "bisect.log"

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.device.scan import inventory
+from orchestrator.arch import ARCHES
 from orchestrator.doctor.model import Disk, Facts, Kvm, Program, User, Where
-from orchestrator.doctor.needs import LLVM, UPDATE_GRUB, needs
+from orchestrator.doctor.requirements import LLVM, UPDATE_GRUB, needs
 from orchestrator.errors import CommandError
-from orchestrator.host.base import Host, check
-from orchestrator.host.program import program, sent
-from orchestrator.machine.platforms import PLATFORMS
+from orchestrator.host.agent import program, sent
+from orchestrator.host.base import Command, Host, check
+from orchestrator.passthrough.scan import inventory
 
 _SECONDS = 120.0
 
@@ -22,7 +22,9 @@ _SECONDS = 120.0
 def ask(host: Host, where: Where) -> Facts:
     """What `host` has; changes nothing there.  Raises CommandError where it cannot be asked, or tells nonsense."""
     request = sent(_request(where))
-    done = check(host.run(program("check"), stdin=request, timeout=_SECONDS), f"{host.name}: looking at the host")
+    done = check(
+        host.run(Command(program("check"), stdin=request, timeout=_SECONDS)), f"{host.name}: looking at the host"
+    )
     try:
         return facts(host.name, where, json.loads(done.output))
     except (ValueError, LookupError, TypeError) as error:
@@ -31,7 +33,7 @@ def ask(host: Host, where: Where) -> Facts:
 
 def _request(where: Where) -> dict[str, Any]:
     """All that any architecture needs: which it is, the host only tells in its answer."""
-    wanted = [need for arch in PLATFORMS for need in needs(arch)]
+    wanted = [need for arch in ARCHES for need in needs(arch)]
     return {
         "programs": {name: [need.ask] for need in wanted for name in need.programs},
         "files": sorted({UPDATE_GRUB, *(name for need in wanted for name in need.files)}),
@@ -42,7 +44,7 @@ def _request(where: Where) -> dict[str, Any]:
 
 
 def facts(host: str, where: Where, told: Mapping[str, Any]) -> Facts:
-    """What a host told (`onhost.check`) as values.  Raises LookupError or TypeError where it told less."""
+    """What a host told (`agent.check`) as values.  Raises LookupError or TypeError where it told less."""
     soft, hard = told["open_files"]
     return Facts(
         host=host,

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 
 from orchestrator.doctor.mend import as_root, raise_limit
-from orchestrator.doctor.model import Disk, Facts, Finding, State, Where
+from orchestrator.doctor.model import Disk, Facts, HostFinding, State, Where
 from orchestrator.scenario.model import Machine
 
 CACHE, TEMPORARY = "cache", "temporary files"
@@ -23,9 +23,9 @@ OPEN_FILES = 1024
 """What Linux gives each process by default, and QEMU with its shares was never seen to exceed."""
 
 
-def hardware(facts: Facts, where: Where) -> Iterator[Finding]:
+def hardware(facts: Facts, where: Where) -> Iterator[HostFinding]:
     """A finding for each."""
-    yield Finding("cores", State.OK, str(facts.cores))
+    yield HostFinding("cores", State.OK, str(facts.cores))
     yield _memory(facts)
     yield from (_disk(facts, where, name, disk) for name, disk in facts.disks.items())
     yield _open_files(facts)
@@ -36,42 +36,42 @@ def gib(size: int) -> str:
     return f"{size / (1 << 30):.{0 if size >= 10 << 30 else 1}f} GiB"
 
 
-def _memory(facts: Facts) -> Finding:
+def _memory(facts: Facts) -> HostFinding:
     told = f"{gib(facts.memory)}, {gib(facts.available)} available"
     if facts.memory < _LEAST_MEMORY:
-        return Finding("memory", State.MISSING, f"{told}; no guest fits, which takes up to {gib(GUEST_BYTES)}")
+        return HostFinding("memory", State.MISSING, f"{told}; no guest fits, which takes up to {gib(GUEST_BYTES)}")
     if facts.available < GUEST_BYTES:
-        return Finding("memory", State.WARNING, f"{told}; a guest takes up to {gib(GUEST_BYTES)}")
-    return Finding("memory", State.OK, told)
+        return HostFinding("memory", State.WARNING, f"{told}; a guest takes up to {gib(GUEST_BYTES)}")
+    return HostFinding("memory", State.OK, told)
 
 
-def _disk(facts: Facts, where: Where, name: str, disk: Disk) -> Finding:
+def _disk(facts: Facts, where: Where, name: str, disk: Disk) -> HostFinding:
     what, told = f"disk of {name}", f"{gib(disk.free)} free at {disk.path}"
     if disk.foreign and name == CACHE and where.entry:
         mend = f"give the host another 'directory' in {where.entry.where}"
-        return Finding(
+        return HostFinding(
             what, State.MISSING, f"{disk.path} is somebody else's, who could put other kernels there; {mend}"
         )
     if not disk.writable:
         whose = f"mkdir -p {shlex.quote(str(disk.path))} && chown {facts.user.name} {shlex.quote(str(disk.path))}"
-        return Finding(what, State.MISSING, f"{disk.path} cannot be written to", as_root(facts, whose))
+        return HostFinding(what, State.MISSING, f"{disk.path} cannot be written to", as_root(facts, whose))
     least, wanted = _LEAST.get(name, 0), _WANTED.get(name, 0)
     if disk.free >= wanted:
-        return Finding(what, State.OK, told)
+        return HostFinding(what, State.OK, told)
     state = State.MISSING if disk.free < least else State.WARNING
     told += f"; {gib(wanted)} are enough for a first kernel" + (
         ", and no run fits in this" if disk.free < least else ""
     )
     if name == CACHE and where.home:
-        return Finding(what, state, told, f"orch cache gc --keep 10G --cache {shlex.quote(str(disk.path))}")
-    return Finding(what, state, told, "export TMPDIR=/var/tmp" if name == TEMPORARY and where.home else "")
+        return HostFinding(what, state, told, f"orch cache gc --keep 10G --cache {shlex.quote(str(disk.path))}")
+    return HostFinding(what, state, told, "export TMPDIR=/var/tmp" if name == TEMPORARY and where.home else "")
 
 
-def _open_files(facts: Facts) -> Finding:
+def _open_files(facts: Facts) -> HostFinding:
     soft, hard = facts.open_files
     if soft < 0 or soft >= OPEN_FILES:
-        return Finding("open files", State.OK, f"up to {'any number' if soft < 0 else soft}")
+        return HostFinding("open files", State.OK, f"up to {'any number' if soft < 0 else soft}")
     detail = f"up to {soft} at once; QEMU and make may need {OPEN_FILES}"
     able = hard < 0 or hard >= OPEN_FILES
     mend = f"ulimit -n {OPEN_FILES}" if able else raise_limit(facts, "nofile", str(OPEN_FILES))
-    return Finding("open files", State.WARNING, detail, mend)
+    return HostFinding("open files", State.WARNING, detail, mend)

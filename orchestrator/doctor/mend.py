@@ -6,7 +6,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 
-from orchestrator.doctor.model import Facts, Finding
+from orchestrator.doctor.model import Facts, HostFinding
 
 _APT = "apt-get install -y --no-install-recommends"
 
@@ -27,7 +27,7 @@ def install(facts: Facts, packages: Iterable[str]) -> str:
     return as_root(facts, f"{_APT} {' '.join(names)}") if names and facts.apt else ""
 
 
-def install_all(facts: Facts, findings: Iterable[Finding]) -> str:
+def install_all(facts: Facts, findings: Iterable[HostFinding]) -> str:
     """One command for the packages of all `findings`; "" for none."""
     return install(facts, (package for finding in findings for package in finding.packages))
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from orchestrator.device.model import Inventory
 from orchestrator.inventory.model import Entry
+from orchestrator.passthrough.model import Inventory
 
 
 class State(StrEnum):
@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class HostFinding:
     """One thing that a run needs: `detail` says what there is of it, or what is wrong and for what that matters.
 
     `mend` is the command that mends it, "" where none does; `packages` are those of Debian that it would install.
@@ -42,7 +42,7 @@ class Report:
 
     host: str
     system: str
-    findings: tuple[Finding, ...]
+    findings: tuple[HostFinding, ...]
     install: str = ""
 
     @property
@@ -50,7 +50,7 @@ class Report:
         """The worst of the findings."""
         return max((finding.state for finding in self.findings), key=list(State).index, default=State.OK)
 
-    def of(self, state: State) -> tuple[Finding, ...]:
+    def of(self, state: State) -> tuple[HostFinding, ...]:
         """The findings with `state`."""
         return tuple(finding for finding in self.findings if finding.state is state)
 
@@ -123,7 +123,7 @@ class User:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a host told (`onhost.check`).
+    """What a host told (`agent.check`).
 
     `machine` is as uname(1) calls it, `cpu` the CPU's vendor.  `apt` is whether apt-get is there, `mirror` whether it
     knows a mirror of Debian.  `memory` and `available` are in bytes.  `open_files` are the soft and the hard limit.

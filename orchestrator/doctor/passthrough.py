@@ -6,11 +6,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from orchestrator.device.verdict import host_obstacles, obstacles, restoring
 from orchestrator.doctor.hardware import GUEST_BYTES, gib
 from orchestrator.doctor.mend import as_root, install, raise_limit
-from orchestrator.doctor.model import Facts, Finding, State
-from orchestrator.doctor.needs import UPDATE_GRUB
+from orchestrator.doctor.model import Facts, HostFinding, State
+from orchestrator.doctor.requirements import UPDATE_GRUB
+from orchestrator.passthrough.check import host_obstacles, obstacles, restoring
 
 _GRUB = "/etc/default/grub.d/orch.cfg"
 _SMALL_KERNEL = re.compile(r"-cloud-(amd64|arm64)$")
@@ -18,7 +18,7 @@ _SMALL_KERNEL = re.compile(r"-cloud-(amd64|arm64)$")
 _ONLY = "needed only to pass devices through"
 
 
-def passthrough(facts: Facts) -> Iterator[Finding]:
+def passthrough(facts: Facts) -> Iterator[HostFinding]:
     """A finding for each."""
     yield _iommu(facts)
     yield _driver(facts)
@@ -26,13 +26,13 @@ def passthrough(facts: Facts) -> Iterator[Finding]:
     yield _devices(facts)
 
 
-def _iommu(facts: Facts) -> Finding:
+def _iommu(facts: Facts) -> HostFinding:
     vfio = facts.inventory.vfio
     if vfio.groups:
         units = f"{len(vfio.iommus)} unit{'' if len(vfio.iommus) == 1 else 's'}, " if vfio.iommus else ""
-        return Finding("IOMMU", State.OK, f"on: {units}{vfio.groups} groups")
+        return HostFinding("IOMMU", State.OK, f"on: {units}{vfio.groups} groups")
     (why,) = host_obstacles(vfio)
-    return Finding("IOMMU", State.WARNING, f"{why}; {_ONLY}", _kernel_option(facts))
+    return HostFinding("IOMMU", State.WARNING, f"{why}; {_ONLY}", _kernel_option(facts))
 
 
 def _kernel_option(facts: Facts) -> str:
@@ -43,35 +43,35 @@ def _kernel_option(facts: Facts) -> str:
     return as_root(facts, f"echo '{line}' > {_GRUB} && update-grub")
 
 
-def _driver(facts: Facts) -> Finding:
+def _driver(facts: Facts) -> HostFinding:
     if facts.inventory.vfio.driver:
-        return Finding("vfio-pci", State.OK, "there")
+        return HostFinding("vfio-pci", State.OK, "there")
     if facts.vfio_pci:
-        return Finding("vfio-pci", State.OK, "loaded when it is needed")
+        return HostFinding("vfio-pci", State.OK, "loaded when it is needed")
     detail = f"kernel {facts.kernel} has no such driver (CONFIG_VFIO_PCI), and another has to be booted; {_ONLY}"
     small = _SMALL_KERNEL.search(facts.kernel)
     # Not among the packages that are installed in one go: another kernel is another decision.
     mend = install(facts, (f"linux-image-{small[1]}",)) if small else ""
-    return Finding("vfio-pci", State.WARNING, detail, mend)
+    return HostFinding("vfio-pci", State.WARNING, detail, mend)
 
 
-def _locked_memory(facts: Facts) -> Finding:
+def _locked_memory(facts: Facts) -> HostFinding:
     limit = facts.inventory.vfio.memlock
     if limit is None or limit >= GUEST_BYTES:
-        return Finding("locked memory", State.OK, "no limit" if limit is None else f"up to {gib(limit)}")
+        return HostFinding("locked memory", State.OK, "no limit" if limit is None else f"up to {gib(limit)}")
     detail = f"up to {limit >> 10} KiB, and a guest with a device has all its memory locked; {_ONLY}"
-    return Finding("locked memory", State.WARNING, detail, raise_limit(facts, "memlock", "unlimited"))
+    return HostFinding("locked memory", State.WARNING, detail, raise_limit(facts, "memlock", "unlimited"))
 
 
-def _devices(facts: Facts) -> Finding:
+def _devices(facts: Facts) -> HostFinding:
     inventory = facts.inventory
     left = [one.address for one in inventory.functions if one.left_behind and not one.lease]
     if left:
         detail = f"{', '.join(left)} taken by a run that died, and not given back"
-        return Finding("PCI functions", State.WARNING, detail, restoring(inventory.host))
+        return HostFinding("PCI functions", State.WARNING, detail, restoring(inventory.host))
     able = sum(not obstacles(inventory, function) for function in inventory.functions)
     told = f"{len(inventory.functions)}, of which {able} can be passed through now"
     why = host_obstacles(inventory.vfio) if inventory.vfio.groups else ()
     if why:
-        return Finding("PCI functions", State.WARNING, f"{told}: {why[0]}; {_ONLY}")
-    return Finding("PCI functions", State.OK, told)
+        return HostFinding("PCI functions", State.WARNING, f"{told}: {why[0]}; {_ONLY}")
+    return HostFinding("PCI functions", State.OK, told)

@@ -7,9 +7,10 @@ import re
 import shlex
 from collections.abc import Iterator
 
+from orchestrator.arch import arch_name
 from orchestrator.doctor.mend import as_root, install
-from orchestrator.doctor.model import Facts, Finding, Program, State, Where
-from orchestrator.doctor.needs import LLVM, LLVM_PACKAGES, Need, Role, arch_of, needs
+from orchestrator.doctor.model import Facts, HostFinding, Program, State, Where
+from orchestrator.doctor.requirements import LLVM, LLVM_PACKAGES, Need, Role, needs
 
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 _NUMBER = re.compile(r"\d+")
@@ -36,10 +37,10 @@ def _parts(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in _NUMBER.findall(version))
 
 
-def software(facts: Facts, where: Where) -> Iterator[Finding]:
+def software(facts: Facts, where: Where) -> Iterator[HostFinding]:
     """A finding for Python, for each need that matters on this host, for clang and for the mirror."""
     yield _python(facts)
-    for need in needs(arch_of(facts.machine)):
+    for need in needs(arch_name(facts.machine)):
         if where.home or need.role not in (Role.HOME, Role.SOME_HOME, Role.TEST):
             yield _judged(need, facts, where)
     yield _clang(facts)
@@ -47,29 +48,29 @@ def software(facts: Facts, where: Where) -> Iterator[Finding]:
         yield _mirror(facts)
 
 
-def _python(facts: Facts) -> Finding:
+def _python(facts: Facts) -> HostFinding:
     """It is there, for it was Python that answered; of which version was not asked."""
     if older(facts.python, _PYTHON):
         asks = f"{facts.python}, and virtme-ng asks for {_PYTHON} or newer; guests may not boot"
-        return Finding("python3", State.WARNING, asks)
+        return HostFinding("python3", State.WARNING, asks)
     if older(facts.python, _BUILDS_PYTHON):
         asks = f"{facts.python}; newer is needed only to build kernels here: orch asks for {_BUILDS_PYTHON} or newer"
-        return Finding("python3", State.WARNING, asks)
-    return Finding("python3", State.OK, facts.python)
+        return HostFinding("python3", State.WARNING, asks)
+    return HostFinding("python3", State.OK, facts.python)
 
 
-def _judged(need: Need, facts: Facts, where: Where) -> Finding:
+def _judged(need: Need, facts: Facts, where: Where) -> HostFinding:
     found = next((facts.programs[name] for name in need.programs if name in facts.programs), None)
     file = next((name for name in need.files if name in facts.files), "")
     version = version_of(found.version) if found else ""
     wrong = _wrong(need, found, file, version)
     if not wrong:
-        return Finding(need.what, State.OK, version or (found.path if found else file))
+        return HostFinding(need.what, State.OK, version or (found.path if found else file))
     required = need.role in (Role.BOOT, Role.HOME) or (need.role is Role.BUILD and where.home)
     old = bool(found and found.runs and older(version, need.least))
     state = State.MISSING if required and (not old or need.role is Role.HOME) else State.WARNING
     detail = wrong if old else f"{wrong}; needed {'for' if required else 'only for'} {need.use}"
-    return _with_command(need, facts, where, Finding(need.what, state, detail))
+    return _with_command(need, facts, where, HostFinding(need.what, state, detail))
 
 
 def _wrong(need: Need, found: Program | None, file: str, version: str) -> str:
@@ -88,18 +89,18 @@ def _wrong(need: Need, found: Program | None, file: str, version: str) -> str:
     return ""
 
 
-def _with_command(need: Need, facts: Facts, where: Where, finding: Finding) -> Finding:
+def _with_command(need: Need, facts: Facts, where: Where, finding: HostFinding) -> HostFinding:
     if need.pip:
         command = f"{shlex.quote(str(where.python))} -m pip install {shlex.quote(need.pip)}"
-        return Finding(finding.what, finding.state, finding.detail, command)
+        return HostFinding(finding.what, finding.state, finding.detail, command)
     if not facts.apt:
         detail = f"{finding.detail}; Debian calls the package {need.package}"
-        return Finding(finding.what, finding.state, detail)
+        return HostFinding(finding.what, finding.state, detail)
     packages = (need.package,)
-    return Finding(finding.what, finding.state, finding.detail, install(facts, packages), packages)
+    return HostFinding(finding.what, finding.state, finding.detail, install(facts, packages), packages)
 
 
-def _clang(facts: Facts) -> Finding:
+def _clang(facts: Facts) -> HostFinding:
     """clang is of use only with LLVM's other tools of its version."""
     clang, *others = LLVM
     names = [name for name in facts.programs if re.fullmatch(rf"{clang}(-\d+)?", name)]
@@ -107,15 +108,17 @@ def _clang(facts: Facts) -> Finding:
     whole = [name for name in names if all(f"{other}{suffixes[name]}" in facts.programs for other in others)]
     if whole:
         told = (f"{name} ({version_of(facts.programs[name].version)})" for name in sorted(whole))
-        return Finding("clang", State.OK, ", ".join(told))
+        return HostFinding("clang", State.OK, ", ".join(told))
     there = f"{', '.join(sorted(names))} without its {' and '.join(others)}" if names else "not found"
     detail = f"{there}; needed only for kernels that clang builds"
-    return Finding("clang", State.WARNING, detail, install(facts, LLVM_PACKAGES), LLVM_PACKAGES if facts.apt else ())
+    return HostFinding(
+        "clang", State.WARNING, detail, install(facts, LLVM_PACKAGES), LLVM_PACKAGES if facts.apt else ()
+    )
 
 
-def _mirror(facts: Facts) -> Finding:
+def _mirror(facts: Facts) -> HostFinding:
     """Debian's packages come from the mirror that the machine's own apt uses."""
     if facts.mirror:
-        return Finding("Debian's mirror", State.OK, "known to apt")
+        return HostFinding("Debian's mirror", State.OK, "known to apt")
     detail = "apt knows none; needed only for kernels from Debian's archive"
-    return Finding("Debian's mirror", State.WARNING, detail, as_root(facts, "apt-get update"))
+    return HostFinding("Debian's mirror", State.WARNING, detail, as_root(facts, "apt-get update"))

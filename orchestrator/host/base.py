@@ -7,7 +7,7 @@ Only implementations of `Host` start processes, open connections or kill anythin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Protocol
@@ -16,6 +16,28 @@ from orchestrator.errors import CommandError
 
 LineSink = Callable[[str], None]
 """Called with every line of a command's output, without its newline, as it is written."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is to run on a host, and how.
+
+    `env` is added to the host's environment.  `timeout` is in seconds: when it passes, the whole process tree is
+    killed, and `Completed.timed_out` is set.  `on_line` sees every output line as it comes; `log` is a local file that
+    the output is appended to as it comes, byte for byte.  When `until` is set, the command is told to end, with
+    SIGTERM; no error, but the status that this gives.  `grace` is how many seconds it then has, and after `timeout`,
+    until SIGKILL; None is the host's own, a few.
+    """
+
+    argv: tuple[str, ...]
+    cwd: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    stdin: str = ""
+    timeout: float | None = None
+    on_line: LineSink | None = None
+    log: Path | None = None
+    until: Event | None = None
+    grace: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,26 +68,9 @@ class Host(Protocol):
     def name(self) -> str:
         """A short name for logs and results."""
 
-    def run(
-        self,
-        argv: tuple[str, ...],
-        *,
-        cwd: Path | None = None,
-        env: Mapping[str, str] | None = None,
-        stdin: str = "",
-        timeout: float | None = None,
-        on_line: LineSink | None = None,
-        log: Path | None = None,
-        until: Event | None = None,
-        grace: float | None = None,
-    ) -> Completed:
-        """Run `argv` to its end, in a session of its own, and return what it left; never raises on a status.
+    def run(self, command: Command) -> Completed:
+        """Run `command` to its end, in a session of its own, and return what it left; never raises on a status.
 
-        `env` is added to the host's environment.  `timeout` is in seconds: when it passes, the command's whole
-        process tree is killed and `timed_out` is set.  `on_line` sees every output line as it comes; `log`
-        is a local file that the output is appended to as it comes, byte for byte.  When `until` is set, the command is
-        told to end, with SIGTERM; no error, but the status that this gives.  `grace` is how many seconds it then has,
-        and after `timeout`, until SIGKILL; None is the host's own, a few.
         Raises CommandError where the program does not exist or cannot be started, Interrupted after `stop_all`.
         """
 

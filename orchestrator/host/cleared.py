@@ -9,12 +9,9 @@ be whole, so this is the list of what stays.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from threading import Event
 
-from orchestrator.host.base import Completed, Host, LineSink, WrappedHost
+from orchestrator.host.base import Command, Completed, Host, WrappedHost
 
 KEPT = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
 """Where programs, their libraries and temporary files are, and ccache's or rustup's own settings."""
@@ -26,30 +23,9 @@ class Cleared(WrappedHost):
 
     host: Host
 
-    def run(
-        self,
-        argv: tuple[str, ...],
-        *,
-        cwd: Path | None = None,
-        env: Mapping[str, str] | None = None,
-        stdin: str = "",
-        timeout: float | None = None,
-        on_line: LineSink | None = None,
-        log: Path | None = None,
-        until: Event | None = None,
-        grace: float | None = None,
-    ) -> Completed:
+    def run(self, command: Command) -> Completed:
         """As the host behind."""
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-        settings = [f"{name}={value}" for name, value in (kept | dict(env or {})).items()]
-        done = self.host.run(
-            ("env", "-i", *settings, *argv),
-            cwd=cwd,
-            stdin=stdin,
-            timeout=timeout,
-            on_line=on_line,
-            log=log,
-            until=until,
-            grace=grace,
-        )
-        return replace(done, argv=argv)
+        settings = [f"{name}={value}" for name, value in {**kept, **command.env}.items()]
+        done = self.host.run(replace(command, argv=("env", "-i", *settings, *command.argv), env={}))
+        return replace(done, argv=command.argv)

@@ -10,13 +10,11 @@ other mount is read-only, /dev has harmless devices only, and no capability is l
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event
 
-from orchestrator.host.base import Completed, Host, LineSink, WrappedHost
+from orchestrator.host.base import Command, Completed, Host, WrappedHost
 
 _UNSHARE = ("unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child", "--mount-proc")
 _AS_USER = ("--user", "--map-root-user")
@@ -95,32 +93,13 @@ class Confined(WrappedHost):
     layer: Path
     writable: tuple[Path, ...] = ()
 
-    def run(
-        self,
-        argv: tuple[str, ...],
-        *,
-        cwd: Path | None = None,  # noqa: ARG002 -- of the protocol
-        env: Mapping[str, str] | None = None,
-        stdin: str = "",
-        timeout: float | None = None,
-        on_line: LineSink | None = None,
-        log: Path | None = None,
-        until: Event | None = None,
-        grace: float | None = None,
-    ) -> Completed:
+    def run(self, command: Command) -> Completed:
         """As the host behind; the command's directory is the tree, whatever `cwd` is."""
         places = (str(self.tree), str(self.layer), *map(str, self.writable))
-        done = self.host.run(
-            (*own_namespaces(*_UNSHARE), "sh", "-c", _SCRIPT, "sh", *places, "--", *argv),
-            env={**(env or {}), **dict.fromkeys(_TEMPORARY, str(self.layer / "tmp"))},
-            stdin=stdin,
-            timeout=timeout,
-            on_line=on_line,
-            log=log,
-            until=until,
-            grace=grace,
-        )
-        return replace(done, argv=argv)
+        argv = (*own_namespaces(*_UNSHARE), "sh", "-c", _SCRIPT, "sh", *places, "--", *command.argv)
+        env = {**command.env, **dict.fromkeys(_TEMPORARY, str(self.layer / "tmp"))}
+        done = self.host.run(replace(command, argv=argv, env=env, cwd=None))
+        return replace(done, argv=command.argv)
 
 
 def own_namespaces(*unshare: str) -> tuple[str, ...]:
@@ -140,7 +119,7 @@ def why_not_confined(host: Host, place: Path) -> str:
     with TemporaryDirectory(prefix="confine-", dir=place, ignore_cleanup_errors=True) as directory:
         tree, layer = Path(directory, "tree"), Path(directory, "layer")
         tree.mkdir()
-        done = Confined(host, tree, layer).run(("true",), timeout=_SECONDS)
+        done = Confined(host, tree, layer).run(Command(("true",), timeout=_SECONDS))
     if done.ok:
         return ""
     lines = [line.strip() for line in done.output.splitlines() if line.strip()]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.errors import InfrastructureError, Interrupted, OrchError
-from orchestrator.host.base import Host
+from orchestrator.host.base import Command, Host
 
 _NUMBERS = {errno.ENOSPC, errno.EDQUOT}
 # Not in the lines of source that the compiler shows behind a bar.
@@ -36,7 +36,7 @@ def full_disk(directory: Path, what: str, *others: Path) -> InfrastructureError:
     return InfrastructureError(f"{what}: no space was left on the disk of {place} ({free >> 20} MiB free now); {mend}")
 
 
-def settle(place: Path) -> None:
+def sync_disk(place: Path) -> None:
     """Have the disk hold all that was written to it: `place` is about to get the name by which it counts as whole, and
     after a power cut it must not have that name and lack what is in it.
 
@@ -69,7 +69,7 @@ def removed_on_failure(host: Host, partial: Path) -> Iterator[None]:
     except Interrupted:
         raise
     except (OrchError, OSError):
-        host.run(("rm", "-rf", str(partial)))
+        host.run(Command(("rm", "-rf", str(partial))))
         raise
 
 

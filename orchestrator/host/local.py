@@ -14,8 +14,8 @@ from typing import IO
 
 from orchestrator.errors import CommandError
 from orchestrator.host import supervisor
-from orchestrator.host.base import check
-from orchestrator.host.session import CHUNK, TICK, SupervisedHost, Wire
+from orchestrator.host.base import Command, check
+from orchestrator.host.supervised import CHUNK, TICK, SupervisedHost, Wire
 
 LOCAL = "local"
 """What this machine is called as a host."""
@@ -37,7 +37,7 @@ class LocalHost(SupervisedHost):
         except OSError as error:
             raise CommandError(f"{remote.parent}: cannot make the directory: {error.strerror}") from error
         argv = ("cp", "-RHT", "--preserve=mode,timestamps,links", "--", str(local), str(remote))
-        check(self.run(argv), f"copying {local} to {remote}")
+        check(self.run(Command(argv)), f"copying {local} to {remote}")
 
     def get(self, remote: Path, local: Path) -> None:
         """As `put`: source and destination are on the same machine."""

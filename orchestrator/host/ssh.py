@@ -18,8 +18,8 @@ from paramiko import Channel, SSHException
 
 from orchestrator.errors import CommandError
 from orchestrator.host import supervisor
-from orchestrator.host.connections import BEAT, SILENCE, Address, Connections
-from orchestrator.host.session import CHUNK, TICK, SupervisedHost, Wire
+from orchestrator.host.ssh_connection import BEAT, SILENCE, Address, Connections
+from orchestrator.host.supervised import CHUNK, TICK, SupervisedHost, Wire
 
 __all__ = ("Address", "SshHost")
 

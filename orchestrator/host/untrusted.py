@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from orchestrator.agent.inodes import inode, kind_of, reopened, shown, size_words
 from orchestrator.errors import InfrastructureError
-from orchestrator.onhost.inodes import inode, kind_of, reopened, shown, size_words
 
 _PATH = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC

@@ -12,11 +12,11 @@ from orchestrator.errors import UsageError
 from orchestrator.host.local import LOCAL
 from orchestrator.host.ssh import Address
 from orchestrator.inventory.model import Entry, Hosts
-from orchestrator.scenario import entry as yaml
-from orchestrator.scenario.document import Document, read_document
-from orchestrator.scenario.fields import Cpus, HostAddress, Many, Memory, Name, PciAddress, PlainPath, Port, Text
-from orchestrator.scenario.nodes import Finding
-from orchestrator.scenario.words import hint, quoted, shown
+from orchestrator.scenario.schema.fields import Cpus, HostAddress, Many, Memory, Name, PciAddress, PlainPath, Port, Text
+from orchestrator.yamlfile import entry as yaml
+from orchestrator.yamlfile.document import Document, read_document
+from orchestrator.yamlfile.messages import hint, quoted, shown
+from orchestrator.yamlfile.nodes import SourceProblem
 
 DIRECTORY = "/var/tmp/orch"
 """Where a host keeps what is pushed there: kernels, guest roots, programs."""
@@ -104,8 +104,8 @@ def _host(name: str, entry: HostEntry, document: Document) -> Entry:
     )
 
 
-def _findings(error: ValidationError, document: Document) -> list[Finding]:
-    return [Finding(document.line(one["loc"]), _sentence(one["type"], one["loc"], one)) for one in error.errors()]
+def _findings(error: ValidationError, document: Document) -> list[SourceProblem]:
+    return [SourceProblem(document.line(one["loc"]), _sentence(one["type"], one["loc"], one)) for one in error.errors()]
 
 
 def _sentence(kind: str, loc: tuple[int | str, ...], details: object) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.errors import InfrastructureError, UsageError
-from orchestrator.host.base import Host, check
+from orchestrator.host.base import Command, Host, check
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 LISTS_FRESH_SECONDS = 24 * 3600
@@ -64,7 +64,7 @@ class Apt:
         if known and not force and time.time() - stamp.stat().st_mtime < LISTS_FRESH_SECONDS:
             return False
         self._write_configuration()
-        updated = self.host.run(("apt-get", *self._options(), "update", "-q"), timeout=600)
+        updated = self.host.run(Command(("apt-get", *self._options(), "update", "-q"), timeout=600))
         if updated.ok:
             stamp.touch()
         elif not known:
@@ -76,7 +76,7 @@ class Apt:
 
     def packages(self, name: str) -> tuple[DebianPackage, ...]:
         """All versions of package `name` in the suite, newest first as apt sorts them."""
-        shown = self.host.run(("apt-cache", *self._options(), "show", name), timeout=120)
+        shown = self.host.run(Command(("apt-cache", *self._options(), "show", name), timeout=120))
         return parse_show(shown.output) if shown.ok else ()
 
     def download(self, package: DebianPackage) -> Path:
@@ -89,7 +89,9 @@ class Apt:
         partial = target.with_suffix(".partial")
         partial.mkdir(parents=True, exist_ok=True)
         wanted = f"{package.name}={package.version}"
-        done = self.host.run(("apt-get", *self._options(), "download", "-q", wanted), cwd=partial, timeout=1800)
+        done = self.host.run(
+            Command(("apt-get", *self._options(), "download", "-q", wanted), cwd=partial, timeout=1800)
+        )
         check(done, f"downloading {wanted} from Debian suite '{self.suite}'")
         partial.rename(target)
         return next(target.glob("*.deb"))
@@ -138,7 +140,7 @@ def mirror(host: Host, suite: str) -> str:
     lays them out (debian, debian-security); apt verifies what comes from there.  Raises InfrastructureError where the
     machine's apt knows no Debian mirror.
     """
-    listed = host.run(("apt-get", "indextargets", "--format", _TARGET, "Created-By: Packages"), timeout=60)
+    listed = host.run(Command(("apt-get", "indextargets", "--format", _TARGET, "Created-By: Packages"), timeout=60))
     known = {
         label: uri for uri, origin, label in map(_target, reversed(listed.output.splitlines())) if origin == "Debian"
     }

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from filecmp import cmp
 from pathlib import Path
 
-from orchestrator.host.base import Host, check
+from orchestrator.host.base import Command, Host, check
 
 _BUILD = "build"
 """The directory, in a tree, in which it is built."""
@@ -34,7 +34,8 @@ def clone(host: Host, origin: Path, tree: Path, built_at: str = "", *, linked: b
     find = ("find", str(origin), "-mindepth", "1", "-maxdepth", "1", "!", "-name", _BUILD)
     how = "-al" if linked else "-a"
     check(
-        host.run((*find, "-exec", "cp", how, "--reflink=auto", "-t", str(tree), "{}", "+")), "cloning the source tree"
+        host.run(Command((*find, "-exec", "cp", how, "--reflink=auto", "-t", str(tree), "{}", "+"))),
+        "cloning the source tree",
     )
     if built_at:
         clone_build(host, origin, tree, built_at)
@@ -47,8 +48,8 @@ def clone_build(host: Host, origin: Path, tree: Path, built_at: str) -> None:
     all be made again, and after them every object, where the records named another directory.
     """
     copy = ("cp", "-a", "--reflink=auto", str(origin / _BUILD), str(tree))
-    check(host.run(copy), "cloning the build tree")
-    check(host.run(("sh", "-c", _RELOCATE, "relocate", built_at, str(tree))), "relocating the build tree")
+    check(host.run(Command(copy)), "cloning the build tree")
+    check(host.run(Command(("sh", "-c", _RELOCATE, "relocate", built_at, str(tree)))), "relocating the build tree")
 
 
 def reconcile(built: Path, tree: Path, *, linked: bool = True) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from orchestrator.errors import CommandError, InfrastructureError, UsageError
-from orchestrator.host.base import Completed, Host, check
+from orchestrator.host.base import Command, Completed, Host, check
 from orchestrator.host.lock import locked
 from orchestrator.kernel.model import GitOrigin
 
@@ -91,7 +91,7 @@ def git_run(
 ) -> Completed:
     """Run a command in which git is to know `store`, and nothing of the user and the machine."""
     environment = _ALONE | {"GIT_DIR": str(store)} | (env or {})
-    return host.run((*_without(environment), *argv), env=environment, stdin=stdin, timeout=timeout)
+    return host.run(Command((*_without(environment), *argv), env=environment, stdin=stdin, timeout=timeout))
 
 
 def _without(environment: dict[str, str]) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ def _without(environment: dict[str, str]) -> tuple[str, ...]:
 def ask(host: Host, path: Path, *args: str) -> Completed:
     """Ask the user's own repository, which changes nothing there; their configuration says whom they trust."""
     argv = (*_without({}), "git", "-C", str(path), *args)
-    return host.run(argv, env={"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}, timeout=_SECONDS)
+    return host.run(Command(argv, env={"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}, timeout=_SECONDS))
 
 
 NO_CONVERSION = "* -text -eol -ident -filter -working-tree-encoding\n"
@@ -140,7 +140,7 @@ def open_bare(host: Host, store: Path, origin: str, form: str = "") -> None:
     made = store / "orch.origin"
     if made.exists() and form and form != _form_of(store):
         # Another repository is there now, of another format: nothing in the store is of use for it.
-        check(host.run(("rm", "-rf", str(store))), "removing a git store")
+        check(host.run(Command(("rm", "-rf", str(store)))), "removing a git store")
     if not made.exists():
         form = form or _form_there(host, origin)
         check(git(host, store, "init", "-q", "--bare", f"--object-format={form}", str(store)), "making a git store")
@@ -174,7 +174,7 @@ def _form_there(host: Host, address: str) -> str:
     The fetch that follows reports that.
     """
     listed = host.run(
-        (*_without(_ALONE), "git", "ls-remote", "--", address), cwd=Path("/"), env=_ALONE, timeout=_SECONDS
+        Command((*_without(_ALONE), "git", "ls-remote", "--", address), cwd=Path("/"), env=_ALONE, timeout=_SECONDS)
     )
     name = listed.output.partition("\t")[0].rpartition("\n")[2]
     return "sha256" if re.fullmatch(r"[0-9a-f]{64}", name) else "sha1"

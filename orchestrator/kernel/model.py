@@ -9,16 +9,11 @@ import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from orchestrator.arch import ARCHES
 from orchestrator.scenario.sources import BuiltSource, DebianSource, TarballSource
 
-IMAGE = "vmlinux"
-"""What is built and booted: the ELF image with a PVH entry (QEMU docs/system/i386; arch/x86/platform/pvh)."""
-
-IMAGES = (IMAGE, "Image", "vmlinuz")
-"""What the image of an artifact is called: as built for x86_64 and for arm64, and as it came."""
-
-IMAGE_PATHS = {"x86_64": IMAGE, "arm64": "arch/arm64/boot/Image"}
-"""Where in its build directory each architecture's image is; its last part is make's target."""
+IMAGES = (*dict.fromkeys(Path(arch.image).name for arch in ARCHES.values()), "vmlinuz")
+"""What the image of an artifact is called: as built for each architecture, and as it came."""
 
 _DIFF = re.compile(r"^(?:diff --git |--- (?:a/|/dev/null))", re.MULTILINE)
 
@@ -136,7 +131,7 @@ class Recipe:
     def can_start_from(self, other: Recipe) -> bool:
         """Whether objects of the kernel `other` may be in this one: whoever wrote its patches could have written them.
 
-        See `kernel.built_tree.best_of`, which asks the same of a tree.
+        See `kernel.cache.trees.best_of`, which asks the same of a tree.
         """
         theirs = [patch.digest for patch in other.patches]
         begins = theirs == [patch.digest for patch in self.patches[: len(theirs)]] and self.source.id == other.source.id
@@ -202,7 +197,7 @@ class KernelBuild:
     def image(self) -> Path:
         """The bootable image."""
         return next(
-            (self.directory / name for name in IMAGES if (self.directory / name).exists()), self.directory / IMAGE
+            (self.directory / name for name in IMAGES if (self.directory / name).exists()), self.directory / IMAGES[0]
         )
 
     @property

@@ -3,30 +3,19 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 from functools import partial
 
+from orchestrator.arch import ARCHES, arch_name
 from orchestrator.errors import InfrastructureError
-from orchestrator.host.base import Host, check
+from orchestrator.host.base import Command, Host, check
 from orchestrator.kernel.model import Toolchain
-
-_CROSS = {"x86_64": "x86_64-linux-gnu-", "arm64": "aarch64-linux-gnu-"}
-"""What Debian puts before the names of the programs that compile for another architecture."""
-
-_KERNELS_NAME = {"aarch64": "arm64"}
-
-
-def native_arch(machine: str = "") -> str:
-    """The architecture, as the kernel calls it, of what uname(1) calls `machine`: this machine's where left out."""
-    machine = machine or platform.machine()
-    return _KERNELS_NAME.get(machine, machine)
 
 
 def cross_prefix(arch: str, native: str | None = None) -> str:
     """What stands before gcc's and ld's names for programs of `arch`; "" on a machine of that architecture, which is
     `native`, or this one's."""
-    return "" if arch == (native or native_arch()) else _CROSS[arch]
+    return "" if arch == (native or arch_name()) else f"{ARCHES[arch].triple}-"
 
 
 def detect(
@@ -58,15 +47,15 @@ def _listed(words: tuple[str, ...]) -> str:
 
 def _which(host: Host, program: str) -> str | None:
     """Where a program is on another machine."""
-    done = host.run(("sh", "-c", 'command -v "$1"', "sh", program), timeout=60)
+    done = host.run(Command(("sh", "-c", 'command -v "$1"', "sh", program), timeout=60))
     return done.output.strip() if done.ok else None
 
 
 def _gnu(arch: str, native: str | None) -> tuple[tuple[str, str], ...]:
     """gcc and ld for `arch`, and the Debian package of each."""
     prefix = cross_prefix(arch, native)
-    target = f"-{prefix.rstrip('-').replace('x86_64', 'x86-64')}" if prefix else ""
-    return (f"{prefix}gcc", f"gcc{target}"), (f"{prefix}ld", f"binutils{target}")
+    compiler, linker, _ = ARCHES[arch].cross_packages if prefix else ("gcc", "binutils", "")
+    return (f"{prefix}gcc", compiler), (f"{prefix}ld", linker)
 
 
 def _llvm(compiler: str) -> tuple[tuple[str, str], ...]:
@@ -76,5 +65,5 @@ def _llvm(compiler: str) -> tuple[tuple[str, str], ...]:
 
 
 def _first_line(host: Host, program: str) -> str:
-    done = check(host.run((program, "--version"), timeout=60), f"asking {program} for its version")
+    done = check(host.run(Command((program, "--version"), timeout=60)), f"asking {program} for its version")
     return done.output.splitlines()[0]

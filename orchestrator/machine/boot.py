@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.host.base import Completed, Host
-from orchestrator.host.record import shell_line
-from orchestrator.machine.console import Ended, Finding, find_end
+from orchestrator.host.base import Command, Completed, Host
+from orchestrator.host.recorder import shell_line
+from orchestrator.machine.console import BootFinding, Ended, find_end
 from orchestrator.machine.devices import memory_file
 from orchestrator.machine.kernel_log import find_splats, merged
 from orchestrator.machine.links import plain_paths
@@ -115,7 +115,7 @@ def launch(
     env = {**environment, **dict(plan.environment)}
     console.with_name("command.sh").write_bytes(os.fsencode(_command_script(plan, shell_line(argv, None, env))))
     watch = _Watch(progress, limits)
-    return host.run(argv, env=env, timeout=plan.timeout, log=console, on_line=watch, until=limits.over)
+    return host.run(Command(argv, env=env, timeout=plan.timeout, log=console, on_line=watch, until=limits.over))
 
 
 def _command_script(plan: Boot, command: str) -> str:
@@ -183,7 +183,7 @@ class _Watch:
             self._progress(line.strip())
 
 
-def _lines(finding: Finding, done: Completed) -> tuple[str, ...]:
+def _lines(finding: BootFinding, done: Completed) -> tuple[str, ...]:
     if finding.end is BootEnd.QEMU and not finding.lines and not finding.why:
         how = f"was killed by signal {-done.status}" if done.status < 0 else f"ended with status {done.status}"
         return (f"virtme-ng {how} and wrote nothing",)

@@ -50,7 +50,7 @@ _TRACEBACK = "Traceback (most recent call last):"
 
 
 @dataclass(frozen=True)
-class Finding:
+class BootFinding:
     """How a boot ended.
 
     `lines` show it, and `line` is the number in the log of the one that says most (0: none).  `why` is what is known
@@ -80,7 +80,7 @@ class Ended:
     machine: MachineEnd = UNKNOWN
 
 
-def find_end(console: str, ended: Ended) -> Finding:
+def find_end(console: str, ended: Ended) -> BootFinding:
     """How the boot that wrote `console` ended.
 
     What the kernel says of itself counts first, then why orch ended the boot, then how QEMU says that the machine went
@@ -94,17 +94,17 @@ def find_end(console: str, ended: Ended) -> Finding:
     return next(filter(None, (find(log, ended) for find in finders)), None) or _lost(log, ended)
 
 
-def _crashed(log: list[str], ended: Ended) -> Finding | None:
+def _crashed(log: list[str], ended: Ended) -> BootFinding | None:
     for pattern, end in ((_OOPS, BootEnd.OOPS), (_PANIC, BootEnd.PANIC)):
         number = next((number for number, text in kernel_lines(log) if pattern.match(text)), 0)
         if number:
-            return Finding(end, context(log, number), number)
+            return BootFinding(end, context(log, number), number)
     if ended.machine.reason == "guest-panic":
         return _at_last(BootEnd.PANIC, log, "QEMU was told so")
     return None
 
 
-def _endless(log: list[str], ended: Ended) -> Finding | None:
+def _endless(log: list[str], ended: Ended) -> BootFinding | None:
     """The end of a boot that orch ended: what it did last, or that QEMU itself had stopped it."""
     if ended.flooded:
         return _at_last(BootEnd.FLOOD, log, f"it was stopped after {FLOOD_BYTES >> 20} MiB")
@@ -114,13 +114,13 @@ def _endless(log: list[str], ended: Ended) -> Finding | None:
         return _of_qemu(log, "QEMU stopped the machine for an error of its own")
     number = next((number for number, text in kernel_lines(log) if _STALL.search(text)), 0)
     if number:
-        return Finding(BootEnd.HANG, context(log, number), number)
+        return BootFinding(BootEnd.HANG, context(log, number), number)
     if ended.machine.up and not _last_of_kernel(log)[0]:
-        return Finding(BootEnd.HANG, last_lines(log), len(log), "the kernel wrote nothing at all")
+        return BootFinding(BootEnd.HANG, last_lines(log), len(log), "the kernel wrote nothing at all")
     return _at_last(BootEnd.HANG, log, "" if ended.began else "it had not begun")
 
 
-def _went_down(log: list[str], ended: Ended) -> Finding | None:
+def _went_down(log: list[str], ended: Ended) -> BootFinding | None:
     """The end of a machine that was reset, or powered off before the workload had ended."""
     how = {"guest-reset": "reset", "guest-shutdown": "powered off"}.get(ended.machine.reason)
     if how is None or (ended.status is not None and how != "reset"):
@@ -132,51 +132,51 @@ def _went_down(log: list[str], ended: Ended) -> Finding | None:
         return None
     number = next((number for number, text in kernel_lines(log) if _NO_MEMORY.search(text)), 0)
     if number:
-        return Finding(BootEnd.SHUTDOWN, context(log, number), number)
+        return BootFinding(BootEnd.SHUTDOWN, context(log, number), number)
     return _at_last(BootEnd.SHUTDOWN, log, "" if ended.began else "it had not begun")
 
 
-def _answered(log: list[str], ended: Ended) -> Finding | None:
+def _answered(log: list[str], ended: Ended) -> BootFinding | None:
     if ended.status is None:
         return None
     if ended.status in (0, 1):
-        return Finding(BootEnd.OK)
+        return BootFinding(BootEnd.OK)
     number = next((number for number, text in kernel_lines(log) if _KILLED.search(text)), 0)
     if number:
-        return Finding(BootEnd.WORKLOAD, context(log, number), number)
+        return BootFinding(BootEnd.WORKLOAD, context(log, number), number)
     said = program_lines(log)[-_CONTEXT_LINES:]
     how = f"exit status {ended.status}"
     why = f"{how}; it wrote last: {_short(said[-1][1])}" if said else f"{how}, and it wrote nothing"
-    return Finding(BootEnd.WORKLOAD, tuple(text[:_LONGEST] for _, text in said), said[-1][0] if said else 0, why)
+    return BootFinding(BootEnd.WORKLOAD, tuple(text[:_LONGEST] for _, text in said), said[-1][0] if said else 0, why)
 
 
-def _lost(log: list[str], ended: Ended) -> Finding:
+def _lost(log: list[str], ended: Ended) -> BootFinding:
     """The end of a boot of which nobody in the guest and nothing in QEMU's events tells: the host's own trouble."""
     if ended.machine.up or _last_of_kernel(log)[0]:
         return _of_qemu(log, "QEMU ended without a word, as when it crashes or is killed")
     if _TRACEBACK in log:
         last = len(log) - next((at for at, line in enumerate(reversed(log)) if line.strip()), 0)
-        return Finding(BootEnd.QEMU, last_lines(log), last, f"virtme-ng failed: {_short(log[last - 1].strip())}")
+        return BootFinding(BootEnd.QEMU, last_lines(log), last, f"virtme-ng failed: {_short(log[last - 1].strip())}")
     number = first_match(log, _OUTSIDE)
     if number or not last_lines(log):
-        return Finding(BootEnd.QEMU, context(log, number) if number else (), number)
+        return BootFinding(BootEnd.QEMU, context(log, number) if number else (), number)
     last = max(number for number, line in enumerate(log, 1) if line.strip())
-    return Finding(BootEnd.QEMU, (log[last - 1].strip()[:_LONGEST],), last)
+    return BootFinding(BootEnd.QEMU, (log[last - 1].strip()[:_LONGEST],), last)
 
 
-def _of_qemu(log: list[str], why: str) -> Finding:
+def _of_qemu(log: list[str], why: str) -> BootFinding:
     """The end of a QEMU that was up: the first line that is its own, else `why` and what the guest wrote last."""
     own = first_match(log, _QEMU)
     if own:
-        return Finding(BootEnd.QEMU, context(log, own), own)
+        return BootFinding(BootEnd.QEMU, context(log, own), own)
     return _at_last(BootEnd.QEMU, log, why)
 
 
-def _at_last(end: BootEnd, log: list[str], why: str) -> Finding:
+def _at_last(end: BootEnd, log: list[str], why: str) -> BootFinding:
     """A finding that no line shows: `why`, and the kernel's last line."""
     number, text = _last_of_kernel(log)
     said = f"the kernel wrote last: {_short(text)}" if text else "the kernel had written nothing"
-    return Finding(end, last_lines(log), number or len(log), f"{why}; {said}" if why else said)
+    return BootFinding(end, last_lines(log), number or len(log), f"{why}; {said}" if why else said)
 
 
 def _short(text: str) -> str:

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
+from orchestrator.agent.harmless import make_harmless
+from orchestrator.agent.inodes import MIB, size_words
+from orchestrator.agent.quota import Quota, watched
 from orchestrator.errors import InfrastructureError, Interrupted
 from orchestrator.host.untrusted import OddFileError, read_beginning, text_of
 from orchestrator.machine.console import FLOOD_BYTES, LINE_BYTES
-from orchestrator.onhost.harmless import make_harmless
-from orchestrator.onhost.inodes import MIB, size_words
-from orchestrator.onhost.quota import Quota, watched
 
 QUOTA = Quota(1024 * MIB, 20_000)
 """What one boot may leave in its share."""

@@ -8,10 +8,10 @@ import shlex
 import sys
 from pathlib import Path
 
+from orchestrator.arch import ARCHES, is_foreign
 from orchestrator.machine.devices import qemu_devices
 from orchestrator.machine.model import GUEST_MODULES, GUEST_PROGRAM, GUEST_SHARE, Boot
 from orchestrator.machine.monitor import monitor_arguments
-from orchestrator.machine.platforms import PLATFORMS, foreign
 
 # The 9p tag of the root; a kernel without block devices does not fill in this name by itself (init/do_mounts.c).
 # The console shows every line, whatever its level, and whatever a program in the guest sets as the level.
@@ -25,10 +25,10 @@ _NOIOMMU = "vfio.enable_unsafe_noiommu_mode=1"
 def vng_argv(boot: Boot) -> tuple[str, ...]:
     """virtme-ng's command for `boot`: console on its output, the guest's shares as 9p, devices at fixed addresses."""
     mode = (_NOIOMMU,) if boot.machine.noiommu else ()
-    arguments = (*_KERNEL_ARGUMENTS, *PLATFORMS[boot.arch].kernel, _OOPS, *mode, *boot.arguments)
+    arguments = (*_KERNEL_ARGUMENTS, *ARCHES[boot.arch].kernel_arguments, _OOPS, *mode, *boot.arguments)
     argv = ["vng", "--verbose", "--run", str(boot.image), "--disable-microvm", "--force-9p"]
-    if foreign(boot.arch):
-        argv += ["--arch", PLATFORMS[boot.arch].debian]
+    if is_foreign(boot.arch):
+        argv += ["--arch", ARCHES[boot.arch].debian]
     if boot.accelerator == "tcg":
         argv.append("--disable-kvm")
     argv += ["--cpus", str(boot.machine.cpus), "--memory", f"{boot.machine.memory >> 20}M", "--name", "orch"]
@@ -45,13 +45,13 @@ def vng_argv(boot: Boot) -> tuple[str, ...]:
 
 def qemu_arguments(boot: Boot) -> tuple[str, ...]:
     """What orch adds to virtme-ng's QEMU command: machine type, CPU, IOMMU, if any, devices, and a monitor."""
-    platform = PLATFORMS[boot.arch]
+    arch = ARCHES[boot.arch]
     return (
         "-machine",
-        platform.machine.format(accelerator=boot.accelerator),
+        arch.qemu_machine.format(accelerator=boot.accelerator),
         "-cpu",
-        platform.cpu[boot.accelerator],
-        *(() if boot.machine.noiommu else platform.iommu),
+        arch.cpus[boot.accelerator],
+        *(() if boot.machine.noiommu else arch.iommu_arguments),
         *qemu_devices(boot.devices, boot.share.parent),
         *monitor_arguments(boot.share),
     )

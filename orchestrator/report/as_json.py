@@ -6,11 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.report.given import device_words
-from orchestrator.result.compare import Block, Comparison, Row
-from orchestrator.result.cost import per_gib
+from orchestrator.result.compare.alignment import Block, Comparison, Row
+from orchestrator.result.compare.cost import per_gib
+from orchestrator.result.compare.suite import Suite, SuiteRow, compare_suites
 from orchestrator.result.model import NO_BAR, Case, Status
-from orchestrator.result.record import Run
-from orchestrator.result.suites import Suite, SuiteRow, compare_suites
+from orchestrator.result.run import Run
 
 FORMAT = 1
 """Raised when a key changes its meaning or goes; new keys may come without."""

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 
 from orchestrator.report.table import Cell, Column, lay_out
 from orchestrator.report.text import fit, one_line, paint, wrap
-from orchestrator.result.changes import Change
-from orchestrator.result.compare import Block, Row, measured
+from orchestrator.result.compare.alignment import Block, Row, measured
+from orchestrator.result.compare.status import Change
 from orchestrator.result.model import NO_BAR, Status
-from orchestrator.result.record import Run
+from orchestrator.result.run import Run
 from orchestrator.scenario.model import Placement
-from orchestrator.scenario.units import measured_size
-from orchestrator.workload.deduce import DEDUCED
+from orchestrator.workload.alignment.infer import DEDUCED
+from orchestrator.yamlfile.units import measured_size
 
 _ABSENT = "-"
 _DEDUCED = "*"

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from orchestrator.kernel.cache_entries import Entry, EntryKind
-from orchestrator.kernel.cache_verify import Findings
+from orchestrator.kernel.cache.entries import Entry, EntryKind
+from orchestrator.kernel.cache.verify import Findings
 from orchestrator.report.table import Cell, Column, lay_out
 from orchestrator.report.text import fit, one_line, paint
 

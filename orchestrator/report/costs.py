@@ -6,9 +6,9 @@ from __future__ import annotations
 from orchestrator.report.blocks import heading
 from orchestrator.report.table import Cell, Column, lay_out
 from orchestrator.report.text import format_ns, format_ratio
-from orchestrator.result.compare import Block
-from orchestrator.result.cost import per_gib
-from orchestrator.result.record import Run
+from orchestrator.result.compare.alignment import Block
+from orchestrator.result.compare.cost import per_gib
+from orchestrator.result.run import Run
 
 TITLE = "Cost per GiB.  Times are noisy, and comparable within this run only; no verdict rests on them."
 

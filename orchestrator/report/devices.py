@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from orchestrator.device.model import Bar, Function, Inventory
-from orchestrator.device.verdict import holder_words, host_obstacles, obstacles, own_obstacles, taken_along
+from orchestrator.passthrough.check import holder_words, host_obstacles, obstacles, own_obstacles, taken_along
+from orchestrator.passthrough.model import Bar, Function, Inventory
 from orchestrator.report.text import paint, wrap
-from orchestrator.scenario.units import format_size
+from orchestrator.yamlfile.units import format_size
 
 _CLASSES = {
     0x01: "storage",

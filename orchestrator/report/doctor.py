@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from orchestrator.doctor.model import Finding, Report, State
+from orchestrator.doctor.model import HostFinding, Report, State
 from orchestrator.host.local import LOCAL
 from orchestrator.report.text import paint, wrap
 
@@ -33,7 +33,7 @@ def lines(report: Report, width: int, color: bool, *, quiet: bool) -> Iterator[s
         yield f"{ok} ok, {warnings} warning{'' if warnings == 1 else 's'}, {missing} missing"
 
 
-def _finding(finding: Finding, column: int, width: int, color: bool) -> Iterator[str]:
+def _finding(finding: HostFinding, column: int, width: int, color: bool) -> Iterator[str]:
     """One finding; the command that mends it stands on a line of its own, however long, so that it can be copied."""
     first = f"{finding.state:<{_STATE}}{finding.what:<{column}}"
     head, *more = wrap(finding.detail, width, first, " " * len(first))

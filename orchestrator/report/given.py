@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.result.record import ScenarioRecord
+from orchestrator.result.run import ScenarioRecord
 
 
 def device_lines(scenario: ScenarioRecord) -> tuple[str, ...]:

@@ -19,9 +19,9 @@ from collections.abc import Iterable, Mapping
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
 from orchestrator.report.text import clean, in_a_line, one_line
-from orchestrator.result.bounds import LONGEST_LINE, LONGEST_MESSAGE, LONGEST_NAME, MOST_LINES, cut
 from orchestrator.result.model import Case, CaseId, Status
-from orchestrator.result.record import JobKind, Run
+from orchestrator.result.run import JobKind, Run
+from orchestrator.result.store.bounds import LONGEST_LINE, LONGEST_MESSAGE, LONGEST_NAME, MOST_LINES, cut
 
 MOST_DETAILS = 8_000_000
 """Characters of the messages and details of all cases; the later ones are cut or left out."""

@@ -9,10 +9,10 @@ from itertools import groupby
 from orchestrator.report.facts import facts
 from orchestrator.report.table import Cell, Column, lay_out
 from orchestrator.report.text import fit, one_line, paint, wrap
-from orchestrator.result.compare import Block, Row
+from orchestrator.result.compare.alignment import Block, Row
+from orchestrator.result.judge.xfail import known_reason
 from orchestrator.result.model import Status
-from orchestrator.result.xfail import known_reason
-from orchestrator.workload.tests import measures_mapping
+from orchestrator.workload.alignment.tests import measures_mapping
 
 _ABSENT = "-"
 

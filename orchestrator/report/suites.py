@@ -8,9 +8,9 @@ from itertools import groupby
 
 from orchestrator.report.table import Cell, Column, lay_out
 from orchestrator.report.text import fit, in_a_line, one_line, paint, path_text, wrap
-from orchestrator.result.changes import Change
+from orchestrator.result.compare.status import Change
+from orchestrator.result.compare.suite import OF_THE_BOOT, CaseChange, Suite, SuiteRow
 from orchestrator.result.model import Case, Status
-from orchestrator.result.suites import OF_THE_BOOT, CaseChange, Suite, SuiteRow
 
 MOST = 20
 """Groups of cases that are shown of one suite; all are in JUnit."""

@@ -11,10 +11,10 @@ from orchestrator.report.given import device_lines
 from orchestrator.report.matrix import is_further, matrices
 from orchestrator.report.suites import suite_table
 from orchestrator.report.text import in_a_line, one_line, paint, path_text, wrap
-from orchestrator.result.compare import Comparison
+from orchestrator.result.compare.alignment import Comparison
+from orchestrator.result.compare.suite import compare_suites
 from orchestrator.result.model import Case, Status
-from orchestrator.result.record import Run, RunStatus
-from orchestrator.result.suites import compare_suites
+from orchestrator.result.run import Run, RunStatus
 
 _INDENT = " " * 9
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from orchestrator.result.bounds import cut
+from orchestrator.result.store.bounds import cut
 
 LONGEST_TEXT = 4000
 """Characters of a text that a report shows: a sentence of a case has at most half of it."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from orchestrator.machine.model import BootEnd, BootReport
-from orchestrator.result.taint import ORDINARY
+from orchestrator.result.judge.taint import ORDINARY
 from orchestrator.scenario.model import Capability
 from orchestrator.workload.model import Measurement
 
@@ -91,7 +91,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Told:
+class WorkloadOutput:
     """What the workload told before its boot ended.
 
     `program` has the verdicts by BAR and test.  `evidence` (a path relative to the run directory) stands in

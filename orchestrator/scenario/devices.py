@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from orchestrator.scenario.units import format_size
+from orchestrator.yamlfile.units import format_size
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.data_files import kernels_dir
-from orchestrator.scenario.build import build
-from orchestrator.scenario.checks import check
-from orchestrator.scenario.document import read_document
-from orchestrator.scenario.library import Library
-from orchestrator.scenario.matrix import expanded
+from orchestrator.scenario.expand.matrix import expanded
 from orchestrator.scenario.model import Scenario
-from orchestrator.scenario.parts import read_parts
-from orchestrator.scenario.recipes import resolve
+from orchestrator.scenario.resolve.convert import build
+from orchestrator.scenario.resolve.data import kernels_dir
+from orchestrator.scenario.resolve.library import Library
+from orchestrator.scenario.resolve.recipes import resolve
+from orchestrator.scenario.schema.parts import read_parts
+from orchestrator.scenario.validate.scenario import check
+from orchestrator.yamlfile.document import read_document
 
 
 def load(path: Path, *, data: Path | None = None) -> Scenario:

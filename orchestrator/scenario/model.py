@@ -78,7 +78,7 @@ class Capability:
 
 
 @dataclass(frozen=True)
-class Can:
+class CapabilityOverride:
     """What a scenario says of a kernel's `Capability`; None is what follows from its version and configuration."""
 
     levels: tuple[Level, ...] | None = None
@@ -91,7 +91,7 @@ class Expectation:
 
     `alignment` is a minimum in bytes.  `level` is the largest level in use, wherever the range and its offset in the
     BAR have room for it, with the smaller ones for the rest; `entries` is the exact number of entries of any level.
-    `faults` and `dma_faults` are exact up to the workload's own (see `result.judge`): faults to touch
+    `faults` and `dma_faults` are exact up to the workload's own (see `result.judge.alignment`): faults to touch
     every page of the range, and faults that the type1 DMA map of a fresh mapping takes.
     `xfail`, where set, is the reason why the kernel is known not to do this yet.
     """
@@ -103,9 +103,6 @@ class Expectation:
     dma_faults: int | None = None
     xfail: str | None = None
 
-
-ARCHES = ("x86_64", "arm64")
-"""What kernels can be built for."""
 
 COMPILERS = ("gcc", "clang")
 """What can build them; clang builds with all of LLVM's tools."""
@@ -119,7 +116,7 @@ class Kernel:
     over every fragment, with the value `n` for "not set".  `expect` has one entry per placement that is judged.  `can`
     is for kernels whose patches change what follows from version and configuration.  `xfail` has patterns of the names
     of the alignment workload's tests that are known to fail, and why.  `where` is file:line of the recipe.  `arch` is
-    one of `ARCHES`, `compiler` one of `COMPILERS` or clang-N; with `modules`, its modules are there in the guest.
+    one of `arch.ARCHES`, `compiler` one of `COMPILERS` or clang-N; with `modules`, its modules are there in the guest.
     """
 
     name: str
@@ -129,7 +126,7 @@ class Kernel:
     options: tuple[tuple[str, str], ...] = ()
     expect: tuple[tuple[Placement, Expectation], ...] = ()
     where: str = ""
-    can: Can = field(default_factory=Can)
+    can: CapabilityOverride = field(default_factory=CapabilityOverride)
     xfail: tuple[tuple[str, str], ...] = ()
     arch: str = "x86_64"
     compiler: str = "gcc"

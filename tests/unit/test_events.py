@@ -11,9 +11,9 @@ import pytest
 
 from orchestrator.errors import Interrupted
 from orchestrator.events import Event, Kind, ignore, phase
-from orchestrator.host.base import Host
+from orchestrator.host.base import Command, Host
 from orchestrator.host.local import LocalHost
-from orchestrator.host.record import Recorder, shell_line
+from orchestrator.host.recorder import Recorder, shell_line
 from tests.fakes import Answer, FakeHost
 
 
@@ -70,7 +70,9 @@ def test_a_recorder_passes_everything_on() -> None:
     fake = FakeHost([(("make",), Answer("  CC      a.o\n", 2))])
     recorder = Recorder(fake)
     lines: list[str] = []
-    done = recorder.run(("make", "-j2"), env={"A": "1"}, cwd=Path("/w"), stdin="in", timeout=5, on_line=lines.append)
+    done = recorder.run(
+        Command(("make", "-j2"), env={"A": "1"}, cwd=Path("/w"), stdin="in", timeout=5, on_line=lines.append)
+    )
     assert (done.status, lines) == (2, ["  CC      a.o"])
     call = fake.calls[0]
     assert (call.argv, call.env, call.cwd, call.stdin, call.timeout) == (
@@ -97,8 +99,8 @@ def test_a_recorder_is_a_host_and_copies_as_one(tmp_path: Path) -> None:
 
 def test_a_recorded_script_does_the_same_again(tmp_path: Path) -> None:
     recorder = Recorder(LocalHost())
-    recorder.run(("sh", "-c", 'echo "$A" > "a file"'), cwd=tmp_path, env={"A": "it's $HOME"})
-    recorder.run(("cp", str(tmp_path / "a file"), str(tmp_path / "copy")))
+    recorder.run(Command(("sh", "-c", 'echo "$A" > "a file"'), cwd=tmp_path, env={"A": "it's $HOME"}))
+    recorder.run(Command(("cp", str(tmp_path / "a file"), str(tmp_path / "copy"))))
     (tmp_path / "a file").unlink()
     (tmp_path / "copy").unlink()
     subprocess.run(("sh",), input=recorder.script(), text=True, check=True)
@@ -107,8 +109,8 @@ def test_a_recorded_script_does_the_same_again(tmp_path: Path) -> None:
 
 def test_a_recorded_script_stops_at_the_first_failure() -> None:
     recorder = Recorder(LocalHost())
-    recorder.run(("false",))
-    recorder.run(("echo", "went on"))
+    recorder.run(Command(("false",)))
+    recorder.run(Command(("echo", "went on")))
     done = subprocess.run(("sh",), input=recorder.script(), text=True, check=False, capture_output=True)
     assert done.returncode == 1
     assert "went on" not in done.stdout

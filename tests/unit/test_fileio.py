@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.errors import ConfigError, ScenarioError
 from orchestrator.inventory.load import load_hosts
-from orchestrator.kernel.config import required, wishes
+from orchestrator.kernel.config.fragments import required, wishes
 from orchestrator.scenario.load import load
 
 

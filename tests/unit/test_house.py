@@ -13,32 +13,30 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import cli
+from orchestrator.cli import main
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "orchestrator"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
-# Data flows one way: a room imports only rooms of an earlier row, and its own.
+# Data flows one way: a package imports only from packages of earlier lines, and its own modules.
 ORDER = [
-    {"errors", "events", "fileio", "paths", "data_files"},
-    {"onhost"},
+    {"errors", "events", "paths", "fileio", "arch"},
+    {"agent"},
     {"host"},
+    {"yamlfile"},
     {"scenario"},
-    {"kernel", "device", "inventory"},
+    {"inventory"},
+    {"passthrough"},
+    {"kernel"},
     {"machine"},
-    {"doctor", "buildhost"},
+    {"doctor"},
     {"workload"},
     {"result"},
+    {"run"},
     {"report"},
-    {"jobs", "plan", "schedule", "durations"},
-    {"suites", "forecast", "dispatch"},
-    {"runner"},
-    {"run", "outlook"},
-    {"timetable", "host_verbs", "cache_verbs", "device_verbs", "doctor_verb", "bisect"},
-    {"bisect_verb"},
-    {"verbs"},
+    {"bisect"},
     {"cli"},
 ]
 STAGE = {room: stage for stage, rooms in enumerate(ORDER) for room in rooms}
@@ -126,14 +124,14 @@ def starts_processes(path: Path) -> Iterator[str]:
 
 
 # cli.py and run.py may turn a signal into a clean end; they start and kill nothing.
-SIGNALS_MAY_BE_HANDLED_BY = {"cli", "run", "verbs"}
+SIGNALS_MAY_BE_HANDLED_BY = {"cli", "run"}
 
 
 # A program of its own that has all of orch beside it.
-BUILDS_THERE = "buildhost/there.py"
+BUILDS_THERE = "kernel/remote/worker.py"
 
 # Programs of their own: they run on a host, with nothing but the standard library.
-PROGRAMS = {"onhost"}
+PROGRAMS = {"agent"}
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if room(path) not in {"host", *PROGRAMS}], ids=name)
@@ -160,7 +158,7 @@ def test_the_check_for_processes_sees_them(tmp_path: Path) -> None:
     assert set(starts_processes(file)) == {"subprocess", "os.kill", "os.system", "os.execvp"}
 
 
-COMMAND_LINE = {"cli", "verbs", "cache_verbs", "device_verbs", "doctor_verb", "bisect_verb"}
+COMMAND_LINE = {"cli"}
 
 
 @pytest.mark.parametrize(
@@ -247,15 +245,15 @@ def options(parser: argparse.ArgumentParser, verb: str = "") -> Iterator[tuple[s
 
 
 def test_every_option_and_argument_says_what_it_does() -> None:
-    documented = dict(options(cli.parser()))
+    documented = dict(options(main.parser()))
     assert len(documented) > 10
     silent = [label for label, action in documented.items() if not action.help or action.help == argparse.SUPPRESS]
     assert not silent
 
 
 def test_every_verb_says_what_it_does_and_can_be_run() -> None:
-    (subparsers,) = (a for a in cli.parser()._actions if isinstance(a, argparse._SubParsersAction))
+    (subparsers,) = (a for a in main.parser()._actions if isinstance(a, argparse._SubParsersAction))
     helped = {choice.dest for choice in subparsers._choices_actions if choice.help}
     assert helped == set(subparsers.choices)
-    functions = {node.name for node in tree(PACKAGE / "verbs.py").body if isinstance(node, ast.FunctionDef)}
+    functions = {node.name for node in tree(PACKAGE / "cli/commands.py").body if isinstance(node, ast.FunctionDef)}
     assert set(subparsers.choices) <= functions

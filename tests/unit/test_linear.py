@@ -12,12 +12,12 @@ import pytest
 from orchestrator.machine.console import Ended, find_end
 from orchestrator.machine.kernel_log import find_splats
 from orchestrator.report import junit, terminal
-from orchestrator.result.compare import compare
+from orchestrator.result.compare.alignment import compare
 from orchestrator.result.model import Case, CaseId, Status
-from orchestrator.result.record import BootResult, Run
-from orchestrator.workload.ktap import parse_ktap
-from orchestrator.workload.suite_cases import suite_cases
-from tests.unit.test_result_samples import GOOD, run_of
+from orchestrator.result.run import BootResult, Run
+from orchestrator.workload.ktap.parse import parse_ktap
+from orchestrator.workload.suite.cases import suite_cases
+from tests.unit.result.test_samples import GOOD, run_of
 
 MIB = 1_000_000
 SECONDS = 4.0

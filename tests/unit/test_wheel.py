@@ -38,7 +38,7 @@ def test_the_wheel_carries_all_data(unpacked: Path) -> None:
 
 
 def test_a_scenario_loads_from_the_wheel_alone(unpacked: Path, tmp_path: Path) -> None:
-    script = f"import sys; sys.path.insert(0, {str(unpacked)!r}); from orchestrator.cli import main; "
+    script = f"import sys; sys.path.insert(0, {str(unpacked)!r}); from orchestrator.cli.main import main; "
     script += "import orchestrator; print(orchestrator.__file__); sys.exit(main(['check', 'scenarios/pud.yaml']))"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

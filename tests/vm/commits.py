@@ -12,11 +12,11 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.cli import cache_directory
+from orchestrator.cli.main import cache_directory
 from orchestrator.events import ignore
 from orchestrator.host.local import LocalHost
-from orchestrator.kernel.snapshot import snapshot
-from orchestrator.kernel.source import fetch
+from orchestrator.kernel.source.fetch import fetch
+from orchestrator.kernel.source.snapshot import snapshot
 from orchestrator.scenario.sources import DebianSource
 
 COUNT, CULPRIT, UNBUILT, UNBOOTED = 18, 10, 13, 14

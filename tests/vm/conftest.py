@@ -16,9 +16,9 @@ from typing import Any
 import psutil
 import pytest
 
-from orchestrator.cli import cache_directory
+from orchestrator.cli.main import cache_directory
 from orchestrator.host.local import LocalHost
-from orchestrator.kernel.cache import KernelCache
+from orchestrator.kernel.cache.store import KernelCache
 from orchestrator.kernel.model import KernelBuild
 from tests.declared import declared_path
 

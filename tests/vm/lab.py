@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.unit.test_host_ssh import make_key
+from tests.unit.host.test_ssh import make_key
 
 SSHD = """\
 ListenAddress {address}

@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from orchestrator.cli import cache_directory
-from tests.unit.test_host_contract import wait_until
+from orchestrator.cli.main import cache_directory
+from tests.unit.host.test_contract import wait_until
 from tests.vm.conftest import PATCHES, Finished, orch, scenario_text
 
 

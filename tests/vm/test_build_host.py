@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator.cli import cache_directory
+from orchestrator.cli.main import cache_directory
 from orchestrator.kernel.model import KernelBuild
-from tests.unit.test_host_contract import wait_until
+from tests.unit.host.test_contract import wait_until
 from tests.vm.conftest import ORCH, PATCHES, REPOSITORY, Finished, orch, scenario_text
 from tests.vm.lab import SILENCE, LabHost, inventory_of, ip, laboratory
 
@@ -70,7 +70,7 @@ def words(place: Path, text: str, cache: Path, inventory: Path) -> tuple[str, ..
 def compilers(host: LabHost) -> list[str]:
     """The commands of all processes that work on the host's kernels."""
     running = (" ".join(one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"]))
-    return [argv for argv in running if f"{host.kept}/cache" in argv or "orchestrator.buildhost" in argv]
+    return [argv for argv in running if f"{host.kept}/cache" in argv or "orchestrator.kernel.remote" in argv]
 
 
 def test_what_the_host_builds_is_byte_for_byte_what_this_machine_builds(

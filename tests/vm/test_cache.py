@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli import cache_directory
+from orchestrator.cli.main import cache_directory
 from orchestrator.host.lock import holders
-from orchestrator.kernel.cache import KernelCache
+from orchestrator.kernel.cache.store import KernelCache
 from tests.vm.conftest import ORCH, REPOSITORY, Finished, orch, scenario_text
 
 VARIANT = "  variant: {extends: base, patches: vfio-thp, expect: {}}\n"

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.doctor.needs import arch_of, setup_needs
+from orchestrator.arch import arch_name
+from orchestrator.doctor.requirements import setup_needs
 from tests.declared import declared_path
 
-DECLARED = setup_needs(arch_of(os.uname().machine), everything=True)
+DECLARED = setup_needs(arch_name(os.uname().machine), everything=True)
 
 
 @pytest.mark.parametrize("program", sorted({name for need in DECLARED for name in need.programs}))

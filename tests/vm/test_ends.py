@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import cache_directory
+from orchestrator.cli.main import cache_directory
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.model import KernelBuild
 from orchestrator.machine import share as share_module
 from orchestrator.machine.boot import Booted, boot
 from orchestrator.machine.model import Boot, BootEnd
-from orchestrator.machine.rootfs import guest_root
+from orchestrator.machine.rootfs.busybox import guest_root
 from orchestrator.scenario.devices import EmulatedDevice
 from orchestrator.scenario.model import Machine
-from tests.unit.test_host_contract import wait_until
+from tests.unit.host.test_contract import wait_until
 from tests.vm.conftest import PATCHES, orch, virtual_machines
 
 COMMAND = """\

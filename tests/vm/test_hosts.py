@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.kernel.model import KernelBuild
-from tests.unit.test_host_contract import wait_until
-from tests.unit.test_host_ssh import make_key
+from tests.unit.host.test_contract import wait_until
+from tests.unit.host.test_ssh import make_key
 from tests.vm.conftest import ORCH, REPOSITORY, Finished, orch, virtual_machines
 from tests.vm.lab import SILENCE, LabHost, inventory_of, ip, laboratory
 

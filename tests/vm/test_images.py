@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import cache_directory
+from orchestrator.cli.main import cache_directory
 from orchestrator.events import ignore
 from orchestrator.host.local import LocalHost
-from orchestrator.kernel import debian_image
-from orchestrator.kernel.cache import KernelCache
+from orchestrator.kernel.cache.store import KernelCache
+from orchestrator.kernel.image import debian
+from orchestrator.kernel.image.prebuilt import ImageRequest, fetch_image
 from orchestrator.kernel.model import KernelBuild
-from orchestrator.kernel.prebuilt import Order, fetch_image
 from orchestrator.scenario.load import load
 from tests.vm.conftest import REPOSITORY, Finished, orch
 from tests.vm.test_scenarios import cases, table
@@ -30,7 +30,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cache as it is on a new machine, after the downloads; 2 GiB in the end, which nobody needs to keep."""
     cache = tmp_path_factory.mktemp("fresh")
     for kernel in load(DISTRO).kernels:
-        fetch_image(LocalHost(), cache, Order(kernel.name, kernel.source, kernel.where), ignore)  # type: ignore[arg-type]
+        fetch_image(LocalHost(), cache, ImageRequest(kernel.name, kernel.source, kernel.where), ignore)  # type: ignore[arg-type]
     yield cache
     shutil.rmtree(cache)
 
@@ -119,9 +119,9 @@ def test_a_bzimage_in_boot_finds_its_configuration_and_its_modules(fresh: Path, 
     """Debian's package of 6.1, unpacked by hand: /boot/vmlinuz-*, /boot/config-*, /lib/modules."""
     host = LocalHost()
     kernel = load(DISTRO).kernels[0]
-    order = Order(kernel.name, kernel.source, kernel.where)  # type: ignore[arg-type]
+    order = ImageRequest(kernel.name, kernel.source, kernel.where)  # type: ignore[arg-type]
     place = fetch_image(host, tmp_path / "packages", order, ignore).place
-    image = debian_image.unpack(host, tuple(place.glob("*.deb")), tmp_path / "root").path
+    image = debian.unpack(host, tuple(place.glob("*.deb")), tmp_path / "root").path
     assert image.parent.name == "boot"
     path = scenario(tmp_path, f"  stock:\n    source: {{image: {image}}}\n    expect: {{qemu: {{level: PTE}}}}\n")
     done = orch(tmp_path / "results", "run", path, "--cache", str(fresh))

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import cache_directory
-from orchestrator.kernel.kconfig import find_symbol, symbol_names
+from orchestrator.cli.main import cache_directory
+from orchestrator.kernel.config.kconfig import find_symbol, symbol_names
 from tests.vm.conftest import Finished, orch, scenario_text
 
 _NAME = re.compile(r"^[ \t]*(?:menu)?config[ \t]+(\w+)[ \t]*(?:#.*)?$", re.MULTILINE)

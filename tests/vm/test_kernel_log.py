@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli import cache_directory
+from orchestrator.cli.main import cache_directory
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.model import KernelBuild
 from orchestrator.machine.boot import boot
 from orchestrator.machine.kernel_log import find_splats, title_of
 from orchestrator.machine.model import GUEST_SHARE, Boot
-from orchestrator.machine.rootfs import guest_root
+from orchestrator.machine.rootfs.busybox import guest_root
 from orchestrator.scenario.model import Machine
 from tests.splats import NONE, SPLATS
 from tests.vm.conftest import PATCHES, Finished, orch

@@ -18,14 +18,15 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli import cache_directory
+from orchestrator.cli.main import cache_directory
+from orchestrator.host.base import Command
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.model import KernelBuild
 from orchestrator.machine.boot import prepare_home
 from orchestrator.machine.model import GUEST_SHARE, Boot
 from orchestrator.machine.monitor import prepare_monitor
-from orchestrator.machine.rootfs import guest_root
-from orchestrator.machine.userland import find_userland
+from orchestrator.machine.rootfs.busybox import guest_root
+from orchestrator.machine.rootfs.userland import find_userland
 from orchestrator.machine.vng import vng_argv, vng_environment
 from orchestrator.scenario.devices import EmulatedDevice
 from orchestrator.scenario.model import Machine
@@ -180,7 +181,7 @@ def boot_outer(kernel: KernelBuild, share: Path) -> None:
     argv = tuple(with_group(word) for word in vng_argv(plan))
     console = share.parent / "console.log"
     for _ in range(ATTEMPTS):
-        done = LocalHost().run(argv, env=vng_environment(home), timeout=SECONDS, log=console)
+        done = LocalHost().run(Command(argv, env=vng_environment(home), timeout=SECONDS, log=console))
         assert not done.timed_out
         if EMULATOR_BUG not in console.read_text(errors="replace"):
             break

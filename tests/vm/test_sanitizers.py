@@ -15,16 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import cache_directory
+from orchestrator.cli.main import cache_directory
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.model import KernelBuild
 from orchestrator.machine.boot import boot
 from orchestrator.machine.model import GUEST_PROGRAM, GUEST_SHARE, Boot, BootEnd
-from orchestrator.machine.rootfs import guest_root
+from orchestrator.machine.rootfs.busybox import guest_root
 from orchestrator.scenario.devices import EmulatedDevice
 from orchestrator.scenario.model import AlignmentWorkload, Machine, Placement, TestGroup
-from orchestrator.workload import tests
-from orchestrator.workload.program import COMPILER, sources
+from orchestrator.workload.alignment import tests
+from orchestrator.workload.alignment.program import COMPILER, sources
 from tests.vm.conftest import Finished, orch
 
 LINKER = "ld-linux-x86-64.so.2"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import cache_directory
-from orchestrator.kernel.cache import KernelCache
-from orchestrator.kernel.cache_verify import verify
+from orchestrator.cli.main import cache_directory
+from orchestrator.kernel.cache.store import KernelCache
+from orchestrator.kernel.cache.verify import verify
 from tests.vm.conftest import PATCHES, Finished, orch, scenario_text
 
 MARK = b"a stranger was here"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.data_files import kernels_dir
+from orchestrator.scenario.resolve.data import kernels_dir
 from tests.vm.conftest import Finished, orch
 from tests.vm.history import Repository, make_repository
 from tests.vm.test_scenarios import cases, table

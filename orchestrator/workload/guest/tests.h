@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Every test that there is, in the order in which they run.  The names are
- * known to orchestrator/workload/tests.py, too.
+ * known to orchestrator/workload/alignment/tests.py, too.
  */
 #ifndef ALIGNMENT_TESTS_H
 #define ALIGNMENT_TESTS_H

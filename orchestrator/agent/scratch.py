@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A directory on a host for the time of one boot, or of one copy.
+
+It is there for as long as this program runs; when the program is told to stop, which its supervisor also does when orch
+is gone, it is removed.  Directories whose program was killed go when the next one starts, and so do those that have no
+lock: a copy that was still on its way has made them again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+from orchestrator.agent.filelock import alone
+from orchestrator.agent.leases import lock
+
+_STOPPING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+
+
+def main() -> int:
+    """The request has `directory`, where such directories are, and `name`, that of the new one."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    request = json.load(sys.stdin)
+    place = Path(request["directory"])
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own = place / request["name"]
+    held = _make(own)
+    print(json.dumps({"said": "ready"}), flush=True)
+    signal.sigwait(_STOPPING)
+    shutil.rmtree(str(own), ignore_errors=True)
+    own.with_suffix(".lock").unlink()
+    os.close(held)
+    return 0
+
+
+def _make(own: Path) -> int:
+    """Make the directory and return its lock; one program at a time, for another could sweep what is not locked yet."""
+    with alone(own.parent.with_suffix(".lock")):
+        _sweep(own.parent)
+        held = lock(own.with_suffix(".lock"))
+        own.mkdir(mode=0o700)
+    return held
+
+
+def _sweep(place: Path) -> None:
+    """Remove what dead programs left."""
+    for name in {path.stem for path in place.iterdir()}:
+        stale = place / f"{name}.lock"
+        try:
+            held = lock(stale)
+        except BlockingIOError:
+            continue
+        shutil.rmtree(str(place / name), ignore_errors=True)
+        stale.unlink(missing_ok=True)  # its program may just have ended
+        os.close(held)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

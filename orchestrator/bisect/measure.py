@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One commit → one run of the scenario on it alone → a trial."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic
+
+from orchestrator.bisect.judge import BUILD, function_in
+from orchestrator.bisect.model import CaseResult, Question, Trial
+from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.events import Emit
+from orchestrator.host.local import LocalHost
+from orchestrator.kernel.remote.build_host import BuildHost
+from orchestrator.machine.boothost.base import BootHost
+from orchestrator.machine.model import BootEnd
+from orchestrator.report.views import VIEWS
+from orchestrator.result.compare.alignment import CHECKS, measured
+from orchestrator.result.compare.readings import Reader, places
+from orchestrator.result.model import Case, CaseId, Status
+from orchestrator.result.run import JobKind, JobStatus, Run
+from orchestrator.run.execute import run_scenario, threads
+from orchestrator.run.plan import seeded
+from orchestrator.run.runner import Settings
+from orchestrator.scenario.model import Kernel, Scenario
+from orchestrator.scenario.resolve.files import is_address
+from orchestrator.scenario.sources import GitSource, TreeSource
+
+_NO_NUMBERS = ("run", "oracle", "attributes", "log", "boot")
+"""The checks that are about no number that a kernel can be expected to have."""
+
+
+Places = Callable[[Scenario, LocalHost], AbstractContextManager[tuple[BootHost, BuildHost | None]]]
+"""Opens where the guests of a scenario boot, and who compiles its kernels; None for this machine."""
+
+
+@dataclass(frozen=True)
+class CommitRunner:
+    """What measures commits: the scenario, whose base is taken from each, and where all of it works.
+
+    `watch` opens whatever shows progress, and `places` the hosts, for as long as one trial takes.
+    """
+
+    scenario: Scenario
+    question: Question
+    cache: Path
+    jobs: int
+    watch: Callable[[], AbstractContextManager[Emit]]
+    places: Places
+
+    def __call__(self, commit: str, cases: tuple[str, ...], results: Path) -> Trial:
+        """Build, boot and measure `commit`, with its run in `results`; only what reports `cases` is run, empty for all.
+
+        Raises InfrastructureError, and KeyboardInterrupt after having stopped all that was started.
+        """
+        begun = monotonic()
+        host = LocalHost()  # one that was told to stop is of no further use
+        scenario = scenario_at(self.scenario, self.question, commit, cases)
+        settings = Settings(self.cache, results, self.jobs, self.question.forced, VIEWS)
+        with (
+            self.watch() as emit,
+            self.places(scenario, host) as (boot_host, build_host),
+            ThreadPoolExecutor(threads(self.jobs, boot_host, build_host), thread_name_prefix="job") as executor,
+        ):
+            try:
+                run = run_scenario(scenario, settings, host, executor, emit, boot_host, build_host)
+            except UsageError as error:
+                return Trial(commit, "", monotonic() - begun, refused=first_line(error))
+        return trial_of(run, commit, monotonic() - begun)
+
+
+def scenario_at(scenario: Scenario, question: Question, commit: str, cases: tuple[str, ...]) -> Scenario:
+    """`scenario` with nothing but the kernel that is bisected, at `commit`, and the workloads that report `cases`."""
+    kernel = replace(scenario.kernel(question.kernel), source=GitSource(question.repository, commit))
+    needed = {name.partition("/")[0] for name in cases}
+    workloads = tuple(one for one in scenario.workloads if one.name in needed) or scenario.workloads
+    alone = replace(scenario, base=kernel.name, kernels=(kernel,), workloads=workloads)
+    return seeded(alone, question.seed)
+
+
+def trial_of(run: Run, commit: str, seconds: float) -> Trial:
+    """What `run`, of one kernel, shows of `commit`.
+
+    Raises InfrastructureError where it could not be built for a reason that is not the commit's.
+    """
+    kernel = run.scenario.base
+    facts = run.kernels.get(kernel, {})
+    objects = 0 if facts.get("cached") else int(str(facts.get("objects", 0)))
+    failed = next(iter(run.builds), None)
+    path = f"steps/{run.path.parent.name}/{run.path.name}"
+    if failed and failed.status is Status.ERROR:
+        if run.exit_status != UsageError.exit_status:
+            raise InfrastructureError(failed.message)
+        return Trial(commit, path, seconds, objects, refused=first_line(failed.message))
+    built = any(job.kind is JobKind.BUILD and job.status is JobStatus.DONE for job in run.jobs)
+    made = [CaseResult(BUILD, Status.PASS)] if built else []
+    cases = (*made, *_boots(run), *map(_seen, run.cases))
+    return Trial(commit, path, seconds, objects, cases, tuple(_numbers(run, kernel)))
+
+
+def _boots(run: Run) -> Iterable[CaseResult]:
+    """The boots that ended as they should: a run has no case of them, but good is what does not crash."""
+    for boot in run.boots:
+        case = CaseId.of_boot(boot.kernel, boot.workload, boot.device)
+        if boot.boot.end is BootEnd.OK and all(one.id != case for one in boot.cases):
+            yield CaseResult(case.name, Status.PASS)
+
+
+def _seen(case: Case) -> CaseResult:
+    function = function_in(case.lines) if case.status is Status.CRASH else ""
+    return CaseResult(case.id.name, case.status, case.expected, case.measured, case.message, function)
+
+
+def _numbers(run: Run, kernel: str) -> Iterable[tuple[str, str]]:
+    reader = Reader(run)
+    for place in places(run):
+        reading = reader.read(kernel, place)
+        for check in CHECKS:
+            value = "" if check in _NO_NUMBERS else measured(check, reading)
+            if value:
+                yield place.case(kernel, check).name, value
+
+
+def first_line(told: object) -> str:
+    """The sentence of an error, without what may stand below it."""
+    return str(told).splitlines()[0] if str(told) else ""
+
+
+def repository_of(kernel: Kernel, given: str) -> str:
+    """The repository to bisect: the one `given` on the command line, or that of the kernel's source.
+
+    Raises UsageError for a source that has no history, and for a kernel that is booted as it is.
+    """
+    if kernel.prebuilt:
+        told = f"{kernel.where}: kernel '{kernel.name}', the base, is booted as it is, so that no commit can be built"
+        raise UsageError(f"{told} like it; choose a scenario whose base is built")
+    if given:
+        return given if is_address(given) else str(Path(given).expanduser().absolute())
+    match kernel.source:
+        case GitSource(repository=repository):
+            return repository
+        case TreeSource(path=path):
+            return str(path)
+    told = f"{kernel.where}: the source of kernel '{kernel.name}' has no history to bisect"
+    raise UsageError(f"{told}; give a repository with --git, or a source such as {{git: ~/linux, ref: master}}")
+
+
+def digest_of(scenario: Scenario, kernel: Kernel) -> str:
+    """The identity of all that decides what is measured of a commit: the scenario's file, fragments and patches."""
+    patches = [path for path in kernel.patches if isinstance(path, Path)]
+    files = [scenario.path, *kernel.config]
+    files += [file for path in patches for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(hashlib.sha256(file.read_bytes() if file.is_file() else b"").digest())
+    return digest.hexdigest()

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every program and file that orch, Kbuild, kselftest, b4, virtme-ng and the tests need, with its Debian package.
+
+This is the one list of them.  `tools/setup-system` installs what it says, before there is a virtual environment: so
+only the standard library may be imported here.  The VM tests run with a PATH that has nothing else
+(`tests/declared.py`).  What Debian marks as essential is always there, and is not listed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from orchestrator.arch import ARCHES
+
+
+class Role(Enum):
+    """Who cannot do without."""
+
+    BOOT = auto()
+    """Whoever boots guests: any host."""
+    HOME = auto()
+    """The machine that orch runs on; other hosts do not need it."""
+    BUILD = auto()
+    """Whoever builds kernels: the machine that orch runs on, and others where they build, too."""
+    SOME = auto()
+    """Only some runs."""
+    SOME_HOME = auto()
+    """Only some runs, and only on the machine that orch runs on."""
+    TEST = auto()
+    """Only the tests of orch itself."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """One of `programs`, and one of `files`, where it names any; Debian's `package` has it, or pip's `pip`.
+
+    `use` says what needs it, in the plural.  `least` is the oldest version that will do; `ask` are the arguments that
+    make a program tell it.  `static` is whether it must be without dynamic linking.
+    """
+
+    what: str
+    role: Role
+    use: str
+    package: str
+    programs: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    least: str = ""
+    pip: str = ""
+    ask: str = "--version"
+    static: bool = False
+
+
+LLVM = ("clang", "ld.lld", "llvm-ar")
+"""What must be there in one version for `compiler: clang-N`."""
+LLVM_PACKAGES = ("clang-19", "lld-19", "llvm-19")
+UPDATE_GRUB = "/usr/sbin/update-grub"
+"""Where it is, the options that the host's kernel boots with can be changed by a command."""
+_BUILDS = "kernels that are built"
+_DEBIAN = "kernels from Debian's archive"
+
+
+def needs(arch: str) -> tuple[Need, ...]:
+    """What runs need on a host of architecture `arch`, in the order in which it is told."""
+    return (*_qemus(arch), *_BOOTS, *_TOOLS, *_crosses(arch), *_SOURCES, *_TESTS)
+
+
+def setup_needs(arch: str, *, everything: bool) -> tuple[Need, ...]:
+    """What the set-up installs on a machine of architecture `arch`.
+
+    With `everything` also what only kernels of other architectures, kernels that clang builds, and the tests need.
+    """
+    if everything:
+        return (*needs(arch), *_LLVM)
+    others = (*_qemus(arch)[1:], *_crosses(arch), *_TESTS)
+    return tuple(need for need in needs(arch) if need not in others)
+
+
+def _qemus(arch: str) -> tuple[Need, ...]:
+    return tuple(
+        Need(
+            known.qemu,
+            Role.BOOT if guest == arch else Role.SOME,
+            "all guests" if guest == arch else f"guests of {guest}",
+            known.qemu_package,
+            (known.qemu,),
+        )
+        for guest, known in sorted(ARCHES.items(), key=lambda pair: pair[0] != arch)
+    )
+
+
+def _crosses(arch: str) -> tuple[Need, ...]:
+    return tuple(
+        need
+        for guest, known in ARCHES.items()
+        if guest != arch
+        for compiler, linker, library in (known.cross_packages,)
+        for need in (
+            _cross(guest, f"{known.triple}-gcc", compiler, _OLDEST["gcc"]),
+            _cross(guest, f"{known.triple}-ld", linker, _OLDEST["ld"]),
+            Need(
+                f"C library for {guest}",
+                Role.SOME,
+                f"kernels for {guest}",
+                library,
+                files=(f"/usr/{known.triple}/include/stdio.h",),
+            ),
+        )
+    )
+
+
+def _cross(guest: str, program: str, package: str, least: str) -> Need:
+    return Need(program, Role.SOME, f"kernels for {guest}", package, (program,), least=least)
+
+
+_OLDEST = {"gcc": "8.1", "ld": "2.30", "make": "4.0", "flex": "2.5.35", "bison": "2.0", "bc": "1.06.95"}
+"""What Linux 7.3 asks for (Documentation/process/changes.rst)."""
+_ROMS = ("/usr/lib/ipxe/qemu/efi-e1000.rom", "/usr/share/qemu/efi-e1000.rom")
+_FIRMWARE = ("/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/bios-256k.bin")
+
+_BOOTS = (
+    Need("QEMU's firmware", Role.BOOT, "all guests", "seabios", files=_FIRMWARE),
+    Need("network ROMs", Role.SOME, "emulated network cards", "ipxe-qemu", files=_ROMS),
+    Need("tar", Role.BOOT, "all guests", "tar", ("tar",)),
+    Need("virtme-ng", Role.HOME, "all guests", "", ("vng",), least="1.42", pip="virtme-ng>=1.42"),
+    Need("file", Role.HOME, "guests with a stock kernel", "file", ("file",)),
+    Need("busybox", Role.HOME, "all guests", "busybox-static", ("busybox",), ask="--help", static=True),
+)
+
+
+def _tool(program: str, package: str, role: Role = Role.BUILD, use: str = _BUILDS) -> Need:
+    return Need(program, role, use, package, (program,), least=_OLDEST.get(program, ""))
+
+
+_TOOLS = (
+    _tool("gcc", "gcc"),
+    _tool("ld", "binutils"),
+    Need("C library", Role.BUILD, _BUILDS, "libc6-dev", files=("/usr/include/stdio.h",)),
+    _tool("make", "make"),
+    _tool("flex", "flex"),
+    _tool("bison", "bison"),
+    _tool("bc", "bc"),
+    _tool("perl", "perl"),
+    Need("libelf", Role.BUILD, _BUILDS, "libelf-dev", files=("/usr/include/libelf.h",)),
+    Need("OpenSSL", Role.BUILD, _BUILDS, "libssl-dev", files=("/usr/include/openssl/ssl.h",)),
+    _tool("xz", "xz-utils"),
+    _tool("find", "findutils"),
+    _tool("git", "git"),
+    Need(
+        "ccache",
+        Role.SOME,
+        "quick builds of what was compiled before",
+        "ccache",
+        ("ccache",),
+        ("/usr/lib/ccache/gcc",),
+    ),
+    _tool("kmod", "kmod", Role.SOME, "kernels with modules, and passed-through devices"),
+    Need("awk", Role.BUILD, _BUILDS, "mawk", ("awk",), ask="-Wversion"),
+    _tool("cpio", "cpio"),
+    _tool("mount", "mount", use="kernels that are built, and their file systems"),
+    _tool("rsync", "rsync", Role.SOME, "the kernel's selftests"),
+    Need("libuuid", Role.SOME, "the kernel's selftests of VFIO", "uuid-dev", files=("/usr/include/uuid/uuid.h",)),
+)
+_SOURCES = (
+    _tool("apt-get", "apt", Role.SOME_HOME, _DEBIAN),
+    _tool("dpkg-deb", "dpkg", Role.SOME_HOME, _DEBIAN),
+    _tool("gpgv", "gpgv", Role.SOME_HOME, _DEBIAN),
+    Need(
+        "Debian's keyring",
+        Role.SOME_HOME,
+        _DEBIAN,
+        "debian-archive-keyring",
+        files=("/usr/share/keyrings/debian-archive-keyring.gpg",),
+    ),
+    _tool("curl", "curl", Role.SOME_HOME, "tarballs at an address"),
+    _tool("zstd", "zstd", Role.SOME_HOME, "stock kernels that are packed with it"),
+    Need("b4", Role.SOME_HOME, "patches by message id", "", ("b4",), least="0.16", pip="b4>=0.16"),
+)
+_OWN_TESTS = "orch's own tests"
+
+
+def _for_tests(program: str, package: str, ask: str = "--version") -> Need:
+    return Need(program, Role.TEST, _OWN_TESTS, package, (program,), ask=ask)
+
+
+_TESTS = (
+    _for_tests("ip", "iproute2", "-V"),
+    _for_tests("ps", "procps"),
+    Need("ssh-keygen", Role.TEST, _OWN_TESTS, "openssh-client", files=("/usr/bin/ssh-keygen",)),
+    Need("sshd", Role.TEST, _OWN_TESTS, "openssh-server", files=("/usr/sbin/sshd",)),
+)
+_LLVM = tuple(
+    Need(f"{program}-19", Role.SOME, "kernels that clang builds", package, (f"{program}-19",))
+    for program, package in zip(LLVM, LLVM_PACKAGES, strict=True)
+)

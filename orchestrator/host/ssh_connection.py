@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""SSH connections to one machine: as many as its sessions need, each opened when needed, and anew after a loss."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shlex
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fabric import Config, Connection
+from paramiko import BadHostKeyException, Channel, ChannelException, SSHClient, SSHConfig, SSHException
+
+from orchestrator.errors import CommandError
+from orchestrator.host.supervised import TICK
+
+CONNECT_TIMEOUT = 15
+"""Seconds for TCP, the SSH banner, and authentication each."""
+BEAT = 10.0
+"""Seconds between two heartbeats to a running command."""
+SILENCE = 60.0
+"""Seconds without an answer after which either end takes the connection as lost."""
+SESSIONS = 8
+"""Sessions on one connection.  sshd's MaxSessions is usually 10 (sshd_config(5)), and a session that was closed here
+counts there for a moment longer."""
+_BEGINS = b"orch-begins\n"
+"""What a session says before the command: a login shell may have said something before it, such as ~/.bashrc's."""
+
+logging.getLogger("paramiko").addHandler(logging.NullHandler())  # else it prints tracebacks on stderr
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where and as whom to log in.
+
+    `key` is a private key without passphrase; None tries the keys in ~/.ssh.  The host's key must be in `known_hosts`.
+    `python` is the host's interpreter, 3.8 or newer; a path avoids shims such as pyenv's, which cost time per command.
+    """
+
+    host: str
+    user: str | None = None
+    port: int = 22
+    key: Path | None = None
+    known_hosts: Path = Path("~/.ssh/known_hosts")
+    python: str = "python3"
+
+
+class Connections:
+    """The connections to `address`, which messages call `name`; safe to use from many threads."""
+
+    def __init__(self, address: Address, name: str) -> None:
+        """Nothing is connected yet."""
+        self._address = address
+        self._name = name
+        self._lock = threading.Lock()
+        self._lines: list[_Line] = []
+
+    def start(self, command: str, refuse_if_stopped: Callable[[], None]) -> Channel:
+        """A session in which the login shell has just begun `command`, a line that any shell understands.
+
+        What the shell has said before is gone.  Raises CommandError, and what `refuse_if_stopped` raises.
+        """
+        with self._one_sentence(), contextlib.ExitStack() as undo:
+            with self._turn(refuse_if_stopped):
+                channel = self._session()
+            undo.callback(channel.close)
+            # exec, so that whatever the login shell is, it does not stand between sshd and the command.
+            channel.exec_command(f"echo {_BEGINS.decode().strip()}; exec {command}")
+            self._begin(channel, refuse_if_stopped)
+            undo.pop_all()
+            return channel
+
+    def close(self) -> None:
+        """Close them all."""
+        with self._lock:
+            for line in self._lines:
+                line.connection.close()
+
+    @contextlib.contextmanager
+    def _turn(self, refuse_if_stopped: Callable[[], None]) -> Iterator[None]:
+        """Have the lock, for which one waits a minute where another thread connects to a host that does not answer."""
+        while not self._lock.acquire(timeout=TICK):
+            refuse_if_stopped()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _session(self) -> Channel:
+        self._lines = [line for line in self._lines if line.connection.is_connected]
+        for line in (line for line in self._lines if line.sessions() < SESSIONS):
+            with contextlib.suppress(ChannelException):  # a host whose MaxSessions is less
+                return line.session()
+        line = _Line(_connection(self._address, self._name))
+        self._lines.append(line)
+        return line.session()
+
+    def _begin(self, channel: Channel, refuse_if_stopped: Callable[[], None]) -> None:
+        """Read past what the login shell says before the command."""
+        said, end = bytearray(), time.monotonic() + SILENCE
+        channel.settimeout(TICK)
+        while not said.endswith(_BEGINS):
+            refuse_if_stopped()
+            ended = time.monotonic() > end
+            with contextlib.suppress(TimeoutError):
+                byte = channel.recv(1)
+                said += byte
+                ended = ended or not byte
+            if ended:
+                said += channel.recv_stderr(1 << 16) if channel.recv_stderr_ready() else b""
+                last = said.decode(errors="replace").strip().rpartition("\n")[2] or "was the connection lost?"
+                raise CommandError(f"{self._name}: its login shell does not begin a command: {last}")
+        channel.settimeout(None)
+
+    @contextlib.contextmanager
+    def _one_sentence(self) -> Iterator[None]:
+        """Turn whatever goes wrong with a connection into a CommandError."""
+        try:
+            yield
+        except BadHostKeyException as error:
+            what = f"{self._name}: its host key is not the one in {self._address.known_hosts}"
+            raise CommandError(f"{what}; if the machine was set up anew, replace that line") from error
+        except (OSError, SSHException, EOFError) as error:
+            reason = str(error) or type(error).__name__
+            raise CommandError(f"{self._name}: cannot run a command over SSH: {reason}") from error
+
+
+@dataclass
+class _Line:
+    """One connection, and the sessions on it that may still be open."""
+
+    connection: Connection
+    channels: list[Channel] = field(default_factory=list)
+
+    def sessions(self) -> int:
+        """How many are open."""
+        self.channels = [channel for channel in self.channels if not channel.closed]
+        return len(self.channels)
+
+    def session(self) -> Channel:
+        """One more.  Raises ChannelException where the host allows no more."""
+        channel = self.connection.create_session()
+        self.channels.append(channel)
+        return channel
+
+
+def _connection(address: Address, name: str) -> Connection:
+    """A connection that was just opened.  Raises CommandError for an unknown host, else what fabric raises."""
+    connection = Connection(
+        address.host,
+        user=address.user,
+        port=address.port,
+        config=Config(lazy=True, ssh_config=SSHConfig()),
+        connect_timeout=CONNECT_TIMEOUT,
+        connect_kwargs=_quiet(address.key),
+    )
+    _know_host(connection.client, address, name)
+    try:
+        connection.open()
+    finally:
+        if not connection.is_connected:
+            connection.client.close()
+    # An answer to a keepalive that does not come makes the kernel close the connection: no hang on a dead network.
+    connection.transport.set_keepalive(BEAT)
+    connection.transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SILENCE * 1000))
+    return connection
+
+
+def _know_host(client: SSHClient, address: Address, name: str) -> None:
+    """Have `client` take no host key but the one in the file.  Raises CommandError where there is no such file."""
+    unknown = _unknown(address, name)
+    client.set_missing_host_key_policy(_Refuse(unknown))
+    try:
+        client.load_system_host_keys(str(address.known_hosts.expanduser()))
+    except FileNotFoundError as error:
+        raise CommandError(unknown) from error
+
+
+class _Refuse:
+    """Refuses a host whose key is not known, with `sentence`; what paramiko calls a MissingHostKeyPolicy."""
+
+    def __init__(self, sentence: str) -> None:
+        self._sentence = sentence
+
+    def missing_host_key(self, *_: object) -> None:
+        """Called with the client, the host and its key; raises CommandError."""
+        raise CommandError(self._sentence)
+
+
+def _unknown(address: Address, name: str) -> str:
+    """How to mend that the host's key is in no line of the file of known keys, which may be missing."""
+    known = str(address.known_hosts.expanduser())
+    who = f"{address.user}@{address.host}" if address.user else address.host
+    login = shlex.join(("ssh", "-p", str(address.port), "-o", f"UserKnownHostsFile={known}", who))
+    return f"{name}: its host key is not in {known}; log in once with `{login}` and compare the fingerprint"
+
+
+def _quiet(key: Path | None) -> dict[str, object]:
+    """Return the connection options under which nothing is ever asked of the user."""
+    options = {"allow_agent": False, "banner_timeout": CONNECT_TIMEOUT, "auth_timeout": CONNECT_TIMEOUT}
+    keys = {"look_for_keys": key is None, **({"key_filename": str(key)} if key else {})}
+    return {**options, "channel_timeout": SILENCE, **keys}

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From a scenario's kernels to recipes: sources fetched, patches read and tried, the configuration request made."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.events import Emit, Event, Kind
+from orchestrator.host.base import Host
+from orchestrator.kernel.config import fragments
+from orchestrator.kernel.image.prebuilt import ImageRequest, fetch_image
+from orchestrator.kernel.model import AnyRecipe, Patch, Recipe, SourceTree, Toolchain
+from orchestrator.kernel.patch import series as patches
+from orchestrator.kernel.source import fetch as source
+from orchestrator.kernel.toolchain import detect
+from orchestrator.scenario.model import Kernel
+from orchestrator.scenario.sources import PrebuiltSource, Source
+
+Tools = dict[tuple[str, str], tuple[str, Toolchain]]
+"""By architecture and compiler: virtme's own request for the configuration, and the toolchain."""
+
+
+@dataclass(frozen=True)
+class RemoteToolchain:
+    """Another machine, of the architecture `arch`, that compiles in this one's place."""
+
+    host: Host
+    arch: str
+
+
+def recipes(
+    host: Host, cache: Path, kernels: Sequence[Kernel], emit: Emit, away: RemoteToolchain | None = None
+) -> tuple[AnyRecipe, ...]:
+    """A recipe for each of `kernels`, in order; every patch is known to apply before anything is built.
+
+    `away` is who compiles, where that is not this machine.
+    Raises UsageError (a package or ref that does not exist, a PatchError, a ConfigError), InfrastructureError.
+    """
+    tools = find_tools(host, kernels, away)
+    trees: dict[Source, SourceTree] = {}
+    made: list[AnyRecipe] = []
+    for kernel in kernels:
+        if isinstance(kernel.source, PrebuiltSource):
+            made.append(
+                fetch_image(host, cache, ImageRequest(kernel.name, kernel.source, kernel.where, kernel.arch), emit)
+            )
+            continue
+        if kernel.source not in trees:
+            trees[kernel.source] = source.fetch(host, cache, kernel.source, where=kernel.where, emit=emit)
+        tree = trees[kernel.source]
+        series = fitting_patches(host, cache, kernel, tree, emit)
+        made.append(compose(kernel, tree, series, *tools[kernel.arch, kernel.compiler]))
+    return tuple(made)
+
+
+def fitting_patches(host: Host, cache: Path, kernel: Kernel, tree: SourceTree, emit: Emit) -> tuple[Patch, ...]:
+    """The patches of `kernel`, which are known to apply to `tree`.  Raises PatchError or UsageError for others."""
+
+    def say(text: str) -> None:
+        emit(Event(kernel.name, "patch", Kind.NOTE, text))
+
+    series = patches.read_patches(host, cache, kernel.patches, tree, where=kernel.where, say=say)
+    return patches.fit_series(host, cache, tree, series, kernel.name, emit)
+
+
+def find_tools(host: Host, kernels: Iterable[Kernel], away: RemoteToolchain | None = None) -> Tools:
+    """What `kernels` are built with.
+
+    Raises InfrastructureError for a compiler that this machine, or `away`, does not have.
+    """
+    where, native = (away.host, away.arch) if away else (host, None)
+    found: Tools = {}
+    for kernel in kernels:
+        if not kernel.prebuilt and (kernel.arch, kernel.compiler) not in found:
+            what = f"{kernel.where}: kernel '{kernel.name}'"
+            toolchain = detect(where, kernel.arch, kernel.compiler, what, native)
+            request = fragments.virtme_request(host, virtme_configkernel(), kernel.arch)
+            found[kernel.arch, kernel.compiler] = request, toolchain
+    return found
+
+
+def compose(kernel: Kernel, tree: SourceTree, series: tuple[Patch, ...], virtme: str, toolchain: Toolchain) -> Recipe:
+    """The recipe of `kernel` on the source `tree` with the patches `series`; `virtme` is virtme's own request, which
+    the kernel's comes after."""
+    modular = (("MODULES", "y"),) if kernel.modules else ()
+    wanted = fragments.required(kernel.config, (*modular, *kernel.options))
+    return Recipe(
+        name=kernel.name,
+        where=kernel.where,
+        source=tree,
+        patches=series,
+        request=fragments.to_text(fragments.parse(virtme) | fragments.wishes(kernel.config) | dict(wanted)),
+        required=wanted,
+        toolchain=toolchain,
+        modules=kernel.modules,
+    )
+
+
+def virtme_configkernel() -> str:
+    """virtme-ng's configuration program, from the environment that orch itself runs in."""
+    return str(Path(sys.executable).parent / "virtme-configkernel")

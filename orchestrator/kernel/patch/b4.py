@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""b4 as a process of its own: without the user's configuration, cache and git, and without the network."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from orchestrator.errors import InfrastructureError
+from orchestrator.host.base import Command, Host
+from orchestrator.kernel.patch.choose import Answer, Ask, Mails
+
+_SECONDS = 120.0
+_NOWHERE = Path("/nonexistent")
+
+
+def asker(host: Host) -> Ask:
+    """Who asks b4's library, on `host`, to choose among versions; raises InfrastructureError if b4 fails."""
+
+    def ask(mails: Mails, version: int | None) -> Answer:
+        program = (sys.executable, "-P", str(Path(__file__).with_name("b4_choose.py")))
+        asked = json.dumps({"mails": mails, "version": version})
+        done = host.run(Command(program, cwd=Path("/"), env=environment(_NOWHERE), stdin=asked, timeout=_SECONDS))
+        lines = done.output.strip().splitlines()
+        if not done.ok or not lines:
+            told = f"no answer in {done.seconds:.0f} s" if done.timed_out else (lines or ["no answer"])[-1][:200]
+            raise InfrastructureError(f"b4 cannot choose among {len(mails)} mails: {told}")
+        answer = json.loads(lines[-1])
+        return Answer(answer["version"], tuple(answer["patches"]), tuple(answer["older"]))
+
+    return ask
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Where b4, git and Python find nothing of the user's."""
+    homes = ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "GNUPGHOME")
+    return {name: str(home) for name in homes} | {
+        "GIT_DIR": str(home / "git"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_COUNT": "0",
+        "GIT_CONFIG_PARAMETERS": "",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_AUTHOR_NAME": "orch",
+        "GIT_AUTHOR_EMAIL": "orch@localhost",
+        "GIT_COMMITTER_NAME": "orch",
+        "GIT_COMMITTER_EMAIL": "orch@localhost",
+        "LC_ALL": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }

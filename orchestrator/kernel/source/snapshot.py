@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A directory with a kernel source as it is now → a tree object in orch's own repository.
+
+Git does the work: its index, kept between runs, knows which files changed since the last time.  Of a git checkout all
+that is tracked belongs to it, and all else that is not ignored.  Of any other directory every file does: its .gitignore
+may be one for packagers, which ignores everything (Debian's is).  Nothing is written to the directory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import UsageError
+from orchestrator.host.base import Completed, Host, check
+from orchestrator.host.lock import locked
+from orchestrator.kernel.git import ask, borrow, git, git_directory, object_format, open_bare, refusal, store_of
+
+_NOT_OURS = ":(exclude,top)build"
+"""Where orch itself builds; no kernel source has such a directory."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of a directory: `tree` is its tree object in `store`, `commit` the checked out commit, if there is
+    one, and `changed` whether the directory differs from that."""
+
+    store: Path
+    tree: str
+    commit: str | None
+    changed: bool
+
+
+_INDEX = "orch.index"
+
+
+def repositories_inside(paths: Sequence[str]) -> str:
+    """A sentence on repositories that lie in a source, and whose files git would leave out."""
+    some = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+    what = f"{some} in this source is a git repository of its own, and git leaves its files out"
+    return f"{what}; remove it, or its .git to have its files taken"
+
+
+def taken_before(cache: Path, directory: Path) -> bool:
+    """Whether there was a snapshot of `directory`, so that the next one reads only what changed."""
+    return (store_of(cache, str(directory)) / _INDEX).exists()
+
+
+def snapshot(host: Host, cache: Path, directory: Path, where: str) -> Snapshot:
+    """What is in `directory` now.
+
+    Raises UsageError, with `where`, where that is no kernel source, or one that somebody has built in.
+    """
+    if not (directory / "Kbuild").exists() or not (directory / "Makefile").exists():
+        raise UsageError(f"{where}: {directory} holds no Linux source tree (no Makefile and Kbuild at its top)")
+    store = store_of(cache, str(directory))
+    with locked(host, store.with_suffix(".lock")):
+        checkout = _is_checkout(host, directory, where)
+        open_bare(host, store, str(directory), object_format(host, directory) if checkout else "sha1")
+        if not checkout and (directory / ".config").exists():
+            raise UsageError(f"{where}: {directory} was built in; run 'make mrproper' there, or make it a git checkout")
+        commit = _head(host, directory) if checkout else None
+        shared = git_directory(host, directory, where) if checkout else None
+        if shared:
+            borrow(store, shared / "objects")
+        else:
+            _forget_lost(store)
+        index = _Index(host, store, directory, shared)
+        index.begin_at(commit)
+        tree = index.take(commit, where)
+        of_commit = git(host, store, "rev-parse", f"{commit}^{{tree}}").output.strip() if commit else ""
+    return Snapshot(store, tree, commit, tree != of_commit)
+
+
+def _is_checkout(host: Host, directory: Path, where: str) -> bool:
+    """Whether `directory` is a checkout, and not a part of one.
+
+    Raises UsageError, with `where`, for one that git refuses: without git it would be another source.
+    """
+    done = ask(host, directory, "rev-parse", "--show-toplevel")
+    if not done.ok and (directory / ".git").exists():
+        raise UsageError(f"{where}: {refusal(directory, done)}")
+    return done.ok and Path(done.output.strip()) == directory.resolve()
+
+
+def _forget_lost(store: Path) -> None:
+    """Where `store` borrowed from a repository that is gone, the index names objects that nobody has any more."""
+    borrowed = store / "objects/info/alternates"
+    if borrowed.exists() and not Path(borrowed.read_text().strip()).is_dir():
+        for stale in (borrowed, store / "shallow", store / _INDEX):
+            stale.unlink(missing_ok=True)
+
+
+def _head(host: Host, directory: Path) -> str | None:
+    done = ask(host, directory, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    return done.output.strip() if done.ok else None
+
+
+_UNREAD = re.compile(
+    r"""(?:open\(".*"\)|unable to read|cannot read|unable to index file|'.*' does not have a commit checked out).*"""
+)
+
+# The threshold lets all files of the first time go into one pack instead of a hundred thousand objects.
+_ONE_PACK = ("-c", "core.bigFileThreshold=1", "-c", "core.compression=1")
+
+
+class _Index:
+    """Orch's own index of a directory; it survives runs, so that only what changed is read.
+
+    `shared` is the git directory of a checkout, that of the main worktree where it is one of several.
+    """
+
+    def __init__(self, host: Host, store: Path, directory: Path, shared: Path | None) -> None:
+        self._host, self._store, self._directory, self._checkout = host, store, directory, shared is not None
+        self._file = store / _INDEX
+        # Who else works on this store waits; a lock of git's own is of a git that was killed.
+        (store / f"{_INDEX}.lock").unlink(missing_ok=True)
+        excludes = shared / "info/exclude" if shared else None
+        self._options = ("-c", f"core.excludesFile={excludes}") if excludes and excludes.exists() else ()
+        self._environment = {"GIT_WORK_TREE": str(directory.resolve()), "GIT_INDEX_FILE": str(self._file)}
+
+    def begin_at(self, commit: str | None) -> None:
+        """Know what is tracked: files that .gitignore names can be tracked all the same."""
+        if commit:
+            check(self._git("read-tree", "--reset", commit), "reading a commit")
+
+    def take(self, commit: str | None, where: str) -> str:
+        """Add all that is there, with `commit` checked out; the id of the tree object."""
+        added = self._add_what_git_knows(commit) if self._checkout else self._add_every_file(where)
+        unread = _UNREAD.search(added.output)
+        if not added.ok and unread:
+            mend = "; commit there, or move it away" if "does not have a commit" in unread[0] else ""
+            raise UsageError(f"{where}: {unread[0]}{mend}")
+        check(added, "taking a snapshot of the source tree")
+        return check(self._git("write-tree"), "taking a snapshot of the source tree").output.split()[-1]
+
+    def _add_what_git_knows(self, commit: str | None) -> Completed:
+        added = self._git("add", "-A", "--", ":/", _NOT_OURS)
+        # What is ignored, and was added all the same, is only in the user's index yet.
+        argv = ("diff-index", "--cached", "--no-renames", "--diff-filter=A", "--name-only", "-z", commit or "")
+        new = ask(self._host, self._directory, *(argv if commit else ("ls-files", "-z")))
+        if not added.ok or not check(new, "reading what is tracked").output:
+            return added
+        return self._git("update-index", "--add", "--remove", "-z", "--stdin", stdin=new.output)
+
+    def _add_every_file(self, where: str) -> Completed:
+        listed = self._git("ls-files", "-z", "-o", "-m", "-d", "-x", "/build")
+        # Git names a repository inside as a directory, and takes nothing of it.
+        inside = [name.rstrip("/") for name in listed.output.split("\0") if name.endswith("/")]
+        if inside:
+            raise UsageError(f"{where}: {repositories_inside(inside)}")
+        check(listed, "listing the files of a source tree")
+        return self._git(*_ONE_PACK, "update-index", "--add", "--remove", "-z", "--stdin", stdin=listed.output)
+
+    def _git(self, *args: str, stdin: str = "") -> Completed:
+        return git(self._host, self._store, *self._options, *args, env=self._environment, stdin=stdin)

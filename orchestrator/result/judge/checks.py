@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The checks of an expectation: what it states, what was measured, and whether that meets it.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from orchestrator.result.judge.levels import Numbers, level_of_many, level_of_one
+from orchestrator.scenario.model import Capability, Expectation
+from orchestrator.workload.alignment.entries import Entries, entries_of
+from orchestrator.workload.alignment.tests import placement_of
+from orchestrator.yamlfile.units import format_size, measured_size
+
+OWN_FAULTS = 8
+"""Faults that the workload may take of its own (stack, libc, the counters' page) while it counts those of a mapping.
+
+A count passes from the expected number up to this many more; fewer than expected never passes.
+"""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check found, ready to print; `measured` is empty where the guest did not report it."""
+
+    expected: str
+    measured: str
+    met: bool
+
+
+Find = Callable[[Expectation, Numbers, Capability], CheckResult | None]
+"""Hold an expectation of a kernel that can do so much against numbers; None where it does not state the check."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check by its name in cases.  `source` names the measurement whose line is the evidence."""
+
+    name: str
+    source: str
+    find: Find
+
+
+def checks_of(test: str) -> tuple[Check, ...]:
+    """The checks that the expectation of a placement has for `test`.
+
+    Numbers of entries and faults are those of the range that the workload names, hence of the tests of its placements
+    alone; a level is claimed for every range.
+    """
+    if test == placement_of(test):
+        return _OF_PLACEMENTS
+    if test.startswith(("before.", "after.")):
+        return (_LEVEL,)
+    if test == "random" or test.startswith("repeat."):
+        return (_level_of_many(test),)
+    return ()
+
+
+def _alignment(expectation: Expectation, numbers: Numbers, _: Capability) -> CheckResult | None:
+    least, found = expectation.alignment, numbers.get("alignment")
+    if least is None:
+        return None
+    measured = "" if found is None else measured_size(found)
+    return CheckResult(f"at least {format_size(least)}", measured, found is not None and found >= least)
+
+
+def _level(expectation: Expectation, numbers: Numbers, _: Capability) -> CheckResult | None:
+    return CheckResult(*level_of_one(numbers, expectation.level)) if expectation.level else None
+
+
+def _level_of_many(test: str) -> Check:
+    def find(expectation: Expectation, numbers: Numbers, can: Capability) -> CheckResult | None:
+        return CheckResult(*level_of_many(test, numbers, can, expectation.level)) if expectation.level else None
+
+    return Check("level", "alignment" if test.startswith("repeat.") else "congruent_pmd", find)
+
+
+def _entries(expectation: Expectation, numbers: Numbers, _: Capability) -> CheckResult | None:
+    if expectation.entries is None:
+        return None
+    entries = entries_of(numbers)
+    measured = f"{entries.total} ({_how_mixed(entries)})" if entries else ""
+    return CheckResult(str(expectation.entries), measured, entries is not None and entries.total == expectation.entries)
+
+
+def _how_mixed(entries: Entries) -> str:
+    return f"all {entries.pure}" if entries.pure else str(entries)
+
+
+def _faults(name: str, stated: Callable[[Expectation], int | None]) -> Check:
+    """The check of a fault count: at least what is expected, at most the program's own faults more."""
+
+    def find(expectation: Expectation, numbers: Numbers, _: Capability) -> CheckResult | None:
+        least, found = stated(expectation), numbers.get(name)
+        if least is None:
+            return None
+        most = least + OWN_FAULTS
+        measured = "" if found is None else str(found)
+        return CheckResult(f"{least} to {most}", measured, found is not None and least <= found <= most)
+
+    return Check(name, name, find)
+
+
+_LEVEL = Check("level", "entries_pte", _level)
+
+_OF_PLACEMENTS = (
+    Check("alignment", "alignment", _alignment),
+    _LEVEL,
+    Check("entries", "entries_pte", _entries),
+    _faults("faults", lambda expectation: expectation.faults),
+    _faults("dma_faults", lambda expectation: expectation.dma_faults),
+)

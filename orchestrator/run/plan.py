@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From a scenario to its jobs.  Pure: nothing is fetched, built or booted to know what a run will do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from orchestrator.errors import Problem
+from orchestrator.kernel.model import Recipe
+from orchestrator.result.judge.xfail import names_it
+from orchestrator.result.run import Job, JobKind
+from orchestrator.scenario.model import AlignmentWorkload, Scenario, Workload
+from orchestrator.workload.alignment.tests import tests_of
+
+
+def build_id(kernel: str) -> str:
+    """The id of the job that builds `kernel`."""
+    return f"build/{kernel}"
+
+
+def boot_id(kernel: str, workload: str) -> str:
+    """The id of the job that boots `kernel` and runs `workload`."""
+    return f"boot/{kernel}/{workload}"
+
+
+def jobs(scenario: Scenario) -> tuple[Job, ...]:
+    """Every job of the scenario: a build per kernel, then a boot per kernel and workload, the base's first."""
+    builds = (Job(build_id(kernel.name), JobKind.BUILD, kernel.name) for kernel in scenario.kernels)
+    boots = (
+        Job(boot_id(kernel.name, workload.name), JobKind.BOOT, kernel.name, workload.name)
+        for kernel in scenario.kernels
+        for workload in scenario.workloads
+    )
+    return (*builds, *boots)
+
+
+def seeded(scenario: Scenario, seed: int) -> Scenario:
+    """`scenario` with `seed` for every workload that names none, so that all kernels of a run meet the same luck."""
+    return replace(scenario, workloads=tuple(_seeded(workload, seed) for workload in scenario.workloads))
+
+
+def _seeded(workload: Workload, seed: int) -> Workload:
+    if isinstance(workload, AlignmentWorkload) and workload.seed is None:
+        return replace(workload, seed=seed)
+    return workload
+
+
+def unknown_failures(scenario: Scenario) -> tuple[Problem, ...]:
+    """A problem for each known failure of a kernel (`xfail`) that is the name of nothing that the scenario runs."""
+    names = ["boot"]
+    for workload in scenario.workloads:
+        names.append(f"{workload.name}/boot")
+        names += tests_of(workload) if isinstance(workload, AlignmentWorkload) else ()
+    return tuple(
+        Problem(kernel.where, f"kernel '{kernel.name}' has an xfail for '{pattern}', which no workload runs; remove it")
+        for kernel in scenario.kernels
+        for pattern, _ in kernel.xfail
+        if not any(names_it(pattern, name) for name in names) and not _names_a_log(pattern, scenario)
+    )
+
+
+def _names_a_log(pattern: str, scenario: Scenario) -> bool:
+    """Whether `pattern` is about what a guest kernel logs, whose titles are not known before: ``log/TITLE``."""
+    first, _, rest = pattern.partition("/")
+    behind = any(names_it(first, workload.name) for workload in scenario.workloads)
+    return first == "log" or (behind and rest.partition("/")[0] == "log")
+
+
+def build_order(recipes: Iterable[Recipe]) -> tuple[tuple[Recipe, Recipe | None], ...]:
+    """Every recipe and the one whose build it waits for, since its own starts from that built tree; None for none.
+
+    Of all sources of one origin, with one toolchain, one goes first.  Then, of each configuration request, one starts
+    from its tree, for another configuration is the dearest change there is; all others start from those.  The one with
+    the fewest patches goes first, for its tree is nearest to the most others.
+    """
+    made = tuple(recipes)
+    first = _fewest_patches(made, lambda recipe: (_origin(recipe), recipe.toolchain))
+    alike = _fewest_patches(made, lambda recipe: (_origin(recipe), recipe.toolchain, recipe.request))
+    return tuple((recipe, _awaited(recipe, first(recipe), alike(recipe))) for recipe in made)
+
+
+def _origin(recipe: Recipe) -> str:
+    return recipe.source.origin or recipe.source.id
+
+
+def _awaited(recipe: Recipe, first: Recipe, alike: Recipe) -> Recipe | None:
+    """The one whose tree `recipe` starts from; None if that has patches which `recipe` does not begin with."""
+    awaited = first if recipe is alike else alike
+    return None if recipe is first or not recipe.can_start_from(awaited) else awaited
+
+
+def _fewest_patches(recipes: tuple[Recipe, ...], family: Callable[[Recipe], object]) -> Callable[[Recipe], Recipe]:
+    """A function that names, for a recipe, the one of its family with the fewest patches; the first of equals."""
+    best: dict[object, Recipe] = {}
+    for recipe in recipes:
+        found = best.setdefault(family(recipe), recipe)
+        if len(recipe.patches) < len(found.patches):
+            best[family(recipe)] = recipe
+    return lambda recipe: best[family(recipe)]

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The entries of a file in which nothing is wrong → the values that the rooms downstream work with."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+from orchestrator.scenario.devices import Device, EmulatedDevice, PassthroughDevice, Selector
+from orchestrator.scenario.expand.inherit import lineage
+from orchestrator.scenario.model import (
+    AlignmentWorkload,
+    CapabilityOverride,
+    CommandWorkload,
+    Expectation,
+    HostSelector,
+    Kernel,
+    Machine,
+    Placement,
+    Scenario,
+    SelftestsWorkload,
+    Workload,
+)
+from orchestrator.scenario.resolve.recipes import Recipes
+from orchestrator.scenario.resolve.source import source
+from orchestrator.scenario.schema.device import DeviceEntry, SelectorEntry
+from orchestrator.scenario.schema.scenario import CanEntry, HostEntry, KernelEntry, MachineEntry, ScenarioFile
+from orchestrator.scenario.schema.source import PREBUILT, SOURCES, kind_of
+from orchestrator.scenario.schema.workload import WorkloadEntry
+from orchestrator.scenario.validate.workload import absolute
+from orchestrator.yamlfile.document import Document
+
+_T = TypeVar("_T")
+
+
+def build(file: ScenarioFile, document: Document, recipes: Recipes) -> Scenario:
+    """The scenario of a `file` that every check has passed; the base is its first kernel."""
+    base = file.base or next(iter(file.kernels))
+    names = [base, *(name for name in file.kernels if name != base)]
+    devices = file.devices.items()
+    workloads = file.workloads.items()
+    return Scenario(
+        name=file.name or document.path.stem,
+        path=document.path,
+        description=file.description,
+        base=base,
+        kernels=tuple(_kernel(name, file.kernels, recipes, document) for name in names),
+        devices=tuple(_device(name, device, document) for name, device in devices),
+        workloads=tuple(_workload(name, workload, document) for name, workload in workloads),
+        machine=_machine(file.machine),
+        host=_host(file.host),
+        build_host=_host(file.build_host),
+    )
+
+
+def _host(entry: HostEntry | None) -> HostSelector:
+    return HostSelector(entry.name or "", entry.tag or "") if entry else HostSelector()
+
+
+def _kernel(name: str, kernels: dict[str, KernelEntry], recipes: Recipes, document: Document) -> Kernel:
+    line = lineage(name, kernels)[::-1]
+    steps = [kernels[step] for step in line]
+    where_from = next(step.source for step in reversed(steps) if step.source is not None)
+    built = [] if kind_of(where_from.model_dump(by_alias=True), SOURCES) in PREBUILT else line
+    options: dict[str, str] = {}
+    expect: dict[Placement, Expectation] = {}
+    for step in line:
+        options |= kernels[step].options if step in built else {}
+        expect |= {placement: Expectation(**dict(entry)) for placement, entry in kernels[step].expect.items()}
+    return Kernel(
+        name=name,
+        source=source(where_from, document.path.parent),
+        patches=tuple(patch for step in built for patch in recipes.patches[step].values()),
+        config=tuple(path for step in built for path in recipes.config[step].values()),
+        options=tuple(options.items()),
+        expect=tuple(expect.items()),
+        where=document.where(("kernels", name)),
+        can=_can([kernels[step].can for step in line]),
+        xfail=_xfail([kernels[step].xfail for step in line]),
+        arch=_last([step.arch for step in steps], "x86_64"),
+        compiler=_last([step.compiler for step in steps], "gcc"),
+        modules=_last([step.modules for step in steps], False),
+    )
+
+
+def _last(line: list[_T | None], default: _T) -> _T:
+    """What a line of kernels says last."""
+    return next((stated for stated in reversed(line) if stated is not None), default)
+
+
+def _xfail(line: list[dict[str, str] | None]) -> tuple[tuple[str, str], ...]:
+    """The known failures of the last kernel of a line that names any."""
+    named = [step for step in line if step is not None]
+    return tuple(named[-1].items()) if named else ()
+
+
+def _can(line: list[CanEntry | None]) -> CapabilityOverride:
+    """What a line of kernels says last on each key."""
+    stated = [entry for entry in reversed(line) if entry is not None]
+    levels = next((entry.levels for entry in stated if entry.levels is not None), None)
+    faults = next((entry.faults for entry in stated if entry.faults is not None), None)
+    return CapabilityOverride(levels, faults)
+
+
+def _device(name: str, entry: DeviceEntry, document: Document) -> Device:
+    where = document.where(("devices", name))
+    if entry.passthrough is None:
+        return EmulatedDevice(name, entry.emulated or "", entry.bar, where, tuple(entry.properties.items()))
+    fallback = None
+    if (instead := entry.fallback) is not None:
+        fallback = EmulatedDevice(name, instead.emulated, instead.bar, where, tuple(instead.properties.items()))
+    return PassthroughDevice(name, _selector(entry.passthrough), fallback, tuple(entry.resize.items()), where)
+
+
+def _selector(entry: SelectorEntry) -> Selector:
+    vendor, device = entry.device or (None, None)
+    return Selector(entry.address or "", vendor, device, entry.of_class or "", entry.min_bar or 0, entry.host or "")
+
+
+def _workload(name: str, entry: WorkloadEntry, document: Document) -> Workload:
+    if entry.selftests:
+        return _selftests(name, entry, document)
+    return _command(name, entry, document) if entry.command else _alignment(name, entry, document)
+
+
+def _selftests(name: str, entry: WorkloadEntry, document: Document) -> SelftestsWorkload:
+    return SelftestsWorkload(
+        name=name,
+        targets=entry.selftests,
+        device=entry.device or "",
+        only=entry.only,
+        test_timeout=math.ceil(entry.test_timeout) if entry.test_timeout else None,
+        environment=tuple(entry.environment.items()),
+        setup=entry.setup,
+        xfail=tuple(entry.xfail.items()),
+        timeout=entry.timeout,
+        where=document.where(("workloads", name)),
+    )
+
+
+def _command(name: str, entry: WorkloadEntry, document: Document) -> CommandWorkload:
+    return CommandWorkload(
+        name=name,
+        command=entry.command or "",
+        files=absolute(entry.files, document.path.parent),
+        outcome=entry.outcome,
+        device=entry.device or "",
+        environment=tuple(entry.environment.items()),
+        setup=entry.setup,
+        xfail=tuple(entry.xfail.items()),
+        timeout=entry.timeout,
+        where=document.where(("workloads", name)),
+    )
+
+
+def _alignment(name: str, entry: WorkloadEntry, document: Document) -> AlignmentWorkload:
+    return AlignmentWorkload(
+        name=name,
+        device=entry.device or "",
+        bars=entry.bars,
+        offset=entry.offset,
+        length=entry.length,
+        placements=entry.placements,
+        timeout=entry.timeout,
+        tests=entry.tests,
+        repeats=entry.repeats,
+        ranges=entry.ranges,
+        seed=entry.seed,
+        hole=entry.hole,
+        where=document.where(("workloads", name)),
+    )
+
+
+def _machine(entry: MachineEntry | None) -> Machine:
+    if entry is None:
+        return Machine()
+    return Machine(entry.cpus, entry.memory, entry.iommu, entry.accelerator)

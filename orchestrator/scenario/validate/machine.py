@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a schema cannot see of the machine: that a kernel cannot run on it, or cannot do there what is expected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.arch import ARCHES, X86_64
+from orchestrator.scenario.expand.inherit import lineage
+from orchestrator.scenario.schema.parts import Parts
+from orchestrator.yamlfile.messages import quoted
+from orchestrator.yamlfile.nodes import Loc
+
+_IOMMU_ARCH = {arch.iommu: name for name, arch in ARCHES.items() if arch.iommu}
+
+
+def arch_complaints(parts: Parts) -> Iterator[tuple[Loc, str]]:
+    """The place of every mistake of these kinds, and the sentence about it; one for all kernels of an architecture."""
+    iommu = parts.document.get(("machine", "iommu"))
+    accelerator = parts.document.get(("machine", "accelerator"))
+    for arch, name in _first(parts).items():
+        kernel = f"kernel {quoted(name)} is for {arch}"
+        if isinstance(iommu, str) and _IOMMU_ARCH.get(iommu, arch) != arch:
+            what = f"the IOMMU {quoted(iommu)} is for {_IOMMU_ARCH[iommu]}, and {kernel}"
+            yield ("machine", "iommu"), f"{what}; remove it, and each has its own"
+        if accelerator == "kvm" and arch != X86_64.name:
+            yield ("machine", "accelerator"), f"'kvm' runs x86_64 only, and {kernel}; take 'auto', which emulates it"
+    if iommu == "none":
+        yield from _never_mapped(parts)
+
+
+def _never_mapped(parts: Parts) -> Iterator[tuple[Loc, str]]:
+    """What no boot could judge is a mistake that is better told now than skipped later."""
+    for name, kernel in parts.kernels.items():
+        for placement, expected in kernel.expect.items():
+            if expected.dma_faults is not None:
+                loc = ("kernels", name, "expect", placement.value, "dma-faults")
+                what = f"kernel {quoted(name)} has an expectation of 'dma-faults', but with 'iommu: none'"
+                yield loc, f"{what} nothing is mapped for DMA; remove it"
+
+
+def _first(parts: Parts) -> dict[str, str]:
+    """The first kernel of each architecture."""
+    first: dict[str, str] = {}
+    for name in parts.kernels:
+        stated = (parts.kernels[step].arch for step in lineage(name, parts.kernels))
+        first.setdefault(next((arch for arch in stated if arch), X86_64.name), name)
+    return first

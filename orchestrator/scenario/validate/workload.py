@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a schema cannot see of a workload: of which kind it is, keys of another kind, files that are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.scenario.schema.parts import Parts
+from orchestrator.scenario.schema.workload import KINDS
+from orchestrator.yamlfile.messages import quoted, shown
+from orchestrator.yamlfile.nodes import Loc
+
+_CALLED = {"run": "'run: alignment'", "selftests": "'selftests'", "command": "'command'"}
+
+
+def workload_complaints(parts: Parts) -> Iterator[tuple[Loc, str]]:
+    """The place of every mistake of these kinds, and the sentence about it."""
+    for name in parts.document.names("workloads"):
+        given = parts.document.get(("workloads", name))
+        if isinstance(given, dict):
+            keys = [key for key, value in given.items() if value is not None]
+            yield from _of_workload(name, keys, parts)
+
+
+def kind_of(keys: list[str]) -> str:
+    """The kind of workload that has `keys`: the first of run, selftests, command; "" for none of them."""
+    return next((kind for kind in KINDS if kind in keys), "")
+
+
+def _of_workload(name: str, keys: list[str], parts: Parts) -> Iterator[tuple[Loc, str]]:
+    loc, kind = ("workloads", name), kind_of(keys)
+    if not kind:
+        what = f"workload {quoted(name)} has none of 'run', 'selftests' and 'command'; add the one that says what runs"
+        yield loc, what
+        return
+    for key in keys:
+        if key in KINDS and key != kind:
+            yield (*loc, key), f"workload {quoted(name)} has both {quoted(kind)} and {quoted(key)}; make two of it"
+        elif key not in (kind, *KINDS[kind]):
+            yield from _strange(loc, key)
+    if kind == "run" and "device" not in keys:
+        yield loc, f"workload {quoted(name)} has no 'device'; add it"
+    yield from _environment(name, parts)
+    yield from _files(name, parts)
+
+
+def _strange(loc: Loc, key: str) -> Iterator[tuple[Loc, str]]:
+    """A key of other kinds only; an unknown one is the schema's to report."""
+    owners = [_CALLED[kind] for kind, keys in KINDS.items() if key in keys]
+    if owners:
+        yield (*loc, key), f"{quoted(key)} is for {' and '.join(owners)}; remove it"
+
+
+def _environment(name: str, parts: Parts) -> Iterator[tuple[Loc, str]]:
+    workload = parts.workloads.get(name)
+    for variable in workload.environment if workload else ():
+        if variable.startswith("ORCH_"):
+            yield ("workloads", name, "environment", variable), f"{quoted(variable)} is orch's own; name it otherwise"
+
+
+def _files(name: str, parts: Parts) -> Iterator[tuple[Loc, str]]:
+    workload = parts.workloads.get(name)
+    seen: dict[str, str] = {}
+    for index, file in enumerate(workload.files if workload else ()):
+        loc, path = ("workloads", name, "files", index), parts.document.path.parent / file
+        if not path.exists():
+            yield loc, f"no file {quoted(file)} in {shown(path.parent)}; the path goes from the scenario's directory"
+        elif path.resolve().name in seen:
+            yield loc, f"{quoted(file)} and {quoted(seen[path.resolve().name])} have one name in the guest; rename one"
+        seen[path.resolve().name] = file
+
+
+def absolute(files: tuple[str, ...], beside: Path) -> tuple[Path, ...]:
+    """The files of a workload, which go by path from the scenario's directory."""
+    return tuple((beside / file).resolve() for file in files)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The guest's `alignment` program: compiled once per toolchain, and its command line."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from orchestrator.arch import ARCHES, is_foreign
+from orchestrator.errors import CommandError, InfrastructureError
+from orchestrator.host.base import Command, Host, check
+from orchestrator.host.cleared import Cleared
+from orchestrator.host.lock import locked
+from orchestrator.kernel.cache.sealed import broken_seal, seal
+from orchestrator.kernel.cache.store import KernelCache
+from orchestrator.kernel.toolchain import cross_prefix
+from orchestrator.scenario.model import AlignmentWorkload
+
+GUEST = Path(__file__).resolve().parents[1] / "guest"
+"""The C sources; they are shipped with the package."""
+
+COMPILER = "gcc"
+FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static")
+"""Static, since the guest's root file system may have another C library, or none."""
+
+KTAP_FILE = "ktap.log"
+MEASUREMENTS_FILE = "measurements.jsonl"
+
+_SECONDS_TO_COMPILE = 300.0
+_ERROR_LINE = re.compile(r"\b(error|fatal|undefined reference|cannot find)\b", re.IGNORECASE)
+
+
+def sources() -> tuple[Path, ...]:
+    """The C files and headers of the program, sorted by name."""
+    return tuple(sorted(path for path in GUEST.iterdir() if path.suffix in (".c", ".h")))
+
+
+def compile_program(host: Host, cache: Path, arch: str = "x86_64") -> Path:
+    """Return the program for `arch`, compiled on `host` if its cache has none of these sources, compiler and flags, or
+    a broken one.
+
+    `cache` is a directory on the host, which is this machine.  The result appears there in one step
+    (``workloads/<key>/alignment``, beside the sources), so that any number of jobs may ask at the same time.  Raises
+    InfrastructureError with the first error line where it does not compile, CommandError where the host has no
+    compiler, and Interrupted.
+    """
+    compiler = f"{cross_prefix(arch)}{COMPILER}"
+    key = _key(_compiler_version(host, compiler, arch))
+    home = cache / "workloads" / key
+    with locked(host, KernelCache(cache).lock(f"workload-{key}")):
+        if broken_seal(home):
+            KernelCache(cache).discard(home)
+            _make(host, home, compiler)
+            seal(home)
+    return home / "alignment"
+
+
+def command(
+    workload: AlignmentWorkload, address: str, binary: str, out_dir: str, *, dump: bool = True
+) -> tuple[str, ...]:
+    """The command line in the guest: `address` is the device's PCI address there, `binary` and `out_dir` are paths.
+
+    `dump` says that the kernel can show its page tables: then it must.  The command writes KTAP_FILE and
+    MEASUREMENTS_FILE to `out_dir`.  Never raises.
+    """
+    argv = [binary, "--device", address]
+    for bar in workload.bars:
+        argv += ["--bar", str(bar)]
+    argv += ["--offset", str(workload.offset)]
+    if workload.length is not None:
+        argv += ["--length", str(workload.length)]
+    for placement in workload.placements:
+        argv += ["--placement", placement.value]
+    for group in workload.tests:
+        argv += ["--test", group.value]
+    argv += ["--repeats", str(workload.repeats), "--ranges", str(workload.ranges), "--seed", str(workload.seed or 0)]
+    if workload.hole is not None:
+        argv += ["--hole", str(workload.hole)]
+    if not dump:
+        argv.append("--no-dump")
+    argv += ["--measurements", f"{out_dir}/{MEASUREMENTS_FILE}"]
+    argv += ["--ktap", f"{out_dir}/{KTAP_FILE}"]
+    return tuple(argv)
+
+
+def _compiler_version(host: Host, compiler: str, arch: str) -> str:
+    try:
+        return check(
+            host.run(Command((compiler, "--version"))), f"{host.name}: asking {compiler} for its version"
+        ).output
+    except CommandError as error:
+        target, _, libc = ARCHES[arch].cross_packages if is_foreign(arch) else ("gcc", "", "libc6-dev")
+        packages = f"{target} and {libc}"
+        raise CommandError(
+            f"{host.name}: cannot run {compiler}, which compiles the guest program; install {packages}"
+        ) from error
+
+
+def _key(compiler_version: str) -> str:
+    """A name for these sources under this toolchain."""
+    digest = hashlib.sha256()
+    for part in (compiler_version, *FLAGS):
+        digest.update(part.encode() + b"\0")
+    for path in sources():
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _make(host: Host, home: Path, compiler: str) -> None:
+    """Compile into a directory beside `home`, then rename it."""
+    check(host.run(Command(("mkdir", "-p", str(home.parent)))), f"{host.name}: making {home.parent}")
+    made = check(
+        host.run(Command(("mktemp", "-d", str(home.parent / ".new-XXXXXXXX")))),
+        f"{host.name}: making a directory in {home.parent}",
+    )
+    work = Path(made.output.strip())
+    try:
+        _compile(host, work, compiler)
+        check(host.run(Command(("mv", "-T", str(work), str(home)))), f"{host.name}: renaming {work} to {home}")
+    finally:
+        host.run(Command(("rm", "-rf", str(work))))
+
+
+def _compile(host: Host, work: Path, compiler: str) -> None:
+    host.put(GUEST, work / "source")
+    files = tuple(str(work / "source" / path.name) for path in sources() if path.suffix == ".c")
+    argv = (compiler, *FLAGS, "-o", str(work / "alignment"), *files)
+    compiled = Cleared(host).run(Command(argv, timeout=_SECONDS_TO_COMPILE))
+    if not compiled.ok:
+        raise InfrastructureError(
+            f"{host.name}: {compiler} cannot compile the guest program: {_first_error(compiled.output)}"
+        )
+
+
+def _first_error(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return next((line for line in lines if _ERROR_LINE.search(line)), lines[0] if lines else "no output")

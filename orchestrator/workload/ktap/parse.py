@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""KTAP text → a frozen tree of what each test said.  Pure, and never raises on any text.
+
+It follows Documentation/dev-tools/ktap.rst, and accepts what else is found in kernel logs:
+
+- TAP 13 and 14: tests without numbers, ``- `` before a description, YAML blocks, ``# Subtest:`` headers, ``Bail out!``;
+- subtests of any indentation, and those that kselftest's runner marks with ``# `` instead;
+- lines of others in between, and timestamps before every line where the first line of (K)TAP has one;
+- output that ends early: a test that was planned and never reported is `Outcome.MISSING`;
+- colours, carriage returns and NULs, which say nothing.
+
+ktap.rst lets a plan be left out.  Here that is a problem: output without a plan that ends early looks complete.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+
+from orchestrator.errors import Problem
+from orchestrator.workload.ktap.line import clean_lines, split_description, split_skip
+from orchestrator.workload.ktap.model import Outcome, Tap, TapTest
+
+MOST_MISSING = 4096
+"""A plan that misses more tests than this is not believed: they are no cases, but one problem."""
+
+MOST_BEHIND = 1000
+"""Lines of YAML behind a result with which no further block is kept: all but the first block are against TAP 14."""
+
+_DEEPEST = 64
+
+_STAMP = re.compile(r"(?:<\d{1,3}>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?", re.ASCII)
+_VERSION = re.compile(r"(?P<indent>(?:[ \t]|# )*)(?P<kind>K?TAP) version \d+\s*", re.ASCII)
+_PLAN = re.compile(r"(?P<indent>[ \t]*)1\.\.(?P<tests>\d{1,9})\s*(?:#\s*(?P<comment>.*))?", re.ASCII)
+_RESULT = re.compile(
+    r"(?P<indent>[ \t]*)(?P<outcome>ok|not ok)(?:\s+(?P<number>\d{1,9}))?(?:\s+(?P<rest>.*)|\s*)", re.ASCII
+)
+_NUMBERED = re.compile(r"[ \t]*(?:ok|not ok)\s+\d{1,9}(?:\s.*)?", re.ASCII)
+_UNNUMBERED = re.compile(r"not ok(?:\s.*)?")
+_SUBTEST = re.compile(r"(?P<indent>[ \t]*)# Subtest(?:: (?P<name>.*))?", re.ASCII)
+_BAIL_OUT = re.compile(r"\s*Bail out!\s*(?P<reason>.*)", re.IGNORECASE)
+
+
+def parse_ktap(text: str, path: str = "ktap.log") -> Tap:
+    """Parse a document; `path` stands in the problems.  Never raises."""
+    parser = _Parser(path)
+    for number, line in enumerate(text.split("\n"), start=1):
+        for shown in clean_lines(line):
+            parser.feed(number, shown)
+    return parser.finish()
+
+
+@dataclass
+class _Level:
+    """The tests of one indentation, while they are read.  `subtests` wait for the result of their parent.
+
+    `again` says that a version line opened it after another document.
+    """
+
+    prefix: str
+    name: str = ""
+    again: bool = False
+    plan: int | None = None
+    skip_all: str = ""
+    tests: list[TapTest] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
+    last: int = 0
+    notes: list[str] = field(default_factory=list)
+    subtests: tuple[TapTest, ...] = ()
+    subtests_name: str = ""
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing but a header was read yet."""
+        return self.plan is None and not self.tests and not self.subtests
+
+    def add(self, test: TapTest) -> None:
+        """Take a result, and with it the subtests and diagnostics before it."""
+        self.tests.append(replace(test, diagnostics=tuple(self.notes), subtests=self.subtests))
+        self.seen.add(test.number)
+        self.last = test.number
+        self.notes, self.subtests, self.subtests_name = [], (), ""
+
+    def add_orphans(self) -> None:
+        """Subtests whose parent never reported: it is missing, they are not."""
+        if self.subtests:
+            self.add(TapTest(self.last + 1, self.subtests_name, Outcome.MISSING))
+
+    @property
+    def where(self) -> str:
+        """Which tests these are, for the middle of a sentence; "" for those of the whole document."""
+        return f" of the subtests {self.name}".rstrip() if self.prefix else ""
+
+    @property
+    def beyond(self) -> int:
+        """The largest number that the plan does not hold, 0 where it holds all."""
+        return max((number for number in self.seen if self.plan is not None and number > self.plan), default=0)
+
+    def add_missing(self) -> bool:
+        """Add the tests that were planned and not reported; False for a plan that cannot be believed."""
+        plan = self.plan or 0
+        if plan - len(self.seen) > MOST_MISSING:
+            return False
+        missing = [number for number in range(1, plan + 1) if number not in self.seen]
+        self.tests += [TapTest(number, "", Outcome.MISSING) for number in missing]
+        self.seen.update(missing)
+        return True
+
+
+class _Parser:
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.levels = [_Level("")]
+        self.finished: list[TapTest] = []
+        self.problems: list[Problem] = []
+        self.bail_out: str | None = None
+        self.stamped: bool | None = None
+        self.ktap = False
+        self.number = 0
+        self.yaml: tuple[str, list[str]] | None = None
+
+    def feed(self, number: int, line: str) -> None:
+        self.number = number
+        stamp = _STAMP.match(line)
+        if self.stamped is None and _is_tap(line[stamp.end() :] if stamp else line):
+            self.stamped = stamp is not None
+        if self.stamped and stamp:
+            line = line[stamp.end() :]
+        elif self.stamped:
+            self._note(self.levels[-1], line)
+            return
+        if not self._feed_yaml(line):
+            self._feed_tap(line)
+
+    def finish(self) -> Tap:
+        self._end_yaml()
+        self._close_to(0)
+        root = self.levels[0]
+        self._complete(root)
+        return Tap(
+            (*self.finished, *root.tests),
+            root.plan,
+            root.skip_all,
+            self.bail_out,
+            tuple(root.notes),
+            tuple(self.problems),
+        )
+
+    def _problem(self, what: str) -> None:
+        self.problems.append(Problem(f"{self.path}:{self.number}", what))
+
+    # A YAML block belongs to the result before it, and what it holds is no TAP.
+
+    def _feed_yaml(self, line: str) -> bool:
+        if not self.yaml:
+            return self._begin_yaml(line)
+        indent, block = self.yaml
+        if not line.startswith(indent) or _VERSION.fullmatch(line):
+            self._end_yaml()
+            return False
+        block.append(line[len(indent) :])
+        if line.strip() == "...":
+            self._end_yaml()
+        return True
+
+    def _begin_yaml(self, line: str) -> bool:
+        level = self.levels[-1]
+        rest = line.removeprefix(level.prefix)
+        if rest.strip() != "---" or not rest[0].isspace() or not line.startswith(level.prefix) or not level.tests:
+            return False
+        self.yaml = (line[: line.index("---")], ["---"])
+        return True
+
+    def _end_yaml(self) -> None:
+        if self.yaml:
+            tests = self.levels[-1].tests
+            if len(tests[-1].diagnostics) < MOST_BEHIND:
+                tests[-1] = replace(tests[-1], diagnostics=(*tests[-1].diagnostics, *self.yaml[1]))
+        self.yaml = None
+
+    def _feed_tap(self, line: str) -> None:
+        level = self._level(line)
+        rest = line[len(level.prefix) :]
+        if match := _VERSION.fullmatch(rest):
+            self._version(level, match)
+        elif match := _PLAN.fullmatch(rest):
+            self._plan(self._enter(level, match["indent"]), match)
+        elif (match := _RESULT.fullmatch(rest)) and (match["number"] or not self.ktap):
+            self._result(self._enter(level, match["indent"]), match)
+        elif match := _SUBTEST.fullmatch(rest):
+            self._subtest(level, match)
+        elif level is self.levels[0] and _UNNUMBERED.fullmatch(rest):
+            self._problem(f"a result without a number: {rest.strip()}")
+            self._note(level, rest)
+        elif match := _BAIL_OUT.fullmatch(rest):
+            self.bail_out = match["reason"].strip()
+        else:
+            self._note(level, rest)
+
+    def _level(self, line: str) -> _Level:
+        return next(level for level in reversed(self.levels) if line.startswith(level.prefix))
+
+    def _enter(self, level: _Level, indent: str) -> _Level:
+        """The level of a line that is indented by `indent` in `level`: a new one, or `level` with its subtests over."""
+        self._close_to(self.levels.index(level))
+        if not indent or len(self.levels) == _DEEPEST:
+            return level
+        self.levels.append(_Level(level.prefix + indent, level.subtests_name))
+        return self.levels[-1]
+
+    def _version(self, level: _Level, match: re.Match[str]) -> None:
+        self.ktap = self.ktap or match["kind"] == "KTAP"
+        level = self._enter(level, match["indent"])
+        if level.fresh:
+            return
+        if level is self.levels[0]:
+            self._complete(level)
+            self.finished += level.tests
+            self.levels[0] = _Level("", again=True)
+        else:
+            self._close_to(self.levels.index(level) - 1)
+            self.levels[-1].add_orphans()
+            self.levels.append(_Level(level.prefix))
+
+    def _plan(self, level: _Level, match: re.Match[str]) -> None:
+        if level.plan is not None:
+            self._problem(f"a second plan, 1..{match['tests']}, after 1..{level.plan}")
+        level.plan = int(match["tests"])
+        if not level.plan:
+            level.skip_all = split_skip(match["comment"] or "")
+
+    def _result(self, level: _Level, match: re.Match[str]) -> None:
+        number = int(match["number"]) if match["number"] else level.last + 1
+        if number in level.seen:
+            self._problem(f"test {number} has a second result")
+        elif number < level.last:
+            self._problem(f"test {number} comes after test {level.last}")
+        name, directive, comment = split_description(match["rest"] or "")
+        level.add(TapTest(number, name, Outcome(match["outcome"]), directive, comment, line=self.number))
+
+    def _subtest(self, level: _Level, match: re.Match[str]) -> None:
+        """A header names the level that it opens or stands in, or the one that comes next."""
+        name = (match["name"] or "").strip()
+        if match["indent"]:
+            level = self._enter(level, match["indent"])
+        if level is not self.levels[0] and level.fresh:
+            level.name = name
+        else:
+            self._close_to(self.levels.index(level))
+            level.subtests_name = name
+
+    def _note(self, level: _Level, rest: str) -> None:
+        """Keep a diagnostic line at its level, and any other line at the innermost one."""
+        text = rest.strip()
+        if text.startswith("#"):
+            level.notes.append(text[1:].strip())
+        elif text:
+            self.levels[-1].notes.append(rest)
+
+    def _close_to(self, depth: int) -> None:
+        """Give the tests of every level below `depth` to the level above it, where their parent's result will come."""
+        self._end_yaml()
+        while len(self.levels) > depth + 1:
+            level = self.levels.pop()
+            self._complete(level)
+            parent = self.levels[-1]
+            parent.add_orphans()
+            parent.subtests = tuple(level.tests)
+            parent.subtests_name = level.name or parent.subtests_name
+            parent.notes += level.notes
+            if level.skip_all:
+                parent.notes.append(f"1..0 # SKIP {level.skip_all}")
+
+    def _complete(self, level: _Level) -> None:
+        level.add_orphans()
+        if level.plan is None and (level.tests or level.again):
+            self._problem(f"no plan{level.where}: without 1..N, how many tests there should be is not known")
+        if level.beyond:
+            self._problem(f"test {level.beyond} is beyond the plan, 1..{level.plan}")
+        if not level.add_missing():
+            self._problem(f"the plan is 1..{level.plan}, but only {len(level.seen)} tests reported")
+
+
+def _is_tap(line: str) -> bool:
+    return any(pattern.fullmatch(line) for pattern in (_VERSION, _PLAN, _NUMBERED))

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A full disk, and locks between processes: what each looks like from inside."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import CommandError, InfrastructureError, Interrupted, KernelBuildError
+from orchestrator.host.disk import needs_room, removed_on_failure, sync_disk, tells_full_disk
+from orchestrator.host.local import LocalHost
+from orchestrator.host.lock import alone, holders, shared
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "/x"),
+        OSError(errno.EDQUOT, "Disk quota exceeded", "/x"),
+        CommandError("cloning failed: cp -al … exit status 1\ncp: cannot create: No space left on device"),
+        InfrastructureError("/x: cannot be written: No space left on device"),
+    ],
+)
+def test_a_full_disk_is_one_sentence_however_it_shows(tmp_path: Path, error: Exception) -> None:
+    told = r"^building it: no space was left on the disk of \S+ \(\d+ MiB free now\); make room"
+    with pytest.raises(InfrastructureError, match=told) as caught, needs_room(tmp_path / "not/yet", "building it"):
+        raise error
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_status == 3
+
+
+def test_the_disk_that_is_named_is_the_one_that_is_full(tmp_path: Path) -> None:
+    full = Path("/proc")  # it has no room at all
+    with (
+        pytest.raises(
+            InfrastructureError, match=r"^booting it: no space was left on the disk of /proc \(0 MiB free now\)"
+        ),
+        needs_room(tmp_path, "booting it", full),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_cannot_be_flushed_is_an_error(tmp_path: Path) -> None:
+    sync_disk(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        sync_disk(tmp_path / "gone")
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EACCES, "Permission denied"), KernelBuildError("error: x"), KeyError()]
+)
+def test_other_errors_stay_what_they_are(tmp_path: Path, error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, needs_room(tmp_path, "building it"):
+        raise error
+    assert caught.value is error
+
+
+def test_source_lines_that_speak_of_a_full_disk_are_not_one() -> None:
+    assert tells_full_disk("x\nas: a.o: No space left on device\ny")
+    assert tells_full_disk("fatal: sha1 file '/c/objects/pack/tmp_pack_unEEXC' write error. Out of diskspace")
+    assert not tells_full_disk('   12 | puts("No space left on device");')
+
+
+def test_what_is_half_there_goes_when_it_fails_and_stays_when_orch_is_told_to_stop(tmp_path: Path) -> None:
+    partial = tmp_path / "a.partial"
+    partial.mkdir()
+    with pytest.raises(Interrupted), removed_on_failure(LocalHost(), partial):
+        raise Interrupted("stop")
+    assert partial.exists()
+    with pytest.raises(InfrastructureError), removed_on_failure(LocalHost(), partial):
+        raise InfrastructureError("no")
+    assert not partial.exists()
+
+
+def test_users_share_and_whoever_wants_to_be_alone_waits_for_all_of_them(tmp_path: Path) -> None:
+    path, host, waiting, got = tmp_path / "locks/users", LocalHost(), threading.Event(), threading.Event()
+
+    def be_alone() -> None:
+        with alone(host, path, waiting.set):
+            got.set()
+
+    with shared(host, path), shared(host, path):
+        thread = threading.Thread(target=be_alone)
+        thread.start()
+        assert waiting.wait(10)
+        assert not got.is_set()
+        assert holders(path)
+    thread.join(10)
+    assert got.is_set()
+    assert holders(path) == ()
+
+
+def test_a_user_waits_for_who_is_alone_and_can_be_told_to_stop(tmp_path: Path) -> None:
+    path, stopped = tmp_path / "users", LocalHost()
+    with (
+        alone(LocalHost(), path, lambda: None),
+        pytest.raises(Interrupted),
+        shared(stopped, path, stopped.stop_all),
+    ):
+        raise AssertionError("it did not wait")
+
+
+def test_a_lock_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(InfrastructureError, match="the lock cannot be made"),
+        shared(LocalHost(), tmp_path / "file/users"),
+    ):
+        pass

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A machine without an IOMMU: which kernels can serve it, what can be expected there, and what is made of the rest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import ConfigError, ScenarioError
+from orchestrator.kernel.config.fragments import parse
+from orchestrator.kernel.config.noiommu import refuse_build, refuse_requests
+from orchestrator.kernel.model import KernelBuild, Prebuilt, Recipe, SourceTree, Toolchain
+from orchestrator.machine.model import BootEnd, BootReport
+from orchestrator.result.compare.alignment import compare
+from orchestrator.result.compare.status import Change
+from orchestrator.result.judge.alignment import judge
+from orchestrator.result.judge.suite import SuiteTold, judge_suite
+from orchestrator.result.judge.taint import ordinary
+from orchestrator.result.model import Status
+from orchestrator.scenario.model import CommandWorkload, Machine, Scenario
+from orchestrator.scenario.resolve.data import kernels_dir
+from tests.unit.result.test_samples import PMD, PTE, PUD, WORKLOAD, Numbers, booted, kernel, run_of, told
+from tests.unit.run.test_plan import SCENARIO
+from tests.unit.scenario.test_load import load_text, small
+
+NONE = replace(SCENARIO, machine=Machine(iommu="none"))
+HAS, LACKS = "CONFIG_VFIO=y\nCONFIG_VFIO_NOIOMMU=y\n", "CONFIG_VFIO=y\n# CONFIG_VFIO_NOIOMMU is not set\n"
+TAINTED = BootReport(BootEnd.OK, 9.0, taint=(0, 64))
+
+
+def recipe(name: str, request: str) -> Recipe:
+    return Recipe(name, f"s.yaml:{name}", SourceTree("sha", "linux", Path("/src")), (), request, (), Toolchain("", ""))
+
+
+def built(place: Path, config: str) -> KernelBuild:
+    (place / "config").write_text(config)
+    return KernelBuild("base", "key", place, "7.3.4", 1, 1.0, cached=True)
+
+
+def test_kernels_that_do_not_ask_for_the_mode_are_refused_all_at_once_before_any_is_built() -> None:
+    with pytest.raises(ConfigError) as caught:
+        refuse_requests(NONE, [recipe("base", LACKS), recipe("fine", HAS), recipe("other", "")])
+    assert str(caught.value).splitlines() == [
+        f"s.yaml:{name}: kernel '{name}' has no CONFIG_VFIO_NOIOMMU, which a machine with 'iommu: none' needs; "
+        "add noiommu to its 'config'"
+        for name in ("base", "other")
+    ]
+    assert caught.value.exit_status == 2
+
+
+@pytest.mark.parametrize(
+    ("scenario", "request_"),
+    [
+        (NONE, HAS),
+        (SCENARIO, LACKS),
+        (replace(NONE, workloads=(CommandWorkload("uname", "uname -a"),)), LACKS),
+    ],
+    ids=["asks for it", "has an IOMMU", "uses no device"],
+)
+def test_who_does_not_need_it_or_has_it_is_not_refused(scenario: Scenario, request_: str, tmp_path: Path) -> None:
+    refuse_requests(scenario, [recipe("base", request_)])
+    refuse_build(scenario, recipe("base", request_), built(tmp_path, request_))
+
+
+def test_a_kernel_that_somebody_else_built_is_judged_by_its_configuration(tmp_path: Path) -> None:
+    stock = Prebuilt("stock", "s.yaml:7", "id", "Linux 6.12", Path("/images/1"))
+    refuse_requests(NONE, [stock])
+    refuse_build(NONE, stock, built(tmp_path, HAS))
+    with pytest.raises(ConfigError, match=r"^s\.yaml:7: kernel 'stock' has no .*; take one that was built with it$"):
+        refuse_build(NONE, stock, built(tmp_path, LACKS))
+
+
+def test_a_wish_that_was_not_granted_is_seen_in_the_end(tmp_path: Path) -> None:
+    wished = recipe("base", HAS)
+    refuse_requests(NONE, [wished])
+    with pytest.raises(ConfigError, match="add noiommu to its 'config'"):
+        refuse_build(NONE, wished, built(tmp_path, LACKS))
+
+
+def test_the_fragment_that_is_named_asks_for_it() -> None:
+    fragment = (kernels_dir() / "configs/noiommu.config").read_text()
+    assert parse(fragment) == {"VFIO_NOIOMMU": "y"}
+
+
+def test_a_scenario_can_have_no_iommu_on_either_architecture(tmp_path: Path) -> None:
+    assert not load_text(tmp_path, small()).machine.noiommu
+    for arch in ("x86_64", "arm64"):
+        assert load_text(tmp_path, small(f"arch: {arch}", top="machine: {iommu: none}")).machine.noiommu
+
+
+def test_an_expectation_of_dma_is_a_mistake_where_nothing_is_mapped_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    expect = "expect: {qemu: {faults: 1, dma-faults: 2}}"
+    load_text(tmp_path, small(expect))
+    with pytest.raises(ScenarioError) as caught:
+        load_text(tmp_path, small(expect, top="machine: {iommu: none}"))
+    assert str(caught.value) == (
+        "scenarios/pud.yaml:7: kernel 'base' has an expectation of 'dma-faults', but with 'iommu: none' nothing is "
+        "mapped for DMA; remove it"
+    )
+
+
+def undma(values: Numbers) -> Numbers:
+    """What is measured of a mapping that was not mapped for DMA."""
+    return {name: value for name, value in values.items() if not name.startswith("dma_")}
+
+
+def test_a_mapping_without_its_dma_map_passes_and_is_compared_by_the_rest() -> None:
+    mapped = {"b": PTE, "v": PMD}
+    boots = [
+        booted(kernel(name), told(name, {"kernel": undma(values), "qemu": undma(PUD)}))
+        for name, values in mapped.items()
+    ]
+    assert {case.status for boot in boots for case in boot.cases} == {Status.PASS}
+    (base, variant) = compare(run_of(*boots)).blocks[0].rows
+    assert (base.change, variant.change) == (None, Change.FIX)
+    assert "dma_faults" not in {change.check for change in variant.changes}
+
+
+@pytest.mark.parametrize(("noiommu", "status"), [(True, Status.PASS), (False, Status.FAIL)])
+def test_the_taint_of_the_mode_is_told_from_others_in_every_workload(noiommu: bool, status: Status) -> None:
+    normal = ordinary(prebuilt=False, noiommu=noiommu)
+    said = replace(told("k", {"kernel": PTE}), taint=normal)
+    suite = SuiteTold("", 0, taint=normal)
+    for cases in (
+        judge(kernel("k"), WORKLOAD, TAINTED, said),
+        judge_suite("k", CommandWorkload("own", "true", device="testdev"), TAINTED, suite),
+    ):
+        assert [case.status for case in cases if case.id.check == "log"] == [status]

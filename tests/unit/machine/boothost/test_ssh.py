@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boots on a host that can be lost; the host is this machine with a directory of its own, virtme-ng is a script."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from orchestrator.agent.quota import Quota
+from orchestrator.errors import CommandError, InfrastructureError
+from orchestrator.host.agent import program
+from orchestrator.host.base import Command, Completed
+from orchestrator.host.local import LocalHost
+from orchestrator.host.ssh import Address
+from orchestrator.inventory.model import Entry
+from orchestrator.machine import share as share_module
+from orchestrator.machine.boot import Booted
+from orchestrator.machine.boothost import ssh_share as remote_share_module
+from orchestrator.machine.boothost.ssh import SshBootHost
+from orchestrator.machine.model import Boot, BootEnd
+from orchestrator.scenario.model import Machine
+from tests.unit.host.test_contract import wait_until
+from tests.unit.host.test_push import holders
+
+VNG = """\
+#!/bin/sh
+for word; do
+    case $word in /mnt/orch=*) share=${word#*=};; esac
+done
+echo 'Linux version 7.3.0'
+cp /proc/version "$share/version"
+echo 0 >"$share/status"
+"""
+
+
+RESETS = """\
+#!/bin/sh
+for word; do
+    case $word in /mnt/orch=*) share=${word#*=};; esac
+done
+grep -q qmp_capabilities "$share/../monitor/qmp.in" || exit
+echo 'Linux version 7.3.0'
+echo '{"QMP": {}}' >"$share/../monitor/qmp.out"
+echo '{"event": "SHUTDOWN", "data": {"reason": "guest-reset"}}' >>"$share/../monitor/qmp.out"
+"""
+
+
+class Lab:
+    """A host, and all that a boot on it needs here."""
+
+    def __init__(self, place: Path, host: LocalHost) -> None:
+        self.place, self.kept = place, place / "kept"
+        for name in ("toolbox/bin/vng", "image", "root/sh", "program/alignment"):
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).touch()
+        (place / "toolbox/bin/vng").write_text(VNG)
+        (place / "toolbox/bin/vng").chmod(0o755)
+        self.boot_host = SshBootHost(host, Entry("lab", Address("lab"), self.kept), place / "toolbox")
+
+    def boot(self, name: str) -> Booted:
+        share = self.place / name / "guest"
+        share.parent.mkdir()
+        plan = Boot(
+            image=self.place / "image",
+            root=self.place / "root",
+            share=share,
+            program=self.place / "program",
+            command="true",
+            machine=Machine(),
+            devices=(),
+            accelerator="tcg",
+            timeout=30,
+        )
+        return self.boot_host.boot(plan, share.with_name("console.log"), lambda _: None)
+
+    def left(self) -> list[str]:
+        """What the boots have left of themselves."""
+        return [path.name for path in (self.kept / "runs").iterdir()]
+
+
+def test_each_boot_has_a_directory_that_goes_with_it(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, LocalHost())
+    with lab.boot_host.open():
+        for name in ("first", "second"):
+            assert lab.boot(name).version == Path("/proc/version").read_text().strip()
+            assert (tmp_path / name / "guest/status").read_text() == "0\n"
+            assert lab.left() == []
+    scripts = [(tmp_path / name / "command.sh").read_text() for name in ("first", "second")]
+    assert scripts[0] != scripts[1]
+
+
+def test_what_qemu_told_there_of_its_machine_is_known_here(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, LocalHost())
+    (tmp_path / "toolbox/bin/vng").write_text(RESETS)
+    with lab.boot_host.open():
+        assert lab.boot("first").report.end is BootEnd.RESET
+    assert "guest-reset" in (tmp_path / "first/monitor/qmp.out").read_text()
+
+
+def test_a_boot_asks_for_a_directory_that_nobody_else_has(tmp_path: Path) -> None:
+    with pytest.raises(InfrastructureError, match="before its directory is open"):
+        Lab(tmp_path, LocalHost()).boot("first")
+
+
+class Cut(LocalHost):
+    """Loses everything once, while a guest runs: the host ends what runs there, and a copy that was late makes the
+    directory again."""
+
+    def __init__(self, runs: Path) -> None:
+        super().__init__("lab")
+        self.runs = runs
+        self.cuts = 1
+
+    def run(self, command: Command) -> Completed:
+        if command.argv[0] != "vng" or not self.cuts:
+            return super().run(command)
+        self.cuts -= 1
+        (own,) = (path for path in self.runs.iterdir() if path.is_dir())
+        for process in holders(self.runs):
+            process.send_signal(signal.SIGTERM)
+        assert wait_until(lambda: not own.exists(), 20)
+        (own / "guest").mkdir(parents=True)
+        raise CommandError("lab: lost vng")
+
+
+def test_one_cut_costs_one_boot(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, Cut(tmp_path / "kept/runs"))
+    with lab.boot_host.open():
+        with pytest.raises(CommandError, match="lost vng"):
+            lab.boot("first")
+        assert lab.boot("second").version
+        assert lab.left() == []
+
+
+class Late(LocalHost):
+    """Is lost when a boot is over and its results are here."""
+
+    def run(self, command: Command) -> Completed:
+        done = super().run(command)
+        if program("scratch")[-1] in command.argv or command.argv[0] == "rm":
+            raise CommandError("lab: the connection was lost")
+        return done
+
+
+def test_a_host_that_is_lost_when_all_is_here_costs_nothing(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, Late("lab"))
+    with lab.boot_host.open():
+        assert lab.boot("first").version
+
+
+HOSTILE = """
+cd "$share"
+mkfifo fifo
+rm -f version && ln -s /dev/zero version
+cp /bin/true root && chmod 4755 root
+perl -e 'for (1..300) { mkdir "d" x 100; chdir "d" x 100 or die }'
+echo true >run.sh
+"""
+
+
+def test_what_a_guest_must_not_leave_does_not_leave_the_host(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, LocalHost())
+    with (tmp_path / "toolbox/bin/vng").open("a") as script:
+        script.write(HOSTILE)
+    with lab.boot_host.open():
+        booted = lab.boot("first")
+    share = tmp_path / "first/guest"
+    assert booted.version == "orch: the guest left a symbolic link to '/dev/zero' here"
+    told = " ".join(booted.report.odd)
+    assert len(booted.report.odd) == 5
+    for what in ("guest/fifo was a FIFO", "guest/version was", "guest/root had the mode 4755", "run.sh was changed"):
+        assert what in told or "and so on, 1 more" in told
+    kinds = {path.name: (path.is_file(), path.is_symlink()) for path in share.iterdir()}
+    assert set(kinds.values()) <= {(True, False), (False, False)}
+    assert (share / "root").stat().st_mode & 0o7777 == 0o755
+    assert "cd /mnt/orch" in (share / "run.sh").read_text()
+    assert lab.left() == []
+
+
+def test_a_guest_that_writes_too_much_on_a_host_is_ended_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = Quota(1 << 20, 100)
+    for module in (share_module, remote_share_module):
+        monkeypatch.setattr(module, "QUOTA", small)
+    lab = Lab(tmp_path, LocalHost())
+    with (tmp_path / "toolbox/bin/vng").open("a") as script:
+        script.write('head -c 5000000 /dev/zero >"$share/fill"\nexec sleep 20\n')
+    with lab.boot_host.open():
+        begun = monotonic()
+        booted = lab.boot("first")
+        assert monotonic() - begun < 15
+    assert booted.report.odd == (
+        "the guest was ended, for it left more than 1 MiB in its share",
+        "guest held more than 1 MiB, and all but orch's own files is removed",
+    )
+    assert not (tmp_path / "first/guest/fill").exists()
+    assert (tmp_path / "first/guest/status").read_text() == "0\n"

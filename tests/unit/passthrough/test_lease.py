@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Functions that are lent and given back: real keepers, some of which are killed, and a sysfs of files.
+
+The functions are at vfio-pci from the beginning, so that nothing has to obey what is written to those files.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli import devices as device_verbs
+from orchestrator.errors import CommandError, InfrastructureError
+from orchestrator.host.base import Command, Completed
+from orchestrator.host.local import LocalHost
+from orchestrator.passthrough import lease_client
+from orchestrator.passthrough.lease import DeviceLease, DeviceRequest, _journals, lent
+from orchestrator.passthrough.model import Lease
+from orchestrator.passthrough.pool import resolve_devices
+from orchestrator.passthrough.restore import give_back
+from orchestrator.passthrough.scan import scan
+from orchestrator.scenario.devices import PassthroughDevice
+from tests.fakes import Answer, FakeHost
+from tests.unit.agent.test_leases import SECONDS, keepers_of
+from tests.unit.host.test_contract import wait_until
+from tests.unit.passthrough.test_select import NIC, SMALL, TESTDEV, TOLD, of, told
+from tests.unit.scenario.test_devices import with_device
+from tests.unit.scenario.test_load import load_text
+
+ONE = "0000:01:00.0"
+
+
+class Careful(LocalHost):
+    """This machine, but no driver is loaded; `ran` are the programs that were to run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ran: list[str] = []
+
+    def run(self, command: Command) -> Completed:
+        self.ran.append(" ".join(word for word in command.argv if "\n" not in word))
+        assert not (command.cwd or command.env or command.log)
+        return super().run(replace(command, argv=("true",)) if command.argv[0] == "modprobe" else command)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A host with one function."""
+    function, driver = tmp_path / f"sys/bus/pci/devices/{ONE}", tmp_path / "sys/bus/pci/drivers/vfio-pci"
+    for place in (function, driver, tmp_path / "sys/kernel/iommu_groups/7"):
+        place.mkdir(parents=True)
+    (tmp_path / "proc").symlink_to("/proc")
+    (function / "driver").symlink_to(driver)
+    (function / "iommu_group").symlink_to(tmp_path / "sys/kernel/iommu_groups/7")
+    for name, text in (("vendor", "0x1b36"), ("device", "0x5"), ("driver_override", "vfio-pci")):
+        (function / name).write_text(text + "\n")
+    return tmp_path
+
+
+class Borrower:
+    """One loan, and what was told meanwhile."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.host = Careful()
+        self.notes: list[str] = []
+        self.loan: DeviceLease | None = None
+        inventory = scan(self.host, str(root))
+        wish = DeviceRequest(inventory.functions[0])
+        told = Lease(1, "me", "here")
+        self.lent = lent(self.host, inventory, [wish], told, lambda _: None, self.notes.append, str(root))
+
+    @property
+    def journal(self) -> Path:
+        return self.root / f"run/orch/journals/{ONE}.json"
+
+    def signal_keeper(self, number: int) -> None:
+        (found,) = keepers_of(self.root)
+        found.send_signal(number)
+        if number == signal.SIGKILL:
+            assert wait_until(lambda: not found.is_running() or found.status() == "zombie", SECONDS)
+
+
+@pytest.fixture
+def borrower(root: Path) -> Borrower:
+    return Borrower(root)
+
+
+def test_what_was_lent_is_given_back(borrower: Borrower) -> None:
+    with borrower.lent as loan:
+        assert borrower.journal.exists()
+        loan.refuse_if_lost()
+    assert not borrower.journal.exists()
+    assert borrower.notes == [f"{ONE} is bound to vfio-pci", f"{ONE} is back at vfio-pci"]
+
+
+def test_the_driver_is_loaded_before_the_host_is_judged(borrower: Borrower) -> None:
+    borrower.host.ran.clear()
+    with borrower.lent:
+        names = [line.split("orchestrator.agent.")[-1] for line in borrower.host.ran]
+    assert names == ["lease hold", "modprobe -a vfio-pci vfio_iommu_type1", "scan", "lease take"]
+
+
+def test_what_a_killed_keeper_left_is_given_back_all_the_same(borrower: Borrower) -> None:
+    with borrower.lent:
+        borrower.signal_keeper(signal.SIGKILL)
+    assert not borrower.journal.exists()
+    assert f"{ONE} is back at vfio-pci" in borrower.notes
+
+
+def test_a_keeper_that_does_not_end_in_time_is_given_back_for(
+    borrower: Borrower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_client, "_GRACE", 0.3)
+    with borrower.lent:
+        borrower.signal_keeper(signal.SIGSTOP)
+    assert not borrower.journal.exists()
+
+
+def test_what_nobody_can_give_back_is_an_error(borrower: Borrower) -> None:
+    sentence = f"^local: {ONE} was not given back: .* does not tell .*; run: orch devices restore$"
+    with pytest.raises(InfrastructureError, match=sentence), borrower.lent:
+        borrower.signal_keeper(signal.SIGKILL)
+        borrower.journal.write_text("{torn")
+    assert borrower.journal.exists()
+
+
+def test_a_keeper_that_cannot_even_be_killed_is_an_error(borrower: Borrower, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It then has the lease still; that of another run would have given back before it got it."""
+
+    def held(*_: object) -> tuple[dict[str, Any], ...]:
+        holder = json.loads((borrower.root / f"run/orch/leases/{ONE}").read_text())
+        others = {**holder, "token": "another's"}
+        return tuple({"said": "held", "address": ONE, "holder": one} for one in (others, holder))
+
+    monkeypatch.setattr(lease_client, "give_back", held)
+    with pytest.raises(InfrastructureError) as caught, borrower.lent:
+        borrower.signal_keeper(signal.SIGKILL)
+    assert str(caught.value) == f"local: {ONE} was not given back: its keeper does not end; run: orch devices restore"
+
+
+def test_what_the_host_cannot_be_asked_for_is_an_error(borrower: Borrower, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: object) -> tuple[dict[str, Any], ...]:
+        raise CommandError("local: lost python3")
+
+    monkeypatch.setattr(lease_client, "give_back", lost)
+    with (
+        pytest.raises(InfrastructureError, match=r"and local: lost python3; run: orch devices restore$"),
+        borrower.lent,
+    ):
+        borrower.signal_keeper(signal.SIGKILL)
+
+
+def test_what_the_keeper_cannot_give_back_is_an_error(borrower: Borrower) -> None:
+    sentence = f"^local: {ONE} was not given back: .* does not tell .*; run: orch devices restore$"
+    with pytest.raises(InfrastructureError, match=sentence), borrower.lent:
+        borrower.journal.write_text("{torn")
+
+
+def test_whoever_is_told_to_stop_is_told_what_may_be_left(borrower: Borrower, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_client, "_GRACE", 0.3)
+    with borrower.lent:
+        borrower.signal_keeper(signal.SIGSTOP)
+        borrower.host.stop_all()
+    assert borrower.journal.exists()
+    assert borrower.notes[-1] == (
+        f"local: {ONE}: the keeper did not say that it gave them back, and orch was told to stop; "
+        "run: orch devices restore"
+    )
+
+
+def test_a_failure_inside_is_not_hidden_by_what_is_left(borrower: Borrower) -> None:
+    with pytest.raises(InfrastructureError, match=r"^no guest$"), borrower.lent:
+        borrower.journal.write_text("{torn")
+        raise InfrastructureError("no guest")
+    assert borrower.notes[-1].startswith(f"local: {ONE} was not given back: ")
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (Answer('{"said": "restored", "address": "x", "driver": ""}\n', -9, timed_out=True), "not given back after"),
+        (Answer("", 3), "giving devices back ended with status 3"),
+        (Answer('{"said": "restored", "address": "x", "driver": ""}\n', -9), "ended with status -9"),
+        (Answer("python3: not found", 127), "devices cannot be given back: python3: not found"),
+    ],
+)
+def test_giving_back_that_does_not_come_to_its_end_is_an_error(answer: Answer, sentence: str) -> None:
+    with pytest.raises(CommandError, match=sentence):
+        give_back(FakeHost([(("python3",), answer)]))
+
+
+def test_restoring_tells_what_became_of_each(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        '{"said": "restored", "address": "a", "driver": ""}',
+        '{"said": "gone", "address": "b"}',
+        '{"said": "replaced", "address": "c", "ids": "10de:2330"}',
+        '{"said": "held", "address": "d", "holder": {"pid": 7, "token": "t"}}',
+        '{"said": "stuck", "address": "e", "why": "process 9 still uses it"}',
+    ]
+    host = FakeHost([(("python3",), Answer("\n".join(words), 1))])
+    with pytest.raises(InfrastructureError, match=r"^fake: e: process 9 still uses it$"):
+        device_verbs.restore(host)
+    shown = capsys.readouterr()
+    assert shown.out.splitlines() == [
+        "a is back at no driver, as before",
+        "b is gone; nothing to give back",
+        "c is another device now, 10de:2330, which is left alone",
+    ]
+    assert shown.err == "d is leased by process 7, which gives it back\n"
+
+
+def test_what_cannot_be_given_back_is_told_with_why_and_not_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    scenario = load_text(tmp_path, with_device("{passthrough: {device: '1b36:0005'}}"))
+    words = [
+        {"said": "restored", "address": SMALL, "driver": ""},
+        {"said": "stuck", "address": TESTDEV, "why": "it burns"},
+        {"said": "held", "address": NIC, "holder": {"pid": 7}},
+    ]
+    left = {**TOLD, "journals": [TESTDEV]}
+    host = FakeHost(
+        [
+            (lambda argv: argv[-1].endswith("scan"), Answer(json.dumps(left))),
+            (lambda argv: argv[-1] == "restore", Answer("\n".join(map(json.dumps, words)), 1)),
+        ]
+    )
+    notes: list[str] = []
+    settled, _ = resolve_devices(host, scenario, (), notes.append)
+    assert notes == [
+        f"{SMALL}: restored, left by a run that died",
+        f"{TESTDEV}: left by a run that died, and not given back: it burns",
+        f"{NIC} is leased by process 7, which gives it back",
+    ]
+    (device,) = settled.devices
+    assert isinstance(device, PassthroughDevice)
+    assert device.address == SMALL
+
+
+def test_two_of_a_group_have_each_their_own_sizes() -> None:
+    def change(value: dict[str, Any]) -> None:
+        of(value, TESTDEV).update(group="17", driver="nouveau", sizes={"2": 0x700})
+        of(value, NIC).update(group="17", sizes={"0": 0x700})
+
+    found = told(change)
+    first, second = found.function(TESTDEV), found.function(NIC)
+    assert first
+    assert second
+    wishes = [DeviceRequest(first, ((2, 1 << 30),)), DeviceRequest(second, ((0, 1 << 20),))]
+    for order in (wishes, wishes[::-1]):
+        entries = {entry["address"]: entry for entry in _journals(found, order, "t")}
+        resized = {address: entry["resize"] for address, entry in entries.items()}
+        assert resized == {TESTDEV: {"2": 1 << 30}, NIC: {"0": 1 << 20}}
+        assert entries[TESTDEV]["sizes"] == {"2": 256 << 20}
+        assert (entries[TESTDEV]["ids"], entries[TESTDEV]["token"]) == ("1b36:0005", "t")

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every text of a run is hostile: no report lets it act on a terminal or a parser, or grows with it."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli import main as cli
+from orchestrator.report import as_json, junit, terminal
+from orchestrator.report.text import LONGEST_VALUE, bounded, clean, fit, in_a_line, one_line, say, say_json, wrap
+from orchestrator.result.compare.alignment import compare
+from orchestrator.result.model import Case, CaseId, Status
+from orchestrator.result.run import BootResult, Run, ScenarioRecord
+from tests.unit.result.test_samples import GOOD, broken_run, killed_run, pud_run, run_of
+
+WORD = "w" * 1_000_000
+HOSTILE = {
+    "escape sequences": "\x1b]0;pwned\x07\x1b[2J\x1b[31mred\x1b[0m\x1b(B\x9b31m",
+    "markup": "[red]x[/] [/dev/vfio/1] [link=http://a]b[/link]",
+    "bidirectional": "a\u202eb\u2066c\u061cd\u200f",
+    "no width": "a\u200bb\ufeffc\u00add\U000e0041",
+    "lines": "one\ntwo\r\nthree\rfour\u2028five\u2029six\x85seven\x0b\x0c",
+    "no UTF-8": "a\udcffb\ud800c",
+    "NUL and others": "a\x00b\x08\x7fc\ufffe\U0001ffff",
+    "XML": "]]><!-- <x a='\"'>&amp;&#0; -->",
+    "no word": " \t ",
+    "empty": "",
+    "a long word": WORD,
+    "a long line of escape sequences": "\x1b[31m" * 200_000,
+    "many lines": "line\n" * 200_000,
+}
+ACTING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff"
+    "\ufffe\uffff]"
+)
+OWN_COLOUR = re.compile("\x1b\\[(?:0|1|31|32)m")
+
+
+def everywhere(value: Any, text: str) -> Any:
+    """`value` with `text` behind every string in it; enumerations stay."""
+    if isinstance(value, Enum):
+        return value
+    if isinstance(value, str):
+        return value + text
+    if isinstance(value, Path):
+        return Path(f"{value}{text}")
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{one.name: everywhere(getattr(value, one.name), text) for one in fields(value)})
+    if isinstance(value, Mapping):
+        return {everywhere(key, text): everywhere(one, text) for key, one in value.items()}
+    return tuple(everywhere(one, text) for one in value) if isinstance(value, list | tuple) else value
+
+
+def suite_run() -> Run:
+    """Two kernels with a suite: cases that pass, fail and are skipped, and one that one kernel alone has."""
+
+    def boot(kernel: str, **statuses: Status) -> BootResult:
+        cases = tuple(
+            Case(CaseId(kernel, "mm", "dev", test=test, check="run"), status, "1", "2", f"why {test}", "log:1", ("l",))
+            for test, status in statuses.items()
+        )
+        return BootResult(kernel, "mm", "dev", GOOD, cases)
+
+    good = boot("base", a=Status.PASS, b=Status.FAIL, c=Status.SKIP, d=Status.XFAIL)
+    bad = boot("new", a=Status.CRASH, b=Status.PASS, c=Status.TIMEOUT, e=Status.ERROR)
+    run = run_of(good, bad)
+    workloads: Mapping[str, Mapping[str, object]] = {"mm": {"command": "true", "device": "dev"}}
+    devices: Mapping[str, Mapping[str, object]] = {"dev": {"address": "1", "found": "x"}, "two": {"instead": "y"}}
+    return replace(run, scenario=replace(run.scenario, workloads=workloads, devices=devices, overrides="--git x"))
+
+
+RUNS = {"pud": pud_run, "broken": broken_run, "killed": killed_run, "suite": suite_run}
+PLACEMENTS = {"pud placements": "pud", "broken placements": "broken"}
+"""Runs whose tests keep their names, so that their tables are those of placements."""
+
+
+def run_with(name: str, text: str) -> Run:
+    """A sample run with `text` in all its strings, but in the names of checks and measurements, and in the keys of
+    what a workload or device is: without these a run would show nothing."""
+    plain = RUNS[PLACEMENTS.get(name, name)]()
+    run: Run = everywhere(plain, text)
+    test = "" if name in PLACEMENTS else text
+    boots = tuple(_with_names(boot, old, test) for boot, old in zip(run.boots, plain.boots, strict=True))
+    workloads = {f"{key}{text}": _but_keys(told, text) for key, told in plain.scenario.workloads.items()}
+    devices = {f"{key}{text}": _but_keys(told, text) for key, told in plain.scenario.devices.items()}
+    scenario: ScenarioRecord = replace(run.scenario, workloads=workloads, devices=devices)
+    return replace(run, boots=boots, scenario=scenario)
+
+
+def _with_names(boot: BootResult, old: BootResult, test: str) -> BootResult:
+    def test_of(name: str) -> str:
+        return f"{name}{test}" if name else ""
+
+    measurements = tuple(
+        replace(one, name=before.name, test=test_of(before.test))
+        for one, before in zip(boot.measurements, old.measurements, strict=True)
+    )
+    cases = tuple(
+        replace(one, id=replace(one.id, check=before.id.check, test=test_of(before.id.test)))
+        for one, before in zip(boot.cases, old.cases, strict=True)
+    )
+    return replace(boot, measurements=measurements, cases=cases)
+
+
+def _but_keys(told: Mapping[str, object], text: str) -> dict[str, object]:
+    return {key: everywhere(value, text) for key, value in told.items()}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("name", [*RUNS, *PLACEMENTS])
+@pytest.mark.parametrize("color", [False, True], ids=["plain", "coloured"])
+def test_the_terminal_shows_all_of_a_run_and_nothing_of_it_acts(name: str, text: str, color: bool) -> None:
+    run = run_with(name, text)
+    began = time.monotonic()
+    shown = terminal.render(compare(run), color=color)
+    assert time.monotonic() - began < 5
+    assert not ACTING.findall(OWN_COLOUR.sub("", shown) if color else shown)
+    assert "\t" not in shown
+    assert len(shown) < 1_000_000
+    if color and text == HOSTILE["escape sequences"]:
+        assert "\x1b[31mred" not in shown
+    if "[/dev/vfio/1]" in text:
+        assert text in shown
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("name", [*RUNS, *PLACEMENTS])
+def test_junit_of_any_run_is_read_by_a_parser(name: str, text: str) -> None:
+    run = run_with(name, text)
+    began = time.monotonic()
+    document = junit.render(run)
+    assert time.monotonic() - began < 5
+    assert not ACTING.findall(document)
+    assert len(document) < 2_000_000
+    root = ET.fromstring(document.encode())
+    for suite in root:
+        names = [one.attrib["name"] for one in suite.iter("testcase")]
+        assert len(set(names)) == len(names)
+    assert len(list(root.iter("testcase"))) == len(run.cases)
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("name", [*RUNS, *PLACEMENTS])
+def test_json_of_any_run_is_ascii_and_bounded(name: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run = run_with(name, text)
+    began = time.monotonic()
+    say_json(as_json.to_json(compare(run)))
+    assert time.monotonic() - began < 5
+    shown = capsys.readouterr().out
+    assert re.fullmatch(r"[\n -~]*", shown)
+    assert len(shown) < len(run.cases) * 20 * 6 * LONGEST_VALUE
+    json.loads(shown)
+
+
+SHOWN = {
+    "\x1b[31m": r"\x1b[31m",
+    "a\rb\x08\x7f": r"a\rb\x08\x7f",
+    "\x9b1m\x85": r"\x9b1m\x85",
+    "\u202e\u2066\u2069": r"\u202e\u2066\u2069",
+    "\u2028\u2029": r"\u2028\u2029",
+    "\u200b\u200f\ufeff": r"\u200b\u200f\ufeff",
+    "\udcff": r"\udcff",
+    "\x00": r"\x00",
+    "[red]x[/]": "[red]x[/]",
+    "äöü 漢字 😀": "äöü 漢字 😀",
+}
+
+
+@pytest.mark.parametrize(("text", "shown"), SHOWN.items(), ids=[ascii(text) for text in SHOWN])
+def test_each_character_that_acts_is_shown_by_its_number(text: str, shown: str) -> None:
+    assert (clean(text), in_a_line(text), one_line(text)) == (shown, shown, shown)
+
+
+@pytest.mark.parametrize(("text", "shown"), [("a\nb", r"a\nb"), ("a\tb", r"a\tb"), ("a\r\nb", r"a\r\nb")])
+def test_a_name_is_one_line(text: str, shown: str) -> None:
+    assert in_a_line(text) == shown
+    assert fit(text, 80) == shown
+
+
+@pytest.mark.parametrize("width", [-1, 0, 1, 3, 4, 80])
+def test_what_is_fitted_is_no_wider(width: int) -> None:
+    assert len(fit("\x1b" * 100, width)) <= max(0, width)
+
+
+def test_a_word_of_any_length_is_wrapped_at_once() -> None:
+    began = time.monotonic()
+    lines = wrap(WORD * 10, 80)
+    assert time.monotonic() - began < 1
+    assert len(lines) < 100
+    assert max(map(len, lines)) <= 80
+
+
+def with_cases(*cases: Case) -> Run:
+    """A run of one kernel with these cases."""
+    return run_of(BootResult("base", "mm", "dev", GOOD, cases))
+
+
+def failed(test: str, message: str = "", lines: tuple[str, ...] = (), bar: int = -1) -> Case:
+    """A case that failed."""
+    case_id = CaseId("base", "mm", "dev", bar, test, check="run")
+    return Case(case_id, Status.FAIL, message=message, lines=lines)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        failed("x", lines=("l" * 11_000_000,)),
+        failed("x", message="m" * 11_000_000),
+        failed("n" * 1_000_000),
+        failed("x", lines=("l",) * 1_000_000),
+        failed("x", lines=("\x1b" * 1_000_000,) * 10),
+    ],
+    ids=["line", "message", "name", "lines", "escapes"],
+)
+def test_no_text_makes_junit_large(case: Case) -> None:
+    document = junit.render(with_cases(case))
+    assert len(document) < 500_000
+    assert len(list(ET.fromstring(document).iter("testcase"))) == 1
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("x" * 1_000_000 + "a", "x" * 1_000_000 + "b"),
+        ("a\x1bb", r"a\x1bb"),
+        ("a\nb", r"a\nb", "a\r\nb"),
+        ("a\udcff", r"a\udcff"),
+    ],
+    ids=["long", "escape", "newline", "surrogate"],
+)
+def test_names_stay_unique_in_junit(names: tuple[str, ...]) -> None:
+    shown = junit.unique_names(names)
+    assert len(set(shown)) == len(names)
+    assert shown == list(reversed(junit.unique_names(reversed(names))))
+    assert max(map(len, shown)) < 2000
+
+
+def test_all_cases_of_a_flood_are_in_junit_although_their_details_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(junit, "MOST_DETAILS", 100_000)
+    cases = [failed(f"t{at}", "m" * 2000, ("l" * 1000,) * 100) for at in range(300)]
+    document = junit.render(with_cases(*cases))
+    assert len(document) < 400_000
+    assert len(list(ET.fromstring(document).iter("testcase"))) == len(cases)
+    assert "left out" in document
+
+
+def test_the_terminal_does_not_list_every_case_of_a_flood() -> None:
+    run = with_cases(*(failed(f"t{at}", f"m{at}") for at in range(5000)))
+    shown = terminal.render(compare(run))
+    assert len(shown.splitlines()) < 5 * terminal.MOST
+    assert f"... and {5000 - terminal.MOST} more cases: see junit.xml" in shown
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_an_error_reaches_any_stderr(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(raw, encoding=encoding))
+    name = "a\udcff\x1b[2J\u202eä.yaml"
+    assert cli.main(["check", name]) == 2
+    sys.stderr.flush()
+    shown = raw.getvalue().decode(encoding)
+    assert not ACTING.findall(shown)
+    assert r"a\udcff\x1b[2J\u202e" in shown
+
+
+def test_an_argument_that_is_wrong_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["run", "x.yaml", "-j", "\x1b[2J\u202e"])
+    assert not ACTING.findall(capsys.readouterr().err)
+
+
+def test_lines_keep_the_colours_of_orch_only_where_they_are_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    say("\x1b[31mred\x1b[0m \x1b[2J", color=True)
+    say("\x1b[31mred\x1b[0m")
+    assert capsys.readouterr().out == "\x1b[31mred\x1b[0m \\x1b[2J\n\\x1b[31mred\\x1b[0m\n"
+
+
+def test_values_of_json_are_bounded_and_stay_what_they_are() -> None:
+    value = {"a": [1, None, True, "x"], WORD: WORD}
+    shown = bounded(value)
+    assert isinstance(shown, dict)
+    assert shown["a"] == [1, None, True, "x"]
+    assert len(str(shown)) < 3 * LONGEST_VALUE
