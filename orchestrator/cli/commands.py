@@ -22,6 +22,7 @@ from orchestrator.cli.terminal import colorful, width
 from orchestrator.errors import Problem, ScenarioError
 from orchestrator.events import Event, Kind
 from orchestrator.host.local import LocalHost
+from orchestrator.host.version import orch_version
 from orchestrator.report import as_json, terminal
 from orchestrator.report import plan as timetable
 from orchestrator.report.progress import progress
@@ -198,6 +199,7 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 def version(_arguments: argparse.Namespace) -> int:
     """``orch --version``: orch and the packages that decide what it does."""
-    for package in ("orch", "virtme-ng", "fabric", "PyYAML", "junit-xml"):
+    say(f"orch {orch_version()}")
+    for package in ("virtme-ng", "fabric", "PyYAML", "junit-xml"):
         say(f"{package} {metadata.version(package)}")
     return 0

@@ -17,6 +17,7 @@ from orchestrator.host.base import Host
 from orchestrator.host.disk import needs_room
 from orchestrator.host.lock import shared
 from orchestrator.host.niced import Niced
+from orchestrator.host.version import orch_version
 from orchestrator.kernel.build.builder import Builder
 from orchestrator.kernel.build.recipe import recipes
 from orchestrator.kernel.cache.store import KernelCache, mark_used
@@ -186,7 +187,7 @@ class Runner:
         arches = dict.fromkeys(kernel.arch for kernel in self.scenario.kernels)
         stations = {arch: self._station(arch) for arch in arches}
         tools = {
-            "orch": version("orch"),
+            "orch": orch_version(),
             "virtme_ng": version("virtme-ng"),
             "qemu": "; ".join(dict.fromkeys(station.qemu for station in stations.values())),
             "host_kernel": self.boot_host.system,
