@@ -15,19 +15,24 @@ from dataclasses import dataclass
 class Arch:
     """One architecture, of kernels and of the machine on which they boot.
 
-    `name` is the kernel's ARCH, which scenarios use; `directory` is below arch/ in its source; `machine` is what
-    uname(1) says; `debian` is Debian's name, and `triple` that of its programs for another machine.
+    `name` is what scenarios use, and `kbuild` the kernel's ARCH; `directory` is below arch/ in its source; `machine` is
+    what uname(1) says; `debian` is Debian's name, and `triple` that of its programs for another machine.
 
     `image` is what is built and booted, a path in the build directory; `images` are what a build directory of somebody
     else may have, the best first; `elf_machine` is the number in an ELF header (elf(5)).
 
-    `qemu` is QEMU's program, in the Debian package `qemu_package`; `qemu_machine` its machine type with what must be
+    `option` is the configuration option that only its kernels have, without CONFIG_; `page_table_option` the one with
+    which a kernel shows a process its own page tables, "" if none does.
+
+    `qemu` is QEMU's program, in the Debian package `qemu_package`; `firmware` the files one of which QEMU needs to
+    start a guest, in the package `firmware_package`, if it needs any; `qemu_machine` its machine type with what must be
     pinned of it; `cpus` the CPU model by accelerator; `iommu` the name that a scenario gives its IOMMU, "" if orch
     knows none, and `iommu_arguments` QEMU's arguments for it; `kernel_arguments` those of the guest kernel that only
     this architecture has; `iommu_hint` the argument with which a host's kernel turns its IOMMU on.
     """
 
     name: str
+    kbuild: str
     directory: str
     machine: str
     debian: str
@@ -35,8 +40,12 @@ class Arch:
     image: str
     images: tuple[str, ...]
     elf_machine: int
+    option: str
+    page_table_option: str
     qemu: str
     qemu_package: str
+    firmware: tuple[str, ...]
+    firmware_package: str
     qemu_machine: str
     cpus: Mapping[str, str]
     iommu: str
@@ -53,6 +62,7 @@ class Arch:
 
 X86_64 = Arch(
     name="x86_64",
+    kbuild="x86_64",
     directory="x86",
     machine="x86_64",
     debian="amd64",
@@ -61,8 +71,12 @@ X86_64 = Arch(
     image="vmlinux",
     images=("arch/x86/boot/bzImage", "vmlinux"),
     elf_machine=62,
+    option="X86_64",
+    page_table_option="PTDUMP_DEBUGFS",
     qemu="qemu-system-x86_64",
     qemu_package="qemu-system-x86",
+    firmware=("/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/bios-256k.bin"),
+    firmware_package="seabios",
     # VFIO needs interrupt remapping, which needs the split irqchip under KVM; caching mode lets QEMU follow the guest's
     # mappings (QEMU, docs on intel-iommu).
     qemu_machine="q35,accel={accelerator},kernel-irqchip=split",
@@ -80,6 +94,7 @@ X86_64 = Arch(
 
 ARM64 = Arch(
     name="arm64",
+    kbuild="arm64",
     directory="arm64",
     machine="aarch64",
     debian="arm64",
@@ -87,8 +102,14 @@ ARM64 = Arch(
     image="arch/arm64/boot/Image",
     images=("arch/arm64/boot/Image", "arch/arm64/boot/Image.gz"),
     elf_machine=183,
+    option="ARM64",
+    # The dump has no process's page tables without our patch arm64-ptdump, whose option says that it is there.
+    page_table_option="ARM64_PTDUMP_CURRENT_USER",
     qemu="qemu-system-aarch64",
     qemu_package="qemu-system-arm",
+    # Guests start at the kernel.
+    firmware=(),
+    firmware_package="",
     # VFIO needs isolated MSIs, which the ITS of a GICv3 gives.  virtme-ng gives the early console itself.
     qemu_machine="virt,accel={accelerator},gic-version=3",
     # QEMU's own algorithm for pointer authentication is much faster to emulate than Arm's (QEMU,
@@ -101,7 +122,34 @@ ARM64 = Arch(
     iommu_hint="iommu.passthrough=0",
 )
 
-ARCHES: Mapping[str, Arch] = {arch.name: arch for arch in (X86_64, ARM64)}
+RISCV64 = Arch(
+    name="riscv64",
+    kbuild="riscv",
+    directory="riscv",
+    machine="riscv64",
+    debian="riscv64",
+    triple="riscv64-linux-gnu",
+    image="arch/riscv/boot/Image",
+    images=("arch/riscv/boot/Image", "arch/riscv/boot/Image.gz"),
+    elf_machine=243,
+    option="RISCV",
+    page_table_option="",
+    qemu="qemu-system-riscv64",
+    qemu_package="qemu-system-misc",
+    # The kernel calls OpenSBI for its timer, its other CPUs and its power-off.
+    firmware=("/usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin",),
+    firmware_package="opensbi",
+    qemu_machine="virt,accel={accelerator}",
+    cpus={"kvm": "host", "tcg": "rv64"},
+    # QEMU has one since 9.1 only (hw/riscv/riscv-iommu.c).
+    iommu="",
+    iommu_arguments=(),
+    # The early console of virtme-ng needs an SBI call that OpenSBI 1.1 does not have.
+    kernel_arguments=("earlycon=uart8250,mmio,0x10000000",),
+    iommu_hint="an IOMMU",
+)
+
+ARCHES: Mapping[str, Arch] = {arch.name: arch for arch in (X86_64, ARM64, RISCV64)}
 """All that orch knows, by name."""
 
 

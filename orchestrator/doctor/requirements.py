@@ -72,21 +72,25 @@ def setup_needs(arch: str, *, everything: bool) -> tuple[Need, ...]:
     """
     if everything:
         return (*needs(arch), *_LLVM)
-    others = (*_qemus(arch)[1:], *_crosses(arch), *_TESTS)
+    others = [need for need in (*_qemus(arch), *_crosses(arch), *_TESTS) if need.role is not Role.BOOT]
     return tuple(need for need in needs(arch) if need not in others)
 
 
 def _qemus(arch: str) -> tuple[Need, ...]:
     return tuple(
-        Need(
-            known.qemu,
-            Role.BOOT if guest == arch else Role.SOME,
-            "all guests" if guest == arch else f"guests of {guest}",
-            known.qemu_package,
-            (known.qemu,),
-        )
+        need
         for guest, known in sorted(ARCHES.items(), key=lambda pair: pair[0] != arch)
+        for role, use in ((Role.BOOT, "all guests") if guest == arch else (Role.SOME, f"guests of {guest}"),)
+        for need in (
+            Need(known.qemu, role, use, known.qemu_package, (known.qemu,)),
+            Need(_firmware(guest, arch), role, use, known.firmware_package, files=known.firmware),
+        )
+        if need.programs or need.files
     )
+
+
+def _firmware(guest: str, arch: str) -> str:
+    return "QEMU's firmware" if guest == arch else f"firmware for {guest}"
 
 
 def _crosses(arch: str) -> tuple[Need, ...]:
@@ -116,10 +120,8 @@ def _cross(guest: str, program: str, package: str, least: str) -> Need:
 _OLDEST = {"gcc": "8.1", "ld": "2.30", "make": "4.0", "flex": "2.5.35", "bison": "2.0", "bc": "1.06.95"}
 """What Linux 7.3 asks for (Documentation/process/changes.rst)."""
 _ROMS = ("/usr/lib/ipxe/qemu/efi-e1000.rom", "/usr/share/qemu/efi-e1000.rom")
-_FIRMWARE = ("/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/bios-256k.bin")
 
 _BOOTS = (
-    Need("QEMU's firmware", Role.BOOT, "all guests", "seabios", files=_FIRMWARE),
     Need("network ROMs", Role.SOME, "emulated network cards", "ipxe-qemu", files=_ROMS),
     Need("tar", Role.BOOT, "all guests", "tar", ("tar",)),
     Need("virtme-ng", Role.HOME, "all guests", "", ("vng",), least="1.42", pip="virtme-ng>=1.42"),

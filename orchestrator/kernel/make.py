@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from orchestrator.arch import ARCHES
 from orchestrator.kernel.model import Toolchain
 
 # Kernel objects have relative names; the host's tools (tools/objtool) are named by absolute paths.
@@ -58,7 +59,7 @@ def make_variables(toolchain: Toolchain, request: str) -> tuple[str, ...]:
     lines = request.splitlines()
     unused = (names for option, names in _ONLY_FOR.items() if f"CONFIG_{option}=y" not in lines)
     none = (f"{name}={_NOT_USED}" for names in unused for name in names)
-    return (f"ARCH={toolchain.arch}", *compiler_variables(toolchain), *none)
+    return (f"ARCH={ARCHES[toolchain.arch].kbuild}", *compiler_variables(toolchain), *none)
 
 
 def compiler_variables(toolchain: Toolchain) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from orchestrator.arch import ARCHES
 from orchestrator.errors import InfrastructureError, KernelBuildError
 from orchestrator.events import Emit, phase
 from orchestrator.host.base import Command, Host, check
@@ -100,7 +101,7 @@ class SelftestsBuilder:
             make = Recorder(inner, recorder.lines, cleared=True)
             progress("headers")
             variables = compiler_variables(recipe.toolchain)
-            arch = f"ARCH={recipe.toolchain.arch}"
+            arch = f"ARCH={ARCHES[recipe.toolchain.arch].kbuild}"
             self._make(make, recipe, whole, ("make", "-C", str(tree), arch, *variables, "headers"))
             progress("install")
             install = install_argv(tree, targets, whole / "install", self.jobs)

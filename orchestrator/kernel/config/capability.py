@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from orchestrator.arch import ARCHES
 from orchestrator.kernel.config.fragments import parse
 from orchestrator.kernel.model import KernelBuild
 from orchestrator.scenario.model import Capability, CapabilityOverride, FaultMaps, Level
@@ -47,13 +48,11 @@ def capability(config: str, version: str) -> Capability:
 
 
 def shows_page_tables(config: str) -> bool:
-    """Whether a kernel with this final `config` has the dump of page tables that the workload reads.
-
-    On arm64 the dump has no process's page tables without our patch arm64-ptdump, whose option says that it is there.
-    """
+    """Return whether a kernel with this final `config` shows the workload a process's page tables."""
     options = parse(config)
-    ours = "ARM64_PTDUMP_CURRENT_USER" if options.get("ARM64") == "y" else "PTDUMP_DEBUGFS"
-    return options.get("PTDUMP_DEBUGFS") == options.get(ours) == "y"
+    arch = next((arch for arch in ARCHES.values() if options.get(arch.option) == "y"), None)
+    needed = ("PTDUMP_DEBUGFS", arch.page_table_option if arch else "PTDUMP_DEBUGFS")
+    return all(options.get(name) == "y" for name in needed)
 
 
 def boot_arguments(config: str) -> tuple[str, ...]:
