@@ -24,7 +24,7 @@ from orchestrator.machine.rootfs.busybox import guest_root
 from orchestrator.scenario.devices import EmulatedDevice
 from orchestrator.scenario.model import AlignmentWorkload, Machine, Placement, TestGroup
 from orchestrator.workload.alignment import tests
-from orchestrator.workload.alignment.program import COMPILER, sources
+from orchestrator.workload.alignment.program import COMPILER, GUEST, sources
 from tests.vm.conftest import Finished, orch
 
 LINKER = "ld-linux-x86-64.so.2"
@@ -79,7 +79,7 @@ kernels:
 def compiled(program: Path, name: str, files: list[Path]) -> None:
     """Compile and link one program into `program`, with all that it loads."""
     binary = program / name
-    subprocess.run([COMPILER, *FLAGS, "-o", str(binary), *map(str, files)], check=True)
+    subprocess.run([COMPILER, *FLAGS, f"-I{GUEST}", "-o", str(binary), *map(str, files)], check=True)
     loaded = subprocess.run(["ldd", str(binary)], check=True, capture_output=True, text=True).stdout
     for path in re.findall(r"=> (/\S+) \(", loaded):
         name = LINKER if LINKER in path else Path(path).name

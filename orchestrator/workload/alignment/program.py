@@ -18,7 +18,7 @@ from orchestrator.kernel.toolchain import cross_prefix
 from orchestrator.scenario.model import AlignmentWorkload
 
 GUEST = Path(__file__).resolve().parents[1] / "guest"
-"""The C sources; they are shipped with the package."""
+"""The C sources; they are shipped with the package.  Includes name files from here on (`-I`): ``lib/vfio.h``."""
 
 COMPILER = "gcc"
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static")
@@ -32,8 +32,8 @@ _ERROR_LINE = re.compile(r"\b(error|fatal|undefined reference|cannot find)\b", r
 
 
 def sources() -> tuple[Path, ...]:
-    """The C files and headers of the program, sorted by name."""
-    return tuple(sorted(path for path in GUEST.iterdir() if path.suffix in (".c", ".h")))
+    """The C files and headers of the program, in all its folders, sorted by path."""
+    return tuple(sorted(path for path in GUEST.rglob("*") if path.suffix in (".c", ".h")))
 
 
 def compile_program(host: Host, cache: Path, arch: str = "x86_64") -> Path:
@@ -103,7 +103,7 @@ def _key(compiler_version: str) -> str:
     for part in (compiler_version, *FLAGS):
         digest.update(part.encode() + b"\0")
     for path in sources():
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        digest.update(path.relative_to(GUEST).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
@@ -123,9 +123,10 @@ def _make(host: Host, home: Path, compiler: str) -> None:
 
 
 def _compile(host: Host, work: Path, compiler: str) -> None:
-    host.put(GUEST, work / "source")
-    files = tuple(str(work / "source" / path.name) for path in sources() if path.suffix == ".c")
-    argv = (compiler, *FLAGS, "-o", str(work / "alignment"), *files)
+    source = work / "source"
+    host.put(GUEST, source)
+    files = tuple(str(source / path.relative_to(GUEST)) for path in sources() if path.suffix == ".c")
+    argv = (compiler, *FLAGS, f"-I{source}", "-o", str(work / "alignment"), *files)
     compiled = Cleared(host).run(Command(argv, timeout=_SECONDS_TO_COMPILE))
     if not compiled.ok:
         raise InfrastructureError(

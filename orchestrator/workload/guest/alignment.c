@@ -3,15 +3,18 @@
  * Where does this kernel place the mmap of a VFIO device's BAR, with which
  * page-table entries does it map it, and what does that cost?
  *
- * The program speaks KTAP (a test per BAR, in it a test per placement and
- * whatever else is asked for) and writes measurements; whether the numbers
- * are good is for others to judge.  A test is not ok where the program could
- * not do what it was asked to, or where the kernel broke a promise.
+ * The program prints KTAP (a test for each BAR, in it a test for each placement
+ * and for everything else that was chosen) and writes measurements.  orch
+ * decides whether the numbers are good.  A test is not ok if the program could
+ * not do what it was asked to do, or if the kernel did not do what it must.
  *
- * A child measures, so that whatever happens to it the parent can give the
- * device back to the driver that had it.
+ * A child process measures.  So the parent can bind the device to its former
+ * driver again, even if the child crashes.
  *
- * Build: gcc -O2 -static -o alignment *.c
+ * lib/ has what the tests share, tests/ has a file for each group of tests or
+ * for a part of it.
+ *
+ * Build: gcc -O2 -static -I. -o alignment $(find . -name '*.c')
  */
 #include <errno.h>
 #include <signal.h>
@@ -22,21 +25,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bar.h"
-#include "fresh.h"
-#include "ktap.h"
-#include "measurements.h"
+#include "lib/bar.h"
+#include "lib/exec_mmap.h"
+#include "lib/ktap.h"
+#include "lib/measurements.h"
+#include "lib/sysfs.h"
+#include "lib/vfio.h"
 #include "options.h"
 #include "run.h"
-#include "sysfs.h"
 #include "tests.h"
-#include "vfio.h"
 
 static const int stop_signals[] = { SIGHUP, SIGINT, SIGTERM };
 
 #define NR_STOP_SIGNALS	(sizeof(stop_signals) / sizeof(*stop_signals))
 
-/* The child; 0 as long as there is none. */
+/* The child process; 0 if there is none. */
 static sig_atomic_t child;
 
 static void on_stop(int signal)
@@ -121,7 +124,7 @@ static int __measure_in_child(const struct options *options, int *status)
 	return 0;
 }
 
-/* The one test at the top: the device.  Returns the exit status. */
+/* Report the only top-level test, the device.  Returns the exit status. */
 static int report_device(const char *device, int status)
 {
 	if (WIFSIGNALED(status))
@@ -190,8 +193,8 @@ int main(int argc, char **argv)
 {
 	struct options options;
 
-	if (argc > 1 && !strcmp(argv[1], FRESH_MMAP))
-		return fresh_main(argc, argv);
+	if (argc > 1 && !strcmp(argv[1], EXEC_MMAP))
+		return exec_mmap_main(argc, argv);
 	options_parse(argc, argv, &options);
 	if (options.list)
 		return list_tests(&options);

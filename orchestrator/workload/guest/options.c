@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ktap.h"
-#include "levels.h"
+#include "lib/ktap.h"
+#include "lib/levels.h"
 #include "options.h"
 
 static const char help[] =
@@ -16,11 +16,11 @@ static const char help[] =
 "Where does this kernel place the mmap of a VFIO device's BAR, with which\n"
 "page-table entries does it map it, and what does that cost?\n"
 "\n"
-"  --device ADDRESS      PCI device, domain and all; given to vfio-pci for\n"
-"                        as long as the program runs\n"
+"  --device ADDRESS      PCI device, with its domain; bound to vfio-pci while\n"
+"                        the program runs\n"
 "  --bar N               BAR to measure, 0 to 5; may be repeated\n"
 "                        (default: all)\n"
-"  --offset BYTES        where in the BAR to begin (default: 0)\n"
+"  --offset BYTES        offset in the BAR to begin at (default: 0)\n"
 "  --length BYTES        how much to map, at most up to the BAR's end\n"
 "                        (default: all of it)\n"
 "  --placement RULE      who chooses the address: kernel, qemu, offset, pmd\n"
@@ -34,8 +34,9 @@ static const char help[] =
 "  --seed N              seed of all that is random (default: 0)\n"
 "  --hole BYTES          offset in the BAR of a page that the group ranges\n"
 "                        leaves out (default: the MSI-X table)\n"
-"  --no-dump             do without the page tables, which it cannot show\n"
-"  --list                print the names of the tests, and do nothing\n"
+"  --no-dump             do not read the page tables: the kernel cannot show\n"
+"                        them\n"
+"  --list                print the names of the tests, and exit\n"
 "  --measurements FILE   write every measurement there, a line of JSON each\n"
 "  --ktap FILE           write the results there as well as to stdout\n"
 "  --help                print this and exit\n"
@@ -191,7 +192,7 @@ static bool any(const bool *chosen, int size)
 	return false;
 }
 
-/* What was not named at all is all of it. */
+/* If nothing was chosen, choose everything. */
 static bool all_unless_any(bool *chosen, int size)
 {
 	if (any(chosen, size))
@@ -259,7 +260,7 @@ static void parse_option(int option, struct options *options)
 		fputs(help, stdout);
 		exit(ALL_OK);
 	}
-	exit(USAGE_ERROR);	/* getopt_long() has said why */
+	exit(USAGE_ERROR);	/* getopt_long() has printed why */
 }
 
 void options_parse(int argc, char **argv, struct options *options)

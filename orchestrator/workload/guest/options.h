@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The program's command line.
+ */
 #ifndef ALIGNMENT_OPTIONS_H
 #define ALIGNMENT_OPTIONS_H
 
 #include <stdbool.h>
 #include <linux/types.h>
 
-#include "placement.h"
-#include "sysfs.h"
+#include "lib/placement.h"
+#include "lib/sysfs.h"
 
 /* Groups of tests, in the order in which they run. */
 enum test_group {
@@ -26,7 +29,7 @@ extern const char * const group_names[NR_GROUPS];
 
 struct options {
 	const char *device;		/* PCI address */
-	bool any_bar;			/* none was named: take all */
+	bool any_bar;			/* no BAR was named: use all */
 	bool bars[NR_BARS];
 	bool placements[NR_PLACEMENTS];
 	bool groups[NR_GROUPS];
@@ -43,7 +46,7 @@ struct options {
 	const char *ktap;
 };
 
-/* Exits with a sentence and USAGE_ERROR where the command line is wrong. */
+/* If the command line is wrong, prints why and exits with USAGE_ERROR. */
 void options_parse(int argc, char **argv, struct options *options);
 
 #endif /* ALIGNMENT_OPTIONS_H */

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ktap.h"
+#include "lib/ktap.h"
 #include "run.h"
 #include "tests.h"
 
@@ -28,7 +28,7 @@ static bool any_for_unmappable(const struct options *options)
 	return false;
 }
 
-/* One line of result; whether it is ok. */
+/* Print the result of a test; true if it is ok. */
 static bool report_test(int number, const char *name,
 			const struct outcome *outcome)
 {
@@ -59,7 +59,7 @@ static void run_test(const struct options *options, int group,
 			 "cannot start a process: %s", strerror(-ret));
 }
 
-/* Every test of one BAR; whether all were ok. */
+/* Run every test on one BAR; true if all were ok. */
 static bool run_bar(const struct options *options, int group,
 		    const struct bar *bar, const char *name)
 {
@@ -78,7 +78,7 @@ static bool run_bar(const struct options *options, int group,
 }
 
 int run_bars(const struct options *options, int group,
-		    const struct bar *bars, int nr_bars)
+	     const struct bar *bars, int nr_bars)
 {
 	bool any = any_for_unmappable(options);
 	int status = NOTHING_TO_MEASURE;

@@ -10,9 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cost.h"
-#include "ktap.h"
-#include "measurements.h"
+#include "lib/cost.h"
+#include "lib/iommufd.h"
+#include "lib/ktap.h"
+#include "lib/measurements.h"
+#include "lib/vfio.h"
 #include "test.h"
 
 __printf(2, 0)
@@ -106,8 +108,8 @@ const char *human(__u64 bytes, char text[32])
 }
 
 /*
- * A mode that the kernel lacks leaves nothing to test.  The same error from
- * any later step is a mode that is there, and broken.
+ * If the kernel does not have the mode, there is nothing to test.  The same
+ * error from any later step means that the mode exists, and is broken.
  */
 static bool lacks_mode(enum iommu_mode mode, const char *step, int error)
 {
@@ -155,11 +157,11 @@ static void open_and_run(struct test *test, int group, struct bar *bar)
 	cost_begin(&cost);
 	test->kind->run(test);
 	cost_end(&cost);
-	/* To hold what was measured against what measuring it took. */
+	/* For comparison with the times that were measured. */
 	test_varies(test, "test_time", cost.ns, "ns");
 }
 
-/* In the child, and it ends here. */
+/* Run the test in the child, and exit. */
 static __noreturn void run(struct test *test, int group)
 {
 	struct bar bar = *test->bar;

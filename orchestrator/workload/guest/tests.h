@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every test that there is, in the order in which they run.  The names are
- * known to orchestrator/workload/alignment/tests.py, too.
+ * All tests, in the order in which they run.
+ * orchestrator/workload/alignment/tests.py has the same names.
  */
 #ifndef ALIGNMENT_TESTS_H
 #define ALIGNMENT_TESTS_H
@@ -27,8 +27,8 @@ extern const struct test_list split_tests;
 extern const struct test_list * const test_lists[NR_GROUPS];
 
 /*
- * The next kind of the groups and placements that were chosen; NULL after the
- * last.  The position begins with { 0 }.
+ * The next kind of the chosen groups and placements; NULL after the last.
+ * Initialise the position with { 0 }.
  */
 struct test_position {
 	int group, kind;
@@ -36,5 +36,49 @@ struct test_position {
 
 const struct test_kind *next_test(const struct options *options,
 				  struct test_position *position);
+
+/* The functions of the group dma; tests/dma_tests.c has the list. */
+
+/* How much of the BAR is mapped for DMA, and at which address it is mapped. */
+enum dma_part {
+	PART_FULL,		/* all, at the best address */
+	PART_PAGE,		/* the first page */
+	PART_PMD,		/* all, good for PMD entries only */
+	PART_MISALIGNED,	/* all, a page past the best address */
+};
+
+/* Map a BAR by its virtual address; kind->variant is an enum dma_part. */
+void run_dma_map(struct test *test);
+
+/* A read-only mmap must not be mapped for DMA that writes. */
+void run_dma_read_only(struct test *test);
+
+/* Unmap a part of what was mapped. */
+void run_dma_slice(struct test *test);
+
+/* Export a BAR as a dma-buf, and map the dma-buf for DMA. */
+void run_dma_buf_export(struct test *test);
+void run_dma_buf_map(struct test *test);
+void run_dma_buf_disable(struct test *test);
+void run_dma_buf_close(struct test *test);
+
+/*
+ * The functions of the groups life and split; tests/life_tests.c has the lists.
+ * kind->variant is an enum life_part, see lib/life.h.
+ */
+void run_life_flags(struct test *test);
+void run_life_munmap(struct test *test);
+void run_life_mprotect(struct test *test);
+void run_life_madvise(struct test *test);
+void run_life_mremap(struct test *test);
+void run_life_mremap_part(struct test *test);
+void run_life_fork(struct test *test);
+void run_life_dontfork(struct test *test);
+void run_life_threads(struct test *test);
+void run_life_disable(struct test *test);
+void run_life_race(struct test *test);
+void run_life_reset(struct test *test);
+void run_life_close(struct test *test);
+void run_life_dma(struct test *test);
 
 #endif /* ALIGNMENT_TESTS_H */

@@ -13,7 +13,7 @@ from orchestrator.machine.kernel_log import MOST_SPLATS, OTHERS, find_splats, me
 from orchestrator.machine.splat_kinds import KINDS, kind_of
 from tests.splats import NONE, SPLATS
 
-KLOG = Path(__file__).parents[3] / "orchestrator/workload/guest/klog.c"
+KLOG = Path(__file__).parents[3] / "orchestrator/workload/guest/lib/klog.c"
 STAMPS = ("[    2.000101] ", "[   12.000101][   T77] ", "[99999.000101][    C0] ", "<4>[    2.000101] ")
 WARN = "WARNING: mm/memory.c:2512 at vmf_insert_pfn_pud+0x90/0xa0, CPU#0: alignment/77"
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* iomem_harness FILE FIRST LAST: who else is in the page of this BAR. */
+/* iomem_harness FILE FIRST LAST: what else is in the page of this BAR. */
 #include <stdlib.h>
 
-#include "neighbours.c"
+#include "lib/page_sharers.c"
 
 int main(int argc, char **argv)
 {
 	FILE *iomem = argc == 4 ? fopen(argv[1], "r") : NULL;
-	char name[NEIGHBOUR_LENGTH];
+	char name[SHARER_LENGTH];
 	struct span span;
 	bool reserved;
 	int ret;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* iommu_dump_harness FILE DEVICE IOVA LENGTH PHYSICAL: for the tests. */
-#include "iommu_dump.c"
+#include "lib/iommu_dump.c"
 
 static __u64 number(const char *text)
 {

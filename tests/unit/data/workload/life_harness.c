@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * life_harness log RECORD     what klog.c makes of a record of /dev/kmsg
- * life_harness probe          what probe.c finds, in this thread and another
+ * life_harness log RECORD     how klog.c judges a record of /dev/kmsg
+ * life_harness probe          what fault_probe.c finds, in two threads
  * life_harness tags BAR       three words of a BAR before, with and after its
  *                             tags; BAR is ram, none (keeps nothing), one (its
  *                             second page keeps nothing), alias (its third page
@@ -50,12 +50,12 @@ static ssize_t bar_pwrite(int fd, const void *data, size_t size, off_t where)
 
 #define pread	bar_pread
 #define pwrite	bar_pwrite
-#include "access.c"
+#include "lib/access.c"
 #undef pread
 #undef pwrite
-#include "klog.c"
-#include "probe.c"
-#include "tags.c"
+#include "lib/klog.c"
+#include "lib/fault_probe.c"
+#include "lib/page_tags.c"
 
 static int show_log(char *record)
 {
@@ -90,7 +90,7 @@ static int show_probe(void)
 {
 	pthread_t other;
 
-	if (__probe_prepare())
+	if (__fault_probe_prepare())
 		return 2;
 	probe_all("here");
 	if (pthread_create(&other, NULL, probe_all, "there"))
@@ -98,7 +98,7 @@ static int show_probe(void)
 	return pthread_join(other, NULL);
 }
 
-/* As they are in the file, whatever the BAR makes of it. */
+/* The words in the file itself, without the BAR's properties. */
 static void show_words(int fd)
 {
 	__u32 words[3] = { 0 };
@@ -112,7 +112,7 @@ static void show_words(int fd)
 
 static int show_tags(void)
 {
-	struct tags tags = { .range = {
+	struct page_tags tags = { .range = {
 		.prot = PROT_READ | PROT_WRITE,
 		.length = 3 * PTE_SIZE,
 	} };
@@ -124,17 +124,17 @@ static int show_tags(void)
 		if (pwrite(fd, &word, 4, i * PTE_SIZE) != 4)
 			return 2;
 	tags.range.fd = fd;
-	tags_add(&tags, 0);
-	tags_add(&tags, PTE_SIZE);
-	tags_add(&tags, PTE_SIZE);
-	tags_add(&tags, 2 * PTE_SIZE);
-	tags_add(&tags, 3 * PTE_SIZE);
+	page_tags_add(&tags, 0);
+	page_tags_add(&tags, PTE_SIZE);
+	page_tags_add(&tags, PTE_SIZE);
+	page_tags_add(&tags, 2 * PTE_SIZE);
+	page_tags_add(&tags, 3 * PTE_SIZE);
 	show_words(fd);
-	ret = __tags_write(&tags);
+	ret = __page_tags_write(&tags);
 	printf("%d tags, %s\n", tags.count,
 	       ret ? "failed" : tags.kept ? "kept" : "not kept");
 	show_words(fd);
-	if (__tags_restore(&tags))
+	if (__page_tags_restore(&tags))
 		return 2;
 	show_words(fd);
 	return 0;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * msix_harness: config space on stdin; prints BAR, offset and length of the
- * table and then of the pending bits, or nothing where there is no MSI-X.
+ * table and then of the pending bits, or nothing if there is no MSI-X.
  */
 #include <stdio.h>
 
-#include "msix.c"
+#include "lib/msix.c"
 
 static void print_part(const struct msix_part *part)
 {

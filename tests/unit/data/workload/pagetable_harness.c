@@ -2,14 +2,14 @@
 /*
  * pagetable_harness FILE START END         the entries of a dump
  * pagetable_harness FILE START END PROT    what is wrong with their attributes,
- *                                          where mmap's PROT was asked for, and
+ *                                          if PROT is mmap's protection, and
  *                                          the measurements
  */
 #include <stdlib.h>
 
 #include "test_stub.h"
-#include "attributes.c"
-#include "pagetable.c"
+#include "lib/attributes.c"
+#include "lib/pagetable.c"
 
 static void judge(const struct entries *entries, int prot)
 {

@@ -2,10 +2,10 @@
 /*
  * pattern_harness SEED PAGES [PAGE SHOWN]
  *
- * The passes over a file of that many pages which stands for a BAR; the
- * mapping shows page SHOWN in the place of PAGE.  Prints for each pass its
- * number, how many pages are wrong, the first of them and what it shows, and
- * goes on whatever it is; then whether the file is as it was.
+ * The passes over a file of that many pages instead of a BAR; the mapping shows
+ * page SHOWN in the place of PAGE.  Prints for each pass its number, how many
+ * pages are wrong, the first of them and what it shows, and continues; then
+ * whether the file is as it was.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -14,11 +14,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "access.c"
-#include "probe.c"
-#include "draw.c"
-#include "pattern.c"
-#include "spots.c"
+#include "lib/access.c"
+#include "lib/fault_probe.c"
+#include "lib/random_range.c"
+#include "lib/pattern.c"
+#include "lib/sample_pages.c"
 
 #define PAGE	4096UL
 
@@ -92,10 +92,10 @@ int main(int argc, char **argv)
 		     PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, range.fd,
 		     atoi(argv[4]) * PAGE);
 	pattern.address = (__u64)mapping;
-	ret = __probe_prepare();
+	ret = __fault_probe_prepare();
 	if (!ret)
-		ret = __spots_choose(&range, pattern.address, pattern.seed,
-				     &pattern.spots);
+		ret = __sample_pages_choose(&range, pattern.address, pattern.seed,
+				     &pattern.sample);
 	if (!ret)
 		ret = __pattern_save(&pattern);
 	for (pass = 0; !ret && pass < NR_PASSES; pass++)
@@ -105,6 +105,6 @@ int main(int argc, char **argv)
 	ret = __pattern_restore(&pattern);
 	puts(!ret && restored(words, range.length) ? "restored" : "spoilt");
 	free(pattern.before);
-	spots_free(&pattern.spots);
+	sample_pages_free(&pattern.sample);
 	return 0;
 }

@@ -38,7 +38,7 @@ static void *imagined_mmap(void *hint, size_t length, int prot, int flags,
 }
 
 #define mmap imagined_mmap
-#include "placement.c"
+#include "lib/placement.c"
 #undef mmap
 
 static int run(char **argv)

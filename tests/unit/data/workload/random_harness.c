@@ -15,9 +15,9 @@ static const char *kernel;
 static unsigned long long cursor = 1ULL << 44;
 
 #define __range_mmap	real_range_mmap
-#include "placement.c"
+#include "lib/placement.c"
 #undef __range_mmap
-#include "draw.c"
+#include "lib/random_range.c"
 #include "test_stub.h"
 
 int __range_mmap(const struct range *range, __u64 address, __u64 *at)
@@ -39,7 +39,7 @@ int __range_mmap(const struct range *range, __u64 address, __u64 *at)
 }
 
 #define range_unmap(range, address)	((void)(range))
-#include "random.c"
+#include "tests/random.c"
 
 int main(int argc, char **argv)
 {

@@ -3,18 +3,19 @@
  * ranges_harness PART SIZE OFFSET LENGTH HOLE TABLE PENDING [START END]...
  *
  * Which range the group ranges maps of a BAR 0 of that size: PART is 0 for
- * before and 1 for after; the others are as the options --offset, --length
- * and --hole, and where in the BAR are the MSI-X table of 256 entries and its
- * pending bits, with -1 for nowhere.  What follows are the areas that VFIO
- * maps, if not all.
+ * before and 1 for after; the next three are the options --offset, --length
+ * and --hole; TABLE and PENDING are the offsets of the MSI-X table of 256
+ * entries and of its pending bits, -1 for none.  The areas that VFIO maps
+ * follow, if not all.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "map.h"
-#include "msix.h"
+#include "lib/map_range.h"
+#include "lib/msix.h"
+#include "lib/vfio_region.h"
 #include "test_stub.h"
 
 static __u64 areas[8];
@@ -60,7 +61,7 @@ void map_range(struct test *test, const struct range *range,
 	printf("map %llu %zu\n", range->offset, range->length);
 }
 
-#include "ranges.c"
+#include "tests/ranges.c"
 
 static __u64 number(const char *text)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * renew_harness ADDRESS LENGTH DIRECTION [BAD]: the pages that are read, in
- * their order, up or down; a read of the page BAD is answered by a signal.
- * Prints what is returned, and where it went wrong, at the end.
+ * their order, up or down; a read of the page BAD raises a signal.  Prints the
+ * result, and the address of the wrong page, at the end.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -34,7 +34,7 @@ static int imagined_set_memory(const struct vfio *vfio, bool on)
 #define is_virtual_function(x)	(!(x))
 #define range_unmap(range, at)	((void)(range), (void)(at))
 #define __range_map(range, at)	((void)(range), (int)(at))
-#include "renew.c"
+#include "lib/renew.c"
 
 int main(int argc, char **argv)
 {

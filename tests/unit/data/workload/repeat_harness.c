@@ -2,32 +2,32 @@
 /*
  * repeat_harness KERNEL REPEATS
  *
- * The test repeat.topdown on an imagined kernel: its mmaps go to `pages` all
- * over the place, to multiples of `2M`, always to the `same` address, are in
- * the other layout (`up`), or `fail`; or the process `dies`.
+ * The test repeat.topdown on an imagined kernel: it places mmaps at different
+ * `pages`, at multiples of `2M`, always at the `same` address, in the other
+ * layout (`up`), or they `fail`; or the process `dies`.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "placement.c"
-#include "fresh.h"
+#include "lib/placement.c"
+#include "lib/exec_mmap.h"
 #include "test_stub.h"
 
 static const char *kernel;
 static __u64 nr;
 
-int __fresh_open(struct fresh *fresh, bool down)
+int __exec_mmap_open(struct exec_mmap *exec, bool down)
 {
-	(void)fresh;
+	(void)exec;
 	return down ? 0 : -EINVAL;
 }
 
-int __fresh_mmap(const struct fresh *fresh, const struct range *range,
-		 struct fresh_mmap *result)
+int __exec_mmap(const struct exec_mmap *exec, const struct range *range,
+		 struct exec_mmap_result *result)
 {
-	(void)fresh;
+	(void)exec;
 	result->address = range->offset + (1ULL << 46);
 	result->down = strcmp(kernel, "up");
 	result->error = strcmp(kernel, "fail") ? 0 : -ENOMEM;
@@ -38,7 +38,7 @@ int __fresh_mmap(const struct fresh *fresh, const struct range *range,
 	return strcmp(kernel, "dies") ? 0 : -ECHILD;
 }
 
-#include "repeat.c"
+#include "tests/repeat.c"
 
 int main(int argc, char **argv)
 {

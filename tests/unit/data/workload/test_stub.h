@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a test calls, for harnesses that include its source: what it found is
- * printed.
+ * The functions that a test calls, for harnesses that include its source: they
+ * print the results.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -16,7 +16,7 @@ from orchestrator.host.base import Command
 from orchestrator.host.local import LocalHost
 from orchestrator.scenario.model import AlignmentWorkload, Placement, TestGroup
 from orchestrator.workload.alignment import program
-from orchestrator.workload.alignment.program import command, compile_program, sources
+from orchestrator.workload.alignment.program import GUEST, command, compile_program, sources
 from tests.fakes import Answer, Call, FakeHost
 
 
@@ -135,14 +135,31 @@ def test_a_program_that_is_broken_is_compiled_again(
 
 def test_the_key_follows_sources_and_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     guest = tmp_path / "guest"
-    guest.mkdir()
+    (guest / "lib").mkdir(parents=True)
+    (guest / "tests").mkdir()
     (guest / "a.c").write_text("int main(void) { return 0; }\n")
     monkeypatch.setattr(program, "GUEST", guest)
     found, newer = a_compiler("gcc 12"), a_compiler("gcc 13")
-    first = compile_program(found, tmp_path)
-    assert compile_program(newer, tmp_path) != first
+    keys = [compile_program(found, tmp_path), compile_program(newer, tmp_path)]
     (guest / "a.c").write_text("int main(void) { return 1; }\n")
-    assert compile_program(found, tmp_path) != first
+    keys.append(compile_program(found, tmp_path))
+    (guest / "lib" / "b.h").write_text("int b(void);\n")
+    keys.append(compile_program(found, tmp_path))
+    (guest / "lib" / "b.h").rename(guest / "tests" / "b.h")
+    keys.append(compile_program(found, tmp_path))
+    assert len(set(keys)) == len(keys)
+
+
+def test_folders_are_compiled_and_searched_for_headers(
+    host: LocalHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    guest = tmp_path / "guest"
+    (guest / "lib").mkdir(parents=True)
+    (guest / "main.c").write_text('#include "lib/seven.h"\nint main(void) { return seven(); }\n')
+    (guest / "lib" / "seven.h").write_text("int seven(void);\n")
+    (guest / "lib" / "seven.c").write_text('#include "lib/seven.h"\nint seven(void) { return 7; }\n')
+    monkeypatch.setattr(program, "GUEST", guest)
+    assert run(compile_program(host, tmp_path / "cache")).returncode == 7
 
 
 def test_a_compiler_that_is_not_there(tmp_path: Path) -> None:
@@ -176,7 +193,7 @@ def test_a_rename_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 @pytest.mark.parametrize("source", [path for path in sources() if path.suffix == ".c"], ids=lambda path: path.name)
 def test_it_compiles_with_sanitizers(source: Path, tmp_path: Path) -> None:
-    flags = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined"]
+    flags = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", f"-I{GUEST}"]
     subprocess.run(["gcc", *flags, "-c", source, "-o", tmp_path / "x.o"], check=True)
     assert (tmp_path / "x.o").stat().st_size > 0
 

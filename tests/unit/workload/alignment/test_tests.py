@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.scenario.model import AlignmentWorkload, Placement, TestGroup
 from orchestrator.workload.alignment import tests
-from orchestrator.workload.alignment.program import FLAGS, sources
+from orchestrator.workload.alignment.program import FLAGS, GUEST, sources
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The guest program, compiled for this machine."""
     binary = tmp_path_factory.mktemp("program") / "alignment"
     files = [str(path) for path in sources() if path.suffix == ".c"]
-    subprocess.run(["gcc", *FLAGS, "-o", str(binary), *files], check=True)
+    subprocess.run(["gcc", *FLAGS, f"-I{GUEST}", "-o", str(binary), *files], check=True)
     return binary
 
 

@@ -20,7 +20,7 @@ ADDRESS = 0x7F00_0000_0000
 def harnesses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("harnesses")
     flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", f"-I{GUEST}"]
-    for name in ("spots", "pattern", "iomem", "renew"):
+    for name in ("sample_pages", "pattern", "iomem", "renew"):
         subprocess.run(["gcc", *flags, DATA / f"{name}_harness.c", "-o", directory / name], check=True)
     return directory
 
@@ -30,8 +30,10 @@ def said(binary: Path, *arguments: object) -> list[str]:
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
-def spots(harnesses: Path, offset: int, length: int, address: int, seed: int = 0) -> tuple[tuple[int, int], list[int]]:
-    first, *rest = said(harnesses / "spots", offset, length, address, seed)
+def sample_pages(
+    harnesses: Path, offset: int, length: int, address: int, seed: int = 0
+) -> tuple[tuple[int, int], list[int]]:
+    first, *rest = said(harnesses / "sample_pages", offset, length, address, seed)
     pmd, pud = (int(word) for word in first.split())
     return (pmd, pud), [int(line) for line in rest]
 
@@ -54,10 +56,10 @@ def sides(offset: int, length: int, start: int, size: int) -> set[int]:
         (0, 4 * KIB, ADDRESS, 0, 0),
     ],
 )
-def test_both_sides_of_every_boundary_are_spots(
+def test_both_sides_of_every_boundary_are_in_the_sample(
     harnesses: Path, offset: int, length: int, address: int, pmd: int, pud: int
 ) -> None:
-    boundaries, found = spots(harnesses, offset, length, address)
+    boundaries, found = sample_pages(harnesses, offset, length, address)
     assert boundaries == (pmd, pud)
     wanted = {offset, offset + length - 4 * KIB}
     for size in (2 * MIB, GIB):
@@ -67,9 +69,9 @@ def test_both_sides_of_every_boundary_are_spots(
     assert all(offset <= spot < offset + length and spot % (4 * KIB) == 0 for spot in found)
 
 
-def test_the_number_of_spots_depends_on_the_length_alone(harnesses: Path) -> None:
+def test_the_size_of_the_sample_depends_on_the_length_alone(harnesses: Path) -> None:
     counts = {
-        len(spots(harnesses, 0, 2 * GIB, ADDRESS + shift, seed)[1])
+        len(sample_pages(harnesses, 0, 2 * GIB, ADDRESS + shift, seed)[1])
         for shift in (0, 4 * KIB, 8 * KIB, MIB, 2 * MIB)
         for seed in (0, 1)
     }
@@ -78,12 +80,12 @@ def test_the_number_of_spots_depends_on_the_length_alone(harnesses: Path) -> Non
 
 
 def test_a_small_range_is_looked_at_as_a_whole(harnesses: Path) -> None:
-    _, found = spots(harnesses, 8 * KIB, 16 * MIB, ADDRESS)
+    _, found = sample_pages(harnesses, 8 * KIB, 16 * MIB, ADDRESS)
     assert sorted(found) == list(range(8 * KIB, 8 * KIB + 16 * MIB, 4 * KIB))
 
 
-def test_the_seed_decides_which_spots_and_in_which_order(harnesses: Path) -> None:
-    first, again, other = (spots(harnesses, 0, 256 * MIB, ADDRESS, seed)[1] for seed in (1, 1, 2))
+def test_the_seed_decides_which_pages_and_in_which_order(harnesses: Path) -> None:
+    first, again, other = (sample_pages(harnesses, 0, 256 * MIB, ADDRESS, seed)[1] for seed in (1, 1, 2))
     assert first == again
     assert set(first) != set(other)
     assert first != sorted(first)

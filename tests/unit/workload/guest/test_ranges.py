@@ -40,8 +40,8 @@ def harness(name: str, directory: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def draw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return harness("draw_harness", tmp_path_factory.mktemp("draw"))
+def random_range(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return harness("random_range_harness", tmp_path_factory.mktemp("random_range"))
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +50,8 @@ def msix(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return harness("fresh_harness", tmp_path_factory.mktemp("fresh"))
+def exec_mmap(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return harness("exec_mmap_harness", tmp_path_factory.mktemp("exec_mmap"))
 
 
 def rows(binary: Path, *arguments: object, stdin: bytes = b"") -> list[tuple[int, ...]]:
@@ -76,10 +76,10 @@ def parts(binary: Path, seed: int, offset: int, length: int, count: int = 2000) 
         (3 * GIB + PAGE, 5 * GIB - PAGE),
     ],
 )
-def test_parts_are_pages_of_the_range(draw: Path, seed: int, offset: int, length: int) -> None:
-    drawn = parts(draw, seed, offset, length)
-    assert len(drawn) == 2000
-    for part in drawn:
+def test_parts_are_pages_of_the_range(random_range: Path, seed: int, offset: int, length: int) -> None:
+    found = parts(random_range, seed, offset, length)
+    assert len(found) == 2000
+    for part in found:
         assert part.offset % PAGE == part.length % PAGE == 0
         assert part.length >= PAGE
         assert offset <= part.offset
@@ -88,23 +88,23 @@ def test_parts_are_pages_of_the_range(draw: Path, seed: int, offset: int, length
         assert part.has_pud == part.has(GIB)
 
 
-def test_parts_of_a_large_bar_are_of_every_kind(draw: Path) -> None:
-    drawn = parts(draw, 0, 0, 4 * GIB)
-    magnitudes = {(part.length // PAGE).bit_length() for part in drawn}
+def test_parts_of_a_large_bar_are_of_every_kind(random_range: Path) -> None:
+    found = parts(random_range, 0, 0, 4 * GIB)
+    magnitudes = {(part.length // PAGE).bit_length() for part in found}
     assert magnitudes == set(range(1, 22))
     for size, name in ((2 * MIB, "has_pmd"), (GIB, "has_pud")):
-        long = [part for part in drawn if getattr(part, name)]
+        long = [part for part in found if getattr(part, name)]
         kinds = [(part.length % size == 0, part.offset % size == 0) for part in long]
         for kind in ((False, False), (False, True), (True, False), (True, True)):
             assert kinds.count(kind) >= 20, (size, kind)
-    assert any(part.length == 4 * GIB for part in drawn)
+    assert any(part.length == 4 * GIB for part in found)
 
 
-def test_the_seed_decides_everything(draw: Path) -> None:
+def test_the_seed_decides_everything(random_range: Path) -> None:
     """The first ranges of seed 0, written down: a run years ago is repeated with nothing but its seed."""
-    assert parts(draw, 7, 0, 4 * GIB) == parts(draw, 7, 0, 4 * GIB)
-    assert parts(draw, 7, 0, 4 * GIB) != parts(draw, 8, 0, 4 * GIB)
-    assert [part[:2] for part in parts(draw, 0, 0, 4 * GIB, 3)] == FIRST_OF_SEED_0
+    assert parts(random_range, 7, 0, 4 * GIB) == parts(random_range, 7, 0, 4 * GIB)
+    assert parts(random_range, 7, 0, 4 * GIB) != parts(random_range, 8, 0, 4 * GIB)
+    assert [part[:2] for part in parts(random_range, 0, 0, 4 * GIB, 3)] == FIRST_OF_SEED_0
 
 
 def config(*capabilities: tuple[int, bytes], listed: bool = True) -> bytes:
@@ -178,18 +178,18 @@ def test_no_msix_is_no_error(msix: Path, space: bytes) -> None:
 
 
 @pytest.mark.parametrize(("layout", "down"), [("down", 1), ("up", 0)])
-def test_fresh_processes_have_random_addresses_in_the_layout_asked_for(fresh: Path, layout: str, down: int) -> None:
-    seen = rows(fresh, layout, 4 * KIB, 64 * MIB, 12)
+def test_fresh_processes_have_random_addresses_in_the_layout_asked_for(exec_mmap: Path, layout: str, down: int) -> None:
+    seen = rows(exec_mmap, layout, 4 * KIB, 64 * MIB, 12)
     assert [row[:3] for row in seen] == [(0, 0, down)] * 12
     assert len({row[3] for row in seen}) > 6
 
 
-def test_addresses_are_random_even_below_a_process_without_randomisation(fresh: Path) -> None:
-    seen = rows(Path("setarch"), "-R", fresh, "down", 0, 64 * MIB, 12)
+def test_addresses_are_random_even_below_a_process_without_randomisation(exec_mmap: Path) -> None:
+    seen = rows(Path("setarch"), "-R", exec_mmap, "down", 0, 64 * MIB, 12)
     assert len({row[3] for row in seen}) > 6
 
 
-def test_an_mmap_that_fails_in_a_fresh_process_says_so(fresh: Path) -> None:
+def test_an_mmap_that_fails_in_a_fresh_process_says_so(exec_mmap: Path) -> None:
     enomem = -12
-    ((ret, error, _, address),) = rows(fresh, "down", 0, 1 << 48, 1)
+    ((ret, error, _, address),) = rows(exec_mmap, "down", 0, 1 << 48, 1)
     assert (ret, error, address) == (0, enomem, 0)
