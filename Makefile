@@ -50,7 +50,7 @@ vm: setup
 	@tools/setup-system all
 	@$(ORCH) doctor --quiet
 	$(PYTHON) -m pytest tests/vm/test_declared.py tests/vm/test_pud.py
-	$(PYTHON) -m pytest tests/vm -m 'not nested and not long' -n 2 --dist loadfile --ignore tests/vm/test_pud.py
+	$(PYTHON) -m pytest tests/vm -m 'not nested and not long' -n 2 --durations 12 --dist loadfile --ignore tests/vm/test_pud.py
 
 # Kernels that are built whole for one test alone: another compiler, older Linux, a build from nothing without a cache.
 long: setup

@@ -62,6 +62,11 @@ def make_variables(toolchain: Toolchain, request: str) -> tuple[str, ...]:
     return (f"ARCH={ARCHES[toolchain.arch].kbuild}", *compiler_variables(toolchain), *none)
 
 
+def programs_of(option: str) -> tuple[str, ...]:
+    """The programs whose versions become part of a kernel with `option`, beside the compiler's."""
+    return tuple(name.lower() for name in _ONLY_FOR.get(option, ()))
+
+
 def compiler_variables(toolchain: Toolchain) -> tuple[str, ...]:
     """What make must be told of the compiler (Documentation/kbuild/llvm.rst): nothing for the machine's own gcc.
 

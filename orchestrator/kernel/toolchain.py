@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from functools import partial
 
 from orchestrator.arch import ARCHES, arch_name
@@ -39,6 +40,12 @@ def detect(
     version = _first_line(host, program)
     named = version if version.startswith(program) else f"{program} ({version})"
     return Toolchain(named, _first_line(host, linker), arch)
+
+
+def versions(host: Host, programs: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Those of `programs` that `host` has, each with the first line of its ``--version``."""
+    asked = ((name, host.run(Command((name, "--version"), timeout=60))) for name in programs if _which(host, name))
+    return tuple((name, done.output.splitlines()[0]) for name, done in asked if done.ok and done.output.strip())
 
 
 def _listed(words: tuple[str, ...]) -> str:

@@ -27,8 +27,16 @@ SILENCE = 60.0
 """Seconds after which either end takes a connection as lost (host/connections.py)."""
 
 
-def ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True)
+def ip(*words: str, there: str = "") -> None:
+    subprocess.run([*inside(there), "ip", *words], check=True)
+
+
+def inside(there: str) -> list[str]:
+    """What a command begins with that runs in the network namespace `there`.
+
+    ip's own -n mounts something, too, and cannot in a chroot whose root is no mount point.
+    """
+    return ["nsenter", f"--net=/run/netns/{there}"] if there else []
 
 
 @dataclass(frozen=True)
@@ -72,13 +80,13 @@ def lab_host(place: Path, name: str, number: int) -> tuple[LabHost, subprocess.P
     ip("link", "add", host.link, "type", "veth", "peer", "name", "lab", "netns", there)
     ip("address", "add", f"10.213.{number}.1/24", "dev", host.link)
     ip("link", "set", host.link, "up")
-    ip("-n", there, "address", "add", f"{host.address}/24", "dev", "lab")
-    ip("-n", there, "link", "set", "lab", "up")
+    ip("address", "add", f"{host.address}/24", "dev", "lab", there=there)
+    ip("link", "set", "lab", "up", there=there)
     make_key(place / "host_key")
     make_key(place / "user_key")
     (place / "known_hosts").write_text(f"{host.address} {(place / 'host_key.pub').read_text()}")
     (place / "config").write_text(SSHD.format(address=host.address, directory=place, path=_path()))
-    argv = ["ip", "netns", "exec", there, "/usr/sbin/sshd", "-D", "-E", str(place / "log"), "-f", str(place / "config")]
+    argv = [*inside(there), "/usr/sbin/sshd", "-D", "-E", str(place / "log"), "-f", str(place / "config")]
     return host, subprocess.Popen(argv)
 
 

@@ -71,6 +71,12 @@ def test_a_boot_that_does_its_work_is_ok(host: LocalHost, plan: Boot, tmp_path: 
     assert booted.version.startswith("Linux version 7.3")
 
 
+def test_a_kill_of_init_does_nothing(host: LocalHost, plan: Boot, tmp_path: Path) -> None:
+    """Linux gives the first process no signal that it does not ask for (signal(7))."""
+    booted = run(host, replace(plan, command="sh -c 'kill -9 1; sleep 1; kill -0 1'"), tmp_path)
+    assert booted.report.end is BootEnd.OK
+
+
 def test_a_workload_that_cannot_work_is_told_from_a_kernel_that_crashes(
     host: LocalHost, plan: Boot, tmp_path: Path
 ) -> None:

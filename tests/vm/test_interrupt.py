@@ -19,8 +19,8 @@ from tests.vm.conftest import ORCH, REPOSITORY, SCENARIO, Finished, orch, virtua
 def test_a_run_stopped_while_guests_run_leaves_no_process_and_readable_results(
     pud: Finished, tmp_path: Path, number: signal.Signals
 ) -> None:
-    # Tests that run in the background of a shell have SIGINT ignored, and would hand that on.
-    argv = ["env", "--default-signal=INT", ORCH, "run", str(SCENARIO), "--results", str(tmp_path)]
+    # Tests that run in the background of a shell, or under nohup, have a signal ignored, and would hand that on.
+    argv = ["env", "--default-signal=INT,HUP", ORCH, "run", str(SCENARIO), "--results", str(tmp_path)]
     process = subprocess.Popen(argv, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: len(virtual_machines(tmp_path)) > 0, 60)
     os.kill(process.pid, number)

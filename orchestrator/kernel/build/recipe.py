@@ -12,15 +12,19 @@ from orchestrator.events import Emit, Event, Kind
 from orchestrator.host.base import Host
 from orchestrator.kernel.config import fragments
 from orchestrator.kernel.image.prebuilt import ImageRequest, fetch_image
+from orchestrator.kernel.make import programs_of
 from orchestrator.kernel.model import AnyRecipe, Patch, Recipe, SourceTree, Toolchain
 from orchestrator.kernel.patch import series as patches
 from orchestrator.kernel.source import fetch as source
-from orchestrator.kernel.toolchain import detect
+from orchestrator.kernel.toolchain import detect, versions
 from orchestrator.scenario.model import Kernel
 from orchestrator.scenario.sources import PrebuiltSource, Source
 
-Tools = dict[tuple[str, str], tuple[str, Toolchain]]
-"""By architecture and compiler: virtme's own request for the configuration, and the toolchain."""
+Versions = tuple[tuple[str, str], ...]
+"""The name and the version of each program that only some options need, such as ("pahole", "v1.24")."""
+
+Tools = dict[tuple[str, str], tuple[str, Toolchain, Versions]]
+"""By architecture and compiler: virtme's own request for the configuration, the toolchain, and the other programs."""
 
 
 @dataclass(frozen=True)
@@ -73,30 +77,50 @@ def find_tools(host: Host, kernels: Iterable[Kernel], away: RemoteToolchain | No
     """
     where, native = (away.host, away.arch) if away else (host, None)
     found: Tools = {}
-    for kernel in kernels:
-        if not kernel.prebuilt and (kernel.arch, kernel.compiler) not in found:
+    built = [kernel for kernel in kernels if not kernel.prebuilt]
+    asked = {option for kernel in built for option in (*fragments.wishes(kernel.config).items(), *kernel.options)}
+    optional = versions(
+        where, [name for option, value in sorted(asked) if value == "y" for name in programs_of(option)]
+    )
+    for kernel in built:
+        if (kernel.arch, kernel.compiler) not in found:
             what = f"{kernel.where}: kernel '{kernel.name}'"
             toolchain = detect(where, kernel.arch, kernel.compiler, what, native)
             request = fragments.virtme_request(host, virtme_configkernel(), kernel.arch)
-            found[kernel.arch, kernel.compiler] = request, toolchain
+            found[kernel.arch, kernel.compiler] = request, toolchain, optional
     return found
 
 
-def compose(kernel: Kernel, tree: SourceTree, series: tuple[Patch, ...], virtme: str, toolchain: Toolchain) -> Recipe:
+def compose(
+    kernel: Kernel,
+    tree: SourceTree,
+    series: tuple[Patch, ...],
+    virtme: str,
+    toolchain: Toolchain,
+    optional: Versions = (),
+) -> Recipe:
     """The recipe of `kernel` on the source `tree` with the patches `series`; `virtme` is virtme's own request, which
-    the kernel's comes after."""
+    the kernel's comes after, `optional` the versions of the programs that only some options need."""
     modular = (("MODULES", "y"),) if kernel.modules else ()
     wanted = fragments.required(kernel.config, (*modular, *kernel.options))
+    request = fragments.to_text(fragments.parse(virtme) | fragments.wishes(kernel.config) | dict(wanted))
     return Recipe(
         name=kernel.name,
         where=kernel.where,
         source=tree,
         patches=series,
-        request=fragments.to_text(fragments.parse(virtme) | fragments.wishes(kernel.config) | dict(wanted)),
+        request=request + _needed(request, optional),
         required=wanted,
         toolchain=toolchain,
         modules=kernel.modules,
     )
+
+
+def _needed(request: str, optional: Versions) -> str:
+    """A comment for each program that `request` needs beside the compiler: another version of it is another recipe."""
+    asked = [option for option, value in fragments.parse(request).items() if value == "y"]
+    needed = {name for option in asked for name in programs_of(option)}
+    return "".join(f"# {name}: {version}\n" for name, version in optional if name in needed)
 
 
 def virtme_configkernel() -> str:

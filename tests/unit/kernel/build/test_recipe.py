@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from orchestrator.events import ignore
 from orchestrator.host.base import Command
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.build import recipe
-from orchestrator.kernel.build.recipe import compose, recipes
+from orchestrator.kernel.build.recipe import compose, find_tools, recipes
+from orchestrator.kernel.config.fragments import parse
 from orchestrator.kernel.model import Recipe, SourceTree, Toolchain
 from orchestrator.kernel.source import fetch as source
 from orchestrator.kernel.toolchain import detect
@@ -109,3 +111,32 @@ def test_virtmes_own_wishes_need_not_hold(tmp_path: Path) -> None:
         Kernel("base", SOURCE), SourceTree("sha", "toy", TOY), (), "CONFIG_VIRTIO=y\n", Toolchain("gcc", "ld")
     )
     assert (made.request, made.required) == ("CONFIG_VIRTIO=y\n", ())
+
+
+@pytest.mark.parametrize("option", [None, "RUST", "DEBUG_INFO_BTF"])
+def test_only_an_option_that_needs_a_program_makes_its_version_part_of_the_recipe(option: str | None) -> None:
+    wishes = Kernel("base", SOURCE, options=((option, "y"),) if option else ())
+    programs = {"RUST": ("rustc", "bindgen"), "DEBUG_INFO_BTF": ("pahole",)}.get(option or "", ())
+
+    def made(**versions: str) -> Recipe:
+        tree = SourceTree("sha", "toy", TOY)
+        return compose(wishes, tree, (), "CONFIG_VIRTIO=y\n", Toolchain("gcc", "ld"), tuple(versions.items()))
+
+    before = {"rustc": "rustc 1.78", "bindgen": "bindgen 0.69", "pahole": "v1.24"}
+    for name in before:
+        newer = made(**before | {name: "another"})
+        assert (newer.key != made(**before).key) is (name in programs)
+    assert parse(made(**before).request) == parse(made().request)
+
+
+def test_the_programs_are_asked_for_their_versions_once_they_are_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, version in (("pahole", "v1.24"), ("rustc", "rustc 1.78")):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {version}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    plain, debug = Kernel("base", SOURCE), Kernel("debug", SOURCE, options=(("DEBUG_INFO_BTF", "y"),))
+    for kernels, expected in (((plain,), ()), ((plain, debug), (("pahole", "v1.24"),))):
+        (tools,) = find_tools(LocalHost(), kernels).values()
+        assert tools[2] == expected
