@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A private apt configuration: any suite of the machine's own Debian mirror, without touching the machine's apt.
+"""A private apt configuration for any suite of the machine's Debian mirror.
 
-The mirror comes from the machine's apt, the trust from Debian's archive keyring, so apt itself verifies the
-release's signature and every package's hash.
+The machine's own apt is not changed.  The mirror's address comes from it; the keys come from Debian's archive keyring,
+so apt itself verifies the signature of the release and the hash of every package.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from orchestrator.host.base import Command, Host, check
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 LISTS_FRESH_SECONDS = 24 * 3600
-"""How long a suite's package list is believed before apt is asked again."""
+"""The age, in seconds, from which a suite's package list is fetched again."""
 
 _NO_SUITE = ("404", "does not have a Release file")
-"""What apt says of a suite that a mirror does not have; one that cannot be reached has no 404."""
+"""apt's output for a suite that the mirror does not have.  A mirror that cannot be reached gives no 404."""
 
 _TARGET = "$(REPO_URI)|$(ORIGIN)|$(LABEL)"
 
 
 @dataclass(frozen=True)
 class DebianPackage:
-    """One version of one package as the signed index has it; `sha256` is of the .deb file.
+    """One version of one package, from the signed index.
 
-    `depends` is what it depends on, as Debian writes that.
+    `sha256` is that of the .deb file.  `depends` is the value of the field Depends, in Debian's syntax.
     """
 
     name: str
@@ -43,9 +43,9 @@ class DebianPackage:
 
 @dataclass(frozen=True)
 class Apt:
-    """apt's commands on a directory of their own for one suite; `directory` holds the lists and the downloads.
+    """apt's commands for one suite, with lists and downloads in a `directory` of their own.
 
-    `arch` is Debian's name of the packages' architecture, "" for this machine's own.
+    `arch` is Debian's name of the packages' architecture, "" for this machine's.
     """
 
     host: Host
@@ -54,10 +54,11 @@ class Apt:
     arch: str = ""
 
     def refresh(self, *, force: bool = False, where: str = "") -> bool:
-        """Fetch the suite's package list where it is missing, older than a day, or `force`; whether it was fetched.
+        """Fetch the suite's package list if necessary, and return whether it was fetched.
 
-        Raises UsageError, with `where`, for a suite that the mirror does not have, InfrastructureError where apt fails
-        otherwise and there is no older list to work with.
+        It is necessary if the list is missing or older than a day, or if `force` is set.
+        Raises UsageError, with `where`, for a suite that the mirror does not have.  Raises InfrastructureError if apt
+        fails for another reason and there is no older list.
         """
         stamp = self.directory / "fetched"
         known = stamp.exists()
@@ -75,7 +76,7 @@ class Apt:
         return updated.ok
 
     def packages(self, name: str) -> tuple[DebianPackage, ...]:
-        """All versions of package `name` in the suite, newest first as apt sorts them."""
+        """Return all versions of package `name` in the suite, in apt's order: newest first."""
         shown = self.host.run(Command(("apt-cache", *self._options(), "show", name), timeout=120))
         return parse_show(shown.output) if shown.ok else ()
 
@@ -85,7 +86,7 @@ class Apt:
         found = tuple(target.glob("*.deb"))
         if found and _sha256(found[0]) == package.sha256:
             return found[0]
-        shutil.rmtree(target, ignore_errors=True)  # cut, or changed, since apt verified it
+        shutil.rmtree(target, ignore_errors=True)  # truncated or changed since apt verified it
         partial = target.with_suffix(".partial")
         partial.mkdir(parents=True, exist_ok=True)
         wanted = f"{package.name}={package.version}"
@@ -118,14 +119,14 @@ class Apt:
             "Dir::Cache": here,
             "Dir::Cache::archives": here / "archives",
             "Acquire::Languages": "none",
-            # A mirror frozen on purpose (a snapshot) must serve too; the signature and the hashes are still checked.
+            # A snapshot mirror is out of date on purpose.  The signature and the hashes are still checked.
             "Acquire::Check-Valid-Until": "false",
             "APT::Sandbox::User": "root" if os.geteuid() == 0 else "",
             "Debug::NoLocking": "true",
         }
         if self.arch:
             settings["APT::Architecture"] = self.arch
-        return tuple(word for key, value in settings.items() for word in ("-o", f"{key}={value}"))
+        return tuple(argument for key, value in settings.items() for argument in ("-o", f"{key}={value}"))
 
 
 def _sha256(path: Path) -> str:
@@ -134,11 +135,11 @@ def _sha256(path: Path) -> str:
 
 
 def mirror(host: Host, suite: str) -> str:
-    """The URI of the machine's own Debian mirror that carries `suite` (security suites have their own).
+    """Return the URI of the machine's Debian mirror that has `suite`.
 
-    A machine that debootstrap made knows no mirror of security suites: then it is the one beside its mirror, as Debian
-    lays them out (debian, debian-security); apt verifies what comes from there.  Raises InfrastructureError where the
-    machine's apt knows no Debian mirror.
+    Security suites have a mirror of their own.  A machine made by debootstrap has none configured.  Then the directory
+    `debian-security` beside the mirror's `debian` is used, as on Debian's servers; apt verifies what comes from there.
+    Raises InfrastructureError if the machine's apt has no Debian mirror.
     """
     listed = host.run(Command(("apt-get", "indextargets", "--format", _TARGET, "Created-By: Packages"), timeout=60))
     known = {
@@ -150,18 +151,18 @@ def mirror(host: Host, suite: str) -> str:
         found = known["Debian"].rstrip("/") + "-security"
     if found is None:
         label = "Debian-Security" if security else "Debian"
-        what = f"this machine's apt knows no {label} mirror to fetch suite '{suite}' from"
+        what = f"this machine's apt has no {label} mirror to fetch suite '{suite}' from"
         raise InfrastructureError(f"{what}; run 'apt-get update', or add a Debian mirror to its sources")
     return found
 
 
 def _target(line: str) -> list[str]:
-    """URI, origin and label of an index target."""
+    """Return the URI, origin and label of an index target."""
     return [*line.split("|"), "", ""][:3]
 
 
 def parse_show(output: str) -> tuple[DebianPackage, ...]:
-    """The packages in the output of ``apt-cache show``: paragraphs of ``Key: value`` lines."""
+    """Return the packages in the output of ``apt-cache show``: paragraphs of ``Key: value`` lines."""
     found = []
     for paragraph in re.split(r"\n\s*\n", output):
         fields = dict(re.findall(r"^([A-Za-z0-9-]+): *(.*)$", paragraph, re.MULTILINE))
@@ -172,9 +173,10 @@ def parse_show(output: str) -> tuple[DebianPackage, ...]:
 
 
 def choose(apt: Apt, name: str, version: str | None, where: str) -> DebianPackage:
-    """The package that a scenario names: `version`, or the suite's newest; a stale list is fetched again first.
+    """Return version `version` of package `name`, or the newest if it is None.
 
-    Raises UsageError (with `where`) for a package or version that the suite does not have.
+    If the suite's list does not have it, the list is fetched again first.
+    Raises UsageError, with `where`, for a package or version that the suite does not have.
     """
     for attempt in range(2):
         apt.refresh(force=attempt > 0, where=where)

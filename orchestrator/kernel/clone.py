@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Copies of source trees and of built trees that cost little: hard links, and what a build needs to trust them.
+"""Cheap copies of source trees and built trees, by hard links, for incremental builds.
 
-Make goes by times: what is not newer than the objects is not compiled again.  So a file that a new tree shares with a
-built one has to be that very file, time and all, and a file that differs has to be newer than every object.
+Make compares times: a source that is not newer than its object is not compiled again.  So a file that is equal in a
+new tree and in a built one must have the same time in both (as a hard link it has), and a file that differs must be
+newer than every object.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from orchestrator.host.base import Command, Host, check
 
 _BUILD = "build"
-"""The directory, in a tree, in which it is built."""
+"""The build directory in a tree."""
 
 _RELOCATE = r"""
 grep -rlZF --include='*.cmd' --include='*.d' -e "$1" "$2/build" | xargs -0r sed -i "s|$1|$2|g"
@@ -25,10 +26,10 @@ grep -rlZF --include='*.cmd' --include='*.d' -e "$1" "$2/build" | xargs -0r sed 
 
 
 def clone(host: Host, origin: Path, tree: Path, built_at: str = "", *, linked: bool = True) -> None:
-    """Make `tree` a clone of `origin` with time stamps kept: source files hard-linked, the build directory copied.
+    """Make `tree` a clone of `origin`: source files hard-linked, build directory copied, times kept.
 
-    `built_at` is as in `clone_build`; "" leaves the build directory out.  Without `linked` the source files are copied,
-    too: that takes longer, and is for a tree whose build cannot be kept from writing to its sources.
+    `built_at` is as in `clone_build`; if it is "", the build directory is left out.  Without `linked` the source files
+    are copied too.  That takes longer, and is for a tree whose build may write to its sources.
     """
     tree.mkdir(parents=True)
     find = ("find", str(origin), "-mindepth", "1", "-maxdepth", "1", "!", "-name", _BUILD)
@@ -42,10 +43,11 @@ def clone(host: Host, origin: Path, tree: Path, built_at: str = "", *, linked: b
 
 
 def clone_build(host: Host, origin: Path, tree: Path, built_at: str) -> None:
-    """Give `tree` the build directory of `origin`, as a copy: Kbuild rewrites files there in place.
+    """Copy the build directory of `origin` to `tree`.
 
-    `built_at` is the path at which `origin` was built: the host tools (tools/objtool) record absolute paths and would
-    all be made again, and after them every object, where the records named another directory.
+    It is copied because Kbuild rewrites files there in place.  `built_at` is the path at which `origin` was built.  The
+    host tools (tools/objtool) record this path.  It is replaced by that of `tree`: otherwise all these tools would be
+    built again, and after them every object.
     """
     copy = ("cp", "-a", "--reflink=auto", str(origin / _BUILD), str(tree))
     check(host.run(Command(copy)), "cloning the build tree")
@@ -53,10 +55,11 @@ def clone_build(host: Host, origin: Path, tree: Path, built_at: str) -> None:
 
 
 def reconcile(built: Path, tree: Path, *, linked: bool = True) -> tuple[str, ...]:
-    """Make the source files in `tree` such that make trusts the objects of the tree `built`; the names that differ.
+    """Prepare the source files of `tree` for the objects of `built`; return the differing names.
 
-    Equal files become links to those of `built` (without `linked`, copies), others get a time of their own, which is
-    now.  No file that another tree has as well is written to.
+    After that, make can rely on the times of the files and compiles only what differs.  A file equal to that in `built`
+    becomes a link to it; without `linked` it only gets its time.  A file that differs gets the current time.  No file
+    that is shared with another tree is written to.
     """
     differing = []
     for path, old, new in _differing(str(built), str(tree), ""):
@@ -70,8 +73,10 @@ def reconcile(built: Path, tree: Path, *, linked: bool = True) -> tuple[str, ...
 
 
 def share(other: Path, tree: Path) -> None:
-    """Make equal files of the source trees `tree` and `other` the same files, as links from `tree`: one such comparison
-    spares every later one, and the room of a copy."""
+    """Replace files in `tree` that are equal in `other` by hard links to those.
+
+    This one comparison makes all later ones fast, and saves the disk space of a copy.
+    """
     for _, old, new in _differing(str(other), str(tree), ""):
         if _equal(old, new):
             _link(old, new)
@@ -81,7 +86,10 @@ _Entry = os.DirEntry[str]
 
 
 def _differing(built: str, tree: str, below: str) -> Iterator[tuple[str, _Entry | None, _Entry | None]]:
-    """Each name that does not mean the very same file in both trees, with what it means in the one and the other."""
+    """Yield each name that is not the same inode in both trees, with both entries.
+
+    The entries are that in `built` and that in `tree`: None in a tree that does not have the name.
+    """
     old = _entries(built, below)
     for name, new in _entries(tree, below).items():
         other = old.pop(name, None)
@@ -89,7 +97,7 @@ def _differing(built: str, tree: str, below: str) -> Iterator[tuple[str, _Entry 
             yield from _differing(built, tree, f"{below}{name}/")
         elif other is None or _is_directory(new) or other.inode() != new.inode():
             yield f"{below}{name}", other, new
-    yield from ((f"{below}{name}", gone, None) for name, gone in old.items())
+    yield from ((f"{below}{name}", removed, None) for name, removed in old.items())
 
 
 def _is_directory(entry: _Entry) -> bool:
@@ -103,7 +111,7 @@ def _link(old: _Entry | None, new: _Entry | None) -> None:
 
 
 def _take_time(old: _Entry | None, new: _Entry | None) -> None:
-    """Give `new`, which no other tree has, the time of the equal file `old`."""
+    """Give `new`, which no other tree shares, the times of the equal file `old`."""
     if old and new:
         status = old.stat(follow_symlinks=False)
         os.utime(new.path, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
@@ -114,22 +122,22 @@ def _entries(top: str, below: str) -> dict[str, _Entry]:
         return {entry.name: entry for entry in entries if below or entry.name != _BUILD}
 
 
-def _equal(one: _Entry | None, other: _Entry | None) -> bool:
-    if one is None or other is None or _is_directory(one) or _is_directory(other):
+def _equal(old: _Entry | None, new: _Entry | None) -> bool:
+    if old is None or new is None or _is_directory(old) or _is_directory(new):
         return False
-    if one.is_symlink() or other.is_symlink():
-        return one.is_symlink() and other.is_symlink() and Path(one.path).readlink() == Path(other.path).readlink()
-    mine, its = one.stat(follow_symlinks=False), other.stat(follow_symlinks=False)
-    # Of a mode only what git keeps: who may write depends on the umask of whoever packed the source.
-    same_mode = (mine.st_mode ^ its.st_mode) & stat.S_IXUSR == 0
-    return mine.st_size == its.st_size and same_mode and cmp(one.path, other.path, shallow=False)
+    if old.is_symlink() or new.is_symlink():
+        return old.is_symlink() and new.is_symlink() and Path(old.path).readlink() == Path(new.path).readlink()
+    status, other = old.stat(follow_symlinks=False), new.stat(follow_symlinks=False)
+    # Only the mode bit that git records: the write bits depend on the umask under which the source was packed.
+    same_mode = (status.st_mode ^ other.st_mode) & stat.S_IXUSR == 0
+    return status.st_size == other.st_size and same_mode and cmp(old.path, new.path, shallow=False)
 
 
 def _renew(file: Path) -> None:
-    """Give `file` a time of its own, without a write to what others have linked."""
+    """Replace `file` by a copy with the current time; hard links to it stay."""
     if file.is_symlink():
         return
-    fresh = file.with_name(f".{file.name}.orch")
-    shutil.copyfile(file, fresh)
-    shutil.copymode(file, fresh)
-    fresh.replace(file)
+    copy = file.with_name(f".{file.name}.orch")
+    shutil.copyfile(file, copy)
+    shutil.copymode(file, copy)
+    copy.replace(file)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Git, at arm's length: orch's own bare repositories, which reach a user's objects and touch nothing of theirs.
+"""Git in bare repositories of orch, which only read the objects of a user's repository.
 
 git/<hash>/     one bare repository for each repository that scenarios name: for a path it borrows the objects there
-                (objects/info/alternates), from an address it fetches what is new
+                (objects/info/alternates), from an address it fetches new objects
 
-The user's checkout, index, stash, refs and configuration are neither written nor, but for the refs, read.
+The user's checkout, index, stash, refs and configuration are never written.  Only the refs are read.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from orchestrator.host.base import Command, Completed, Host, check
 from orchestrator.host.lock import locked
 from orchestrator.kernel.model import GitOrigin
 
-_ALONE = {
-    # Whose machine this is must not decide what comes out, and nobody is there to type a password.
+_ISOLATED = {
+    # The result must not depend on the user or the machine, and no password can be typed.
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_TERMINAL_PROMPT": "0",
@@ -31,7 +31,7 @@ _ALONE = {
     "GIT_COMMITTER_EMAIL": "orch@localhost",
     "LC_ALL": "C",
 }
-_OF_OTHERS = (
+_INHERITED = (
     # git rev-parse --local-env-vars
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
@@ -48,7 +48,7 @@ _OF_OTHERS = (
     "GIT_REPLACE_REF_BASE",
     "GIT_SHALLOW_FILE",
     "GIT_WORK_TREE",
-    # What these write goes to where answers are read from.
+    # Their output would mix with the output that is read.
     "GIT_CURL_VERBOSE",
     "GIT_TRACE",
     "GIT_TRACE2",
@@ -76,7 +76,7 @@ def git(
     stdin: str = "",
     timeout: float = _SECONDS,
 ) -> Completed:
-    """Run git on the repository `store`, with the configuration of the user and the machine kept out."""
+    """Run git on the repository `store`, without the configuration of the user and the machine."""
     return git_run(host, store, ("git", *args), env=env, stdin=stdin, timeout=timeout)
 
 
@@ -89,36 +89,44 @@ def git_run(
     stdin: str = "",
     timeout: float = _SECONDS,
 ) -> Completed:
-    """Run a command in which git is to know `store`, and nothing of the user and the machine."""
-    environment = _ALONE | {"GIT_DIR": str(store)} | (env or {})
+    """Run a command whose git uses `store`, without the user's and the machine's configuration."""
+    environment = _ISOLATED | {"GIT_DIR": str(store)} | (env or {})
     return host.run(Command((*_without(environment), *argv), env=environment, stdin=stdin, timeout=timeout))
 
 
 def _without(environment: dict[str, str]) -> tuple[str, ...]:
-    """The beginning of a command that must not see which repository somebody else means, as git tells its hooks, nor
-    what git is to trace."""
-    return ("env", *(word for name in _OF_OTHERS if name not in environment for word in ("-u", name)))
+    """Return a command prefix that removes git's variables from the environment, except those in `environment`.
+
+    Git sets some of them for its hooks, to name a repository; others turn on traces.
+    """
+    return ("env", *(argument for name in _INHERITED if name not in environment for argument in ("-u", name)))
 
 
 def ask(host: Host, path: Path, *args: str) -> Completed:
-    """Ask the user's own repository, which changes nothing there; their configuration says whom they trust."""
+    """Run git in the user's own repository, only to read.
+
+    The user's configuration applies: it says which owners of repositories are trusted (safe.directory).
+    """
     argv = (*_without({}), "git", "-C", str(path), *args)
     return host.run(Command(argv, env={"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}, timeout=_SECONDS))
 
 
 NO_CONVERSION = "* -text -eol -ident -filter -working-tree-encoding\n"
-"""In a repository's info/attributes it outranks the source's own .gitattributes (gitattributes(5)): git then takes and
-lays out each file byte by byte."""
+"""Attributes with which git reads and writes each file byte for byte.
+
+In a repository's info/attributes they take precedence over the .gitattributes of the source (gitattributes(5)).
+"""
 
 
 def store_of(cache: Path, origin: str) -> Path:
-    """Where orch keeps its own repository for `origin`."""
+    """Return the path of orch's own repository for `origin`."""
     return cache / "git" / hashlib.sha256(origin.encode()).hexdigest()[:16]
 
 
 def open_store(host: Host, cache: Path, origin: str, *, address: bool, where: str) -> Path:
-    """Orch's own repository for `origin`, made now where it is missing; its objects are all of those of a path.
+    """Return orch's own repository for `origin`; make it if it is missing.
 
+    If `origin` is a path, all objects of the repository there can be read through it.
     Raises UsageError, with `where`, for a path at which there is no repository.
     """
     store = store_of(cache, origin)
@@ -132,14 +140,14 @@ def open_store(host: Host, cache: Path, origin: str, *, address: bool, where: st
 
 
 def open_bare(host: Host, store: Path, origin: str, form: str = "") -> None:
-    """Make the bare repository `store` unless it is there; call with its lock held.
+    """Make the bare repository `store` if it is missing; call with its lock held.
 
-    `form` is the format of the objects of `origin` (sha1, sha256); empty for an address, which is asked if the store
-    is made now.
+    `form` is the object format of `origin` (sha1, sha256).  It is empty for an address: that is asked if the store is
+    made now.
     """
     made = store / "orch.origin"
     if made.exists() and form and form != _form_of(store):
-        # Another repository is there now, of another format: nothing in the store is of use for it.
+        # Another repository is there now, with another format: no object in the store can be used for it.
         check(host.run(Command(("rm", "-rf", str(store)))), "removing a git store")
     if not made.exists():
         form = form or _form_there(host, origin)
@@ -152,36 +160,48 @@ def open_bare(host: Host, store: Path, origin: str, form: str = "") -> None:
 
 
 def object_format(host: Host, path: Path) -> str:
-    """The format of the objects of the user's repository at `path`: sha1, or sha256; sha1 if git does not know."""
+    """Return the object format of the user's repository at `path`: sha1 or sha256.
+
+    Returns sha1 if git reports none.
+    """
     found = ask(host, path, "rev-parse", "--show-object-format")
     return found.output.strip() if found.ok else "sha1"
 
 
 def _form_of(store: Path) -> str:
-    """The same of one of orch's own; read from its file, as it is asked for at each run."""
+    """Return the object format of a repository of orch.
+
+    It is read from the file `config`, without git, because each run needs it.
+    """
     config = (store / "config").read_text() if (store / "config").exists() else ""
     return "sha256" if re.search(r"objectformat\s*=\s*sha256", config, re.IGNORECASE) else "sha1"
 
 
-def same_format(one: Path, other: Path) -> bool:
-    """Whether two of orch's repositories can borrow objects from each other."""
-    return _form_of(one) == _form_of(other)
+def same_format(store: Path, other: Path) -> bool:
+    """Return whether two repositories of orch can borrow objects from each other."""
+    return _form_of(store) == _form_of(other)
 
 
 def _form_there(host: Host, address: str) -> str:
-    """What format the repository at `address` has, by the length of its commit ids; sha1 if it does not answer.
+    """Return the object format of the repository at `address`.
 
-    The fetch that follows reports that.
+    The length of its commit ids shows it.  Returns sha1 if the address does not answer; the fetch that follows reports
+    that error.
     """
     listed = host.run(
-        Command((*_without(_ALONE), "git", "ls-remote", "--", address), cwd=Path("/"), env=_ALONE, timeout=_SECONDS)
+        Command(
+            (*_without(_ISOLATED), "git", "ls-remote", "--", address), cwd=Path("/"), env=_ISOLATED, timeout=_SECONDS
+        )
     )
     name = listed.output.partition("\t")[0].rpartition("\n")[2]
     return "sha256" if re.fullmatch(r"[0-9a-f]{64}", name) else "sha1"
 
 
 def borrow(store: Path, objects: Path) -> None:
-    """Let `store` reach what is in the directory `objects` of a user's repository, shallow clones included."""
+    """Let `store` read the objects in the directory `objects` of a user's repository.
+
+    The repository may be a shallow clone.
+    """
     (store / "objects/info").mkdir(parents=True, exist_ok=True)
     (store / "objects/info/alternates").write_text(f"{objects}\n")
     shallow = objects.parent / "shallow"
@@ -192,9 +212,10 @@ def borrow(store: Path, objects: Path) -> None:
 
 
 def git_directory(host: Host, path: Path, where: str) -> Path:
-    """The git directory of the repository at `path`, that of the main worktree where it is one of several.
+    """Return the git directory of the repository at `path`.
 
-    Raises UsageError, with `where`, where there is none, or none that git takes from this user.
+    If it has several worktrees, this is the directory of the main one.
+    Raises UsageError, with `where`, if there is none, or if git refuses it to this user.
     """
     found = ask(host, path, "rev-parse", "--path-format=absolute", "--git-common-dir")
     if not found.ok:
@@ -202,12 +223,12 @@ def git_directory(host: Host, path: Path, where: str) -> Path:
     return Path(found.output.strip())
 
 
-def refusal(path: Path, asked: Completed) -> str:
-    """Why git takes no repository from `path`, which was `asked` about one."""
-    if "dubious ownership" in asked.output:
-        mend = f"if you trust them, run 'git config --global --add safe.directory {path}'"
-        return f"git refuses {path}, which belongs to another user; {mend}"
-    return f"{path} is no git repository: {_first(asked)}"
+def refusal(path: Path, answer: Completed) -> str:
+    """Return why git finds or accepts no repository at `path`, from the output of `answer`."""
+    if "dubious ownership" in answer.output:
+        remedy = f"if you trust them, run 'git config --global --add safe.directory {path}'"
+        return f"git refuses {path}, which belongs to another user; {remedy}"
+    return f"{path} is no git repository: {_first(answer)}"
 
 
 def _first(done: Completed) -> str:
@@ -216,9 +237,11 @@ def _first(done: Completed) -> str:
 
 
 def resolve(host: Host, store: Path, origin: str, ref: str, *, address: bool, where: str) -> str:
-    """The id of the commit that `ref` names in `origin` now; from an address, what is new of it is fetched first.
+    """Return the id of the commit that `ref` names in `origin` now.
 
-    Raises UsageError, with `where`, for a ref that is not there, InfrastructureError where nothing can be fetched.
+    If `origin` is an address, new objects are fetched first.
+    Raises UsageError, with `where`, for a ref that does not exist, InfrastructureError if the address cannot be fetched
+    from.
     """
     if ref.startswith(("-", "^")):
         raise UsageError(f"{where}: '{ref}' is no name of a commit")
@@ -232,9 +255,9 @@ def resolve(host: Host, store: Path, origin: str, ref: str, *, address: bool, wh
 
 
 def _no_ref(ref: str, origin: str, known: list[str], where: str) -> str:
-    near = get_close_matches(ref, [one for one in known if one != ref], 1)
-    mend = f"; did you mean '{near[0]}'?" if near else "; 'git log' and 'git branch -a' there show what there is"
-    return f"{where}: no commit '{ref}' in the git repository {origin}{mend}"
+    near = get_close_matches(ref, [name for name in known if name != ref], 1)
+    remedy = f"; did you mean '{near[0]}'?" if near else "; 'git log' and 'git branch -a' there show what there is"
+    return f"{where}: no commit '{ref}' in the git repository {origin}{remedy}"
 
 
 def _fetched(host: Host, store: Path, origin: str, ref: str, where: str) -> str:
@@ -251,7 +274,7 @@ def _fetched(host: Host, store: Path, origin: str, ref: str, where: str) -> str:
         if full is None and not _COMMIT.match(name):
             known_refs = [f.removeprefix("refs/heads/").removeprefix("refs/tags/") for f in refs]
             raise UsageError(_no_ref(ref, origin, known_refs, where))
-        # A commit may be in any branch: all of them, then.
+        # A commit may be in any branch, so all branches are fetched.
         specs = [f"+{full}:refs/orch/{full}"] if full else ["+refs/heads/*:refs/orch/refs/heads/*"]
         _fetch(host, store, origin, specs)
     found = _commit(host, store, f"refs/orch/{full}{suffix}" if full else ref)
@@ -261,12 +284,12 @@ def _fetched(host: Host, store: Path, origin: str, ref: str, where: str) -> str:
 
 
 def _candidates(name: str) -> tuple[str, ...]:
-    """The full names that a short one may stand for, as gitrevisions(7) orders them."""
+    """Return the full names that a short ref can mean, in the order of gitrevisions(7)."""
     return (name, f"refs/{name}", f"refs/tags/{name}", f"refs/heads/{name}")
 
 
 def _fetch(host: Host, store: Path, origin: str, specs: list[str]) -> None:
-    # A repository that is shallow itself is fetched as it is.
+    # A shallow repository is fetched as far as it goes.
     argv = ("fetch", "-q", "--no-tags", "--no-write-fetch-head", "--update-shallow", "--", origin, *specs)
     done = git(host, store, *argv, timeout=_SECONDS_TO_FETCH)
     check(done, f"fetching from {origin}")
@@ -278,16 +301,17 @@ def _commit(host: Host, store: Path, ref: str) -> str | None:
 
 
 def ensure(host: Host, git_origin: GitOrigin, ref: str, *, where: str) -> str:
-    """The id of the commit `ref` of the repository that a source is from, with its objects in that store.
+    """Return the id of the commit `ref` in a source's repository.
 
-    Raises UsageError, with `where`, for a ref that is not there.
+    The objects of the commit are in the source's store afterwards.
+    Raises UsageError, with `where`, for a ref that does not exist.
     """
     address = not Path(git_origin.origin).is_dir()
     return resolve(host, git_origin.store, git_origin.origin, ref, address=address, where=where)
 
 
 def tree_id(host: Host, store: Path, commit: str) -> str:
-    """The id of the tree object of `commit`."""
+    """Return the id of the tree object of `commit`."""
     done = git(host, store, "rev-parse", "--verify", f"{commit}^{{tree}}")
     if not done.ok:
         raise CommandError(f"{store} does not have the commit {commit}: {_first(done)}")
@@ -295,5 +319,5 @@ def tree_id(host: Host, store: Path, commit: str) -> str:
 
 
 def subject(host: Host, store: Path, commit: str) -> str:
-    """The first line of a commit's message."""
+    """Return the first line of a commit's message."""
     return check(git(host, store, "log", "-1", "--format=%s", commit), "reading a commit").output.strip()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kbuild's command line and environment, and what its output says."""
+"""The command line and the environment of Kbuild, and the analysis of its output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrator.arch import ARCHES
 from orchestrator.kernel.model import Toolchain
 
-# Kernel objects have relative names; the host's tools (tools/objtool) are named by absolute paths.
+# Kernel objects have relative names; the host tools (tools/objtool) have absolute ones.
 _COMPILED = re.compile(r"^  (?:CC|AS)(?: \[M\])? +(?!/)(\S+)")
 _STEP = re.compile(r"^  ([A-Z][A-Z0-9_.]*)(?: \[M\])? +(\S+)")
 _ERROR = re.compile(
@@ -19,21 +19,23 @@ _ERROR = re.compile(
 )
 _MAKE_ERROR = re.compile(r"^make(?:\[\d+\])?: \*\*\* ")
 _NOT_THE_KERNEL = re.compile(
-    # Not in the lines of source that the compiler shows behind a bar.
+    # Not in source lines, which the compiler prints after a bar.
     r"^(?!\s*\d* \|).*(?:No space left on device|Cannot allocate memory|out of memory allocating|Killed signal|"
     r"Disk quota exceeded|virtual memory exhausted|Killed$)"
 )
 
 
 _ONLY_FOR = {"RUST": ("RUSTC", "BINDGEN"), "DEBUG_INFO_BTF": ("PAHOLE",)}
-"""By the option that needs them: programs that Kconfig looks for in PATH and whose versions it writes into .config
-(init/Kconfig), whether they are used or not."""
+"""Programs that Kconfig looks for in PATH, by the option that needs them.
+
+Kconfig writes their versions into .config (init/Kconfig), whether they are used or not.
+"""
 
 _NOT_USED = "orch-uses-none"
-"""The name of no program."""
+"""A name that no program has."""
 
 DEBUG_TREE = "/linux"
-"""Where debugging information says that the source was; gdb's ``set substitute-path`` leads from there."""
+"""The path of the source in debugging information; gdb's ``set substitute-path`` replaces it."""
 
 _RANDOM = {
     "MODULE_SIG": "CONFIG_MODULE_SIG makes a random key, unless one is given, and puts its certificate in.",
@@ -42,35 +44,36 @@ _RANDOM = {
 
 
 def make_argv(tree: Path, toolchain: Toolchain, request: str, jobs: int, *targets: str) -> tuple[str, ...]:
-    """The make command for `tree`, which builds into ``tree/build``.
+    """Return the make command for `tree`, which builds into ``tree/build``.
 
-    The build directory lies directly in the tree because Kbuild then names every source relatively (``..``), so that
-    a moved or cloned tree has nothing to rebuild.  `request` is the configuration that was asked for.
+    The build directory is directly in the tree because Kbuild then names every source by a relative path (``..``), so
+    that a moved or cloned tree has nothing to rebuild.  `request` is the requested configuration.
     """
     variables = make_variables(toolchain, request)
     return ("make", "-C", str(tree), "O=build", *variables, f"-j{jobs}", *targets)
 
 
 def make_variables(toolchain: Toolchain, request: str) -> tuple[str, ...]:
-    """The variables of every make of a kernel with the configuration `request`.
+    """Return the make variables for a kernel with the configuration `request`.
 
-    A program that this does not need is not looked for: a kernel is the same with rustc in PATH and without.
+    They hide programs that `request` does not need.  So a kernel is the same with rustc in PATH and without.
     """
     lines = request.splitlines()
     unused = (names for option, names in _ONLY_FOR.items() if f"CONFIG_{option}=y" not in lines)
-    none = (f"{name}={_NOT_USED}" for names in unused for name in names)
-    return (f"ARCH={ARCHES[toolchain.arch].kbuild}", *compiler_variables(toolchain), *none)
+    hidden = (f"{name}={_NOT_USED}" for names in unused for name in names)
+    return (f"ARCH={ARCHES[toolchain.arch].kbuild}", *compiler_variables(toolchain), *hidden)
 
 
 def programs_of(option: str) -> tuple[str, ...]:
-    """The programs whose versions become part of a kernel with `option`, beside the compiler's."""
+    """Return the programs whose versions become part of a kernel with `option`, beside the compiler's."""
     return tuple(name.lower() for name in _ONLY_FOR.get(option, ()))
 
 
 def compiler_variables(toolchain: Toolchain) -> tuple[str, ...]:
-    """What make must be told of the compiler (Documentation/kbuild/llvm.rst): nothing for the machine's own gcc.
+    """Return the make variables for the compiler: none for the machine's native gcc.
 
-    LLVM names all of clang's tools, for any target; gcc is another program for each target.
+    LLVM selects clang and all its tools, for any target (Documentation/kbuild/llvm.rst); gcc is another program for
+    each target.
     """
     program = toolchain.program
     if program.startswith("clang"):
@@ -80,10 +83,10 @@ def compiler_variables(toolchain: Toolchain) -> tuple[str, ...]:
 
 
 def make_environment(key: str) -> dict[str, str]:
-    """What would otherwise differ from build to build, fixed (Documentation/kbuild/reproducible-builds.rst).
+    """Return fixed values for what would differ between builds.
 
-    The build key stands in the kernel's version banner, so that a booted kernel says which artifact it is.  Of the
-    user's own environment a build sees nothing (`host.cleared`).
+    See Documentation/kbuild/reproducible-builds.rst.  The build key is in the kernel's version banner, so that a booted
+    kernel shows which artifact it is.  A build sees nothing of the user's own environment (`host.cleared`).
     """
     return {
         "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
@@ -96,8 +99,10 @@ def make_environment(key: str) -> dict[str, str]:
 
 
 def debug_environment(tree: str, config: str) -> dict[str, str]:
-    """What make needs, too, where the final `config` asks for debugging information: that would name `tree`, in which
-    it is built, and with it no two builds would be the same."""
+    """Return the further environment of make if the final `config` has debugging information.
+
+    That information would have the path `tree`, in which the kernel is built, so that no two builds would be equal.
+    """
     if "CONFIG_DEBUG_INFO=y\n" not in config:
         return {}
     mapped = f"-fdebug-prefix-map={tree}={DEBUG_TREE}"
@@ -105,19 +110,19 @@ def debug_environment(tree: str, config: str) -> dict[str, str]:
 
 
 def told_irreproducible(config: str) -> tuple[str, ...]:
-    """Why a kernel of the final `config` is another one whenever it is built from nothing, a sentence for each."""
+    """Return why each full build with the final `config` is different: one sentence per reason."""
     return tuple(why for option, why in _RANDOM.items() if f"CONFIG_{option}=y\n" in config)
 
 
 class ObjectCounter:
-    """Watches make's lines: counts what is compiled, and reports the count and the current step."""
+    """A sink for make's output that counts compiled objects and reports count and step."""
 
     def __init__(self, progress: Callable[[str], None]) -> None:
         self.objects = 0
         self._progress = progress
 
     def __call__(self, line: str) -> None:
-        """Take one line of make's output."""
+        """Process one line of make's output."""
         if _COMPILED.match(line):
             self.objects += 1
         if step := _STEP.match(line):
@@ -125,9 +130,10 @@ class ObjectCounter:
 
 
 def first_error(output: str) -> str | None:
-    """The first error that the compiler, assembler, linker or Kbuild reports; None where the kernel is not at fault.
+    """Return the first error of the compiler, the assembler, the linker or Kbuild.
 
-    A full disk or an exhausted memory shows as compiler errors too, hence the look at those first.
+    Returns None if there is none, or if the kernel is not the cause: a full disk or exhausted memory leads to compiler
+    errors too, so these are looked for first.
     """
     lines = output.splitlines()
     if any(_NOT_THE_KERNEL.search(line) for line in lines):

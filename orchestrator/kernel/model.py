@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The values of the kernel room: a source tree on disk, a toolchain, and a finished kernel build."""
+"""The values of kernel builds: source tree, toolchain, patch, recipe and finished build."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from orchestrator.arch import ARCHES
 from orchestrator.scenario.sources import BuiltSource, DebianSource, TarballSource
 
 IMAGES = (*dict.fromkeys(Path(arch.image).name for arch in ARCHES.values()), "vmlinuz")
-"""What the image of an artifact is called: as built for each architecture, and as it came."""
+"""The possible file names of an image, built or prebuilt."""
 
 _DIFF = re.compile(r"^(?:diff --git |--- (?:a/|/dev/null))", re.MULTILINE)
 
 BUILD_FORMAT = 1
-"""Part of every key: raise it when the way of building changes what comes out."""
+"""A part of every key: raise it when a changed build process changes artifacts."""
 
 
 @dataclass(frozen=True)
 class GitOrigin:
-    """Where a source is in git: `store` is orch's own bare repository, which reaches all objects of `origin`.
+    """The place of a source in git.
 
-    `origin` is the user's repository, a path or an address.  `tree` is the id of the source's tree object, `commit` of
-    what it was committed as; None for the state of a directory that was never committed.  `base` is the commit that
-    such a directory was changed from, None where it is no checkout.
+    `store` is orch's own bare repository, which can read all objects of `origin`.  `origin` is the user's repository, a
+    path or an address.  `tree` is the id of the source's tree object, `commit` the id of its commit: None for a state
+    of a directory that was never committed.  `base` is the commit on which such a state is based: None if the directory
+    is no checkout.
     """
 
     store: Path
@@ -41,10 +42,10 @@ class GitOrigin:
 class SourceTree:
     """A pristine kernel source on disk, never written to.
 
-    `id` is the content's identity (for Debian the package's SHA-256, for git the tree object's id), `version` what a
-    person calls it, `git` its history where it has one.  `origin` is what it is a state of: sources of one origin are
-    alike, and one is built best from the built tree of another; "" for no such thing.  `named` is what a scenario
-    called it, with the version or the checksum that it turned out to be, for whoever wants the same again.
+    `id` is the identity of the content (for Debian the package's SHA-256, for git the tree object's id), `version` its
+    readable name, `git` its history, if it has one.  `origin` identifies what it is a state of, or is "".  Sources of
+    one origin are similar, so one is best built from the built tree of another.  `named` is the scenario's description
+    of it, with the version or the checksum that was found, so that the same source can be fetched again.
     """
 
     id: str
@@ -56,15 +57,16 @@ class SourceTree:
 
     @property
     def published(self) -> bool:
-        """Whether it is a release that its distributor signed, or whose checksum the scenario states."""
+        """Whether it is a signed release of a distributor, or the scenario states its checksum."""
         return isinstance(self.named, DebianSource | TarballSource)
 
 
 @dataclass(frozen=True)
 class Toolchain:
-    """What compiles: the first lines of ``gcc --version`` and ``ld --version``, and the kernel's name of the target.
+    """A compiler and a linker, by their versions, and the kernel's name of the target.
 
-    `compiler` begins with the name of the program: gcc's own first line does, clang's gets it put before.
+    The versions are the first lines of ``gcc --version`` and ``ld --version``.  `compiler` begins with the name of the
+    program: gcc's line has it already, before clang's it is added.
     """
 
     compiler: str
@@ -73,15 +75,16 @@ class Toolchain:
 
     @property
     def program(self) -> str:
-        """The compiler's program, such as gcc, aarch64-linux-gnu-gcc or clang-19."""
+        """The name of the compiler's program, such as gcc, aarch64-linux-gnu-gcc or clang-19."""
         return self.compiler.split(maxsplit=1)[0]
 
 
 @dataclass(frozen=True)
 class Patch:
-    """One patch file: its name for messages, its text, and the files it touches, relative to the source tree.
+    """One patch file: its name for messages, its text, and the files it touches.
 
-    A patch is bytes, of whatever encoding: in `text`, those that are no UTF-8 are surrogates (``surrogateescape``).
+    `files` are relative to the source tree.  A patch is bytes of any encoding: in `text`, bytes that are not UTF-8 are
+    surrogates (``surrogateescape``).
     """
 
     path: Path
@@ -95,23 +98,23 @@ class Patch:
 
     @property
     def diff(self) -> str:
-        """What the patch does, without the message before it."""
+        """The diff of the patch, without the message before it."""
         first = _DIFF.search(self.text)
         return self.text[first.start() if first else 0 :]
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hex, of what the patch does: a new date or a reworded message builds the same kernel."""
+        """SHA-256, in hex, of the diff: a new date or message builds the same kernel."""
         return hashlib.sha256(self.diff.encode(errors="surrogateescape")).hexdigest()
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides a kernel build, before the configuration is resolved.
+    """All inputs of a kernel build, before the configuration is resolved.
 
-    `request` is the configuration asked for, as text for KCONFIG_ALLCONFIG; `required` are the (name, value) pairs
-    that must survive.  `modules` is whether its modules are built, too.  `name` and `where` are for messages only and
-    no part of the key.
+    `request` is the requested configuration, as text for KCONFIG_ALLCONFIG; `required` are the (name, value) pairs that
+    the final configuration must have.  `modules` is whether modules are built too.  `name` and `where` are for messages
+    only, and not in the key.
     """
 
     name: str
@@ -125,20 +128,27 @@ class Recipe:
 
     @property
     def key(self) -> str:
-        """Identity of the recipe: equal recipes resolve to equal builds, or both fail for what is required."""
+        """The identity of the recipe.
+
+        Equal recipes resolve to equal builds, or both fail because a required option is missing.
+        """
         return _digest("recipe", {**self._parts(self.request), "required": self.required})
 
     def can_start_from(self, other: Recipe) -> bool:
-        """Whether objects of the kernel `other` may be in this one: whoever wrote its patches could have written them.
+        """Return whether objects of the kernel `other` may be used in this one.
 
-        See `kernel.cache.trees.best_of`, which asks the same of a tree.
+        The patches of `other` could have written any of its objects, so this recipe must begin with all of them.
+        See `kernel.cache.trees.best_of`, which applies the same rule to a tree.
         """
-        theirs = [patch.digest for patch in other.patches]
-        begins = theirs == [patch.digest for patch in self.patches[: len(theirs)]] and self.source.id == other.source.id
-        return not theirs or begins
+        digests = [patch.digest for patch in other.patches]
+        first = [patch.digest for patch in self.patches[: len(digests)]]
+        return not digests or (digests == first and self.source.id == other.source.id)
 
     def build_key(self, config: str) -> str:
-        """Identity of the artifact: source, patches, final `config` text, compiler and architecture."""
+        """Return the identity of the artifact, with the final `config` as text.
+
+        It covers source, patches, configuration, compiler and architecture.
+        """
         return _digest("build", self._parts(config))
 
     def _parts(self, config: str) -> dict[str, object]:
@@ -153,10 +163,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Prebuilt:
-    """A kernel that is booted as somebody else built it.
+    """A kernel that was built elsewhere and is booted unchanged.
 
-    `id` is the identity of image, modules and configuration (for Debian the package's SHA-256), `version` what a person
-    calls it, `place` where its files are to be taken from.  `name` and `where` are for messages only.
+    `id` is the identity of image, modules and configuration (for Debian the package's SHA-256), `version` its readable
+    name, `place` the path that its files are taken from.  `name` and `where` are for messages only.
     """
 
     name: str
@@ -168,20 +178,21 @@ class Prebuilt:
 
     @property
     def key(self) -> str:
-        """Identity of the artifact."""
+        """The identity of the artifact."""
         return _digest("prebuilt", {"id": self.id, "arch": self.arch})
 
 
 AnyRecipe = Recipe | Prebuilt
-"""What decides the artifact of one kernel."""
+"""The inputs of one kernel's artifact."""
 
 
 @dataclass(frozen=True)
 class KernelBuild:
-    """A finished artifact in the cache; `directory` holds the image, config, provenance.json and what made it.
+    """A finished artifact in the cache.
 
-    `objects` counts what this build compiled (CC and AS lines of Kbuild); `seconds` is how long it took;
-    `cached` says that this run built nothing for it.
+    `directory` has the image, config, provenance.json, and the log and the commands of the build.  `objects` is the
+    number of objects that this build compiled (CC and AS lines of Kbuild); `seconds` is how long it took; `cached` is
+    true if this run built nothing for it.
     """
 
     name: str
@@ -202,7 +213,7 @@ class KernelBuild:
 
     @property
     def modules(self) -> Path | None:
-        """The directory with ``lib/modules/VERSION``; None where the kernel has no modules."""
+        """The directory with ``lib/modules/VERSION``; None if the kernel has no modules."""
         return self.directory if (self.directory / "lib/modules").is_dir() else None
 
     @property

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What version of Linux a source tree is."""
+"""The Linux version of a source tree."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def kernel_version(tree: Path) -> str:
-    """The version that the tree's Makefile states, such as 7.3.4."""
+    """Return the version in the tree's Makefile, such as 7.3.4."""
     text = (tree / "Makefile").read_text()
     fields: dict[str, str] = dict(
         re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\S*)$", text, re.MULTILINE)
@@ -18,7 +18,10 @@ def kernel_version(tree: Path) -> str:
 
 
 def series(tree: Path) -> str:
-    """The first two numbers of the version, such as 7.3: sources of one series are mostly alike; "" for no source."""
+    """Return the first two numbers of the version, such as 7.3.
+
+    Returns "" if `tree` has no Makefile.  Sources of one series have most files in common.
+    """
     if not (tree / "Makefile").exists():
         return ""
     return ".".join(kernel_version(tree).split(".")[:2])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Boot one kernel, run one command in it, and say how that ended."""
+"""Boot one kernel, run one command in the guest, and report how the boot ended."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from orchestrator.machine.kernel_log import find_splats, merged
 from orchestrator.machine.links import plain_paths
 from orchestrator.machine.model import GUEST_SHARE, Boot, BootEnd, BootReport
 from orchestrator.machine.monitor import machine_end, prepare_monitor
-from orchestrator.machine.share import MOST_OUTPUT, Limits, Share, lent_to_guest
+from orchestrator.machine.share import MOST_OUTPUT, Limits, Share, shared_with_guest
 from orchestrator.machine.vng import vng_argv, vng_environment
 
 STATUS_FILE = "status"
 TAINT_BEFORE = "tainted.before"
 TAINT_AFTER = "tainted.after"
 KERNEL_LOG = "kernel.log"
-"""The kernel's log as the guest reads it in the end, in which no line is cut by what a program wrote."""
+"""The kernel's log, read by the guest at the end.  Output of programs does not interrupt its lines."""
 _OWN_ANSWERS = (STATUS_FILE, TAINT_BEFORE, TAINT_AFTER, KERNEL_LOG, "version", "cmdline", "modules.log")
 """Files of the share that the guest's script writes."""
 MOST_STATUS = 255
@@ -32,7 +32,7 @@ MOST_STATUS = 255
 _MOST_TAINT = (1 << 64) - 1
 
 Progress = Callable[[str], None]
-"""Told, in a few words, what is happening now."""
+"""Callback that receives a short description of what is happening now."""
 
 _KTAP = re.compile(r"^\s*(?:not )?ok \d+ ")
 _GUEST_SCRIPT = """\
@@ -63,24 +63,24 @@ echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode
 
 @dataclass(frozen=True)
 class Booted:
-    """A boot that is over: its report, and the guest's /proc/version ("" where it never came up)."""
+    """A finished boot: its report, and the guest's /proc/version ("" if the guest did not come up)."""
 
     report: BootReport
     version: str
 
 
 def boot(host: Host, plan: Boot, console: Path, home: Path, progress: Progress) -> Booted:
-    """Boot `plan` to its end or its deadline; the console is logged whole to `console` as it comes.
+    """Boot `plan` until it ends or its timeout expires.
 
-    `home` is the home directory that virtme-ng gets; `progress` is told what the guest does.  Beside the console,
-    ``command.sh`` has the exact command.
-    Raises CommandError where virtme-ng cannot be started at all.
+    The whole console is logged to `console` as it is written.  `home` is the home directory for virtme-ng.  `progress`
+    is called with what the guest does.  The exact command is written to ``command.sh`` beside the console.  Raises
+    CommandError if virtme-ng cannot be started.
     """
     prepare_home(home)
     write_script(plan)
     try:
         with (
-            lent_to_guest(plan.share, answers_of(plan)) as limits,
+            shared_with_guest(plan.share, answers_of(plan)) as limits,
             plain_paths(plan, home.parent / "work") as plain,
         ):
             done = launch(host, plain, console, vng_environment(home), progress, limits)
@@ -91,12 +91,12 @@ def boot(host: Host, plan: Boot, console: Path, home: Path, progress: Progress) 
 
 
 def answers_of(plan: Boot) -> tuple[str, ...]:
-    """The names of the files in the share that orch reads after the boot."""
+    """Return the names of the files in the share that orch reads after the boot."""
     return (*_OWN_ANSWERS, *plan.answers)
 
 
 def write_script(plan: Boot) -> None:
-    """Put into the share, which is made, what the guest runs, and beside it what QEMU's monitor needs."""
+    """Create the share with the guest's script, and beside it the monitor's files."""
     plan.share.mkdir(parents=True, exist_ok=True)
     prepare_monitor(plan.share)
     (plan.share / "run.sh").write_text(_script(plan))
@@ -105,11 +105,11 @@ def write_script(plan: Boot) -> None:
 def launch(
     host: Host, plan: Boot, console: Path, environment: Mapping[str, str], progress: Progress, limits: Limits
 ) -> Completed:
-    """Run virtme-ng for `plan`, all of whose paths are the host's; `console` is a file of this machine.
+    """Run virtme-ng on `host` for `plan`, whose paths are all on `host`.
 
-    `limits` end it before its time if the guest writes too much.
+    `console` is a local file.  `limits` end the boot early if the guest writes too much.
 
-    Raises CommandError where virtme-ng cannot be started, and where the host is lost.
+    Raises CommandError if virtme-ng cannot be started, or if the connection to the host is lost.
     """
     argv = vng_argv(replace(plan, command=f"sh {GUEST_SHARE}/run.sh"))
     env = {**environment, **dict(plan.environment)}
@@ -119,7 +119,10 @@ def launch(
 
 
 def _command_script(plan: Boot, command: str) -> str:
-    """What a user can run to have the same boot again: its links are made anew, for they are removed after it."""
+    """Return a script with which the user can repeat the boot.
+
+    It creates the links again, which are removed later.
+    """
     links = (shell_line(("ln", "-sfn", str(target), str(link)), None, None) for link, target in plan.links)
     directories = dict.fromkeys(shell_line(("mkdir", "-p", str(link.parent)), None, None) for link, _ in plan.links)
     return "".join(f"{line}\n" for line in ("#!/bin/sh", *directories, *links, command))
@@ -139,7 +142,10 @@ def _script(plan: Boot) -> str:
 
 
 def with_limits(booted: Booted, limits: Limits) -> Booted:
-    """`booted` with what the guest must not have done, which can be why it ended."""
+    """Return `booted` with the forbidden actions of the guest in `limits`.
+
+    One of them can be why the boot ended.
+    """
     report = booted.report
     if limits.odd and limits.over.is_set() and report.end is BootEnd.QEMU:
         report = replace(report, lines=(limits.odd[0], *report.lines), why="")
@@ -147,9 +153,10 @@ def with_limits(booted: Booted, limits: Limits) -> Booted:
 
 
 def conclude(done: Completed, console: Path, share: Path, *, flooded: bool = False) -> Booted:
-    """What a boot that ended as `done` comes to, from its console and from what the guest left in `share`.
+    """Return the result of a boot that ended as `done`.
 
-    `flooded` is whether it was ended for a console without end.
+    The result is read from the console and from the files that the guest left in `share`.  `flooded` is whether the
+    boot was ended because the guest wrote too much to its console.
     """
     log = console.read_text(errors="replace") if console.exists() else done.output
     left = Share(share)
@@ -162,8 +169,8 @@ def conclude(done: Completed, console: Path, share: Path, *, flooded: bool = Fal
         machine=machine_end(share),
     )
     finding = find_end(log, ended)
-    read_there = find_splats(left.text(KERNEL_LOG, MOST_OUTPUT), f"{share.name}/{KERNEL_LOG}")
-    splats = merged((find_splats(log, console.name), read_there))
+    guest_splats = find_splats(left.text(KERNEL_LOG, MOST_OUTPUT), f"{share.name}/{KERNEL_LOG}")
+    splats = merged((find_splats(log, console.name), guest_splats))
     evidence = f"{console.name}:{finding.line or 1}"
     lines, taint = _lines(finding, done), _taint(left)
     report = BootReport(finding.end, done.seconds, lines, evidence, splats, taint, finding.why, left.odd)
@@ -171,7 +178,7 @@ def conclude(done: Completed, console: Path, share: Path, *, flooded: bool = Fal
 
 
 class _Watch:
-    """Reports the workload's KTAP lines, which it also writes to the console; counts what is written there."""
+    """Reports the workload's KTAP lines on the console, and counts the console's output."""
 
     def __init__(self, progress: Progress, limits: Limits) -> None:
         self._progress = progress
@@ -196,7 +203,7 @@ def _taint(share: Share) -> tuple[int, int] | None:
 
 
 def prepare_home(home: Path) -> None:
-    """A home directory in which virtme-ng finds a configuration, an empty one, before it looks into /etc."""
+    """Create a home directory with an empty configuration, which virtme-ng uses instead of one in /etc."""
     settings = home / ".config/virtme-ng/virtme-ng.conf"
     settings.parent.mkdir(parents=True, exist_ok=True)
     if not settings.exists():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a console log says: how the boot ended, and the lines that show it.  Pure: text in, values out."""
+"""Find in a console log how the boot ended, and the lines that show it.  Pure functions of text."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from orchestrator.machine.model import BootEnd
 from orchestrator.machine.monitor import UNKNOWN, MachineEnd
 
 FLOOD_BYTES = 64 << 20
-"""How much a guest may write to its console: a Linux that tells all it does at boot writes some 200 KiB."""
+"""Limit of a guest's console output in bytes.  A Linux boot with all messages writes about 200 KiB."""
 LINE_BYTES = 64
-"""What each line counts on top of its own length: that is what it takes in memory."""
+"""Bytes that each line counts in addition to its length, as it needs them in memory."""
 
 _CONTEXT_LINES = 14
 _STAMP = re.compile(r"\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])?\s*")
@@ -27,25 +27,25 @@ _STALL = re.compile(r"rcu: INFO: .{0,200}stall|blocked for more than \d+ seconds
 _NO_MEMORY = re.compile(r"Out of memory: Killed process")
 _KILLED = re.compile(r"Out of memory: Killed process|segfault at ")
 _BANNER = re.compile(r"Linux version |Booting Linux on physical CPU ")
-"""The first words of a kernel, which may come before it gives its lines a time."""
+"""The start of a kernel's first line, which may have no timestamp yet."""
 _GOES_DOWN = re.compile(
     r"(?:reboot: (?:Restarting system|Power down|System halted|machine restart)|sysrq: (?:Rese|Power))"
 )
-"""What a kernel says of an orderly end (kernel/reboot.c, drivers/tty/sysrq.c)."""
+"""Messages of a kernel that shuts down in order (kernel/reboot.c, drivers/tty/sysrq.c)."""
 _VIRTME = re.compile(r"virtme(?:-ng)?-init: |virtme: |<\d+>virtme")
-"""What virtme-ng's init writes into the kernel's log: how far it is, and what it tried in vain; all harmless."""
+"""Messages of virtme-ng's init in the kernel's log: its progress and its failed attempts.  All are harmless."""
 _QEMU = re.compile(r"^qemu-system-\w+: (?!warning: )")
 _ENDED_BY_ORCH = re.compile(r"qemu-system-\w+: terminating on signal \d+ from pid \d+ \([^\n]{0,4096}\)\s*\Z")
-"""QEMU's last words; in the parentheses stands a path, of PATH_MAX at most."""
-_LAST_WORDS = 8192
-"""Characters at the end of a console in which they stand."""
+"""QEMU's last message when orch ends it.  In parentheses is a path, of at most PATH_MAX characters."""
+_LAST_CHARACTERS = 8192
+"""Number of characters at the end of a console in which that message is searched."""
 _OUTSIDE = re.compile(
     r"^(?:qemu-system-\w+|virtme-run|vng|virtme|virtme-init|error|Error)\b(?!: warning: ).*: |^qemu: ", re.IGNORECASE
 )
 _LONGEST = 2000
-"""Characters of a line that are kept with a finding."""
+"""Maximum number of characters of a line that a finding keeps."""
 _QUOTED = 200
-"""Characters of a line that a sentence quotes."""
+"""Maximum number of characters of a line that is quoted in a sentence."""
 _TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -53,8 +53,8 @@ _TRACEBACK = "Traceback (most recent call last):"
 class BootFinding:
     """How a boot ended.
 
-    `lines` show it, and `line` is the number in the log of the one that says most (0: none).  `why` is what is known
-    of the cause, for the end of a sentence; "" where the first of `lines` says it.
+    `lines` are the lines that show it, and `line` is the number in the log of the most important one (0: none).
+    `why` is the known cause, as the end of a sentence; "" if the first of `lines` shows it.
     """
 
     end: BootEnd
@@ -65,12 +65,12 @@ class BootFinding:
 
 @dataclass(frozen=True)
 class Ended:
-    """What is known of a boot that is over, beside its console.
+    """What is known about a finished boot in addition to its console.
 
-    `timed_out` and `flooded` are why orch ended it: its time was over, or its console had no end.  `status` is the
-    workload's exit status as the guest left it in the share, None where it left none: the guest's word counts more than
-    virtme-ng's exit status, which is 255 for a panic, for a QEMU that aborted, and for some successes.  `began` is
-    whether the guest had come as far as the workload.  `machine` is QEMU's word.
+    `timed_out` and `flooded` are whether orch ended the boot, because its timeout expired or because its console output
+    exceeded the limit.  `status` is the workload's exit status that the guest left in the share, None if it left none.
+    It is used instead of virtme-ng's exit status, which is 255 for a panic, for a QEMU that aborted, and for some
+    successes.  `began` is whether the guest reached the start of the workload.  `machine` is QEMU's report.
     """
 
     timed_out: bool = False
@@ -81,14 +81,14 @@ class Ended:
 
 
 def find_end(console: str, ended: Ended) -> BootFinding:
-    """How the boot that wrote `console` ended.
+    """Return how the boot that wrote `console` ended.
 
-    What the kernel says of itself counts first, then why orch ended the boot, then how QEMU says that the machine went
-    down, and the workload's exit status where all of this is as it should be: 0 and 1 are answers (all, or not all, of
-    its cases are ok); above, it could not work.
+    The first of these decides: a crash that the kernel reports, the reason why orch ended the boot, the way in which
+    the machine went down according to QEMU, and the workload's exit status.  The statuses 0 and 1 are valid results
+    (all, or not all, of its cases are ok); with a higher one, the workload could not do its work.
     """
     if ended.timed_out or ended.flooded:
-        console = console[:-_LAST_WORDS] + _ENDED_BY_ORCH.sub("", console[-_LAST_WORDS:])
+        console = console[:-_LAST_CHARACTERS] + _ENDED_BY_ORCH.sub("", console[-_LAST_CHARACTERS:])
     log = console.splitlines()
     finders = (_crashed, _endless, _went_down, _answered)
     return next(filter(None, (find(log, ended) for find in finders)), None) or _lost(log, ended)
@@ -100,12 +100,15 @@ def _crashed(log: list[str], ended: Ended) -> BootFinding | None:
         if number:
             return BootFinding(end, context(log, number), number)
     if ended.machine.reason == "guest-panic":
-        return _at_last(BootEnd.PANIC, log, "QEMU was told so")
+        return _at_last(BootEnd.PANIC, log, "the guest reported it to QEMU")
     return None
 
 
 def _endless(log: list[str], ended: Ended) -> BootFinding | None:
-    """The end of a boot that orch ended: what it did last, or that QEMU itself had stopped it."""
+    """Return the end of a boot that orch ended.
+
+    The finding shows what the guest did last, or that QEMU had stopped the machine.
+    """
     if ended.flooded:
         return _at_last(BootEnd.FLOOD, log, f"it was stopped after {FLOOD_BYTES >> 20} MiB")
     if not ended.timed_out:
@@ -117,11 +120,11 @@ def _endless(log: list[str], ended: Ended) -> BootFinding | None:
         return BootFinding(BootEnd.HANG, context(log, number), number)
     if ended.machine.up and not _last_of_kernel(log)[0]:
         return BootFinding(BootEnd.HANG, last_lines(log), len(log), "the kernel wrote nothing at all")
-    return _at_last(BootEnd.HANG, log, "" if ended.began else "it had not begun")
+    return _at_last(BootEnd.HANG, log, "" if ended.began else "it had not started")
 
 
 def _went_down(log: list[str], ended: Ended) -> BootFinding | None:
-    """The end of a machine that was reset, or powered off before the workload had ended."""
+    """Return the end of a machine that was reset, or powered off before the workload ended."""
     how = {"guest-reset": "reset", "guest-shutdown": "powered off"}.get(ended.machine.reason)
     if how is None or (ended.status is not None and how != "reset"):
         return None
@@ -133,7 +136,7 @@ def _went_down(log: list[str], ended: Ended) -> BootFinding | None:
     number = next((number for number, text in kernel_lines(log) if _NO_MEMORY.search(text)), 0)
     if number:
         return BootFinding(BootEnd.SHUTDOWN, context(log, number), number)
-    return _at_last(BootEnd.SHUTDOWN, log, "" if ended.began else "it had not begun")
+    return _at_last(BootEnd.SHUTDOWN, log, "" if ended.began else "it had not started")
 
 
 def _answered(log: list[str], ended: Ended) -> BootFinding | None:
@@ -144,16 +147,19 @@ def _answered(log: list[str], ended: Ended) -> BootFinding | None:
     number = next((number for number, text in kernel_lines(log) if _KILLED.search(text)), 0)
     if number:
         return BootFinding(BootEnd.WORKLOAD, context(log, number), number)
-    said = program_lines(log)[-_CONTEXT_LINES:]
+    last = program_lines(log)[-_CONTEXT_LINES:]
     how = f"exit status {ended.status}"
-    why = f"{how}; it wrote last: {_short(said[-1][1])}" if said else f"{how}, and it wrote nothing"
-    return BootFinding(BootEnd.WORKLOAD, tuple(text[:_LONGEST] for _, text in said), said[-1][0] if said else 0, why)
+    why = f"{how}; it wrote last: {_short(last[-1][1])}" if last else f"{how}, and it wrote nothing"
+    return BootFinding(BootEnd.WORKLOAD, tuple(text[:_LONGEST] for _, text in last), last[-1][0] if last else 0, why)
 
 
 def _lost(log: list[str], ended: Ended) -> BootFinding:
-    """The end of a boot of which nobody in the guest and nothing in QEMU's events tells: the host's own trouble."""
+    """Return the end of a boot that failed because of a problem of the host.
+
+    Neither the guest nor QEMU's events explain such an end.
+    """
     if ended.machine.up or _last_of_kernel(log)[0]:
-        return _of_qemu(log, "QEMU ended without a word, as when it crashes or is killed")
+        return _of_qemu(log, "QEMU ended without a message, as when it crashes or is killed")
     if _TRACEBACK in log:
         last = len(log) - next((at for at, line in enumerate(reversed(log)) if line.strip()), 0)
         return BootFinding(BootEnd.QEMU, last_lines(log), last, f"virtme-ng failed: {_short(log[last - 1].strip())}")
@@ -165,7 +171,10 @@ def _lost(log: list[str], ended: Ended) -> BootFinding:
 
 
 def _of_qemu(log: list[str], why: str) -> BootFinding:
-    """The end of a QEMU that was up: the first line that is its own, else `why` and what the guest wrote last."""
+    """Return the end of a QEMU that was running.
+
+    The finding shows QEMU's own first line, or `why` and what the guest wrote last.
+    """
     own = first_match(log, _QEMU)
     if own:
         return BootFinding(BootEnd.QEMU, context(log, own), own)
@@ -173,10 +182,10 @@ def _of_qemu(log: list[str], why: str) -> BootFinding:
 
 
 def _at_last(end: BootEnd, log: list[str], why: str) -> BootFinding:
-    """A finding that no line shows: `why`, and the kernel's last line."""
+    """Return a finding that no line shows, with `why` and the kernel's last line."""
     number, text = _last_of_kernel(log)
-    said = f"the kernel wrote last: {_short(text)}" if text else "the kernel had written nothing"
-    return BootFinding(end, last_lines(log), number or len(log), f"{why}; {said}" if why else said)
+    last = f"the kernel wrote last: {_short(text)}" if text else "the kernel had written nothing"
+    return BootFinding(end, last_lines(log), number or len(log), f"{why}; {last}" if why else last)
 
 
 def _short(text: str) -> str:
@@ -184,9 +193,10 @@ def _short(text: str) -> str:
 
 
 def _last_of_kernel(log: list[str]) -> tuple[int, str]:
-    """The kernel's last line that says anything, and its number; (0, "") where it wrote none.
+    """Return the number and the text of the kernel's last line that is not empty.
 
-    What firmware, QEMU and virtme-ng wrote before the kernel's first words is none of it.
+    Returns (0, "") if it wrote none.  Output of the firmware, QEMU and virtme-ng before the kernel's first line is
+    ignored.
     """
     first = next((at for at, line in enumerate(log, 1) if _STAMP.match(line) or _BANNER.match(line)), 0)
     own = [(at, text) for at, text in kernel_lines(log) if first and at >= first and text and not _VIRTME.match(text)]
@@ -194,16 +204,20 @@ def _last_of_kernel(log: list[str]) -> tuple[int, str]:
 
 
 def program_lines(log: list[str]) -> list[tuple[int, str]]:
-    """What the guest's programs wrote: every line, with its number, behind the kernel's first that is not its own."""
+    """Return the lines of the guest's programs, with their numbers.
+
+    These are the lines after the kernel's first line that are not the kernel's, QEMU's or virtme-ng's.
+    """
     kernels = {number for number, _ in kernel_lines(log)}
     others = ((number, line.strip()) for number, line in enumerate(log, 1) if number not in kernels)
     return [(number, text) for number, text in others if text and not _QEMU.match(text) and not _VIRTME.match(text)]
 
 
 def kernel_lines(log: list[str]) -> Iterator[tuple[int, str]]:
-    """The kernel's own lines: their numbers, from 1, and what they say behind the time.
+    """Yield the kernel's own lines: their numbers, from 1, and their text after the timestamp.
 
-    printk.time=1 gives every line a time but the earliest of a boot; a program's unfinished line may stand before it.
+    With printk.time=1, every line has a timestamp except the earliest of a boot.  A program's incomplete line can be
+    before the timestamp.
     """
     early = True
     for number, line in enumerate(log, 1):
@@ -214,17 +228,20 @@ def kernel_lines(log: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def without_time(line: str) -> str:
-    """A line of the kernel's without the time before it."""
+    """Return a line of the kernel without its timestamp."""
     return _STAMP.sub("", line, count=1).strip()
 
 
 def first_match(log: list[str], pattern: re.Pattern[str]) -> int:
-    """The number, from 1, of the first line that `pattern` finds; 0 where it finds none."""
+    """Return the number, from 1, of the first line that `pattern` matches.
+
+    Returns 0 if none does.
+    """
     return next((number for number, line in enumerate(log, 1) if pattern.search(line)), 0)
 
 
 def context(log: list[str], number: int) -> tuple[str, ...]:
-    """The line `number` and what follows it, up to the end of a trace."""
+    """Return the line `number` and the lines after it, up to the end of a trace."""
     lines = []
     for line in log[number - 1 : number - 1 + _CONTEXT_LINES]:
         lines.append(line.rstrip()[:_LONGEST])
@@ -234,9 +251,6 @@ def context(log: list[str], number: int) -> tuple[str, ...]:
 
 
 def last_lines(log: list[str]) -> tuple[str, ...]:
-    """The last lines that say anything: what a guest that fell silent wrote last.
-
-    Not those of virtme-ng's init.
-    """
+    """Return the last lines that are not empty, without those of virtme-ng's init."""
     own = (line for line in log if line.strip() and not _VIRTME.match(without_time(line)))
     return tuple(line.rstrip()[:_LONGEST] for line in deque(own, _CONTEXT_LINES))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Devices of a scenario as QEMU's arguments, and where the guest finds them."""
+"""Convert the devices of a scenario to QEMU's arguments, and compute their addresses in the guest."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 from orchestrator.scenario.devices import Device, EmulatedDevice, PassthroughDevice
 
 _FIRST_SLOT = 0x10
-"""Slots below are left to virtme-ng's own devices, which QEMU places from 1 on; q35 itself owns 0x1f."""
+"""Lower slots are for virtme-ng's own devices, which QEMU places from 1 on.  Slot 0x1f belongs to q35 itself."""
 _LAST_SLOT = 0x1E
 
 
 def guest_address(position: int) -> str:
-    """The PCI address in the guest of the scenario's device at `position` (from 0), as in sysfs.
+    """Return the PCI address in the guest of the device at `position` (from 0).
 
-    Raises ValueError past the last free slot of the root bus.
+    The address is spelled as in sysfs.  Raises ValueError if `position` is after the last free slot of the root bus.
     """
     slot = _FIRST_SLOT + position
     if slot > _LAST_SLOT:
@@ -25,12 +25,15 @@ def guest_address(position: int) -> str:
 
 
 def guest_addresses(devices: Iterable[Device]) -> dict[str, str]:
-    """The guest address of each device by its name."""
+    """Return the guest address of each device, by device name."""
     return {device.name: guest_address(position) for position, device in enumerate(devices)}
 
 
 def qemu_devices(devices: Iterable[Device], scratch: Path) -> Iterator[str]:
-    """QEMU's arguments that put every device at its guest address; RAM behind a BAR is a sparse file in `scratch`."""
+    """Yield QEMU's arguments that place every device at its guest address.
+
+    The RAM of a BAR is a sparse file in the directory `scratch`.
+    """
     for position, device in enumerate(devices):
         slot = guest_address(position).split(":")[2].split(".")[0]
         place = f"bus=pcie.0,addr=0x{slot}"
@@ -47,18 +50,21 @@ def qemu_devices(devices: Iterable[Device], scratch: Path) -> Iterator[str]:
 
 
 def _in_subsystem(device: EmulatedDevice) -> bool:
-    """Whether QEMU must be given an NVMe subsystem for this device: it takes virtual functions in one only."""
+    """Return whether this device needs an NVMe subsystem: QEMU supports virtual functions only in one."""
     names = dict(device.properties)
     return device.model == "nvme" and "sriov_max_vfs" in names and "subsys" not in names
 
 
 def memory_file(device: Device, scratch: Path) -> Path:
-    """The sparse file behind the BAR of an ivshmem device; QEMU makes it, and leaves it."""
+    """Return the path of the sparse file for the BAR of an ivshmem device.
+
+    QEMU creates it, and does not remove it.
+    """
     return scratch / f"{device.name}.memory"
 
 
 def _properties(device: EmulatedDevice) -> Iterator[str]:
-    """The properties of a device in QEMU's syntax, in which a comma is written twice."""
+    """Yield the properties of a device in QEMU's syntax, in which a comma is written twice."""
     if device.model == "pci-testdev":
         # Its BAR 2 is 64-bit and prefetchable (QEMU hw/misc/pci-testdev.c).
         yield f"membar={device.bar_size}"

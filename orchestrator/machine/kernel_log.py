@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The splats in the log of a whole boot, from its first line to its last.  Pure: text in, values out.
+"""Find the splats in the log of a whole boot.  Pure functions of text.
 
-A guest writes the log, so it may be of any size and hold anything: reading takes linear time, and what is kept is
-bounded.
+The log is written by a guest and can therefore have any size and content: it is read in linear time, and the amount of
+data kept is bounded.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from orchestrator.machine.model import Splat
-from orchestrator.machine.splat_kinds import asked_for_a_trace, kind_of
+from orchestrator.machine.splat_kinds import kind_of, requests_trace
 
 MOST_SPLATS = 200
-"""Splats with different titles that are kept of one log."""
+"""Maximum number of splats with different titles that are kept for one log."""
 OTHERS = "more kinds of splats"
-"""The title of what was not kept."""
+"""The title of the entry for splats that were not kept."""
 
 _TEXT = 400
-"""Characters of a message that are looked at."""
+"""Maximum number of characters of a message that are examined."""
 _TITLE = 160
 _REPORT = 400
-"""Lines of the kernel that may pass between a header and the call trace that belongs to it: lockdep writes many."""
+"""Maximum number of kernel lines between a header and its call trace.  Lockdep writes many."""
 _REQUESTED = 80
 _WARN_MESSAGE = 4
-"""Lines of the kernel that may pass between "cut here" and the header that it announces (kernel/panic.c)."""
+"""Maximum number of kernel lines between "cut here" and the header that follows it (kernel/panic.c)."""
 _TEXTS = ("refcount", "list corruption", "vmalloc", "usercopy", "stack")
-"""The kinds that are mostly the text of a WARN or a BUG, beside its header, and then no splats of their own."""
+"""The kinds that usually are the text of a WARN or a BUG.  Next to such a header, they are not separate splats."""
 _SAME_OOPS = 12
-"""Lines of the kernel between the headers of one oops, such as "BUG: unable to handle page fault" and "Oops: "."""
+"""Kernel lines between the headers of one oops, such as "BUG: unable to handle page fault" and "Oops: "."""
 
-# printk's time and, with CONFIG_PRINTK_CALLER, the task or the CPU (info_print_prefix in kernel/printk/printk.c).
+# printk's timestamp and, with CONFIG_PRINTK_CALLER, the task or the CPU (info_print_prefix in kernel/printk/printk.c).
 _STAMP = re.compile(r"\[ {0,6}\d{1,8}\.\d{1,6}\](?:\[ {0,8}[TC]\d{1,10}\])? ?")
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]|\x1b.|[\x00-\x08\x0b-\x1f\x7f]")
 _LEVEL = re.compile(r"<\d{1,3}>")
@@ -56,7 +56,7 @@ _VARIES = (
 
 
 def find_splats(log: str, place: str) -> tuple[Splat, ...]:
-    """The splats in `log`, each title once, in the order in which they first appear.
+    """Return the splats in `log`, each title once, in the order of their first appearance.
 
     `place` is the name of the log's file, for the evidence.
     """
@@ -67,7 +67,10 @@ def find_splats(log: str, place: str) -> tuple[Splat, ...]:
 
 
 def merged(logs: Iterable[tuple[Splat, ...]]) -> tuple[Splat, ...]:
-    """The splats of several logs of one boot: of what is in two of them, the first is kept."""
+    """Merge the splats of several logs of one boot.
+
+    If several splats have the same title, the first is kept.
+    """
     kept: dict[str, Splat] = {}
     for splats in logs:
         for splat in splats:
@@ -76,10 +79,10 @@ def merged(logs: Iterable[tuple[Splat, ...]]) -> tuple[Splat, ...]:
 
 
 def messages(log: str) -> Iterator[tuple[int, str]]:
-    """The kernel's messages, without their times and cut, with the numbers of their lines, from 1.
+    """Yield the kernel's messages, shortened and without timestamps, with their line numbers, from 1.
 
-    printk.time=1 gives every line a time but the earliest of a boot.  A line of the console may hold several messages,
-    and what a program wrote before them or between them.
+    With printk.time=1, every line has a timestamp except the earliest of a boot.  A line of the console can contain
+    several messages, with output of a program before or between them.
     """
     early = True
     for number, line in enumerate(log.split("\n"), 1):
@@ -101,7 +104,10 @@ def _plain(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def title_of(message: str) -> str:
-    """What two splats of one kind have in common: no address, number of a line, task, CPU or time is in it."""
+    """Return the part of `message` that does not differ between boots.
+
+    Addresses, line numbers, tasks, CPUs and times are left out.
+    """
     found = _WARN.match(message)
     text = f"WARNING: {found[1]} at {found[2]}" if found else message
     for pattern, instead in _VARIES:
@@ -111,7 +117,10 @@ def title_of(message: str) -> str:
 
 @dataclass
 class _Search:
-    """What has been found so far, and where in a report the reading is; all counts are lines of the kernel."""
+    """The splats found so far, and the position in the current report.
+
+    All counts are kernel lines.
+    """
 
     place: str
     splats: dict[str, Splat] = field(default_factory=dict)
@@ -125,7 +134,7 @@ class _Search:
     trace: tuple[int, str] = (0, "")
 
     def read(self, number: int, message: str) -> None:
-        """Look at the next message."""
+        """Process the next message."""
         self.explained -= self.explained > 0
         self.since_oops += 1
         if self.frames:
@@ -135,23 +144,26 @@ class _Search:
             self._end_cut()
             self.cut = (_WARN_MESSAGE, number, message)
         elif self.cut[0]:
-            self._read_behind_cut(number, kind, message)
+            self._read_after_cut(number, kind, message)
         elif kind and not (warned and kind in _TEXTS):
             self._header(number, kind, message)
-        elif asked_for_a_trace(message):
+        elif requests_trace(message):
             self.explained = max(self.explained, _REQUESTED)
         elif not self.explained and _TRACE.match(message):
             self.trace, self.frames, self.explained = (number, message), _FRAMES, _REPORT
 
     def found(self) -> tuple[Splat, ...]:
-        """All splats, once there is nothing more to read."""
+        """Return all splats, after the last message."""
         self._end_cut()
         self._end_trace("")
         more = Splat("more", OTHERS, OTHERS, f"{self.place}:{self.first_other}", self.others)
         return (*self.splats.values(), *((more,) if self.others else ()))
 
-    def _read_behind_cut(self, number: int, kind: str, message: str) -> None:
-        """What follows "cut here": the text of a WARN, which may look like a header, and then the header."""
+    def _read_after_cut(self, number: int, kind: str, message: str) -> None:
+        """Process a message after "cut here".
+
+        The text of a WARN comes first, which can look like a header, then the header.
+        """
         left, cut_number, text = self.cut
         if kind and kind not in _TEXTS:
             self.cut = (0, 0, "")
@@ -162,7 +174,7 @@ class _Search:
             self._end_cut()
 
     def _end_cut(self) -> None:
-        """A report of which only the first line, and maybe the text, came through."""
+        """Keep a report of which only the first line, and possibly the text, was written."""
         _, number, text = self.cut
         self.cut = (0, 0, "")
         if number:
@@ -170,14 +182,14 @@ class _Search:
 
     def _header(self, number: int, kind: str, message: str) -> None:
         self.explained, self.warned = _REPORT, kind == "WARNING"
-        again = kind == "Oops" and self.since_oops < _SAME_OOPS
+        continued = kind == "Oops" and self.since_oops < _SAME_OOPS
         if kind in ("Oops", "BUG"):
             self.since_oops = 0
-        if not again:
+        if not continued:
             self._keep(number, kind, title_of(message), message)
 
     def _read_frame(self, message: str) -> None:
-        """The function that asked for a call trace which has no header."""
+        """Find the function that printed a call trace without a header."""
         frame = _FRAME.match(message)
         self.frames -= 1
         if frame and not _DUMPERS.match(frame[1]):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Links with simple names for the paths of a boot that virtme-ng cannot be given as they are (see `paths`).
+"""Make links with simple names for paths of a boot that virtme-ng cannot handle (see `paths`).
 
-The results of a run can be in any directory.  Its name goes through a shell in virtme-ng, where a blank ends the
-argument and ``$(…)`` is run.
+The results of a run can be in any directory.  virtme-ng passes its name through a shell, where a blank ends the
+argument and ``$(…)`` is executed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from orchestrator.paths import odd_character
 
 @contextmanager
 def plain_paths(boot: Boot, place: Path) -> Iterator[Boot]:
-    """The same boot without odd characters in its paths, for the time of the context.
+    """Yield `boot` without special characters in its paths; the paths are valid during the context.
 
-    Each path that has one is replaced by a symbolic link in a new directory below `place`, which must have none itself.
-    For the share it is a link to the directory above, for QEMU has files beside the share as well.
+    Each path with such a character is replaced by a symbolic link in a new directory below `place`, whose own path
+    must have none.  For the share, the link is to its parent directory, because QEMU also has files beside the share.
     """
     paths = (boot.image, boot.root, boot.share.parent, boot.program, boot.modules, *(own for _, own in boot.exports))
     odd = [path for path in dict.fromkeys(paths) if path and odd_character(path)]
@@ -38,7 +38,7 @@ def plain_paths(boot: Boot, place: Path) -> Iterator[Boot]:
 
 
 def _renamed(boot: Boot, links: dict[Path, Path]) -> Boot:
-    """`boot` with each path of `links` replaced by its link."""
+    """Return `boot` with each path in `links` replaced by its link."""
     return replace(
         boot,
         image=links.get(boot.image, boot.image),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The values of the machine room: what is booted, with what, and under which accelerator."""
+"""The values that describe a boot: its request, its accelerator and its result."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from orchestrator.scenario.devices import Device
 from orchestrator.scenario.model import Machine
 
 GUEST_SHARE = "/mnt/orch"
-"""Where the guest sees the boot's share, read-write: results leave the guest here."""
+"""Mount point of the boot's share in the guest, read-write.  The guest writes its results there."""
 GUEST_MODULES = "/lib/modules"
-"""Where the guest sees the kernel's modules, read-only."""
+"""Mount point of the kernel's modules in the guest, read-only."""
 GUEST_PROGRAM = "/mnt/program"
-"""Where the guest sees the workload's programs, read-only."""
+"""Mount point of the workload's programs in the guest, read-only."""
 
 
 @dataclass(frozen=True)
 class Accelerator:
-    """What executes the guest's code: `name` is "kvm" or "tcg"; `reason` says why not the other, in a sentence."""
+    """The accelerator that runs the guest.
+
+    `name` is "kvm" or "tcg", `reason` a sentence why it was chosen.
+    """
 
     name: str
     reason: str
@@ -28,15 +31,15 @@ class Accelerator:
 
 @dataclass(frozen=True)
 class Boot:
-    """All that one boot needs.
+    """The request for one boot.
 
     `image` is the kernel, `root` the guest's root file system, `share` the directory that the guest writes to,
-    `program` the directory with the workload, `command` a line of shell for the guest.  `timeout` is in seconds.
-    `exports` are further directories that the guest sees, read-only: where it does, and where they are on the host.
+    `program` the directory with the workload, `command` a shell line for the guest.  `timeout` is in seconds.
+    `exports` are further directories for the guest, read-only: pairs of the path in the guest and the path on the host.
     `arch` is the kernel's architecture.  `modules` is the directory on the host with ``lib/modules``, None for a kernel
-    without; `arguments` go to the kernel's command line, `environment` to QEMU.  `links` are the symbolic links among
-    these paths, each with its target (`machine.links`).  `answers` are the names of the files that the workload leaves
-    in the share for orch to read.
+    without modules.  `arguments` are added to the kernel's command line, `environment` to that of QEMU.  `links` are
+    the symbolic links among these paths, each with its target (`machine.links`).  `answers` are the names of the files
+    in the share that the workload writes and orch reads.
     """
 
     image: Path
@@ -58,33 +61,33 @@ class Boot:
 
 
 class BootEnd(StrEnum):
-    """How a boot ended; everything but OK."""
+    """How a boot ended: OK, or the kind of failure and the test status for it."""
 
     OK = "ok"
     PANIC = "panic"
     """The guest kernel panicked: CRASH."""
     OOPS = "oops"
-    """The guest kernel oopsed, warned of a bug, or tainted itself by dying in a task: CRASH."""
+    """The guest kernel oopsed, reported a bug, or was tainted by a task that died: CRASH."""
     HANG = "hang"
-    """The deadline passed with the guest alive: TIMEOUT."""
+    """The timeout expired while the guest was running: TIMEOUT."""
     FLOOD = "flood"
-    """The guest wrote to its console without end, and was stopped: TIMEOUT."""
+    """The guest wrote more than the limit to its console, and was stopped: TIMEOUT."""
     RESET = "reset"
-    """The machine was reset or powered off, and the kernel had not announced it, as with a triple fault: CRASH."""
+    """The machine went down without an announcement by the kernel, as in a triple fault: CRASH."""
     SHUTDOWN = "shutdown"
-    """The guest powered off or restarted in good order, but before the workload had ended: FAIL."""
+    """The guest powered off or restarted in order, but before the workload ended: FAIL."""
     QEMU = "qemu"
     """QEMU or virtme-ng ended by itself, or was killed, before the workload ended: ERROR."""
     WORKLOAD = "workload"
-    """The guest lived, but the workload ended with an error of its own: ERROR."""
+    """The guest ran without a crash, but the workload ended with its own error: ERROR."""
 
 
 @dataclass(frozen=True)
 class Splat:
-    """A complaint of a guest kernel about itself, such as a WARNING or a stall.
+    """A report of a guest kernel about its own problem, such as a WARNING or a stall.
 
-    `title` is what remains of its first line without all that differs from boot to boot; `text` is that line.  `place`
-    is the file and the line, from 1, where it stands, and `count` how many splats of this title there are.
+    `text` is its first line; `title` is that line without the parts that differ between boots.  `place` is the file
+    and the line number, from 1, and `count` the number of splats with this title.
     """
 
     kind: str
@@ -96,12 +99,12 @@ class Splat:
 
 @dataclass(frozen=True)
 class BootReport:
-    """How one boot ended: `lines` show it (from the console or QEMU), `evidence` says where they stand.
+    """How one boot ended.
 
-    `why` is for a sentence on it: what is known of the cause, "" where the first of `lines` says it.  `seconds` is
-    wall-clock time.  `splats` are those of the whole boot, however it ended.  `taint` is the guest
-    kernel's before and after the workload, None where it did not tell both.  `odd` is what a guest must not leave or
-    do, such as a link in the place of a file: a sentence for each.
+    `lines` of the console or QEMU show it, `evidence` is their file and line number.  `why` is the known cause, for a
+    sentence; "" if the first of `lines` shows it.  `seconds` is wall-clock time.  `splats` are those of the whole boot,
+    however it ended.  `taint` is the guest kernel's taint before and after the workload, None if the guest did not
+    report both.  `odd` has a sentence for each forbidden action of the guest, such as a link in place of a file.
     """
 
     end: BootEnd

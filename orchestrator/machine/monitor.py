@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""QEMU's own word on how its machine ended: the events of a QMP monitor that needs no client, kept in a file.
+"""Read from QMP events how QEMU's machine ended.
 
-A guest that resets itself, one that powers off, and a QEMU that is killed all end the same process with no word on
-the console.  QEMU's event SHUTDOWN tells them apart by its reason (QEMU, qapi/run-state.json).  The monitor is a
-"pipe" chardev: QEMU opens two files by name, which need not be FIFOs (QEMU, chardev/char-pipe.c), reads its one
-command from the first and writes events to the second.  So it works without a connection, also on another host.
+A QMP monitor writes its events to a file, without a client.  A guest that resets itself, a guest that powers off, and a
+QEMU that is killed all end the process without a message on the console.  The reason in QEMU's event SHUTDOWN
+distinguishes them (QEMU, qapi/run-state.json).  The monitor is a "pipe" chardev: QEMU opens two files by name, which
+need not be FIFOs (QEMU, chardev/char-pipe.c), reads its only command from the first and writes events to the second.
+Therefore it works without a connection, also on another host.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ from pathlib import Path
 from typing import Any
 
 MONITOR = "monitor"
-"""The directory of the monitor's files, beside the boot's share, out of the guest's reach."""
+"""The directory of the monitor's files, beside the boot's share; the guest cannot access it."""
 _COMMANDS, _EVENTS = "qmp.in", "qmp.out"
 _NEGOTIATE = '{"execute": "qmp_capabilities"}\n'
-"""QMP sends no event before this (QEMU, docs/interop/qmp-spec)."""
+"""QMP sends no event before this command (QEMU, docs/interop/qmp-spec)."""
 _LONGEST = 1 << 20
-"""Bytes of events that are read: a boot has some 300, and QEMU limits the rate of those that a guest can cause."""
+"""Maximum bytes of events that are read.  A boot has about 300; QEMU limits the rate of events that a guest causes."""
 
 
 @dataclass(frozen=True)
 class MachineEnd:
-    """What QEMU told of its machine.
+    """What QEMU reported about its machine.
 
-    `up` is whether QEMU got as far as its monitor.  `reason` is why the machine shut down, in QMP's words, "" where
-    QEMU ended without a word.  `stopped` is whether QEMU had stopped the machine for an error of its own.
+    `up` is whether QEMU started its monitor.  `reason` is QMP's name of the reason why the machine shut down, "" if
+    QEMU ended without reporting one.  `stopped` is whether QEMU had stopped the machine because of an internal error.
     """
 
     up: bool = False
@@ -39,17 +40,17 @@ class MachineEnd:
 
 
 UNKNOWN = MachineEnd()
-"""Where there is no word of QEMU at all."""
+"""The value if QEMU reported nothing."""
 
 
 def monitor_arguments(share: Path) -> tuple[str, ...]:
-    """QEMU's arguments for the monitor of the boot whose share is `share`."""
+    """Return QEMU's arguments for the monitor of the boot whose share is `share`."""
     path = str(share.parent / MONITOR / "qmp").replace(",", ",,")
     return ("-chardev", f"pipe,id=orch-qmp,path={path}", "-mon", "chardev=orch-qmp,mode=control")
 
 
 def prepare_monitor(share: Path) -> None:
-    """Make the files of the monitor of the boot whose share is `share`."""
+    """Create the monitor's files for the boot whose share is `share`."""
     directory = share.parent / MONITOR
     directory.mkdir(parents=True, exist_ok=True)
     (directory / _COMMANDS).write_text(_NEGOTIATE)
@@ -57,22 +58,22 @@ def prepare_monitor(share: Path) -> None:
 
 
 def machine_end(share: Path) -> MachineEnd:
-    """What QEMU told of the machine whose share is `share`, after it has ended."""
+    """Return what QEMU reported about the machine whose share is `share`, after it has ended."""
     with suppress(OSError), (share.parent / MONITOR / _EVENTS).open("rb") as events:
         return parse_events(events.read(_LONGEST).decode(errors="replace"))
     return UNKNOWN
 
 
 def parse_events(text: str) -> MachineEnd:
-    """What the monitor's output `text` tells.  Lines that are no QMP are passed over: a killed QEMU leaves half a one.
+    """Parse the monitor's output.  Lines that are not QMP are ignored: a killed QEMU can leave an incomplete line.
 
-    The first SHUTDOWN counts: a signal that orch sends to a guest that is powering off changes nothing.
+    The first SHUTDOWN is used, so that a signal from orch to a guest that is powering off does not change the result.
     """
-    told = list(_objects(text))
-    reasons = [_reason(one) for one in told if one.get("event") == "SHUTDOWN"]
-    runs = [one["event"] for one in told if one.get("event") in ("STOP", "RESUME")]
+    messages = list(_objects(text))
+    reasons = [_reason(message) for message in messages if message.get("event") == "SHUTDOWN"]
+    runs = [message["event"] for message in messages if message.get("event") in ("STOP", "RESUME")]
     return MachineEnd(
-        up=any("QMP" in one for one in told),
+        up=any("QMP" in message for message in messages),
         reason=next(iter(reasons), ""),
         stopped=runs[-1:] == ["STOP"] and not reasons,
     )
@@ -81,9 +82,9 @@ def parse_events(text: str) -> MachineEnd:
 def _objects(text: str) -> Iterator[dict[str, Any]]:
     for line in text.splitlines():
         with suppress(ValueError, RecursionError):
-            one = json.loads(line)
-            if isinstance(one, dict):
-                yield one
+            message = json.loads(line)
+            if isinstance(message, dict):
+                yield message
 
 
 def _reason(event: dict[str, Any]) -> str:

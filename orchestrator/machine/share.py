@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A boot's share, which the guest writes to: limits while it does, made harmless afterwards, and read with care.
+"""A boot's share, which the guest writes to.
 
-QEMU serves the share with the rights of orch's user (9p, security_model=none): a guest can make links, devices and
-FIFOs on the host, and change what orch put there.
+It is limited during the boot, made harmless afterwards, and read safely.  QEMU serves the share with the permissions of
+orch's user (9p, security_model=none): a guest can create links, devices and FIFOs on the host, and change the files
+that orch put there.
 """
 
 from __future__ import annotations
@@ -21,19 +22,20 @@ from orchestrator.host.untrusted import OddFileError, read_beginning, text_of
 from orchestrator.machine.console import FLOOD_BYTES, LINE_BYTES
 
 QUOTA = Quota(1024 * MIB, 20_000)
-"""What one boot may leave in its share."""
+"""Limits of the files in one boot's share."""
 MOST_OUTPUT = 32 * MIB
-"""Bytes of a file of output that are read."""
+"""Maximum number of bytes that are read of an output file."""
 MOST_ANSWER = 64 * 1024
-"""Bytes of a file with a number or a sentence."""
+"""Maximum number of bytes that are read of a file with a number or a sentence."""
 
 _NUMBER = re.compile(r"[0-9]{1,20}", re.ASCII)
 
 
 class Limits:
-    """Ends a boot whose guest writes more than it may.
+    """Ends a boot whose guest writes too much.
 
-    `odd` is what a guest must not do: a sentence for each.  `flooded` is whether its console had no end.
+    `odd` has a sentence for each forbidden action of the guest.  `flooded` is whether its console output exceeded the
+    limit.
     """
 
     def __init__(self) -> None:
@@ -43,16 +45,16 @@ class Limits:
         self._room = FLOOD_BYTES
 
     def end(self, sentence: str) -> None:
-        """End the boot; the first `sentence` says why."""
+        """End the boot; the first `sentence` is kept as the reason."""
         self.odd = self.odd or (sentence,)
         self.over.set()
 
     def share(self, reason: str) -> None:
-        """End the boot, for the share holds too much."""
+        """End the boot because the share contains too much."""
         self.end(f"the guest was ended, for it left {reason} in its share")
 
     def console(self, line: str) -> None:
-        """Count a line of the console, and end the boot if it has no end."""
+        """Count a line of the console, and end the boot if the console output exceeds the limit."""
         self._room -= len(line) + LINE_BYTES
         if self._room < 0:
             self.flooded = True
@@ -60,10 +62,11 @@ class Limits:
 
 
 @contextmanager
-def lent_to_guest(share: Path, kept: tuple[str, ...]) -> Iterator[Limits]:
-    """Watch over `share` while a guest has it, and make it harmless at the end: see `tidy`.
+def shared_with_guest(share: Path, kept: tuple[str, ...]) -> Iterator[Limits]:
+    """Watch `share` while a guest uses it, and make it harmless at the end, see `tidy`.
 
-    Raises InfrastructureError in the place of another one if the guest is to blame for it: it can fill the disk.
+    An InfrastructureError inside the context is replaced by one about the guest if the guest may have caused it, for
+    example by filling the disk.
     """
     own, quota, limits = contents(share), QUOTA.on(share), Limits()
     try:
@@ -78,7 +81,7 @@ def lent_to_guest(share: Path, kept: tuple[str, ...]) -> Iterator[Limits]:
 
 
 class Share:
-    """Reads files of a share, and remembers what was odd of them."""
+    """Reads files of a share, and records what was wrong with them."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -86,11 +89,14 @@ class Share:
 
     @property
     def odd(self) -> tuple[str, ...]:
-        """What was odd of the files that were read: a sentence for each."""
+        """A sentence for each problem with the files that were read."""
         return tuple(dict.fromkeys(self._odd))
 
     def text(self, name: str, most: int = MOST_ANSWER) -> str:
-        """The text of a file, at most `most` bytes of it; "" if there is none, or something else in its place."""
+        """Return the text of a file, at most `most` bytes of it.
+
+        Returns "" if there is none or it is not a regular file.
+        """
         try:
             content, whole = read_beginning(self._directory, name, most)
         except OddFileError as error:
@@ -101,7 +107,10 @@ class Share:
         return text_of(content or b"")
 
     def number(self, name: str, most: int) -> int | None:
-        """The number from 0 to `most` in a file; None if there is none, or the guest died while it wrote."""
+        """Return the number from 0 to `most` in a file.
+
+        Returns None if it has none, for example because the guest died while writing.
+        """
         text = self.text(name).strip()
         if _NUMBER.fullmatch(text) and int(text) <= most:
             return int(text)
@@ -114,15 +123,16 @@ class Share:
 
 
 def contents(share: Path) -> dict[str, bytes]:
-    """What orch itself has put into the new `share`, by name."""
+    """Return the content of the files that orch put into the new `share`, by name."""
     return {path.name: path.read_bytes() for path in share.iterdir()}
 
 
 def tidy(share: Path, quota: Quota, own: Mapping[str, bytes], kept: tuple[str, ...]) -> tuple[str, ...]:
-    """Make `share`, which no guest uses any more, harmless; returns what was odd in it, a sentence for each.
+    """Make `share`, which no guest uses any more, harmless.
 
-    What orch itself has put there, `own`, is as it was again.  `kept` are the names of the files that orch reads: they
-    stay, in part, even where the guest left more than `quota`.  Raises InfrastructureError where that cannot be done.
+    Return a sentence for each problem found in it.  The files that orch put there, `own`, are restored.  `kept` are the
+    names of the files that orch reads: at least a part of them is kept even if the guest left more than `quota`.
+    Raises InfrastructureError if that fails.
     """
     try:
         odd = list(make_harmless(share, quota, (*own, *kept)))
@@ -134,11 +144,11 @@ def tidy(share: Path, quota: Quota, own: Mapping[str, bytes], kept: tuple[str, .
 
 
 def _restored(share: Path, name: str, content: bytes) -> bool:
-    """Write a file of orch's own again if it is not as it was; whether that was so."""
+    """Restore one of orch's files if it was changed; return whether it was."""
     try:
         if read_beginning(share, name, len(content)) == (content, True):
             return False
-    except OddFileError:  # a directory: nothing else is left by now
+    except OddFileError:  # a directory: all other kinds have been replaced already
         (share / name).rename(share / f"{name}.changed")
     temporary = share / f".{name}.orch"
     temporary.write_bytes(content)

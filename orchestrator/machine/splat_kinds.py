@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The headers by which a kernel says that something is wrong in it, each with the kernel file that prints it.
+"""The headers with which a kernel reports its own problems.
 
-Taken from the sources of Linux 5.10 to 7.3, and held against the kernel's own list, which is
-tools/testing/selftests/rcutorture/bin/console-badness.sh.  Every pattern begins where the message does, behind printk's
-time: so that a driver's name, or a sentence about bugs, is none.  No pattern has an unbounded repetition but of what
-cannot begin the rest, and messages are cut before they are matched, so that matching takes linear time.
+Each has the kernel file that prints it.  They are from the sources of Linux 5.10 to 7.3, and were compared with the
+kernel's own list in tools/testing/selftests/rcutorture/bin/console-badness.sh.  Every pattern matches at the start of
+the message, after printk's timestamp, so that a driver's name or a sentence about bugs does not match.  Matching takes
+linear time: no pattern has an unbounded repetition, except of characters that cannot start the rest of the pattern, and
+messages are shortened before they are matched.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SplatKind:
-    """A kind of splat: its `name`, a `pattern` of the message's begin, and the kernel's file that prints such."""
+    """A kind of splat.
+
+    `pattern` matches the start of the message, and `source` is the kernel file that prints it.
+    """
 
     name: str
     pattern: str
@@ -124,7 +128,7 @@ KINDS = (
     SplatKind("torture", r"\S{1,20}-torture:.*(?:!!!|\?\?\? Writer stall)", "kernel/rcu/rcutorture.c"),
     SplatKind("lost messages", r"\*\* \d+ printk messages dropped", "kernel/printk/printk.c"),
 )
-"""In the order of trial: the special before the general."""
+"""The kinds in the order in which they are tried: specific ones before general ones."""
 
 HARMLESS = (
     SplatKind("boot option", r"WARNING: 'bootconfig' found on the kernel command line", "init/main.c"),
@@ -134,7 +138,7 @@ HARMLESS = (
     SplatKind("IO-APIC", r"WARNING: bogus zero IO-APIC", "arch/x86/kernel/apic/io_apic.c"),
     SplatKind("mitigation", r"WARNING: (?:Spectre|BTB|LFENCE|IBRS|Unprivileged eBPF)", "arch/x86/kernel/cpu/bugs.c"),
 )
-"""What begins like a splat and is none: said of the firmware, the command line or the processor."""
+"""Messages that start like a splat but are not.  They are about the firmware, the command line or the processor."""
 
 TRACED_ON_REQUEST = (
     SplatKind("sysrq", r"sysrq: ", "drivers/tty/sysrq.c"),
@@ -143,7 +147,7 @@ TRACED_ON_REQUEST = (
     SplatKind("fault injection", r"FAULT_INJECTION: forcing a failure", "lib/fault-inject.c"),
     SplatKind("backtrace", r"(?:Sending NMI from|NMI backtrace for)", "lib/nmi_backtrace.c"),
 )
-"""What a call trace may follow without anything being wrong."""
+"""Messages that can be followed by a call trace although nothing is wrong."""
 
 _MATCHER = re.compile("|".join(f"(?P<k{number}>{kind.pattern})" for number, kind in enumerate(KINDS)))
 _HARMLESS = re.compile("|".join(kind.pattern for kind in HARMLESS))
@@ -151,13 +155,16 @@ _ON_REQUEST = re.compile("|".join(kind.pattern for kind in TRACED_ON_REQUEST))
 
 
 def kind_of(message: str) -> str:
-    """The name of the kind of splat that `message`, a kernel's line without its time, begins; "" where it is none."""
+    """Return the name of the kind of splat that `message` starts.
+
+    Returns "" if it starts none.  `message` is a line of the kernel without its timestamp.
+    """
     found = _MATCHER.match(message)
     if found is None or _HARMLESS.match(message):
         return ""
     return KINDS[int((found.lastgroup or "k0")[1:])].name
 
 
-def asked_for_a_trace(message: str) -> bool:
-    """Whether a call trace may follow `message` without anything being wrong."""
+def requests_trace(message: str) -> bool:
+    """Return whether a call trace can follow `message` although nothing is wrong."""
     return _ON_REQUEST.match(message) is not None

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""virtme-ng's command line for one boot, with everything pinned that it would otherwise choose by what it finds."""
+"""virtme-ng's command line for one boot.
+
+It sets everything that virtme-ng would otherwise choose by itself.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,16 @@ from orchestrator.machine.model import GUEST_MODULES, GUEST_PROGRAM, GUEST_SHARE
 from orchestrator.machine.monitor import monitor_arguments
 
 # The 9p tag of the root; a kernel without block devices does not fill in this name by itself (init/do_mounts.c).
-# The console shows every line, whatever its level, and whatever a program in the guest sets as the level.
+# ignore_loglevel: the console shows every line of any level, even if a program in the guest sets the log level.
 _KERNEL_ARGUMENTS = ("root=/dev/root", "printk.time=1", "ignore_loglevel")
-# An oops ends the boot at once instead of leaving a guest that hangs; virtme-ng adds panic=-1.
+# An oops ends the boot immediately, so that the guest does not hang; virtme-ng adds panic=-1.
 _OOPS = "oops=panic"
-# For a VFIO that is built in, and mostly for modules (drivers/vfio/vfio_main.c); the guest's script tells the rest.
+# For a built-in VFIO, and usually for modules (drivers/vfio/vfio_main.c); the guest's script sets it in other cases.
 _NOIOMMU = "vfio.enable_unsafe_noiommu_mode=1"
 
 
 def vng_argv(boot: Boot) -> tuple[str, ...]:
-    """virtme-ng's command for `boot`: console on its output, the guest's shares as 9p, devices at fixed addresses."""
+    """Return virtme-ng's command for `boot`: console on stdout, shares through 9p, devices at fixed addresses."""
     mode = (_NOIOMMU,) if boot.machine.noiommu else ()
     arguments = (*_KERNEL_ARGUMENTS, *ARCHES[boot.arch].kernel_arguments, _OOPS, *mode, *boot.arguments)
     argv = ["vng", "--verbose", "--run", str(boot.image), "--disable-microvm", "--force-9p"]
@@ -34,17 +37,17 @@ def vng_argv(boot: Boot) -> tuple[str, ...]:
     argv += ["--cpus", str(boot.machine.cpus), "--memory", f"{boot.machine.memory >> 20}M", "--name", "orch"]
     argv += ["--root", str(boot.root), "--user", "root"]
     argv += ["--rodir", f"{GUEST_PROGRAM}={boot.program}", "--rwdir", f"{GUEST_SHARE}={boot.share}"]
-    argv += [word for guest, own in boot.exports for word in ("--rodir", f"{guest}={own}")]
+    argv += [argument for guest, own in boot.exports for argument in ("--rodir", f"{guest}={own}")]
     if boot.modules:
-        # virtme-ng finds those that mount the root by itself: they lie beside the image.
+        # virtme-ng itself finds the modules that mount the root: they are beside the image.
         argv += ["--rodir", f"{GUEST_MODULES}={boot.modules / 'lib/modules'}"]
-    argv += [word for argument in arguments for word in ("--append", argument)]
+    argv += [item for argument in arguments for item in ("--append", argument)]
     argv += [f"--qemu-opts={shlex.join(qemu_arguments(boot))}", "--exec", boot.command]
     return tuple(argv)
 
 
 def qemu_arguments(boot: Boot) -> tuple[str, ...]:
-    """What orch adds to virtme-ng's QEMU command: machine type, CPU, IOMMU, if any, devices, and a monitor."""
+    """Return what orch adds to virtme-ng's QEMU command: machine type, CPU, IOMMU (if any), devices, monitor."""
     arch = ARCHES[boot.arch]
     return (
         "-machine",
@@ -58,9 +61,9 @@ def qemu_arguments(boot: Boot) -> tuple[str, ...]:
 
 
 def vng_environment(home: Path) -> dict[str, str]:
-    """The environment for virtme-ng: its own programs first on PATH, and `home` instead of the user's.
+    """Return the environment for virtme-ng: its own programs first in PATH, and `home` as the home directory.
 
-    virtme-ng reads default options from the home directory; a run must not depend on them.
+    virtme-ng reads default options from the user's home directory; a run must not depend on them.
     """
     tools = str(Path(sys.executable).parent)
     return {"PATH": os.pathsep.join((tools, os.environ.get("PATH", os.defpath))), "HOME": str(home)}

@@ -12,8 +12,9 @@ from orchestrator.yamlfile.units import format_size
 class EmulatedDevice:
     """A PCI function that QEMU emulates: `model` names the QEMU device.
 
-    `bar_size`, in bytes, is that of BAR 2 of the models in `SIZED_BAR`, and None for all others.  `properties` are
-    QEMU's own for the device, by name.  `instead` says why it is not passed through, where it is the fallback of one.
+    `bar_size` is the size of the BAR in bytes for the models in `SIZED_BAR`, and None for all others.  `properties`
+    are QEMU's properties of the device, by name.  `instead` is set if the device is the fallback of a passed-through
+    one: the reason why that one is not passed through.
     """
 
     name: str
@@ -25,24 +26,25 @@ class EmulatedDevice:
 
 
 MOST_DEVICES = 15
-"""So many devices fit on the guest's root bus, see `machine.devices`."""
+"""Maximum number of devices on the guest's root bus, see `machine.devices`."""
 
 OWN_PROPERTIES = ("addr", "bus", "id", "membar", "memdev")
-"""Properties of QEMU's devices that orch sets, and no scenario."""
+"""Properties of QEMU devices that only orch sets; a scenario must not set them."""
 
 SIZED_BAR = {"pci-testdev": 2, "ivshmem-plain": 2}
-"""The models of which a scenario gives the size of a BAR, and its number.
+"""The models with a BAR whose size a scenario sets, and the number of that BAR.
 
-pci-testdev's reads as all ones (QEMU hw/misc/pci-testdev.c); ivshmem-plain's is RAM (hw/misc/ivshmem-pci.c).
+The BAR of pci-testdev reads as all ones (QEMU hw/misc/pci-testdev.c), that of ivshmem-plain is RAM
+(hw/misc/ivshmem-pci.c).
 """
 
 
 @dataclass(frozen=True)
 class Selector:
-    """Which of a host's PCI functions is meant: the one at `address`, or any that has all of the rest.
+    """Selector of a PCI function of a host: by `address`, or by all of the other fields.
 
-    `class_prefix` is the beginning of the class code in six hexadecimal digits; `min_bar` the least size in bytes of
-    its largest memory BAR.  `host` is the host of the inventory that must have it, "" for any.
+    `class_prefix` is the start of the six-digit hexadecimal class code.  `min_bar` is the minimum size, in bytes, of
+    the largest memory BAR.  `host` is the name of the inventory host that must have the function, "" for any host.
     """
 
     address: str = ""
@@ -54,12 +56,12 @@ class Selector:
 
     @property
     def of_any_size(self) -> Selector:
-        """The same, however small its BARs are."""
+        """The same selector without a minimum BAR size."""
         return replace(self, min_bar=0)
 
     @property
     def words(self) -> str:
-        """What is looked for, in a few words."""
+        """A short description of the wanted function, for messages."""
         if self.address:
             return f"PCI function {self.address}"
         vendor = "*" if self.vendor is None else f"{self.vendor:04x}"
@@ -72,10 +74,10 @@ class Selector:
 
 @dataclass(frozen=True)
 class PassthroughDevice:
-    """A PCI function of the host that the guest gets.
+    """A PCI function of the host that is passed through to the guest.
 
-    `resize` are sizes in bytes to be given to resizable BARs, by number.  `fallback` is emulated where the host has no
-    such function to give.  `address` is where it is on the host, and `found` what it is, once it is chosen.
+    `resize` has (BAR number, size in bytes) pairs for resizable BARs.  `fallback` is emulated if the host has no such
+    function.  Once a function is chosen, `address` is its address on the host and `found` describes it.
     """
 
     name: str
@@ -88,4 +90,4 @@ class PassthroughDevice:
 
 
 Device = EmulatedDevice | PassthroughDevice
-"""A PCI function given to the workload."""
+"""A PCI function that the workload uses."""

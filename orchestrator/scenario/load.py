@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A scenario file → a `Scenario`, or one error with all that is wrong with the file."""
+"""Load a scenario file as a `Scenario`, or raise one error with all problems of the file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from orchestrator.yamlfile.document import read_document
 
 
 def load(path: Path, *, data: Path | None = None) -> Scenario:
-    """Read the scenario at `path`; `data` is the directory with `configs/` and `patches/`, orch's own by default.
+    """Read the scenario at `path`.
 
-    Raises ScenarioError with every problem of the file, in the order of its lines.
+    `data` is the directory with `configs/` and `patches/`; the default is the one that comes with orch.  Raises
+    ScenarioError with every problem of the file, in the order of its lines.
     """
     document = expanded(read_document(path))
     parts = read_parts(document)

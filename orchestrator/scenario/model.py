@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A scenario as frozen values: what the rooms downstream work with, free of YAML and of pydantic."""
+"""A scenario as frozen values, independent of YAML and pydantic; all later stages use these."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ from orchestrator.scenario.sources import PatchSource, PrebuiltSource, Source
 
 
 class Placement(StrEnum):
-    """Who chooses the virtual address of an mmap."""
+    """How the virtual address of an mmap is chosen."""
 
     KERNEL = "kernel"
-    """The kernel alone: mmap with a NULL hint."""
+    """By the kernel: mmap with a NULL hint."""
     QEMU = "qemu"
-    """QEMU's vfio_region_mmap(): aligned to the length's lowest set bit, at most 1 GiB."""
+    """As in QEMU's vfio_region_mmap(): aligned to the lowest set bit of the length, at most 1 GiB."""
     OFFSET = "offset"
-    """Congruent to the region offset modulo the PUD or PMD size, as the length allows."""
+    """Congruent to the region offset modulo the PUD size, or the PMD size for a shorter length."""
     PMD = "pmd"
-    """Congruent to the region offset modulo the PMD size and never modulo the PUD size: no entry can be larger."""
+    """Congruent to the region offset modulo the PMD size, but not the PUD size.  No entry can be larger than a PMD."""
     MISALIGNED = "misaligned"
-    """The negative control: one page past a PMD boundary, so that no huge entry can be right."""
+    """The negative control: one page after a PMD boundary, so that no huge entry is possible."""
 
 
 class TestGroup(StrEnum):
-    """A group of tests of the alignment workload, which a scenario chooses by this name."""
+    """A group of tests of the alignment workload; a scenario selects it by this name."""
 
-    __test__ = False  # no class of tests, whatever pytest thinks of its name
+    __test__ = False  # not a class of tests; pytest would collect it because of its name
 
     MAP = "map"
     """Each placement of the range: alignment, entries, faults, page tables, DMA map."""
     REPEAT = "repeat"
-    """The kernel's placement many times over, under ASLR, in the top-down and in the legacy bottom-up layout."""
+    """The kernel's placement, repeated under ASLR, in the top-down and in the legacy bottom-up layout."""
     RANDOM = "random"
-    """The kernel's placement of seeded random parts of the BAR: congruent to the offset wherever it can profit?"""
+    """The kernel's placement of random parts of the BAR, from a seed: congruent to the offset if huge entries fit?"""
     RANGES = "ranges"
     """The parts before and after a hole, such as an MSI-X table."""
     SUB_PAGE = "sub-page"
     """BARs smaller than a page."""
     CONTENT = "content"
-    """A RAM-backed BAR shows through every placement's mapping what its region's file descriptor shows."""
+    """A RAM-backed BAR has the same content through each placement's mapping and the region's file descriptor."""
     DMA = "dma"
     """DMA maps of the BAR, through type1, type1v2 and iommufd."""
     LIFE = "life"
-    """What a huge mapping goes through: munmap of a part, mprotect, mremap, fork, memory disabled, close."""
+    """Operations on a huge mapping: munmap of a part, mprotect, mremap, fork, memory disabled, close."""
     SPLIT = "split"
-    """A page in the midst of a PUD entry gets a mapping of its own, or none: kernels from 6.12 to 7.3 oops over it."""
+    """A page inside a PUD entry gets a mapping of its own, or none.  Kernels from 6.12 to 7.3 oops on this."""
 
 
 class Level(StrEnum):
@@ -61,17 +61,20 @@ class Level(StrEnum):
 
 
 class FaultMaps(StrEnum):
-    """What one page fault in the mapping of a BAR brings in."""
+    """What one page fault in the mapping of a BAR maps."""
 
     ENTRY = "entry"
-    """The one entry of the touched page, be it a PTE, a PMD or a PUD entry."""
+    """The entry of the touched page: a PTE, PMD or PUD entry."""
     MAPPING = "mapping"
-    """Every entry of the whole mapping, which then are PTEs."""
+    """All entries of the whole mapping; these are then PTEs."""
 
 
 @dataclass(frozen=True)
 class Capability:
-    """What a kernel can do with the mapping of a BAR: `levels` are those of its entries beyond PTE."""
+    """What a kernel can do when it maps a BAR.
+
+    `levels` are the levels of its entries above PTE.
+    """
 
     levels: tuple[Level, ...] = (Level.PMD, Level.PUD)
     fault_maps: FaultMaps = FaultMaps.ENTRY
@@ -79,7 +82,7 @@ class Capability:
 
 @dataclass(frozen=True)
 class CapabilityOverride:
-    """What a scenario says of a kernel's `Capability`; None is what follows from its version and configuration."""
+    """A scenario's change to a kernel's `Capability`; None means what its version and configuration imply."""
 
     levels: tuple[Level, ...] | None = None
     faults: FaultMaps | None = None
@@ -87,13 +90,13 @@ class CapabilityOverride:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What one kernel is supposed to do with one placement; None is recorded and compared, but not judged.
+    """What one kernel is expected to do with one placement.
 
-    `alignment` is a minimum in bytes.  `level` is the largest level in use, wherever the range and its offset in the
-    BAR have room for it, with the smaller ones for the rest; `entries` is the exact number of entries of any level.
-    `faults` and `dma_faults` are exact up to the workload's own (see `result.judge.alignment`): faults to touch
-    every page of the range, and faults that the type1 DMA map of a fresh mapping takes.
-    `xfail`, where set, is the reason why the kernel is known not to do this yet.
+    A field that is None is recorded and compared, but not judged.  `alignment` is a minimum in bytes.  `level` is the
+    largest level in use wherever the range and its offset in the BAR allow it; the rest uses smaller levels.
+    `entries` is the exact number of entries of all levels.  `faults` (to touch every page of the range) and
+    `dma_faults` (of the type1 DMA map of a new mapping) are exact except for the workload's own faults (see
+    `result.judge.alignment`).  `xfail`, if set, is the reason why the kernel is known not to do this yet.
     """
 
     alignment: int | None = None
@@ -105,18 +108,19 @@ class Expectation:
 
 
 COMPILERS = ("gcc", "clang")
-"""What can build them; clang builds with all of LLVM's tools."""
+"""The compilers that can build kernels; clang builds with all of LLVM's tools."""
 
 
 @dataclass(frozen=True)
 class Kernel:
     """The recipe of a kernel: source, then patches in order, then config fragments and single options.
 
-    `config` are fragment files, absolute, later ones win.  `options` are (name without CONFIG_, value) pairs that win
-    over every fragment, with the value `n` for "not set".  `expect` has one entry per placement that is judged.  `can`
-    is for kernels whose patches change what follows from version and configuration.  `xfail` has patterns of the names
-    of the alignment workload's tests that are known to fail, and why.  `where` is file:line of the recipe.  `arch` is
-    one of `arch.ARCHES`, `compiler` one of `COMPILERS` or clang-N; with `modules`, its modules are there in the guest.
+    `config` has the absolute paths of fragment files; later ones override earlier ones.  `options` has (name without
+    CONFIG_, value) pairs that override every fragment; the value `n` means "not set".  `expect` has one entry for each
+    placement that is judged.  `can` is for kernels whose patches change what version and configuration imply.
+    `xfail` has name patterns of tests of the alignment workload that are known to fail, with the reasons.  `where` is
+    file:line of the recipe.  `arch` is one of `arch.ARCHES`, `compiler` one of `COMPILERS` or clang-N.  If `modules`
+    is set, the kernel's modules are available in the guest.
     """
 
     name: str
@@ -134,7 +138,7 @@ class Kernel:
 
     @property
     def prebuilt(self) -> bool:
-        """Whether it is booted as somebody else built it."""
+        """Whether the kernel is booted as it is, without a build."""
         return isinstance(self.source, PrebuiltSource)
 
 
@@ -142,11 +146,12 @@ class Kernel:
 class AlignmentWorkload:
     """The `alignment` program on one device.
 
-    `bars` are BAR numbers, empty for every mappable one; `length` is in bytes, None for the whole BAR, and never
-    more than the BAR; `offset` is where in the BAR the range begins, in bytes.  `timeout` is in seconds and holds
-    for the whole boot.  `tests` are the groups that run.  `repeats` is the number of mmaps of the group `repeat` in
-    each layout, `ranges` that of the group `random`, whose `seed` is None for another one in every run.  `hole` is
-    the offset, in bytes, of a page that the group `ranges` leaves out; None for the BAR's MSI-X table.
+    `bars` has BAR numbers; empty means every BAR that can be mapped.  The range starts at `offset` bytes in the BAR
+    and has `length` bytes; None means the whole BAR, and a length is never more than the BAR.  `timeout` is in seconds
+    and applies to the whole boot.  `tests` are the groups to run.  `repeats` is the number of mmaps of the group
+    `repeat` in each layout, `ranges` the number of random ranges of the group `random`.  `seed` is that of the random
+    numbers; None means a new one in every run.  `hole` is the offset, in bytes, of a page that the group `ranges`
+    leaves out; None means the BAR's MSI-X table.
     """
 
     name: str
@@ -168,10 +173,11 @@ class AlignmentWorkload:
 class SelftestsWorkload:
     """Suites of the kernel's own selftests, built from the source of the kernel that boots.
 
-    `targets` are directories of tools/testing/selftests.  `only` are names of programs, empty for all of them.
-    `device` is bound to vfio-pci while they run; empty for none.  `setup` are lines of shell that run before.
-    `test_timeout` is in whole seconds and holds for each program, None for the suite's own; `timeout` is in seconds
-    and holds for the whole boot.  `xfail` has patterns of the names of cases that are known to fail, and why.
+    `targets` are directories of tools/testing/selftests.  `only` has names of programs; empty means all of them.
+    `device` is bound to vfio-pci while they run; empty means no device.  `setup` has shell lines that run first.
+    `test_timeout` is in whole seconds and applies to each program; None means the suite's own timeout.  `timeout` is
+    in seconds and applies to the whole boot.  `xfail` has name patterns of cases that are known to fail, with the
+    reasons.
     """
 
     name: str
@@ -187,20 +193,20 @@ class SelftestsWorkload:
 
 
 class Outcome(StrEnum):
-    """Where the outcome of a command is read from."""
+    """What the outcome of a command is read from."""
 
     EXIT_STATUS = "exit-status"
-    """One case: 0 passed, 4 skipped, all else failed."""
+    """One case: 0 is passed, 4 is skipped, any other status is failed."""
     KTAP = "ktap"
-    """KTAP or TAP in its output: a case for each test."""
+    """KTAP or TAP in its output: one case for each test."""
 
 
 @dataclass(frozen=True)
 class CommandWorkload:
-    """A program of the user's own: `command` is a line of shell.
+    """The user's own program: `command` is a shell line.
 
-    `files` (absolute; files or directories) lie in its working directory in the guest.  The rest is as in
-    `SelftestsWorkload`.
+    `files` are absolute paths of files or directories that are copied to the command's working directory in the guest.
+    The other fields are as in `SelftestsWorkload`.
     """
 
     name: str
@@ -216,18 +222,18 @@ class CommandWorkload:
 
 
 SuiteWorkload = SelftestsWorkload | CommandWorkload
-"""What others wrote: its cases are known only once it has run."""
+"""A workload with a program that is not orch's own.  Its cases are known only after the run."""
 
 Workload = AlignmentWorkload | SelftestsWorkload | CommandWorkload
-"""What runs in the guest."""
+"""A program, or a set of programs, that runs in the guest."""
 
 
 @dataclass(frozen=True)
 class Machine:
     """The virtual machine that every kernel boots on: CPUs, memory in bytes, IOMMU model, accelerator.
 
-    `iommu` is "auto" (the one of the kernel's architecture), "intel", "smmuv3" or "none".
-    `accelerator` is "auto" (whatever really boots), "kvm" or "tcg".
+    `iommu` is "auto" (the model of the kernel's architecture), "intel", "smmuv3" or "none".
+    `accelerator` is "auto" (kvm if a guest boots with it, otherwise tcg), "kvm" or "tcg".
     """
 
     cpus: int = 1
@@ -237,13 +243,16 @@ class Machine:
 
     @property
     def noiommu(self) -> bool:
-        """Whether the guest's VFIO is in no-IOMMU mode: it gives devices to programs, and no DMA is mapped."""
+        """Whether the guest's VFIO is in no-IOMMU mode: programs can use devices, but no DMA is mapped."""
         return self.iommu == "none"
 
 
 @dataclass(frozen=True)
 class HostSelector:
-    """The host of the inventory called `name`, or one with `tag`; this machine for neither."""
+    """The inventory host with this `name`, or one with this `tag`.
+
+    If both are empty, it is the local machine.
+    """
 
     name: str = ""
     tag: str = ""
@@ -253,8 +262,9 @@ class HostSelector:
 class Scenario:
     """One question: kernels × devices × workloads, and what is expected of each.
 
-    `base` names the kernel that the others are compared with; `kernels` has it first.  `overrides` are the options by
-    which these kernels took the place of those of the file, for a shell; empty where they are the file's own.
+    `base` is the name of the kernel that the others are compared with; it is the first of `kernels`.  `overrides` has
+    the command-line options that replaced the file's kernels by these, quoted for a shell; it is empty if the kernels
+    are those of the file.
     """
 
     name: str
@@ -267,16 +277,16 @@ class Scenario:
     machine: Machine = field(default_factory=Machine)
     overrides: str = ""
     host: HostSelector = field(default_factory=HostSelector)
-    """Where the guests boot."""
+    """The host that boots the guests."""
     build_host: HostSelector = field(default_factory=HostSelector)
-    """Where the kernels are built."""
+    """The host that builds the kernels."""
 
     def kernel(self, name: str) -> Kernel:
-        """The kernel called `name`; KeyError where there is none."""
+        """Return the kernel called `name`.  Raises KeyError if there is none."""
         return next((k for k in self.kernels if k.name == name), None) or _missing(name)
 
     def device(self, name: str) -> Device:
-        """The device called `name`; KeyError where there is none."""
+        """Return the device called `name`.  Raises KeyError if there is none."""
         return next((d for d in self.devices if d.name == name), None) or _missing(name)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where a kernel comes from, and what is applied to its source: frozen values, free of YAML."""
+"""The source of a kernel and the patches applied to it, as frozen values independent of YAML."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class DebianSource:
-    """A `linux-source-X.Y` package of a Debian suite; `version` pins it, None takes the suite's newest."""
+    """A `linux-source-X.Y` package of a Debian suite.
+
+    `version` is the exact version; None means the suite's newest.
+    """
 
     package: str
     suite: str
@@ -18,9 +21,10 @@ class DebianSource:
 
 @dataclass(frozen=True)
 class GitSource:
-    """What `ref` names in a git repository: an absolute path, or an address that git can fetch from.
+    """A revision of a git repository.
 
-    `ref` is a branch, a tag, a commit, or an expression of them such as topic~3.
+    `repository` is an absolute path or an address that git can fetch from.  `ref` is a branch, a tag, a commit, or an
+    expression of these such as topic~3.
     """
 
     repository: str
@@ -29,15 +33,20 @@ class GitSource:
 
 @dataclass(frozen=True)
 class TreeSource:
-    """A directory with a kernel source as it is now, changes that are not committed included; absolute."""
+    """A directory with a kernel source in its current state, with uncommitted changes.
+
+    `path` is absolute.
+    """
 
     path: Path
 
 
 @dataclass(frozen=True)
 class TarballSource:
-    """A source tarball: an absolute path or an address; `sha256`, in hex, is that of the file, and None for a path
-    that is taken as it is."""
+    """A source tarball: `location` is an absolute path or an address.
+
+    `sha256` is that of the file, in hex; None means that the file at a path is not verified.
+    """
 
     location: str
     sha256: str | None = None
@@ -45,10 +54,10 @@ class TarballSource:
 
 @dataclass(frozen=True)
 class ImageSource:
-    """A kernel that somebody else built: an image file, or a directory in which one was built; absolute.
+    """A kernel that is already built: an image file or the build directory of one.
 
-    `modules` is a directory with its modules (as ``make modules_install`` leaves them), `config` its configuration;
-    None for what lies where a build or a distribution puts it, or is in the image.
+    All paths are absolute.  `modules` is a directory with its modules (as installed by ``make modules_install``),
+    `config` its configuration.  None means the place where a build or a distribution puts them, or the image itself.
     """
 
     path: Path
@@ -58,8 +67,7 @@ class ImageSource:
 
 @dataclass(frozen=True)
 class DebianImageSource:
-    """A distribution's kernel: a `linux-image-*` or `linux-binary-*` package of a Debian suite, a meta package
-    included."""
+    """A `linux-image-*` or `linux-binary-*` package of a Debian suite; it can be a meta package."""
 
     package: str
     suite: str
@@ -70,16 +78,18 @@ BuiltSource = DebianSource | GitSource | TreeSource | TarballSource
 """The sources that a kernel is built from."""
 
 PrebuiltSource = ImageSource | DebianImageSource
-"""The sources that are kernels already."""
+"""The sources that are already built kernels."""
 
 Source = BuiltSource | PrebuiltSource
-"""Where a kernel comes from."""
+"""The source of a kernel."""
 
 
 @dataclass(frozen=True)
 class GitRange:
-    """The commits of `range`, such as v7.3..topic, oldest first, from `repository` (as in `GitSource`); None for the
-    kernel's own source."""
+    """The commits of `range`, such as v7.3..topic, oldest first.
+
+    `repository` is as in `GitSource`; None means the kernel's own source.
+    """
 
     range: str
     repository: str | None = None
@@ -94,9 +104,10 @@ class Revert:
 
 @dataclass(frozen=True)
 class Message:
-    """A series on a mailing list, by the message id of any of its mails: `version` of it, None for the newest.
+    """A series on a mailing list, identified by the message id of any of its mails.
 
-    `mbox`, absolute, has the mails; None to fetch the thread from the list's archive.
+    `version` is the version of the series; None means the newest.  `mbox` is the absolute path of a file with the
+    mails; None means that the thread is fetched from the list's archive.
     """
 
     id: str
@@ -105,4 +116,4 @@ class Message:
 
 
 PatchSource = Path | GitRange | Revert | Message
-"""What is applied to a source; a path, absolute, is a patch file, an mbox, or a directory with a `series` file."""
+"""A change applied to a source.  A path is absolute: a patch file, an mbox, or a directory with a `series` file."""

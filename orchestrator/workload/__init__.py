@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What runs in the guest, and the protocol in which it answers."""
+"""The workloads that run in the guest, and the protocols of their results."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The measurements that a guest program wrote, one JSON object on each line → values.  Pure; never raises."""
+"""Parse the measurements of a guest program, one JSON object per line.  Pure functions that never raise."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _TYPES: dict[str, type] = {
 }
 
 MOST_MEASUREMENTS = 20_000
-"""Measurements of one boot; the program takes some hundreds, or thousands for all groups."""
+"""Maximum number of measurements of one boot.  The program makes some hundreds, or thousands for all groups."""
 LONGEST_WORD = 200
-"""Characters of a name, a test or a unit."""
+"""Maximum number of characters of a name, a test or a unit."""
 _LAST_BAR = 5
 _LEAST, _MOST = -(1 << 63), (1 << 64) - 1
 _PRINTED_BITS = 200
@@ -32,7 +32,7 @@ _PRINTED_BITS = 200
 
 @dataclass(frozen=True)
 class Measured:
-    """What a file of measurements held: the good lines, and one problem for each bad one."""
+    """The content of a file of measurements: the valid lines, and one problem for each invalid line."""
 
     measurements: tuple[Measurement, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -48,9 +48,10 @@ def parse_measurements(
 ) -> Measured:
     """Parse the lines that `workload` wrote under `kernel`.
 
-    `devices` maps PCI addresses in the guest to the scenario's names.  `path`, relative to the run directory, begins
-    the evidence of each measurement and the place of each problem.  A last line without its newline was torn by the
-    guest's end: it counts if it is whole, and is no problem if it is not.  Never raises.
+    `devices` maps PCI addresses in the guest to the device names of the scenario.  `path`, relative to the run
+    directory, is the file in the evidence of each measurement and in the place of each problem.  A last line without a
+    newline was cut by the end of the guest: it is used if it is complete, and is not a problem if it is not.  Never
+    raises.
     """
     lines = text.split("\n")
     measurements: dict[tuple[str, int, str, str], Measurement] = {}
@@ -58,15 +59,16 @@ def parse_measurements(
     for number, line in enumerate(lines, start=1):
         where = f"{path}:{number}"
         try:
-            one = _measurement(line, kernel, workload, devices, where)
+            measurement = _measurement(line, kernel, workload, devices, where)
         except ValueError as error:
             if number < len(lines) and line.strip():
                 problems.append(Problem(where, str(error)))
             continue
-        key = (one.device, one.bar, one.test, one.name)
+        key = (measurement.device, measurement.bar, measurement.test, measurement.name)
         if key in measurements:
-            problems.append(Problem(where, f"{one.name} was measured already, see {measurements[key].evidence}"))
-        measurements.setdefault(key, one)
+            what = f"{measurement.name} was measured already, see {measurements[key].evidence}"
+            problems.append(Problem(where, what))
+        measurements.setdefault(key, measurement)
         if len(measurements) == MOST_MEASUREMENTS:
             problems.append(Problem(where, f"only the first {MOST_MEASUREMENTS:,} measurements are read"))
             break
@@ -74,7 +76,7 @@ def parse_measurements(
 
 
 def _measurement(line: str, kernel: str, workload: str, devices: Mapping[str, str], where: str) -> Measurement:
-    """The measurement in `line`; ValueError says what is wrong with it."""
+    """Return the measurement in `line`.  Raises ValueError with a description of what is wrong."""
     fields = _fields(line)
     address = fields.pop("device")
     if address not in devices:
@@ -96,7 +98,7 @@ def _fields(line: str) -> dict[str, Any]:
         unknown = ", ".join(sorted(fields.keys() - _TYPES.keys())) or "none"
         raise ValueError(f"not the keys of a measurement: missing {missing}; unknown {unknown[:LONGEST_WORD]}")
     for key, wanted in _TYPES.items():
-        if type(fields[key]) is not wanted:  # a bool is an int, but not a number of bytes
+        if type(fields[key]) is not wanted:  # isinstance() would accept a bool as an int
             raise ValueError(
                 f"{key} is {_shortened(fields[key])}, not {'an' if wanted is int else 'a'} {wanted.__name__}"
             )
@@ -110,12 +112,15 @@ def _fields(line: str) -> dict[str, Any]:
 
 
 def possible(value: int) -> bool:
-    """Whether a number can be one that a guest took: all are 64 bits wide, signed or not."""
+    """Return whether a guest can have measured `value`: all numbers are 64-bit, signed or unsigned."""
     return _LEAST <= value <= _MOST
 
 
 def short_number(value: int) -> str:
-    """A number of any size as text of bounded length; Python refuses to print the largest."""
+    """Return a number of any size as text of limited length.
+
+    Python cannot print very large numbers.
+    """
     return str(value) if value.bit_length() <= _PRINTED_BITS else f"a number of {value.bit_length()} bits"
 
 

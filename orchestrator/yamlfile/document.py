@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A YAML file as plain values that remember their lines.
+"""Read a YAML file as plain values, with the line of each value.
 
-Every scalar stays the text that the user wrote, because YAML's own guesses turn ``00:05.0`` into 5.0, ``6.10`` into
-6.1 and ``12:30`` into 750; the schema knows better what a value is meant to be.  An empty value is None.
+Every scalar stays the text that the user wrote, because YAML's implicit types turn ``00:05.0`` into 5.0, ``6.10`` into
+6.1 and ``12:30`` into 750.  The schema converts the texts instead.  An empty value is None.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from orchestrator.fileio import read_regular
 from orchestrator.yamlfile.messages import quoted, shown
 from orchestrator.yamlfile.nodes import Loc, Reader, SourceProblem, TooLargeError
 
-_MENDS = {
+_FIXES = {
     "'\\t' that cannot start": "; indent with spaces, not with tabs",
     "cannot start any token": "; quote the value that begins with it",
     "mapping values are not allowed": "; quote a value that has ': ' in it, and check the indentation",
@@ -29,15 +29,18 @@ _MENDS = {
     "undefined alias": "; define it above with '&', or quote a value that begins with '*'",
     "<block end>": "; check the indentation",
 }
-"""How to mend a syntax error, by what PyYAML says of it."""
+"""How to fix a syntax error, by a part of PyYAML's message."""
 
 
 MOST_BYTES = 256 << 10
-"""The shipped scenarios have at most 10 KB; PyYAML reads some 150 KB a second."""
+"""Maximum size of a file.  The scenarios of orch have at most 10 KB; PyYAML reads about 150 KB per second."""
 
 
 class Failure(NamedTuple):
-    """Why there is no document: a sentence, and the line where there is one."""
+    """The reason why a file cannot be read as a document.
+
+    `what` is a sentence; `line` is None if it is not known.
+    """
 
     what: str
     line: int | None = None
@@ -45,10 +48,10 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True)
 class Document:
-    """The top-level mapping of a file, the line of every key and list item, and what is wrong with its YAML.
+    """The top-level mapping of a file, with line numbers and the mistakes in its YAML.
 
-    `generated` are the names of the kernels that its matrix made; with `unexpanded` there are others, which a mistake
-    in the matrix keeps from being known.
+    `lines` has the line of every key and list item.  `generated` has the names of the kernels that the matrix made.
+    `unexpanded` is set if a mistake in the matrix prevents others from being known.
     """
 
     path: Path
@@ -59,42 +62,54 @@ class Document:
     unexpanded: bool = False
 
     def get(self, loc: Loc) -> object:
-        """The value at `loc`, None where there is none."""
+        """Return the value at `loc`, or None if there is none."""
         value: object = self.value
         for step in loc:
             value = value.get(step) if isinstance(value, dict) else None
         return value
 
     def names(self, key: str) -> list[str]:
-        """The keys of the mapping at the top-level `key`, right or wrong, in the order of the file."""
+        """Return the keys of the mapping at the top-level `key`.
+
+        All keys are returned, valid or not, in the order of the file.
+        """
         value = self.value.get(key)
         return list(value) if isinstance(value, dict) else []
 
     def line(self, loc: Loc) -> int:
-        """The line of `loc`, or of the nearest thing around it that is in the file."""
+        """Return the line of `loc`, or of the innermost enclosing location that is in the file."""
         while loc and loc not in self.lines:
             loc = loc[:-1]
         return self.lines.get(loc, 1)
 
     def where(self, loc: Loc) -> str:
-        """``path:line`` of `loc`."""
+        """Return ``path:line`` of `loc`."""
         return f"{shown(self.path)}:{self.line(loc)}"
 
     def error(self, findings: list[SourceProblem]) -> ScenarioError:
-        """All findings as one error, in the order of the file; one of several generated kernels is one only."""
+        """Return all findings as one error, in the order of the file.
+
+        A finding about several generated kernels is included once.
+        """
         label = shown(self.path)
         alike = {(line, self._unnamed(what)): SourceProblem(line, what) for line, what in reversed(findings)}
         return ScenarioError(tuple(Problem(f"{label}:{line}", what) for line, what in sorted(alike.values())))
 
     def _unnamed(self, what: str) -> str:
-        """A sentence without the names of generated kernels: what is wrong in the recipe that they share."""
+        """Return `what` without the names of generated kernels.
+
+        A mistake in their shared recipe then has the same text for all of them.
+        """
         for name in self.generated:
             what = what.replace(quoted(name), "''")
         return what
 
 
 def read_document(path: Path) -> Document:
-    """Read a YAML file.  Raises ScenarioError where no mapping can be had from it; lesser faults are findings."""
+    """Read a YAML file.
+
+    Raises ScenarioError if it contains no mapping that can be read; smaller mistakes are findings of the document.
+    """
     read = _parse(_text(path), path)
     if isinstance(read, Failure):
         raise _refusal(path, read)
@@ -127,7 +142,7 @@ def _parse(text: str, path: Path) -> Document | Failure:
         return Failure(f"YAML allows no control characters such as {chr(error.character)!r}; remove it", line)
     except (RecursionError, TooLargeError):
         return Failure("nested too deeply or too large to be a scenario")
-    except (ValueError, OverflowError):  # from chr() inside PyYAML, which then does not say where
+    except (ValueError, OverflowError):  # from chr() in PyYAML, which then does not report the line
         return Failure("not valid YAML: an escape in a quoted text names no character")
 
 
@@ -142,11 +157,11 @@ def _document(root: yaml.Node | None, path: Path) -> Document | Failure:
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> Failure:
-    """PyYAML's account of a syntax error in one sentence."""
+    """Return PyYAML's description of a syntax error in one sentence."""
     mark = error.problem_mark or error.context_mark
     parts = [part for part in (error.context, error.problem) if part]
     if error.context and error.context_mark and mark and error.context_mark.line != mark.line:
         parts[0] += f" that begins on line {error.context_mark.line + 1}"
     account = ", ".join(parts)
-    mend = next((mend for part, mend in _MENDS.items() if part in account), "")
-    return Failure(f"not valid YAML: {account}{mend}", mark.line + 1 if mark else None)
+    fix = next((fix for part, fix in _FIXES.items() if part in account), "")
+    return Failure(f"not valid YAML: {account}{fix}", mark.line + 1 if mark else None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What all mappings of a scenario file share: how keys are spelt, what an empty key means, what editors are told."""
+"""The base of all mappings in a scenario file: spelling of keys, empty keys, JSON Schema."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic_core import CoreSchema
 
 
 def spelt(field: str) -> str:
-    """A key as it is spelt in YAML."""
+    """Return the YAML spelling of the key for `field`."""
     return field.replace("_", "-")
 
 
@@ -19,7 +19,7 @@ def _title(model: str) -> str:
 
 
 class Entry(BaseModel):
-    """A mapping: no unknown keys, and a key left empty is a key left out."""
+    """A mapping without unknown keys; an empty key is the same as a missing one."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=spelt, model_title_generator=lambda model: _title(model.__name__)
@@ -34,7 +34,7 @@ class Entry(BaseModel):
 
     @classmethod
     def known_keys(cls) -> list[str]:
-        """The keys as they are spelt in YAML."""
+        """Return the keys in their YAML spelling."""
         return [field.alias or name for name, field in cls.model_fields.items()]
 
     @classmethod
@@ -46,7 +46,7 @@ class Entry(BaseModel):
 
 
 def _or_empty(schema: dict[str, Any]) -> dict[str, Any]:
-    """The JSON Schema of a key that can be left empty."""
+    """Return the JSON Schema of a key that can be empty."""
     about = {key: schema.pop(key) for key in ("default", "description") if key in schema}
     if about.get("default") is None:
         about.pop("default", None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a kind of value is made of: a converter of texts whose complaint is a plain sentence, and its JSON Schema."""
+"""Building blocks for kinds of values: converters of texts with plain error messages, and their JSON Schema."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ _T = TypeVar("_T")
 def kind(
     expected: str, convert: Callable[[str], _T], *, limit: str = "", within: Callable[[_T], bool] = lambda _: True
 ) -> PlainValidator:
-    """A validator with two complaints: "must be `expected`, not ..." and, for a converted value that is not
-    `within`, "must be `limit`, not ...".  `convert` raises ValueError or LookupError, with any message."""
+    """Return a validator that converts a text and checks the result.
+
+    Its errors are "must be `expected`, not ..." and, if the converted value is not `within` the limit, "must be
+    `limit`, not ...".  `convert` raises ValueError or LookupError, with any message.
+    """
 
     def validate(value: object) -> _T:
         converted = _converted(value, convert, expected)
@@ -43,20 +46,20 @@ def _converted(value: object, convert: Callable[[str], _T], expected: str) -> _T
 
 
 def one_of(*names: str) -> PlainValidator:
-    """A validator that takes one of `names`, and for another one names the nearest."""
+    """Return a validator that accepts one of `names`; its error suggests the most similar name."""
     expected = repr(names[0]) if len(names) == 1 else f"one of {', '.join(names)}"
 
     def validate(value: object) -> object:
         if isinstance(value, str) and value in names:
             return value
-        mend = near(value, names) if len(names) > 1 else ""
-        raise ValueError(f"must be {expected}, not {quoted(value)}{mend}")
+        fix = near(value, names) if len(names) > 1 else ""
+        raise ValueError(f"must be {expected}, not {quoted(value)}{fix}")
 
     return PlainValidator(validate)
 
 
 def matching(pattern: str) -> Callable[[str], str]:
-    """A converter that takes the texts that `pattern` matches as they are, and raises ValueError for others."""
+    """Return a converter that returns texts matched by `pattern` unchanged, and raises ValueError for others."""
 
     def convert(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -67,32 +70,34 @@ def matching(pattern: str) -> Callable[[str], str]:
 
 
 def integer(text: str) -> int:
-    """The number that `text` is, decimal or 0x.  Raises ValueError."""
+    """Convert a decimal or 0x number.  Raises ValueError."""
     if not re.fullmatch(INTEGER_PATTERN, text):
         raise ValueError(text)
     return int(text, 16 if text[:2].lower() == "0x" else 10)
 
 
 def text_or_number(pattern: str, minimum: int, maximum: int | None = None, number: str = "integer") -> WithJsonSchema:
-    """JSON Schema of a value that an editor may take for a number."""
+    """Return the JSON Schema of a value that an editor may read as a number."""
     limits = {"minimum": minimum} | ({} if maximum is None else {"maximum": maximum})
     return WithJsonSchema({"anyOf": [{"type": number, **limits}, {"type": "string", "pattern": pattern}]})
 
 
 def text_like(pattern: str) -> WithJsonSchema:
-    """JSON Schema of a text that `pattern` matches."""
+    """Return the JSON Schema of a text that `pattern` matches."""
     return WithJsonSchema({"type": "string", "pattern": pattern})
 
 
 def choice(*names: str) -> WithJsonSchema:
-    """JSON Schema of one of `names`."""
+    """Return the JSON Schema of one of `names`."""
     return WithJsonSchema({"enum": list(names)})
 
 
 @dataclass(frozen=True)
 class OneOrMany:
-    """Marks a list for which a single value stands for the list of it alone; `unique` is for its JSON Schema, and
-    `mappings` says that the values can be mappings."""
+    """Marks a list that can also be written as a single value.
+
+    `unique` is for the JSON Schema.  `mappings` means that the values can be mappings.
+    """
 
     unique: bool = False
     mappings: bool = False
@@ -112,7 +117,10 @@ class OneOrMany:
 
 @dataclass(frozen=True)
 class OrText:
-    """Marks an entry that a text can stand for, in its JSON Schema; the entry itself has to take one."""
+    """Marks an entry that can also be a text, in the JSON Schema only.
+
+    The entry itself must accept the text.
+    """
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"anyOf": [{"type": "string", "minLength": 1}, handler(schema)]}
@@ -120,7 +128,7 @@ class OrText:
 
 @dataclass(frozen=True)
 class OrEmpty:
-    """Marks an entry all of whose keys can be left out, and so the whole of it, too."""
+    """Marks an entry without required keys, which can also be empty."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(
@@ -132,8 +140,8 @@ class OrEmpty:
 
 
 def unrepeated(values: tuple[_T, ...]) -> tuple[_T, ...]:
-    """`values`, where none is given twice; ValueError else."""
-    again = next((value for index, value in enumerate(values) if value in values[:index]), None)
-    if again is not None:
-        raise ValueError(f"has {quoted(str(again))} twice; remove one of them")
+    """Return `values`.  Raises ValueError if a value is repeated."""
+    repeated = next((value for index, value in enumerate(values) if value in values[:index]), None)
+    if repeated is not None:
+        raise ValueError(f"has {quoted(str(repeated))} twice; remove one of them")
     return values

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The small change of error messages: values, hints and paths, as their reader wants to see them."""
+"""Format parts of error messages: values, hints and paths."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _LONGEST = 60
-"""Characters of a wrong value that a message shows."""
+"""Maximum number of characters of an invalid value in a message."""
 
 _MOST = 15
-"""Names that a message lists."""
+"""Maximum number of names that a message lists."""
 
 
 def quoted(value: object) -> str:
-    """A value from a YAML file, for the end of a sentence such as "..., not 'big'"."""
+    """Return a value from a YAML file as text for a message such as "..., not 'big'"."""
     match value:
         case None:
             return "nothing"
@@ -28,13 +28,19 @@ def quoted(value: object) -> str:
 
 
 def near(name: object, known: Iterable[str]) -> str:
-    """The question after the known name that is nearest to `name`, empty where none is near."""
+    """Return a question that suggests the known name most similar to `name`.
+
+    Returns "" if none is similar.
+    """
     found = difflib.get_close_matches(str(name)[:_LONGEST], list(known), n=1)
     return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def hint(name: object, known: Iterable[str], plural: str) -> str:
-    """How to mend an unknown `name`: the nearest known one, else what there is; `plural` says what they are."""
+    """Return how to fix an unknown `name`.
+
+    The hint is the most similar known name, or a list of the known names.  `plural` is the plural noun for the names.
+    """
     names = list(known)
     if not names:
         return f"; there are no {plural}"
@@ -43,6 +49,6 @@ def hint(name: object, known: Iterable[str], plural: str) -> str:
 
 
 def shown(path: Path) -> str:
-    """`path` relative to the current directory where it lies below it, absolute otherwise."""
+    """Return `path` relative to the current directory if it is below it, otherwise the absolute path."""
     absolute, here = path.absolute(), Path.cwd()
     return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)

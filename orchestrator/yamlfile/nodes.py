@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""PyYAML's node tree → plain values, with the line of each, duplicate keys found and merge keys resolved."""
+"""Convert PyYAML's node tree to plain values with their lines.
+
+Find duplicate keys, resolve merge keys.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ import yaml
 from orchestrator.yamlfile.messages import quoted
 
 Loc = tuple[str | int, ...]
-"""The way to a value from the top: keys of mappings and indices of lists."""
+"""The location of a value: keys of mappings and indices of lists, from the top."""
 
 _MOST_NODES = 20_000
-"""Beyond this a file is no scenario, but aliases of aliases that would eat all memory."""
+"""Maximum number of nodes.  A larger file is not a scenario, but nested aliases that would use all memory."""
 
 _NULLS = ("", "~", "null", "Null", "NULL")
 
@@ -22,18 +25,18 @@ _Pair = tuple[yaml.Node, yaml.Node]
 
 
 class SourceProblem(NamedTuple):
-    """One mistake in a file: its line, and the sentence that says what and how to mend it."""
+    """One mistake in a file: its line, and a sentence with the fix."""
 
     line: int
     what: str
 
 
 class TooLargeError(Exception):
-    """The tree has more values than any scenario."""
+    """The tree has more values than a scenario can have."""
 
 
 class Reader:
-    """Walks one tree; `lines` (of every key and list item) and `findings` fill while it does."""
+    """Reads one tree; meanwhile, `lines` (of every key and list item) and `findings` are filled."""
 
     def __init__(self) -> None:
         self.lines: dict[Loc, int] = {}
@@ -42,10 +45,10 @@ class Reader:
         self._nodes = 0
 
     def value(self, node: yaml.Node, loc: Loc = ()) -> object:
-        """The plain value of `node`, which lies at `loc`.  Raises TooLargeError."""
+        """Return the plain value of `node`, whose location is `loc`.  Raises TooLargeError."""
         self._count()
         if any(node is outer for outer in self._around):
-            self._found(node, "this alias stands for something that it is a part of; write the value out")
+            self._found(node, "this alias refers to a value that contains it; write the value out")
             return None
         self._around.append(node)
         try:
@@ -88,7 +91,10 @@ class Reader:
         return found
 
     def _pairs(self, node: yaml.MappingNode) -> list[_Pair]:
-        """Keys and values of a mapping, and after them what it merges and does not say itself."""
+        """Return the keys and values of a mapping, then the merged ones.
+
+        Merged keys that the mapping has itself are left out.
+        """
         self._count()
         pairs = [pair for pair in node.value if not _is_merge(pair[0])]
         names = {_text(key) for key, _ in pairs}
@@ -99,7 +105,7 @@ class Reader:
         return pairs
 
     def _merged(self, node: yaml.MappingNode) -> Iterator[yaml.MappingNode]:
-        """The mappings that ``<<: *alias``, or a list of such, brings in."""
+        """Yield the mappings that ``<<: *alias``, or a list of aliases, merges."""
         for key, value in node.value:
             if not _is_merge(key):
                 continue
@@ -119,7 +125,10 @@ class Reader:
 
 
 def _text(node: yaml.Node) -> str | None:
-    """What a scalar says; None for an empty one, and for what is no scalar."""
+    """Return the text of a scalar.
+
+    Returns None if it is empty or the node is not a scalar.
+    """
     if not isinstance(node, yaml.ScalarNode) or (node.style is None and node.value in _NULLS):
         return None
     return str(node.value)

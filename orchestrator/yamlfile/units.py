@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sizes and durations as people write them.
+"""Read and write sizes and durations.
 
-Sizes are binary, as QEMU and the kernel have it: 1K is 1024 bytes, and so is 1KiB.  1KB is refused, because half of
-its readers take it for 1000.
+Sizes are binary, as in QEMU and the kernel: 1K is 1024 bytes, and so is 1KiB.  1KB is refused, because many readers
+understand it as 1000 bytes.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import re
 from fractions import Fraction
 
 SIZE_PATTERN = r"^(0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20}(\.[0-9]{1,20})? ?([KMGTkmgt](iB)?|B)?)$"
-"""What `parse_size` takes, for JSON Schema; not every match is a whole number of bytes."""
+"""The texts that `parse_size` accepts, for JSON Schema.  Not every match is a whole number of bytes."""
 
 DURATION_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,9})? ?[smh]?$"
-"""What `parse_duration` takes, for JSON Schema."""
+"""The texts that `parse_duration` accepts, for JSON Schema."""
 
 _SHIFT = {"": 0, "B": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 def parse_size(text: str) -> int:
-    """The bytes that `text` means: 4096, 0x1000, 4K, 2GiB, 1.5G.
+    """Convert a size such as 4096, 0x1000, 4K, 2GiB or 1.5G to bytes.
 
     Raises ValueError for anything else, and for a fraction that is not a whole number of bytes.
     """
@@ -37,9 +37,9 @@ def parse_size(text: str) -> int:
 
 
 def format_size(size: int) -> str:
-    """`size` in bytes in the largest unit that needs no fraction, such as "1 GiB"; `parse_size` reads it back.
+    """Format `size`, in bytes, in the largest unit without a fraction, such as "1 GiB".
 
-    Raises ValueError for a negative size.
+    `parse_size` accepts the result.  Raises ValueError for a negative size.
     """
     if size < 0:
         raise ValueError(f"a size cannot be negative: {size}")
@@ -50,12 +50,15 @@ def format_size(size: int) -> str:
 
 
 def measured_size(size: int) -> str:
-    """As `format_size`, of a number that a guest has reported, which can be any: one below 0 is no size, but bytes."""
+    """Format a size that a guest reported, as `format_size`.
+
+    A negative one is formatted in bytes, without an error.
+    """
     return format_size(size) if size >= 0 else f"{size} B"
 
 
 def parse_duration(text: str) -> float:
-    """The seconds that `text` means: 90, 90s, 5m, 1h, 0.5h.  Raises ValueError for anything else."""
+    """Convert a duration such as 90, 90s, 5m, 1h or 0.5h to seconds.  Raises ValueError for anything else."""
     if not re.fullmatch(DURATION_PATTERN, text):
         raise ValueError(f"not a duration: {text!r}")
     number, unit = _split(text)
@@ -63,6 +66,6 @@ def parse_duration(text: str) -> float:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """The number and the unit of a text that has matched one of the patterns."""
+    """Split a text that matches one of the patterns into its number and unit."""
     number = text.rstrip("KMGTkmgtiBsh ")
     return number, text[len(number) :].strip()

@@ -120,7 +120,7 @@ def test_a_missing_kernel_image_is_no_fault_of_the_kernel(host: LocalHost, plan:
     [
         ("triple-fault", 60, BootEnd.RESET, ("it was reset", NOT_ANNOUNCED, "triple fault", KERNELS_LAST)),
         ("power-off", 60, BootEnd.RESET, ("it was powered off", NOT_ANNOUNCED, KERNELS_LAST)),
-        ("lockup", 6, BootEnd.HANG, ("it had not begun", KERNELS_LAST)),
+        ("lockup", 6, BootEnd.HANG, ("it had not started", KERNELS_LAST)),
         ("silence", 4, BootEnd.HANG, ("the kernel wrote nothing at all",)),
     ],
 )
@@ -175,4 +175,4 @@ def test_a_qemu_that_is_killed_is_no_fault_of_the_kernel(
     report = booted.result().report
     assert report.end is BootEnd.QEMU
     told = report.why or report.lines[0]
-    assert ("QEMU ended without a word" if number is signal.SIGKILL else "terminating on signal 15") in told
+    assert ("QEMU ended without a message" if number is signal.SIGKILL else "terminating on signal 15") in told

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is in the cache: every entry, what a person calls it, how much of the disk it takes, when it was last used."""
+"""The entries of the cache: their descriptions, disk usage and times of last use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from orchestrator.kernel.version import kernel_version
 
 
 class EntryKind(StrEnum):
-    """The kinds of entries; the value names the directory of the cache in which they are, where there is only one."""
+    """The kinds of entries; the value is their directory in the cache, if any."""
 
     SOURCE = "sources"
     TREE = "trees"
@@ -42,10 +42,11 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing in the cache: `place` is its main directory or file, `what` says it in words.
+    """One entry of the cache: `place` is its main directory or file, `what` its description.
 
-    `size` is in bytes on disk; what is shared by hard links counts for the first of the entries only, sources before
-    trees.  `used` is when it was last used, in seconds since 1970.  `beside` is what belongs to it and goes with it.
+    `size` is in bytes on disk; a file shared by hard links counts only for the first of the entries, sources before
+    trees.  `used` is the time of the last use, in seconds since 1970.  `beside` are further files that belong to the
+    entry and are removed with it.
     """
 
     kind: EntryKind
@@ -59,21 +60,29 @@ class Entry:
 _WHOLE = (EntryKind.RECIPES, EntryKind.PATCHES, EntryKind.CCACHE)
 """Kinds whose directory is one entry."""
 _BUSY = (EntryKind.GIT, EntryKind.APT)
-"""Kinds that are written to when they are used, by programs that do not ask us."""
+"""Kinds that git and apt write to: the files in them show the last use."""
 _UNDER_WAY = ("work", "trash", "bisect")
-"""Directories with what is of use only while its orch runs: a bisection that goes on begins with a new repository."""
+"""Directories whose content is needed only while its orch runs.
+
+A bisection that is continued begins with a new repository.
+"""
 _UNFINISHED = (".partial", ".download", ".index")
 
 
 def entries(cache: KernelCache) -> tuple[Entry, ...]:
-    """Every entry of `cache`, by kind and then the last used first.  Reads only; 3 seconds for a million files."""
+    """Return every entry of `cache`, by kind and then the last used first.
+
+    It only reads.  A million files take 3 seconds.
+    """
     found = [*_found(cache)]
     order = list(EntryKind)
     found.sort(key=lambda entry: (order.index(entry.kind), entry.place))
     seen: set[int] = set()
-    apart = {str(one.place) for one in found}
-    sized = [replace(one, size=sum(_size(path, seen, apart) for path in (one.place, *one.beside))) for one in found]
-    return tuple(sorted(_as_used_as_their_trees(sized), key=lambda one: (order.index(one.kind), -one.used)))
+    apart = {str(entry.place) for entry in found}
+    sized = [
+        replace(entry, size=sum(_size(path, seen, apart) for path in (entry.place, *entry.beside))) for entry in found
+    ]
+    return tuple(sorted(_as_used_as_their_trees(sized), key=lambda entry: (order.index(entry.kind), -entry.used)))
 
 
 def _found(cache: KernelCache) -> Iterator[Entry]:
@@ -82,24 +91,26 @@ def _found(cache: KernelCache) -> Iterator[Entry]:
     for top in _inside(cache.root):
         kind = kinds.get(top.name)
         if top.name in _UNDER_WAY:
-            yield from (Entry(EntryKind.LEFT, one, f"{top.name}: {one.name}", 0, _used(one)) for one in _inside(top))
+            yield from (
+                Entry(EntryKind.LEFT, path, f"{top.name}: {path.name}", 0, _used(path)) for path in _inside(top)
+            )
         elif kind is None or not top.is_dir():
             yield Entry(EntryKind.OTHER, top, top.name, 0, _used(top))
         elif kind in _WHOLE:
             yield Entry(kind, top, names.of(kind, top), 0, _used_within(top))
         else:
-            yield from (_entry(kind, one, names) for one in _inside(top) if not _beside(one))
+            yield from (_entry(kind, place, names) for place in _inside(top) if not _beside(place))
             yield from _downloads(top) if kind is EntryKind.APT else ()
 
 
 def _downloads(apt: Path) -> Iterator[Entry]:
-    """Packages that were downloaded and not unpacked yet."""
-    for one in (place for place in apt.glob("*/archives/*") if place.is_dir() and place.name != "partial"):
-        if one.suffix in _UNFINISHED:
-            yield Entry(EntryKind.LEFT, one, f"an unfinished download for {one.parents[1].name}", 0, _used(one))
+    """Yield the packages that are downloaded and not unpacked yet."""
+    for place in (path for path in apt.glob("*/archives/*") if path.is_dir() and path.name != "partial"):
+        if place.suffix in _UNFINISHED:
+            yield Entry(EntryKind.LEFT, place, f"an unfinished download for {place.parents[1].name}", 0, _used(place))
         else:
-            files = ", ".join(file.name for file in _inside(one))
-            yield Entry(EntryKind.APT, one, f"{files} of {one.parents[1].name}", 0, _used(one))
+            files = ", ".join(file.name for file in _inside(place))
+            yield Entry(EntryKind.APT, place, f"{files} of {place.parents[1].name}", 0, _used(place))
 
 
 def _entry(kind: EntryKind, place: Path, names: _Names) -> Entry:
@@ -113,7 +124,7 @@ def _entry(kind: EntryKind, place: Path, names: _Names) -> Entry:
 
 
 def _beside(place: Path) -> bool:
-    """Whether `place` is no entry but belongs to one; a manifest whose source is gone is on its own."""
+    """Return whether `place` belongs to an entry; a manifest of a removed source does not."""
     if place.name.endswith(".lock"):
         return True
     return place.name.endswith(MANIFEST) and place.with_name(place.name.removesuffix(MANIFEST)).exists()
@@ -132,26 +143,29 @@ def _used(place: Path) -> float:
 
 
 def _used_within(place: Path) -> float:
-    return max(_used(one) for one in (place, *_inside(place)))
+    return max(_used(path) for path in (place, *_inside(place)))
 
 
 def _as_used_as_their_trees(found: list[Entry]) -> Iterator[Entry]:
-    """A source is used whenever one of its trees is; it also has the files of them, and would free little before."""
+    """Yield the entries, with sources at least as recently used as their trees.
+
+    A source shares its files with its trees, so that removing it before them would free little.
+    """
     latest: dict[str, float] = {}
-    for one in found:
-        if one.kind is EntryKind.TREE:
-            source = str(_read_json(one.place / "tree.json").get("source"))
-            latest[source] = max(one.used, latest.get(source, 0.0))
-    for one in found:
-        own = [used for source, used in latest.items() if source.startswith(one.place.name)]
-        yield replace(one, used=max(one.used, *own)) if own and one.kind is EntryKind.SOURCE else one
+    for entry in found:
+        if entry.kind is EntryKind.TREE:
+            source = str(_read_json(entry.place / "tree.json").get("source"))
+            latest[source] = max(entry.used, latest.get(source, 0.0))
+    for entry in found:
+        own = [used for source, used in latest.items() if source.startswith(entry.place.name)]
+        yield replace(entry, used=max(entry.used, *own)) if own and entry.kind is EntryKind.SOURCE else entry
 
 
 def _size(place: Path, seen: set[int], apart: set[str]) -> int:
-    """The bytes on disk below `place` that were not `seen` (by inode) yet, without the directories `apart` in it.
+    """Return the bytes on disk in `place`, without inodes `seen` before and directories `apart`.
 
-    Most files of a built tree are links to those of its source: their inode is known from the directory alone, and
-    asking for their status, which takes three times as long as all the rest, can be spared.
+    Most files of a built tree are links to those of its source.  The directory entry has their inode, so that stat(2),
+    which takes three times as long as all the rest, is not needed.
     """
     try:
         status = place.lstat()
@@ -176,7 +190,7 @@ def _size(place: Path, seen: set[int], apart: set[str]) -> int:
 
 
 class _Names:
-    """What a person calls an entry, from what was recorded with it."""
+    """The descriptions of entries, from what was recorded with them."""
 
     def __init__(self, cache: KernelCache) -> None:
         trees = _inside(cache.root / "trees")
@@ -185,12 +199,12 @@ class _Names:
         self.origins = {tree: _git(store) for store in _inside(cache.root / "git") for tree in _laid_out(store)}
 
     def of(self, kind: EntryKind, place: Path) -> str:
-        """The words for the entry at `place`."""
-        words: dict[EntryKind, Callable[[Path], str]] = {
+        """Return the description of the entry at `place`."""
+        describe: dict[EntryKind, Callable[[Path], str]] = {
             EntryKind.SOURCE: self._source,
             EntryKind.TREE: self._kernel,
             EntryKind.BUILD: self._kernel,
-            EntryKind.RECIPES: lambda place: f"{len(_inside(place))} recipes, and the build that each comes to",
+            EntryKind.RECIPES: lambda place: f"{len(_inside(place))} recipes, and the build that each resolves to",
             EntryKind.SELFTESTS: _selftests,
             EntryKind.WORKLOAD: lambda _: "the alignment program",
             EntryKind.ROOT: _root,
@@ -201,23 +215,23 @@ class _Names:
             EntryKind.APT: lambda place: f"package lists of {place.name}",
             EntryKind.CCACHE: lambda _: "the compiler's cache",
         }
-        return words[kind](place) if kind in words else place.name
+        return describe[kind](place) if kind in describe else place.name
 
     def _source(self, place: Path) -> str:
         for facts in self.facts.values():
             source = facts.get("source")
             if isinstance(source, dict) and str(source.get("sha256")).startswith(place.name):
                 return str(source.get("name"))
-        of = self.origins.get(place.name.removeprefix(FROM_GIT))
-        return source_name(place) or f"Linux {_version(place)}" + (f" of {of}" if of else "")
+        origin = self.origins.get(place.name.removeprefix(FROM_GIT))
+        return source_name(place) or f"Linux {_version(place)}" + (f" of {origin}" if origin else "")
 
     def _kernel(self, place: Path) -> str:
         facts = self.facts.get(place.name, {})
         name = facts.get("kernel") or self.kernels.get(place.name)
         version = facts.get("version") or _version(place / "tree")
         patches = [_short(str(patch.get("name"))) for patch in facts.get("patches") or ()]
-        told = f"Linux {version}" + (f" + {', '.join(patches)}" if patches else "")
-        return f"{name}: {told}" if name else told
+        linux = f"Linux {version}" + (f" + {', '.join(patches)}" if patches else "")
+        return f"{name}: {linux}" if name else linux
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -252,12 +266,12 @@ def _git(place: Path) -> str:
 
 
 def _laid_out(store: Path) -> list[str]:
-    """The ids of the trees that were laid out as sources from a git store."""
+    """Return the ids of the trees that were checked out from a git store."""
     with suppress(OSError):
         return (store / "orch.sources").read_text().split()
     return []
 
 
 def _short(patch: str) -> str:
-    """A patch's name without the number and the suffix that git gives it."""
+    """Return a patch's name without the number and the suffix from git."""
     return re.sub(r"^\d{4}-|\.(patch|diff)$", "", patch)

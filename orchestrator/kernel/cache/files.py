@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the files of an entry are, recorded when it was made, so that one which is cut or changed is never used.
+"""Records of an entry's files, so that truncated or changed ones are never used.
 
-A finished artifact is never written to again: its files have a size and a SHA-256 in its provenance, which has one of
-itself.  A pristine
-source has some 90,000 files, whose contents take too long to read; there, one line per directory says what sizes,
-modes and times its files have, for whoever writes to a file changes its time.
+A finished artifact is never written to again.  The sizes and SHA-256 of its files are in its provenance, together with
+a SHA-256 of the provenance itself.  A pristine source has some 90,000 files, which take too long to read.  For it there
+is one line per directory with a digest of the sizes, modes and times of its files: a write to a file changes its time.
 """
 
 from __future__ import annotations
@@ -22,18 +21,21 @@ from orchestrator.kernel.model import IMAGES
 
 PROVENANCE = "provenance.json"
 MANIFEST = ".manifest.gz"
-"""What the name of a source's manifest ends with; it lies beside the source."""
+"""The suffix of a source's manifest, which is in the same directory as the source."""
 
 
 _OWN = "own_sha256"
-"""The name, in a provenance, of the digest of all else in it."""
+"""The key, in a provenance, of the digest of all other keys."""
 
 FROM_GIT = "git-"
-"""What the name of a source begins with that is a tree object of git; its id follows."""
+"""The prefix of a git source's name; the id of the tree object follows."""
 
 
 def fingerprint(directory: Path) -> dict[str, dict[str, object]]:
-    """Size in bytes and SHA-256 of every file in `directory`, and one for each directory in it."""
+    """Return size in bytes and SHA-256 of every file in `directory`.
+
+    A directory in it has one record for all files below it.
+    """
     entries = (path for path in sorted(directory.iterdir()) if path.name != PROVENANCE)
     return {path.name: _print_of(path) for path in entries}
 
@@ -41,25 +43,25 @@ def fingerprint(directory: Path) -> dict[str, dict[str, object]]:
 def _print_of(path: Path) -> dict[str, object]:
     if not path.is_dir() or path.is_symlink():
         return {"size": path.lstat().st_size, "sha256": _digest(path)}
-    lines = (f"{one.relative_to(path)} {_digest(one)}\n" for one in _below(path))
+    lines = (f"{file.relative_to(path)} {_digest(file)}\n" for file in _below(path))
     whole = hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
     return {**_glance_of(path), "sha256": whole}
 
 
 def _glance_of(directory: Path) -> dict[str, object]:
-    """What can be said of a directory without reading its files: how many there are, their sizes and their times."""
-    stats = [(one.relative_to(directory), one.lstat()) for one in _below(directory)]
+    """Return number, sizes and times of the files of a directory, without reading them."""
+    stats = [(file.relative_to(directory), file.lstat()) for file in _below(directory)]
     lines = (f"{name} {status.st_size} {status.st_mode:o} {status.st_mtime_ns}\n" for name, status in stats)
     times = hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
     return {"files": len(stats), "size": sum(status.st_size for _, status in stats), "times": times}
 
 
 def _below(directory: Path) -> list[Path]:
-    return [one for one in sorted(directory.rglob("*")) if one.is_symlink() or not one.is_dir()]
+    return [path for path in sorted(directory.rglob("*")) if path.is_symlink() or not path.is_dir()]
 
 
 def with_own_digest(facts: Mapping[str, object]) -> dict[str, object]:
-    """`facts` of a provenance with a SHA-256 of themselves, so that a change of one of them is seen."""
+    """Return `facts` of a provenance with their own SHA-256, so that a change is detected."""
     plain = {name: value for name, value in facts.items() if name != _OWN}
     return {**plain, _OWN: hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()}
 
@@ -72,19 +74,19 @@ def _digest(path: Path) -> str:
 
 
 def looks_whole(directory: Path, facts: Mapping[str, object]) -> bool:
-    """Whether the artifact in `directory` can be used: quick enough to be asked on every use.
+    """Return whether the artifact in `directory` can be used; fast enough for every use.
 
-    The facts and the files are as recorded, byte for byte, and so are the names, sizes and times of the files in its
-    directories, which are modules.  An artifact of an earlier orch, which recorded nothing, has an image and a
-    configuration.
+    It can be used if the facts and the files are as recorded, byte for byte, and so are the names, sizes and times of
+    the files in its directories, which are modules.  An artifact of an earlier orch, which recorded nothing, must have
+    an image and a configuration.
     """
     return next(problems(directory, facts, deep=False), None) is None
 
 
 def problems(directory: Path, facts: Mapping[str, object], *, deep: bool) -> Iterator[str]:
-    """What is wrong with the files of the artifact in `directory`, whose provenance is `facts`, one sentence each.
+    """Yield what is wrong with the artifact in `directory` with provenance `facts`, as sentences.
 
-    `deep` reads every file again; without it, what is in directories is not read.
+    `deep` reads every file again; without it, files in subdirectories are not read.
     """
     if _OWN in facts and with_own_digest(facts)[_OWN] != facts[_OWN]:
         yield f"the content of {PROVENANCE} has changed"
@@ -93,9 +95,9 @@ def problems(directory: Path, facts: Mapping[str, object], *, deep: bool) -> Ite
         yield from _bare_problems(directory)
         return
     for name, known in recorded.items():
-        told = _problem(directory / name, known, deep=deep)
-        if told:
-            yield told
+        problem = _problem(directory / name, known, deep=deep)
+        if problem:
+            yield problem
 
 
 def _bare_problems(directory: Path) -> Iterator[str]:
@@ -110,24 +112,25 @@ def _problem(path: Path, known: Mapping[str, object], *, deep: bool) -> str:
         return f"{path.name} is missing"
     is_directory = path.is_dir() and not path.is_symlink()
     if is_directory != ("files" in known):
-        return f"{path.name} is no longer what it was"
+        return f"{path.name} is another kind of file now"
     if not is_directory and path.lstat().st_size != known["size"]:
         return f"{path.name} has {path.lstat().st_size} bytes, and had {known['size']}"
     now = _glance_of(path) if is_directory and not deep else _print_of(path)
-    # Times are not kept where an artifact is copied, and say nothing where the content is read.
+    # A copy of an artifact has other times, and times do not matter if the content is read.
     names = [name for name in now if name in known and not (deep and name == "times")]
     return "" if all(now[name] == known[name] for name in names) else f"the content of {path.name} has changed"
 
 
 def manifest_of(tree: Path) -> Path:
-    """Where the manifest of the pristine source `tree` lies."""
+    """Return the path of the manifest of the pristine source `tree`."""
     return tree.with_name(tree.name + MANIFEST)
 
 
 def record_source(tree: Path, name: str) -> None:
-    """Write the manifest of the pristine source `tree`, which a person calls `name`, unless it has one.
+    """Write the manifest of the pristine source `tree`, if it is missing.
 
-    A second for Linux.  A source from git needs none: its name is the id of its content.
+    `name` is the readable name of the source.  This takes a second for Linux.  A source from git needs no manifest: its
+    directory's name is the id of its content.
     """
     if tree.name.startswith(FROM_GIT) or manifest_of(tree).exists():
         return
@@ -139,14 +142,15 @@ def record_source(tree: Path, name: str) -> None:
 
 
 def source_name(tree: Path) -> str | None:
-    """What a person calls the source `tree`; None where nothing was recorded."""
+    """Return the readable name of the source `tree`; None if nothing was recorded."""
     return next(iter(_read(tree)), None)
 
 
 def source_problems(tree: Path) -> list[str]:
-    """The directories of the source `tree` (relative; "." is the top) that are not as they were recorded.
+    """Return the directories of the source `tree` that differ from the record.
 
-    Nothing where nothing was recorded: see `source_name`.  Takes some two seconds for Linux.
+    They are relative; "." is the top.  Returns none if nothing was recorded (see `source_name`).  This takes some two
+    seconds for Linux.
     """
     name, *lines = _read(tree) or [""]
     if not name:
@@ -157,10 +161,10 @@ def source_problems(tree: Path) -> list[str]:
 
 
 def git_tree_id(tree: Path, algorithm: str = "sha1") -> str:
-    """The id of the git tree object that the directory `tree` holds, read file by file (git-hash-object, git-mktree).
+    """Compute the id of the git tree object with the content of the directory `tree`.
 
-    Half a minute for a Linux that is not in memory.  Git writes the files as they are in its objects: see
-    `kernel.git.NO_CONVERSION`.
+    Every file is read (as by git-hash-object and git-mktree).  This takes half a minute for a Linux that is not in the
+    page cache.  Git writes the files as they are in its objects: see `kernel.git.NO_CONVERSION`.
     """
     lines = []
     with os.scandir(tree) as entries:
@@ -183,7 +187,7 @@ def _object_id(kind: str, content: bytes, algorithm: str) -> str:
 
 
 def is_git_store(place: Path) -> bool:
-    """Whether `place` is a git store that was made to the end: the note of its origin is the last of it."""
+    """Return whether `place` is a complete git store: `orch.origin` is written last."""
     return (place / "orch.origin").exists()
 
 
@@ -198,7 +202,7 @@ def _read(tree: Path) -> list[str]:
 
 
 def _directories(tree: Path) -> Iterator[tuple[str, str]]:
-    """Every directory in `tree`, and a digest of what its files are called, how big and how old they are."""
+    """Yield every directory in `tree`, with a digest of its files' names, sizes and times."""
     pending = [""]
     while pending:
         here = pending.pop()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What may go from the cache, and its removal: first what is of no use, then what was not used for longest.
+"""Removal of cache entries: first those that cannot be used, then the least recently used.
 
-Call with the cache to oneself (`KernelCache.users`): nothing here asks whether somebody uses an entry.
+Call with the lock `KernelCache.users` held exclusively: nothing here checks whether an entry is in use.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from orchestrator.kernel.cache.store import KernelCache
 from orchestrator.kernel.cache.verify import Broken, broken_parts, recipe_problem
 
 _NEVER = (EntryKind.OTHER, EntryKind.RECIPES)
-"""Not ours, or without a size worth speaking of; a recipe goes with the build that it comes to."""
+"""Kinds that are not ours, or tiny; a recipe is removed together with its build."""
 
 
 @dataclass(frozen=True)
 class Removal:
-    """What a collection removes: `useless` and `old` entries; `before` and `left` are the bytes of all entries."""
+    """The entries to remove, `useless` and `old`.
+
+    `before` and `left` are the bytes of all entries before and after the removal.
+    """
 
     useless: tuple[Entry, ...]
     old: tuple[Entry, ...]
@@ -28,7 +31,7 @@ class Removal:
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """All that goes, in its order."""
+        """All entries to remove, in order."""
         return (*self.useless, *self.old)
 
     @property
@@ -38,30 +41,34 @@ class Removal:
 
 
 def choose(entries: Iterable[Entry], broken: Iterable[Broken], keep: int | None) -> Removal:
-    """What has to go so that at most `keep` bytes are left; None removes only what is of no use to anybody.
+    """Choose the entries to remove so that at most `keep` bytes are left.
 
-    That is: what killed builds and downloads left behind, and what is `broken`.  Of the rest, what was not used for
-    longest goes first, a tree before the source that it shares its files with.
+    Useless entries are removed in any case: what killed builds and downloads left, and what is `broken`.  If `keep` is
+    None, only these are removed.  Of the others the least recently used are removed first, a tree before the source
+    that it shares its files with.
     """
     every = tuple(entries)
-    bad = {one.place for one in broken}
-    useless = tuple(one for one in every if one.kind is EntryKind.LEFT or one.place in bad)
-    before = sum(one.size for one in every)
-    left = before - sum(one.size for one in useless)
+    bad = {entry.place for entry in broken}
+    useless = tuple(entry for entry in every if entry.kind is EntryKind.LEFT or entry.place in bad)
+    before = sum(entry.size for entry in every)
+    left = before - sum(entry.size for entry in useless)
     old = []
-    others = [one for one in every if one not in useless and one.kind not in _NEVER]
-    for one in sorted(others, key=lambda one: (one.used, one.kind is EntryKind.SOURCE)):
+    others = [entry for entry in every if entry not in useless and entry.kind not in _NEVER]
+    for entry in sorted(others, key=lambda entry: (entry.used, entry.kind is EntryKind.SOURCE)):
         if keep is None or left <= keep:
             break
-        old.append(one)
-        left -= one.size
+        old.append(entry)
+        left -= entry.size
     return Removal(useless, tuple(old), before, left)
 
 
 def collect(cache: KernelCache, removal: Removal, broken: Iterable[Broken]) -> None:
-    """Remove what was chosen.  Each entry goes in one step, so that one which is half gone is never found."""
-    for one in removal.entries:
-        for place in (one.place, *one.beside):
+    """Remove the chosen entries.
+
+    Each is removed atomically, so that no partly removed entry is ever found.
+    """
+    for entry in removal.entries:
+        for place in (entry.place, *entry.beside):
             cache.discard(place)
     remove_broken(cache, broken)
     _forget(cache)
@@ -69,16 +76,16 @@ def collect(cache: KernelCache, removal: Removal, broken: Iterable[Broken]) -> N
 
 
 def remove_broken(cache: KernelCache, broken: Iterable[Broken]) -> None:
-    """Remove broken entries, and the recipes that come to nothing then."""
-    for one in broken:
-        for place in broken_parts(one):
+    """Remove broken entries, and the recipes whose builds are removed with them."""
+    for entry in broken:
+        for place in broken_parts(entry):
             cache.discard(place)
     _forget(cache)
     cache.sweep()
 
 
 def _forget(cache: KernelCache) -> None:
-    """Remove every recipe whose build is gone, and every one that somebody was killed in writing."""
+    """Remove every recipe whose build is missing, and every partly written recipe."""
     for pointer in (cache.root / "recipes").glob("*"):
         if pointer.name.startswith(".") or recipe_problem(cache, pointer):
             pointer.unlink()

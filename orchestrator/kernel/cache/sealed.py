@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Small entries of the cache, of which every file is read on every use: the guest's root, programs, selftests.
+"""Small cache entries, checked in full on every use: the guest's root, programs, selftests.
 
-A full disk, a power cut or a person can empty, cut or remove a file of theirs.  A guest whose busybox is empty panics,
-and that must not be told of its kernel.  So what is there is recorded when an entry is made, beside it, and one that is
-not as it was made is made again.
+A full disk, a power failure or a user can empty, truncate or remove files.  A guest whose busybox is empty panics, and
+this must not be reported as a fault of its kernel.  So the content of an entry is recorded in a manifest when it is
+made, and an entry that differs from it is made again.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ from pathlib import Path
 from orchestrator.kernel.cache.files import manifest_of
 
 COMES_AND_GOES = "virtme-init-*"
-"""What virtme-run puts into the guest's root for the time of a boot, and leaves there when it is killed."""
+"""Files that virtme-run puts into the guest's root during a boot.
+
+They stay there if it is killed.
+"""
 UNSEALED = "nothing was recorded of it"
 
 
 def seal(place: Path) -> None:
-    """Record what the directory `place` holds, beside it.  Raises OSError."""
+    """Record the content of the directory `place` in its manifest.  Raises OSError."""
     manifest = manifest_of(place)
     partial = manifest.with_name(f".{manifest.name}.{uuid.uuid4().hex[:8]}")
     facts = {name: [*_shape(path), _content(path)] for name, path in _below(place)}
@@ -35,21 +38,21 @@ def seal(place: Path) -> None:
 
 
 def broken_seal(place: Path) -> str:
-    """What is not as it was sealed in the directory `place`, in a few words; "" for nothing.
+    """Return the first difference between the directory `place` and its manifest, or "".
 
-    Ten milliseconds for the guest's root.  UNSEALED where it was never sealed.
+    Returns UNSEALED if there is no manifest.  This takes ten milliseconds for the guest's root.
     """
     try:
         known = json.loads(gzip.decompress(manifest_of(place).read_bytes()))
-        there = dict(_below(place))
+        present = dict(_below(place))
     except FileNotFoundError:
         return UNSEALED
     except (OSError, EOFError, ValueError):
         return "what was recorded of it cannot be read"
     if not isinstance(known, dict):
         return "what was recorded of it cannot be read"
-    names = sorted(known.keys() | there.keys())
-    return next(filter(None, (_problem(name, there.get(name), known.get(name)) for name in names)), "")
+    names = sorted(known.keys() | present.keys())
+    return next(filter(None, (_problem(name, present.get(name), known.get(name)) for name in names)), "")
 
 
 def _problem(name: str, path: Path | None, known: object) -> str:
@@ -69,7 +72,10 @@ def _problem(name: str, path: Path | None, known: object) -> str:
 
 
 def _below(place: Path) -> Iterator[tuple[str, Path]]:
-    """All that is in the directory `place`, by its path in it.  Raises FileNotFoundError where it is no directory."""
+    """Yield every file and directory in `place`, with its relative path.
+
+    Raises FileNotFoundError if `place` is no directory.
+    """
     if not place.is_dir():
         raise FileNotFoundError(place)
     for top, directories, files in os.walk(place):
@@ -80,14 +86,17 @@ def _below(place: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _shape(path: Path) -> tuple[str, int]:
-    """The kind and mode of a file, and the size of one that has content of its own."""
+    """Return kind, mode and size of a file: size 0 if it is not regular."""
     status = path.lstat()
     kind = stat.filemode(status.st_mode)
     return kind, status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def _content(path: Path) -> str:
-    """The target of a link, the SHA-256 of a regular file; "" for all else, which is not opened."""
+    """Return the target of a link or the SHA-256 of a regular file.
+
+    Other files are not opened; for them it is "".
+    """
     status = path.lstat()
     if stat.S_ISLNK(status.st_mode):
         return str(path.readlink())

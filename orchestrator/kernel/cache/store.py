@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The content-addressed store of kernel builds, and the built trees that the next builds start from.
+"""The content-addressed store of kernel builds, and the built trees that builds start from.
 
-builds/<key>/     vmlinux, config, build.log, commands.sh, provenance.json: whole, or not there
+builds/<key>/     vmlinux, config, build.log, commands.sh, provenance.json: complete, or not there
 recipes/<key>     the build key that a recipe resolved to, so that a hit needs no Kconfig run
 trees/<key>/      a full build's tree (tree/, tree.json, the manifest of all files), never written to again
-work/             builds under way
-trash/            what they left, to be removed
-failed/           logs of builds that failed
+work/             builds in progress
+trash/            their remains, to be removed
+failed/           logs of failed builds
 locks/            a lock file per recipe and per build, and `users`, which every run holds
 """
 
@@ -41,22 +41,22 @@ class KernelCache:
 
     @property
     def builds(self) -> Path:
-        """Where finished artifacts lie, a directory per build key."""
+        """The directory of finished artifacts, with a directory per build key."""
         return self.root / "builds"
 
     @property
     def users(self) -> Path:
-        """The lock file that whoever uses the cache shares, and whoever removes from it has alone (`host.lock`)."""
+        """The lock file of the cache (`host.lock`): shared for use, exclusive for removal."""
         return self.root / "locks/users"
 
     def lock(self, recipe_key: str) -> Path:
-        """The lock file that serialises builds of one recipe, also between processes."""
+        """Return the lock file that serialises builds of one recipe, also between processes."""
         directory = self.root / "locks"
         directory.mkdir(parents=True, exist_ok=True)
         return directory / recipe_key
 
     def lookup(self, recipe: Recipe) -> KernelBuild | None:
-        """The finished build of `recipe`, if the cache has it."""
+        """Return the finished build of `recipe`, or None if the cache does not have it."""
         try:
             key = (self.root / "recipes" / recipe.key).read_text().strip()
         except FileNotFoundError:
@@ -64,11 +64,14 @@ class KernelCache:
         return self.artifact(recipe.name, key)
 
     def remember(self, recipe: Recipe, key: str) -> None:
-        """Note that `recipe` resolves to build `key`."""
+        """Record that `recipe` resolves to build `key`."""
         write_whole(self.root / "recipes" / recipe.key, key + "\n")
 
     def artifact(self, name: str, key: str) -> KernelBuild | None:
-        """The finished build `key`, under the kernel name `name`, if the cache has it, whole."""
+        """Return the finished build `key`, with the kernel name `name`.
+
+        Returns None if the cache does not have it, or has it damaged.
+        """
         directory = self.builds / key
         try:
             facts = json.loads((directory / PROVENANCE).read_text())
@@ -79,11 +82,14 @@ class KernelCache:
             return None
 
     def mark_used(self, build: KernelBuild, *others: Path) -> None:
-        """Note that `build`, its tree, and `others` are in use now: `orch cache gc` removes what was not, first."""
+        """Record that `build`, its tree, and `others` are in use now.
+
+        `orch cache gc` removes the least recently used entries first.
+        """
         mark_used(build.directory, self.root / "trees" / build.key, self.root / "ccache", *others)
 
     def seed(self, recipe: Recipe) -> Tree | None:
-        """The built tree from which the least has to be made for `recipe`, if one is near enough; see `best_of`."""
+        """Return the built tree from which `recipe` needs the least work, if any; see `best_of`."""
         return best_of(self._trees(), recipe)
 
     def _trees(self) -> Iterator[Tree]:
@@ -97,9 +103,10 @@ class KernelCache:
 
     @contextmanager
     def workspace(self, name: str) -> Iterator[Path]:
-        """A directory for one build under way, gone afterwards (see `sweep`); call with the recipe's lock held.
+        """Make a directory for one build, and discard it afterwards (see `sweep`).
 
-        It has a name that no other had: the last processes of an orch that was killed may still write to its own.
+        Call with the recipe's lock held.  Its name is unique, because processes of a killed orch may still write to
+        their directory.
         """
         work = self.root / "work"
         for left in (*work.glob(name), *work.glob(f"{name}.*")):
@@ -112,7 +119,7 @@ class KernelCache:
             self.discard(own)
 
     def discard(self, place: Path) -> None:
-        """Move `place` out of the way: removing a kernel tree takes seconds that nobody should wait for."""
+        """Move `place` to the trash, because removing a kernel tree takes seconds."""
         trash = self.root / "trash"
         try:
             trash.mkdir(parents=True, exist_ok=True)
@@ -123,13 +130,13 @@ class KernelCache:
             _remove(place)
 
     def sweep(self) -> None:
-        """Remove what builds have left behind; the directory itself stays, for others discard to it meanwhile."""
+        """Empty the trash; the directory itself stays, because other processes may discard to it."""
         for left in (self.root / "trash").glob("*"):
             _remove(left)
 
     @contextmanager
     def swept_when_failing(self) -> Iterator[None]:
-        """Sweep at once after a failure of this machine: on a full disk, what the work left is what others lack."""
+        """Sweep at once if this machine fails: on a full disk others need the space."""
         try:
             yield
         except Interrupted:
@@ -139,14 +146,19 @@ class KernelCache:
             raise
 
     def keep_failed_log(self, recipe: Recipe, log: Path, what: str = "") -> Path:
-        """Keep the log of a build that failed, for the user to read; `what` says of what, where not of the kernel."""
+        """Keep the log of a failed build for the user, and return its path.
+
+        `what` is a suffix that names what was built, "" for the kernel.
+        """
         kept = self.root / "failed" / f"{recipe.name}{what}-{recipe.key[:12]}.log"
         write_whole(kept, log.read_bytes())
         return kept
 
     def publish(self, build: KernelBuild, recipe: Recipe, tree: Path, files: dict[str, Path | str]) -> None:
-        """Make a finished build visible, all at once: the image and configuration of `tree`, and `files` by name
-        (a path to copy, or a text)."""
+        """Publish a finished build atomically: image and configuration of `tree`, and `files`.
+
+        `files` maps names to a path to copy, or to a text.
+        """
         partial = tree.with_name("publish")
         partial.mkdir()
         image = built_file(tree / "build" / ARCHES[recipe.toolchain.arch].image)
@@ -162,18 +174,21 @@ class KernelCache:
         self.install(partial, build.key, provenance(build, recipe, (partial / "config").read_bytes()))
 
     def install(self, whole: Path, key: str, facts: dict[str, object]) -> None:
-        """Make the directory `whole` the build `key`, with `facts` and what its files are as its provenance."""
+        """Make the directory `whole` the build `key`.
+
+        Its provenance is `facts`, with the sizes and digests of its files.
+        """
         own = with_own_digest({**facts, "files": fingerprint(whole)})
         (whole / PROVENANCE).write_text(json.dumps(own, indent=2) + "\n")
         self.builds.mkdir(parents=True, exist_ok=True)
-        # Two recipes can come to the same build at once: nobody may discard what the other has just installed.
+        # Two recipes can resolve to the same build at once: neither may discard what the other has just installed.
         with briefly_locked(self.lock(f"build-{key}")):
             if self.artifact("", key) is None:
                 self.discard(self.builds / key)
             _install(whole, self.builds / key)
 
     def keep_tree(self, build: KernelBuild, recipe: Recipe, tree: Path) -> None:
-        """Take the tree of a full build, for later builds to start from."""
+        """Keep the tree of a full build, for later builds to start from."""
         place = self.root / "trees" / build.key
         kept = tree.with_name("kept")
         kept.mkdir()
@@ -195,7 +210,7 @@ class KernelCache:
 
 
 def _install(whole: Path, place: Path) -> None:
-    """Move `whole` to `place`, unless another recipe that resolves to the same build was quicker."""
+    """Move `whole` to `place`, unless it exists: another recipe can resolve to the same build."""
     sync_disk(whole)
     try:
         whole.rename(place)
@@ -205,14 +220,17 @@ def _install(whole: Path, place: Path) -> None:
 
 
 def mark_used(*places: Path) -> None:
-    """Note that the entries `places` are in use now; no error where one is not there."""
+    """Record that the entries `places` are in use now; missing ones are ignored."""
     for place in places:
         with suppress(OSError):
             os.utime(place)
 
 
 def _remove(place: Path) -> None:
-    """Remove a directory or a file as far as that is possible; what somebody still writes to stays for the next."""
+    """Remove a directory or file as far as possible; the next sweep removes the rest.
+
+    Another process may still write to it.
+    """
     if place.is_dir() and not place.is_symlink():
         shutil.rmtree(place, ignore_errors=True)
     else:
@@ -221,7 +239,10 @@ def _remove(place: Path) -> None:
 
 
 def inputs(recipe: Recipe) -> dict[str, object]:
-    """The part of a provenance that says what went in by name: equal inputs can have other names in another run."""
+    """Return the names of a build's inputs, as a part of its provenance.
+
+    Equal inputs can have other names in another run.
+    """
     return {
         "source": {"name": recipe.source.version, "sha256": recipe.source.id, **source_facts(recipe.source)},
         "patches": [{"name": patch.path.name, "sha256": patch.digest} for patch in recipe.patches],
@@ -229,7 +250,7 @@ def inputs(recipe: Recipe) -> dict[str, object]:
 
 
 def provenance(build: KernelBuild, recipe: Recipe, config: bytes) -> dict[str, object]:
-    """Where an artifact comes from, as the JSON that lies beside it."""
+    """Return the provenance of an artifact, as JSON for its directory."""
     return {
         "key": build.key,
         "kernel": recipe.name,
@@ -244,9 +265,9 @@ def provenance(build: KernelBuild, recipe: Recipe, config: bytes) -> dict[str, o
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader sees all of it or the old one.
+    """Write a file atomically: a reader sees the new content or the old one.
 
-    Raises InfrastructureError where the disk refuses.
+    Raises InfrastructureError if it cannot be written.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
     try:

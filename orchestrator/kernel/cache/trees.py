@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which of the built trees a build starts from: the one from which the least has to be made."""
+"""The choice of the built tree that a build starts from, to compile little."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from orchestrator.kernel.version import series
 
 @dataclass(frozen=True)
 class Tree:
-    """A built tree to clone: `built_at` is the path that its build recorded, `patches` the digests applied to it."""
+    """A built tree to clone.
+
+    `built_at` is the path at which it was built, `patches` are the digests of the patches applied to it.
+    """
 
     name: str
     path: Path
@@ -24,23 +27,29 @@ class Tree:
     request: str
     origin: str = ""
     published: bool = False
-    """Whether its source is a published one and has no patches: nobody else's code has run where its objects are."""
+    """Whether its source is published and without patches, so that its objects can be trusted.
+
+    No other code has run in its build.
+    """
 
     def begins(self, recipe: Recipe) -> bool:
-        """Whether the source and the patches of `recipe` begin with all that is in this tree."""
+        """Return whether the source and the first patches of `recipe` are those of this tree."""
         digests = tuple(patch.digest for patch in recipe.patches)
         return self.source == recipe.source.id and digests[: len(self.patches)] == self.patches
 
 
 def best_of(trees: Iterable[Tree], recipe: Recipe) -> Tree | None:
-    """The one of `trees` from which the least has to be made, if any of the same toolchain is near enough.
+    """Return the tree from which `recipe` needs the least work, or None.
 
-    Best is one whose source and patches `recipe` begins with: with the nearest configuration request, for another
-    one may change every object, and then the most patches.  Else one of the same source, of the same origin, or of
-    the same Linux version, in this order: make then compiles what differs.
+    It is None if no tree is similar enough.  Only trees of the same toolchain count.
 
-    A patch can have its Makefile write any object, so a tree with patches serves only kernels that begin with them.  In
-    the same way a tree serves another origin only if its source is a published one.
+    Best is a tree with the source and the first patches of `recipe`.  Of several, the one with the nearest
+    configuration request is chosen, because another configuration may change every object, and then the one with the
+    most patches.  Without such a tree it is one of the same source, of the same origin, or of the same Linux version,
+    in this order: make then compiles what differs.
+
+    A patch can change a Makefile, which can then write any object.  So a tree with patches is used only for kernels
+    that begin with them.  For the same reason a tree is used for another origin only if its source is a published one.
     """
     alike = [tree for tree in trees if tree.toolchain == asdict(recipe.toolchain)]
     best = [tree for tree in alike if tree.begins(recipe)]
@@ -50,15 +59,18 @@ def best_of(trees: Iterable[Tree], recipe: Recipe) -> Tree | None:
     return max(near, key=lambda tree: (_nearness(tree, recipe), tree.path.parent.stat().st_mtime), default=None)
 
 
-def _distance(one: str, other: str) -> int:
-    """In how many lines two configuration requests differ."""
-    return len(set(one.splitlines()) ^ set(other.splitlines()))
+def _distance(request: str, other: str) -> int:
+    """Return the number of lines in which two configuration requests differ."""
+    return len(set(request.splitlines()) ^ set(other.splitlines()))
 
 
 def _nearness(tree: Tree, recipe: Recipe) -> tuple[int, ...]:
-    """How much the built `tree` has in common with a kernel that it is no beginning of; empty for too little."""
+    """Return a sort key for the similarity of `tree` to `recipe`; () if too little.
+
+    For a tree for which `begins` is false.
+    """
     source = recipe.source
-    same, kin = tree.source == source.id, bool(source.origin) and tree.origin == source.origin
-    if not (same or kin or (tree.published and "" != series(tree.path) == series(source.path))):
+    same_source, same_origin = tree.source == source.id, bool(source.origin) and tree.origin == source.origin
+    if not (same_source or same_origin or (tree.published and "" != series(tree.path) == series(source.path))):
         return ()
-    return (same, kin, -_distance(tree.request, recipe.request))
+    return (same_source, same_origin, -_distance(tree.request, recipe.request))

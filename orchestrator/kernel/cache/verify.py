@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whether what is in the cache is what was put there."""
+"""Verification that the entries of the cache are as they were written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from orchestrator.kernel.cache.store import KernelCache
 
 @dataclass(frozen=True)
 class Broken:
-    """An entry that must not be used: `place` is what has to go, `what` is wrong with it."""
+    """An entry that must not be used: `place` must be removed, `what` is the reason."""
 
     place: Path
     what: str
@@ -34,8 +34,11 @@ class Broken:
 
 @dataclass
 class Findings:
-    """What a look at the cache found: how many entries are whole, how many have nothing recorded to compare them
-    with, and which are broken, in an order in which they can be removed."""
+    """The results of a verification.
+
+    `whole` is the number of intact entries, `unrecorded` of those without a record to compare them with.  `broken` are
+    the others, in an order in which they can be removed.
+    """
 
     whole: int = 0
     unrecorded: int = 0
@@ -43,19 +46,19 @@ class Findings:
 
 
 Progress = Callable[[str], None]
-"""Told of each entry before it is read."""
+"""Called with the name of each entry before it is read."""
 
 
 def verify(cache: KernelCache, *, deep: bool = True, progress: Progress = lambda _: None) -> Findings:
-    """Compare every entry with what was recorded when it was made.
+    """Compare every entry with its record; nothing is written.
 
-    `deep` reads the files of all builds and of the sources that came from git, and looks at every file of the other
-    sources and of the built trees; without it only what is missing shows.  Reads only.
+    `deep` reads the files of all builds and of the sources from git, and checks size, mode and time of every file of
+    the other sources and of the built trees.  Without it only missing files are found.
     """
     found = Findings()
     _each(cache.builds, lambda place: _build(place, deep), found, progress)
     _each(cache.root / "sources", lambda place: _source(place, deep), found, progress)
-    changed = {one.place.name for one in found.broken if one.place.parent.name == "sources"}
+    changed = {entry.place.name for entry in found.broken if entry.place.parent.name == "sources"}
     _each(cache.root / "trees", lambda place: _tree(place, changed, deep), found, progress)
     _each(cache.root / "recipes", lambda place: recipe_problem(cache, place), found, progress)
     for kind in _SEALED:
@@ -68,7 +71,7 @@ def verify(cache: KernelCache, *, deep: bool = True, progress: Progress = lambda
 
 _SEALED = ("selftests", "workloads", "guest-root", "guest-programs")
 _ANSWERS = ("accelerators", "durations")
-"""What was found out once; a damaged answer is never believed, and found out again."""
+"""Results that were determined once; a damaged one is never used, but determined again."""
 _NO_ENTRY = (".partial", ".download", ".index", ".lock", ".gz")
 _NOT_RECORDED = UNSEALED
 
@@ -80,11 +83,11 @@ def _each(directory: Path, judge: Callable[[Path], str], found: Findings, progre
         if directory.name == "git" and not is_git_store(place):
             continue
         progress(f"{directory.name}/{place.name[:12]}")
-        told = judge(place)
-        if told == _NOT_RECORDED:
+        problem = judge(place)
+        if problem == _NOT_RECORDED:
             found.unrecorded += 1
-        elif told:
-            found.broken.append(Broken(place, told))
+        elif problem:
+            found.broken.append(Broken(place, problem))
         else:
             found.whole += 1
 
@@ -92,13 +95,13 @@ def _each(directory: Path, judge: Callable[[Path], str], found: Findings, progre
 def _build(place: Path, deep: bool) -> str:
     try:
         facts = json.loads((place / PROVENANCE).read_text())
-        told = [f"{PROVENANCE} lacks '{name}'" for name in ("version", "objects", "seconds") if name not in facts]
-        told += problems(place, facts, deep=deep) if not told else ()
-        if deep and not told and facts.get("config_sha256", "") not in ("", _sha256(place / "config")):
-            told.append("the content of config has changed")
+        wrong = [f"{PROVENANCE} lacks '{name}'" for name in ("version", "objects", "seconds") if name not in facts]
+        wrong += problems(place, facts, deep=deep) if not wrong else ()
+        if deep and not wrong and facts.get("config_sha256", "") not in ("", _sha256(place / "config")):
+            wrong.append("the content of config has changed")
     except (OSError, ValueError, TypeError, AttributeError, KeyError):
         return f"{PROVENANCE} cannot be read"
-    return "; ".join(told) or ("" if "files" in facts else _NOT_RECORDED)
+    return "; ".join(wrong) or ("" if "files" in facts else _NOT_RECORDED)
 
 
 def _sha256(path: Path) -> str:
@@ -147,27 +150,27 @@ def _tree(place: Path, changed: set[str], deep: bool) -> str:
 
 
 def recipe_problem(cache: KernelCache, place: Path) -> str:
-    """What is wrong with the recipe at `place`, "" for nothing."""
+    """Return what is wrong with the recipe at `place`, or ""."""
     key = place.read_text(errors="replace").strip()
     if key.isalnum() and (cache.builds / key).is_dir():
         return ""
-    return "the build that it comes to is not there"
+    return "its build is missing"
 
 
 def _has(place: Path, file: str) -> str:
-    there = place / file
-    return "" if there.exists() or there.is_symlink() else f"{file} is missing"
+    path = place / file
+    return "" if path.exists() or path.is_symlink() else f"{file} is missing"
 
 
 def _answer(place: Path) -> str:
     try:
-        return "" if isinstance(json.loads(place.read_text()), dict) else "it is no answer"
+        return "" if isinstance(json.loads(place.read_text()), dict) else "it is not a JSON object"
     except (OSError, ValueError, RecursionError):
         return "it cannot be read"
 
 
 def broken_parts(broken: Broken) -> Iterator[Path]:
-    """What has to be removed for a broken entry: it, and what was recorded of it."""
+    """Yield the paths to remove for a broken entry: itself, and its manifest."""
     yield broken.place
     if manifest_of(broken.place).exists():
         yield manifest_of(broken.place)

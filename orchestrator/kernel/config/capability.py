@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a built kernel can do with the mapping of a BAR: from its version and its final configuration."""
+"""How a built kernel can map a BAR, from its version and its final configuration."""
 
 from __future__ import annotations
 
@@ -12,33 +12,34 @@ from orchestrator.kernel.model import KernelBuild
 from orchestrator.scenario.model import Capability, CapabilityOverride, FaultMaps, Level
 
 _HUGE_SINCE = (6, 12)
-"""The first Linux whose vfio-pci has a huge_fault, and the first that has the options below.
+"""The first Linux whose vfio-pci has a huge_fault; also the first with the options below.
 
 Linux 6.1's vfio_pci_mmap_fault (drivers/vfio/pci/vfio_pci_core.c) populates the whole vma on the first fault.
 """
 
 _NEEDS = {Level.PMD: "ARCH_SUPPORTS_PMD_PFNMAP", Level.PUD: "ARCH_SUPPORTS_PUD_PFNMAP"}
-"""What vfio_pci_vmf_insert_pfn asks for, level by level.
+"""The option that vfio_pci_vmf_insert_pfn needs for each level.
 
-Both follow from others (mm/Kconfig): the architecture's ARCH_SUPPORTS_HUGE_PFNMAP, which needs TRANSPARENT_HUGEPAGE,
-and HAVE_ARCH_TRANSPARENT_HUGEPAGE or HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD.
+Both depend on other options (mm/Kconfig): the architecture's ARCH_SUPPORTS_HUGE_PFNMAP, which needs
+TRANSPARENT_HUGEPAGE, and HAVE_ARCH_TRANSPARENT_HUGEPAGE or HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD.
 """
 
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
 def capability_of(build: KernelBuild, can: CapabilityOverride) -> Capability:
-    """What `build` can do; what the scenario says it `can` do outranks what follows from version and configuration.
+    """Return the capability of `build`.
 
-    Raises OSError where the build is gone from the cache.
+    The scenario's values in `can` take precedence over those from version and configuration.  Raises OSError if the
+    build is no longer in the cache.
     """
     return override(capability(build.config.read_text(), build.version), can)
 
 
 def capability(config: str, version: str) -> Capability:
-    """What a kernel of this `version`, with this final `config` as text, can do.
+    """Return the capability of a kernel of this `version`, with this final `config` as text.
 
-    A version that is none, as a developer's own tree may have, is taken for a new one.  Never raises.
+    A version that is not a number, as a developer's own tree may have, counts as a new one.  Never raises.
     """
     match = _VERSION.match(version)
     if match and (int(match[1]), int(match[2])) < _HUGE_SINCE:
@@ -56,9 +57,10 @@ def shows_page_tables(config: str) -> bool:
 
 
 def boot_arguments(config: str) -> tuple[str, ...]:
-    """What a kernel with this final `config` must be told on its command line: to use the IOMMU, where it would not.
+    """Return the arguments with which a kernel with this final `config` uses the IOMMU.
 
-    A virtual machine has no integrated graphics, hence INTEL_IOMMU_DEFAULT_ON_INTGPU_OFF is as good as on.
+    There are none if the IOMMU is on by default.  A virtual machine has no integrated graphics, so
+    INTEL_IOMMU_DEFAULT_ON_INTGPU_OFF has the same effect as INTEL_IOMMU_DEFAULT_ON.
     """
     options = parse(config)
     on = ("INTEL_IOMMU_DEFAULT_ON", "INTEL_IOMMU_DEFAULT_ON_INTGPU_OFF")
@@ -67,6 +69,9 @@ def boot_arguments(config: str) -> tuple[str, ...]:
 
 
 def override(deduced: Capability, can: CapabilityOverride) -> Capability:
-    """`deduced` with what a scenario says instead; PTE is among the levels of every kernel, said or not."""
+    """Return `deduced` with the values that a scenario sets instead.
+
+    PTE is a level of every kernel, whether the scenario lists it or not.
+    """
     levels = deduced.levels if can.levels is None else tuple(level for level in _NEEDS if level in can.levels)
     return replace(deduced, levels=levels, fault_maps=can.faults or deduced.fault_maps)

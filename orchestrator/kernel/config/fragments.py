@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernel configuration as text: what is asked for, what came out, and why something asked for did not survive.
+"""Kernel configuration as text: the request, the result, and reasons for their differences.
 
-A configuration is ``make allnoconfig`` with KCONFIG_ALLCONFIG: virtme's minimal requests first (they are wishes: many
-name options that a given kernel does not have), then the scenario's fragments and options, which must all hold.  A
-fragment can wish, too, for what some kernels call otherwise or do not have: ``# wish: CONFIG_PROC_SYSCTL=y``.
+A configuration is made by ``make allnoconfig`` with KCONFIG_ALLCONFIG.  This has first virtme's minimal requests, then
+the scenario's fragments and options.  virtme's requests are optional: many name options that a given kernel does not
+have.  The scenario's are required.  A fragment can also have an optional request, for an option that some kernels do
+not have or name differently: ``# wish: CONFIG_PROC_SYSCTL=y``.
 """
 
 from __future__ import annotations
@@ -22,25 +23,28 @@ from orchestrator.kernel.make import make_argv, make_environment
 from orchestrator.kernel.model import Toolchain
 
 Option = tuple[str, str]
-"""A name without CONFIG_, and its value: y, m, n, a number or a quoted string."""
+"""A name without CONFIG_, and its value: y, m, n, a number or quoted text."""
 
-# A value may have a comment behind it: Kconfig would take that for a part of the value, and drop the option.
+# A comment may follow a value: Kconfig would read it as a part of the value, and drop the option.
 _SET = re.compile(r'^CONFIG_([A-Za-z0-9_]+)=("(?:\\.|[^"\\])*"|[^"#][^#]*?|)\s*(?:#.*)?$')
 _PLAIN = re.compile(r'^(?:[ymn]|-?\d+|0[xX][0-9A-Fa-f]+|".*")$')
 _MOST_BYTES = 4 << 20
-"""A whole .config of an allmodconfig kernel has some 300 KB."""
+"""The largest fragment that is read; the .config of an allmodconfig has some 300 KB."""
 _WISH = re.compile(r"^# wish: (CONFIG_[A-Za-z0-9_]+=.*)$")
 _UNSET = re.compile(r"^# CONFIG_([A-Za-z0-9_]+) is not set$")
 
 
 def virtme_request(host: Host, virtme_configkernel: str, arch: str) -> str:
-    """virtme's own minimal configuration for `arch`, as virtme-ng prints it."""
+    """Return virtme's minimal configuration for `arch`, as virtme-ng prints it."""
     argv = (virtme_configkernel, "--arch", arch, "--allnoconfig", "--dry-run")
     return to_text(parse(check(host.run(Command(argv, timeout=60)), "asking virtme for its configuration").output))
 
 
 def parse(text: str) -> dict[str, str]:
-    """The options that a .config or a fragment states, the last statement of each; "is not set" is the value n."""
+    """Return the options in a .config or a fragment, by name.
+
+    "is not set" is the value n.  If an option is there twice, the last line counts.
+    """
     options: dict[str, str] = {}
     for line in text.splitlines():
         if match := _SET.match(line.strip()):
@@ -51,7 +55,7 @@ def parse(text: str) -> dict[str, str]:
 
 
 def to_text(options: dict[str, str]) -> str:
-    """`options` as the lines of a .config."""
+    """Return `options` as the lines of a .config."""
     return "".join(_line(name, value) for name, value in options.items())
 
 
@@ -60,8 +64,9 @@ def _line(name: str, value: str) -> str:
 
 
 def required(fragments: Iterable[Path], options: Iterable[Option]) -> tuple[Option, ...]:
-    """What the fragments and then the single options ask for, the last word on each option winning.
+    """Return the options that the fragments and then the single options require.
 
+    If an option is there twice, the last value counts.
     Raises ConfigError for a fragment line that is neither an option nor a comment.
     """
     wanted: dict[str, str] = {}
@@ -73,18 +78,24 @@ def required(fragments: Iterable[Path], options: Iterable[Option]) -> tuple[Opti
 
 
 def wishes(fragments: Iterable[Path]) -> dict[str, str]:
-    """What the fragments ask for without insisting on it, by option; a fragment that requires an option outranks it."""
+    """Return the optional requests of the fragments, by option.
+
+    A required value of the same option takes precedence.
+    """
     lines = [line.strip() for fragment in fragments for line in _fragment_text(fragment).splitlines()]
     return parse("\n".join(match[1] for line in lines if (match := _WISH.match(line))))
 
 
 def _quoted(value: str) -> str:
-    """A scenario's value as Kconfig writes it: y, m, n and numbers as they are, any other text in quotes."""
+    """Return a scenario's value as in a .config: quoted, except y, m, n and numbers."""
     return value if _PLAIN.match(value) else f'"{value}"'
 
 
 def _fragment_text(fragment: Path) -> str:
-    """The text of a fragment.  Raises ConfigError for what is no text file of a sensible size."""
+    """Return the text of a fragment.
+
+    Raises ConfigError if it is not a UTF-8 text file, or is larger than `_MOST_BYTES`.
+    """
     try:
         return read_regular(fragment, _MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -103,18 +114,21 @@ def _refuse_strange_lines(fragment: Path, text: str) -> None:
 
 
 def resolve(host: Host, tree: Path, request: str, toolchain: Toolchain) -> str:
-    """Let the tree's own Kconfig resolve `request` in ``tree/build``; the text of the final .config."""
+    """Resolve `request` with the tree's own Kconfig in ``tree/build``; return the final .config."""
     build = tree / "build"
     build.mkdir(exist_ok=True)
-    asked = build / "orch.request"
-    asked.write_text(request)
-    argv = (*make_argv(tree, toolchain, request, 1, f"KCONFIG_ALLCONFIG={asked}"), "allnoconfig")
+    request_file = build / "orch.request"
+    request_file.write_text(request)
+    argv = (*make_argv(tree, toolchain, request, 1, f"KCONFIG_ALLCONFIG={request_file}"), "allnoconfig")
     check(host.run(Command(argv, env=make_environment(""), timeout=600)), "make allnoconfig")
     return built_config(build / ".config")
 
 
 def verify(tree: Path, wanted: Iterable[Option], final: str, where: str, arch: str = "x86_64") -> None:
-    """Raise ConfigError, naming each option of `wanted` that is not so in `final` and what it depends on."""
+    """Raise ConfigError if an option of `wanted` has another value in `final`.
+
+    The error names each such option and what it depends on.
+    """
     values = parse(final)
     lost = [(name, value) for name, value in wanted if values.get(name, "n") != value]
     if lost:
@@ -124,12 +138,12 @@ def verify(tree: Path, wanted: Iterable[Option], final: str, where: str, arch: s
 
 def _explain(tree: Path, name: str, value: str, values: dict[str, str], arch: str) -> str:
     got = values.get(name, "n")
-    told = f"CONFIG_{name}={value} did not survive (it is {got})"
+    message = f"CONFIG_{name}={value} did not survive (it is {got})"
     symbol = find_symbol(tree, name, arch)
     if symbol is None:
         near = get_close_matches(name, symbol_names(tree, arch), 1)
-        return f"{told}: this source has no such option" + (f"; did you mean {near[0]}?" if near else "")
-    return told + _reason(symbol, value, values)
+        return f"{message}: this source has no such option" + (f"; did you mean {near[0]}?" if near else "")
+    return message + _reason(symbol, value, values)
 
 
 def _reason(symbol: Symbol, value: str, values: dict[str, str]) -> str:
@@ -147,6 +161,6 @@ def _reason(symbol: Symbol, value: str, values: dict[str, str]) -> str:
 
 
 def _annotate(conditions: tuple[str, ...], values: dict[str, str]) -> str:
-    """The conditions as one expression, with the value of each option behind it."""
+    """Return the conditions as one expression, with each option's value after its name."""
     joined = " && ".join(f"({c})" if "||" in c and len(conditions) > 1 else c for c in conditions)
     return re.sub(r"\b(?=\d*[A-Z])[A-Z0-9_]{2,}\b", lambda m: f"{m[0]} [{values.get(m[0], 'n')}]", joined)

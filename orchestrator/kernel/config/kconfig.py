@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Just enough of the Kconfig language to say what an option depends on (Documentation/kbuild/kconfig-language.rst).
+"""A parser for the part of the Kconfig language with the dependencies of options.
 
-Only error messages use it: what holds and what does not is decided by the kernel's own Kconfig.
+The language is defined in Documentation/kbuild/kconfig-language.rst.  Only error messages use this parser: the kernel's
+own Kconfig decides which options are set.
 """
 
 from __future__ import annotations
@@ -23,19 +24,18 @@ _SELECT = re.compile(r"^\s+(?:select|imply)\s+(\w+)")
 _DEPENDS = re.compile(r"^\s+depends on\s+(.*)")
 _HELP = re.compile(r"^\s+(?:---)?help(?:---)?\s*$")
 _MOST_BYTES = 4 << 20
-"""The longest Kconfig file of Linux 7.3 has 90 KB."""
+"""The largest Kconfig file that is read; the longest of Linux 7.3 has 90 KB."""
 
 _PROMPT = re.compile(r"^\s+(?:(?:bool|tristate|string|int|hex|prompt)\s+\"([^\"]*)\")")
 
 
 @dataclass(frozen=True)
 class Symbol:
-    """What the Kconfig files say of one option.
+    """The definition of one option in the Kconfig files.
 
-    `prompt` is whether it can be set by hand at all; `depends` are conditions that must all hold, those of the
-    enclosing `if` and `menu` blocks first; `selected_by` are options that force it on.  `choice` is
-    the prompt of the choice that it is a member of, "" for none, and `members` are all of that choice: one of them is
-    set.
+    `prompt` is whether it can be set by hand; `depends` are conditions that must all be true, those of the enclosing
+    `if` and `menu` blocks first; `selected_by` are options that force it on.  `choice` is the prompt of the choice that
+    it is a member of ("" if none), and `members` are all options of that choice, of which one is set.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Symbol:
 
 
 def find_symbol(tree: Path, name: str, arch: str = "x86_64") -> Symbol | None:
-    """What the tree's Kconfig files say of option `name` on `arch`; None where none defines it."""
+    """Return the definition of option `name` on `arch`; None if the tree has none."""
     prompt, defined = False, False
     depends: list[str] = []
     selectors: list[str] = []
@@ -65,21 +65,22 @@ def find_symbol(tree: Path, name: str, arch: str = "x86_64") -> Symbol | None:
 
 
 def symbol_names(tree: Path, arch: str = "x86_64") -> tuple[str, ...]:
-    """Every option that the tree defines for `arch`, for a "did you mean"."""
+    """Return every option that the tree defines for `arch`, for a "did you mean"."""
     return tuple(dict.fromkeys(entry.name for entry in _tree_entries(tree, arch)))
 
 
 def _tree_entries(tree: Path, arch: str) -> Iterator[_Entry]:
-    """The entries that Kconfig itself reads for `arch`: those of the tree's Kconfig file and of all that it sources.
+    """Yield the entries that Kconfig reads for `arch`.
 
-    A file below arch/ is no sign: arch/x86 sources some of arch/arm, and nothing sources tools/ or a stray copy.
+    They are those of the top Kconfig file and of all files that it sources.  The path of a file does not show whether
+    it is read: arch/x86 sources some files of arch/arm, and no file sources tools/ or a stray copy.
     """
     return _entries(tree, "Kconfig", ARCHES[arch].directory, [], ())
 
 
 @dataclass
 class _Around:
-    """A block around entries: `conditions` for all in it; of a choice also its prompt and members."""
+    """A block around entries: its `conditions`; for a choice also its prompt and members."""
 
     keyword: str
     conditions: list[str]
@@ -97,10 +98,10 @@ class _Entry:
 
 
 def _entries(tree: Path, file: str, own: str, around: list[_Around], open_files: tuple[str, ...]) -> Iterator[_Entry]:
-    """The config entries of `file` and of what it sources, with the conditions around them.
+    """Yield the config entries of `file` and its sourced files, with the conditions around them.
 
-    `own` is the directory below arch/; `open_files` are those that source `file`: one that sources itself, which
-    Kconfig refuses, is read once.  So is nothing that is missing or no regular file.
+    `own` is the architecture's directory in arch/.  `open_files` are the files through which `file` is sourced: a file
+    that sources itself, which Kconfig refuses, is read once.  A file that is missing or not regular is skipped.
     """
     if file in open_files:
         return
@@ -110,13 +111,13 @@ def _entries(tree: Path, file: str, own: str, around: list[_Around], open_files:
         return
     entry: _Entry | None = None
     for line in _without_help(text):
-        begun, block = _ENTRY.match(line), _BLOCK.match(line)
-        if not (begun or block):
+        config, block = _ENTRY.match(line), _BLOCK.match(line)
+        if not (config or block):
             _attribute(line, entry, around)
             continue
         if entry:
             yield entry
-        entry = _begun(begun[1], around) if begun else None
+        entry = _new_entry(config[1], around) if config else None
         if block and block[1] == "source":
             yield from _entries(tree, _sourced(block[2], own), own, around, (*open_files, file))
         elif block:
@@ -126,13 +127,16 @@ def _entries(tree: Path, file: str, own: str, around: list[_Around], open_files:
 
 
 def _sourced(rest: str, own: str) -> str:
-    """The file that is named behind `source`; with and, as before Linux 4.20, without quotes."""
+    """Return the file name after `source`, with quotes or, as before Linux 4.20, without."""
     quoted = _QUOTED.match(rest)
     return (quoted[1] if quoted else rest.strip()).replace("$(SRCARCH)", own).replace("$SRCARCH", own)
 
 
 def _without_help(text: str) -> Iterator[str]:
-    """The lines of a Kconfig file without help texts: one ends with a line that is indented less than its first."""
+    """Yield the lines of a Kconfig file without help texts.
+
+    A help text ends before a line that is indented less than its first line.
+    """
     indent: int | None = None
     helping = False
     for line in text.replace("\\\n", " ").splitlines():
@@ -147,11 +151,11 @@ def _without_help(text: str) -> Iterator[str]:
         yield line
 
 
-def _begun(name: str, around: list[_Around]) -> _Entry:
+def _new_entry(name: str, around: list[_Around]) -> _Entry:
     choice = next((block for block in reversed(around) if block.keyword == "choice"), None)
     if choice:
         choice.members.append(name)
-    return _Entry(name, False, [one for block in around for one in block.conditions], [], choice)
+    return _Entry(name, False, [condition for block in around for condition in block.conditions], [], choice)
 
 
 def _nest(around: list[_Around], keyword: str, rest: str) -> None:

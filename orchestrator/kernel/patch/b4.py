@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""b4 as a process of its own: without the user's configuration, cache and git, and without the network."""
+"""b4 in a separate process, without the user's configuration, cache and git, and without network."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ from orchestrator.host.base import Command, Host
 from orchestrator.kernel.patch.choose import Answer, Ask, Mails
 
 _SECONDS = 120.0
-_NOWHERE = Path("/nonexistent")
+_NO_HOME = Path("/nonexistent")
 
 
 def asker(host: Host) -> Ask:
-    """Who asks b4's library, on `host`, to choose among versions; raises InfrastructureError if b4 fails."""
+    """Return a function that lets b4's library, on `host`, choose among versions.
+
+    The function raises InfrastructureError if b4 fails.
+    """
 
     def ask(mails: Mails, version: int | None) -> Answer:
         program = (sys.executable, "-P", str(Path(__file__).with_name("b4_choose.py")))
-        asked = json.dumps({"mails": mails, "version": version})
-        done = host.run(Command(program, cwd=Path("/"), env=environment(_NOWHERE), stdin=asked, timeout=_SECONDS))
+        question = json.dumps({"mails": mails, "version": version})
+        done = host.run(Command(program, cwd=Path("/"), env=environment(_NO_HOME), stdin=question, timeout=_SECONDS))
         lines = done.output.strip().splitlines()
         if not done.ok or not lines:
-            told = f"no answer in {done.seconds:.0f} s" if done.timed_out else (lines or ["no answer"])[-1][:200]
-            raise InfrastructureError(f"b4 cannot choose among {len(mails)} mails: {told}")
+            reason = f"no answer in {done.seconds:.0f} s" if done.timed_out else (lines or ["no answer"])[-1][:200]
+            raise InfrastructureError(f"b4 cannot choose among {len(mails)} mails: {reason}")
         answer = json.loads(lines[-1])
         return Answer(answer["version"], tuple(answer["patches"]), tuple(answer["older"]))
 
@@ -33,7 +36,7 @@ def asker(host: Host) -> Ask:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Where b4, git and Python find nothing of the user's."""
+    """Return an environment in which b4, git and Python find no files of the user."""
     homes = ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "GNUPGHOME")
     return {name: str(home) for name in homes} | {
         "GIT_DIR": str(home / "git"),

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A program of its own: b4's library chooses among the versions of one series.
+"""A separate program: b4's library chooses among the versions of one series.
 
 It reads one JSON object from stdin: `mails`, each with id, subject, date, from, answers (a message id or "") and patch
-(whether it has a diff), and `version`, the one wanted or null.  It prints one line of JSON: the version chosen, the ids
-of its patches by number, null for one that is missing, and those that b4 took from the version before (a partial
-reroll).  Bodies play no part, so that nothing that a mail holds reaches b4 but its place in the thread.
+(whether it has a diff), and `version`, the wanted one or null.  It prints one line of JSON: the chosen version, the ids
+of its patches by number (null for a missing one), and the ids of those that b4 took from the version before (a partial
+reroll).  The bodies of mails are left out: b4 only needs the place of each mail in the thread.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DIFF = "---\n f | 2 +-\n 1 file changed, 1 insertion(+), 1 deletion(-)\n\ndiff 
 
 
 def choose(mails: list[dict[str, str]], version: int | None) -> dict[str, object]:
-    """What b4 makes of `mails`, as the module says."""
+    """Return what b4 chooses from `mails`, in the form of the output (see the module)."""
     box = b4.LoreMailbox()
     for mail in mails:
         message = EmailMessage()
@@ -41,11 +41,11 @@ def choose(mails: list[dict[str, str]], version: int | None) -> dict[str, object
 
 
 def main() -> None:
-    """Answer the one question on stdin."""
+    """Read the input from stdin, and print the answer."""
     logging.disable()
     b4.can_network = False
-    asked = json.load(sys.stdin)
-    sys.stdout.write(json.dumps(choose(asked["mails"], asked["version"])) + "\n")
+    question = json.load(sys.stdin)
+    sys.stdout.write(json.dumps(choose(question["mails"], question["version"])) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which messages of a mailbox are the series to apply: the newest version, whole, in the order of its numbers.
+"""The choice of the series to apply from a mailbox: its newest version, complete.
 
-b4's library chooses among versions (`patch_b4`).  What b4 would apply although it is not what the sender meant is
-refused here, or put right before b4 is asked: a patch that is missing, two patches of one number, two series in one
-mailbox, an answer with a diff, an older version that was sent last.
+b4's library chooses among versions (`kernel.patch.b4`).  In some cases b4 would apply something that the sender did not
+mean.  They are refused here, or corrected in the input of b4: a missing patch, two patches with one number, two series
+in one mailbox, a reply with a diff, an older version that was sent last.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ Mails = list[dict[str, str | bool]]
 
 @dataclass(frozen=True)
 class Answer:
-    """What b4 chose: a version, the ids of its patches by number, and which of them are of the version before."""
+    """The choice of b4: a version, and the ids of its patches by number.
+
+    `older` are the ids of those that are from the version before.
+    """
 
     version: int | None
     patches: tuple[str | None, ...]
@@ -36,20 +39,23 @@ class Answer:
 
 
 Ask = Callable[[Mails, int | None], Answer]
-"""Asks b4 which of the mails are the newest version, or the one given."""
+"""Lets b4 choose the newest version among mails, or the given version."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The patches to apply, in order; `older` are those of them that stay from an older version (a partial reroll),
-    `left` those that are not applied: other versions and patches of others."""
+    """The patches to apply, in order.
+
+    `older` are those of them that are from an older version (a partial reroll).  `left` are the patches that are not
+    applied: other versions, and patches of other senders.
+    """
 
     patches: tuple[Post, ...]
     older: tuple[Post, ...] = ()
     left: tuple[Post, ...] = ()
 
     def describe(self) -> str:
-        """The choice in one line: version, which patches of how many, from whom, and what was left out."""
+        """Describe the choice in one line: version, patches, senders, and what was left out."""
         first = self.patches[0]
         version = max(post.version for post in self.patches)
         authors = sorted({printable(post.author) for post in self.patches if post.author})
@@ -58,16 +64,16 @@ class Choice:
         what = f"{len(self.patches)} of {_patches(max(total, len(self.patches)))}"
         if len(self.patches) == 1 and total > 1:
             what = f"patch {first.number} of {total} alone"
-        told = f"version {version}, {what}, '{printable(first.title)[:80]}'"
-        told += f", from {', '.join(authors[:3])[:160] or 'an unknown sender'}"
+        line = f"version {version}, {what}, '{printable(first.title)[:80]}'"
+        line += f", from {', '.join(authors[:3])[:160] or 'an unknown sender'}"
         if self.older:
             kept = ", ".join(f"{post.number}/{post.total} of version {post.version}" for post in self.older[:8])
-            told += f"; a partial reroll, with {kept}"
+            line += f"; a partial reroll, with {kept}"
         if self.left:
             others = sorted({post.version for post in self.left if post.version != version})
             named = f" (version {', '.join(map(str, others[:8]))})" if others else ""
-            told += f"; {_patches(len(self.left))} left out{named}"
-        return told
+            line += f"; {_patches(len(self.left))} left out{named}"
+        return line
 
 
 def _patches(count: int) -> str:
@@ -75,11 +81,11 @@ def _patches(count: int) -> str:
 
 
 def choose(found: tuple[Post, ...], label: str, ask: Ask, version: int | None = None, *, alone: bool = False) -> Choice:
-    """The patches of the one series in `found`, in order: of `version`, or of the newest.
+    """Choose the patches of the only series in `found`: of `version`, or of the newest.
 
-    `alone` is whether a single message stands for itself, and not for the series that it is a part of.
-    Several single patches without numbers are all applied, in the order of the mailbox, each in its newest version.
-    Raises PatchError, which begins with `label`, if there is none, more than one series, or a patch is missing.
+    If `alone` is set, a single message is applied alone, even if its subject says that it belongs to a series.
+    Single patches without numbers are all applied, in the order of the mailbox, each in its newest version.
+    Raises PatchError, which begins with `label`, if there is no series or more than one, or if a patch is missing.
     """
     patches = [post for post in found if post.is_patch]
     if not patches:
@@ -106,8 +112,8 @@ def choose(found: tuple[Post, ...], label: str, ask: Ask, version: int | None = 
 
 
 def _no_patch(count: int) -> str:
-    there = "one message" if count == 1 else f"{count} messages"
-    return f"no patch in the {there} there; save the thread with its patches"
+    messages = "one message" if count == 1 else f"{count} messages"
+    return f"no patch in the {messages} there; save the thread with its patches"
 
 
 def _several(units: list[list[Post]]) -> str:
@@ -124,8 +130,10 @@ def _readable(post: Post, label: str) -> Post:
 
 
 def _settled(found: tuple[Post, ...], patches: list[Post]) -> dict[int, Post]:
-    """`patches`, by the place of each, with the version that their cover letter or their titles give, if they have
-    none themselves."""
+    """Return `patches`, by the place of each, with their versions completed.
+
+    A patch without a version gets that of its cover letter or its title.
+    """
     by_id = {post.id: post for post in found if post.id}
     titles: dict[tuple[str, int | None, int | None], set[int | None]] = defaultdict(set)
     for post in patches:
@@ -144,13 +152,13 @@ def _settled(found: tuple[Post, ...], patches: list[Post]) -> dict[int, Post]:
 
 
 def _leads(above: Post, post: Post) -> bool:
-    """Whether `above` is the cover letter of `post`, or the first patch that the others answer."""
+    """Return whether `above` is the cover letter of `post`, or patch 1 of its series."""
     numbered = above.number == 0 or (above.number == 1 and above.is_patch and post.number not in (None, 1))
     return numbered and above.total == post.total and above.author == post.author and not above.subject.reply
 
 
 def _once(patches: list[Post], label: str) -> list[Post]:
-    """`patches` without those that were sent again; the same patch under a new subject stays."""
+    """Return `patches` without those sent twice; a patch with a new subject stays."""
     kept: dict[tuple[int, int | None, int | None, str], Post] = {}
     for post in patches:
         key = post.version, post.number, post.total, post.subject.bare
@@ -162,13 +170,13 @@ def _once(patches: list[Post], label: str) -> list[Post]:
 
 
 def _replaces(post: Post, first: Post, label: str) -> bool:
-    """Whether `post` stands in the place of `first`, of the same version, number and title.
+    """Return whether `post` replaces `first`, which has the same version, number and title.
 
-    Raises PatchError, with `label`, if they differ and nothing says which is meant.
+    Raises PatchError, with `label`, if they differ and nothing shows which one is meant.
     """
     if same_change(post.diff, first.diff) or post.subject.resend != first.subject.resend:
         return post.subject.resend and not first.subject.resend
-    # As b4: who sends a single patch again without v2 means the later one.
+    # As in b4: of a single patch that was sent again without v2, the later one is meant.
     if post.number is None and post.author == first.author and _date(post) != _date(first):
         return _date(post) > _date(first)
     which = f"{post.number}/{post.total}" if post.number is not None else f"'{printable(post.title)[:60]}'"
@@ -176,7 +184,7 @@ def _replaces(post: Post, first: Post, label: str) -> bool:
 
 
 def _date(post: Post) -> datetime:
-    """When it was sent; 1970 if that cannot be read, so that it decides nothing."""
+    """Return when `post` was sent; 1970, which decides nothing, if that cannot be read."""
     try:
         date = parsedate_to_datetime(post.date[:100])
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
@@ -187,23 +195,25 @@ def _date(post: Post) -> datetime:
 def _of_unit(
     unit: list[Post], found: tuple[Post, ...], settled: dict[int, Post], label: str, ask: Ask, version: int | None
 ) -> Choice:
-    """What to apply of the patches of one series, in all the versions that there are."""
-    there = {post.version for post in unit}
-    newest = max(there) if version is None else version
+    """Choose the patches to apply of one series, of which `unit` has all versions."""
+    versions = {post.version for post in unit}
+    newest = max(versions) if version is None else version
     answer = None
-    if len(there) > _MOST_VERSIONS:
-        raise PatchError(f"{label}: has {len(there)} versions of a series, more than {_MOST_VERSIONS}; save one thread")
-    if there != {newest}:
-        asked = _asked(unit, found, settled)
-        answer = ask([mail for mail, _ in asked.values()], version)
+    if len(versions) > _MOST_VERSIONS:
+        raise PatchError(
+            f"{label}: has {len(versions)} versions of a series, more than {_MOST_VERSIONS}; save one thread"
+        )
+    if versions != {newest}:
+        mails = _mails(unit, found, settled)
+        answer = ask([mail for mail, _ in mails.values()], version)
         if answer.version is None:
-            raise PatchError(f"{label}: there is no version {newest} of the series; there is {_listed(there)}")
+            raise PatchError(f"{label}: there is no version {newest} of the series; there is {_listed(versions)}")
         if answer.version != newest:
             raise PatchError(
                 f"{label}: version {answer.version} was sent after version {newest}, so b4 takes the older number; "
                 f"remove one of them, or name the version with 'message', 'mbox' and 'version'"
             )
-        by_id = {str(mail["id"]): post for mail, post in asked.values() if post is not None}
+        by_id = {str(mail["id"]): post for mail, post in mails.values() if post is not None}
         older = tuple(by_id[name] for name in answer.older if name in by_id)
     else:
         older = ()
@@ -215,16 +225,16 @@ def _listed(versions: set[int]) -> str:
     return "version " + ", ".join(str(number) for number in sorted(versions)[:8])
 
 
-def _asked(
+def _mails(
     unit: list[Post], found: tuple[Post, ...], settled: dict[int, Post]
 ) -> dict[int, tuple[dict[str, str | bool], Post | None]]:
-    """What b4 is asked about: the patches of `unit`, and the messages between them in their threads.
+    """Return the input of b4: the patches of `unit`, and the messages that connect them.
 
-    In the order of the versions, so that the higher number is the later one if the dates are equal.
+    They are in the order of the versions, so that the higher number is the later one if the dates are equal.
     """
     by_id = {post.id: post for post in found if post.id}
     own = {post.place: post for post in unit}
-    asked: dict[int, tuple[dict[str, str | bool], Post | None]] = {}
+    mails: dict[int, tuple[dict[str, str | bool], Post | None]] = {}
     messages = _upward(unit, by_id)
     for message in messages:
         patch = own.get(message.place)
@@ -238,13 +248,13 @@ def _asked(
             "answers": above,
             "patch": patch is not None,
         }
-        asked[message.place] = mail, patch
+        mails[message.place] = mail, patch
     order = sorted((settled.get(post.place, post).version, post.place) for post in messages)
-    return {place: asked[place] for _, place in order}
+    return {place: mails[place] for _, place in order}
 
 
 def _upward(unit: list[Post], by_id: dict[str, Post]) -> list[Post]:
-    """`unit`, and the messages that it answers, and those that they answer."""
+    """Return `unit`, and all messages to which it replies, directly or indirectly."""
     wanted = {post.place: post for post in unit}
     todo = list(unit)
     while todo:
@@ -255,13 +265,16 @@ def _upward(unit: list[Post], by_id: dict[str, Post]) -> list[Post]:
 
 
 def _canonical(post: Post, *, reply: bool) -> str:
-    """The subject of `post` in the form that b4 reads as it is meant."""
+    """Return the subject of `post` in a form that b4 reads correctly."""
     number = f" {post.number}/{max(post.total or 0, post.number)}" if post.number is not None else ""
     return f"{'Re: ' if reply else ''}[PATCH RESEND v{post.version}{number}] x"
 
 
 def _in_order(chosen: list[Post], version: int, label: str) -> tuple[Post, ...]:
-    """`chosen`, which are one version, by their numbers.  Raises PatchError if one is missing or there twice."""
+    """Return `chosen`, the patches of one version, in the order of their numbers.
+
+    Raises PatchError if one is missing or there twice.
+    """
     numbers = [post.number for post in chosen if post.number is not None]
     if not numbers:
         return tuple(chosen)

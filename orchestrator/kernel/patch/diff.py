@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a patch does, read from its text as ``git apply -p1`` would: which files it touches, and what is refused.
+"""A reader of diffs that finds the files of a patch, like ``git apply -p1``.
 
-Only what git takes for a diff counts: a file name in the message, or a removed line that looks like a header, does not.
-Refused is what nobody expects of a change to a kernel source: names outside of the tree or inside of .git, symbolic
+Only text that git treats as a diff counts: a file name in the message, or a removed line that looks like a header, does
+not.  Patches are refused that do what is unusual for a kernel source: names outside of the tree or in .git, symbolic
 links, submodules and binary files.
 """
 
@@ -25,16 +25,16 @@ _REGULAR = 0o100000
 
 
 class NotAPatch(ValueError):  # noqa: N818 -- it says what the text is
-    """What is wrong with a text, as the end of a sentence that names where it is from."""
+    """What is wrong with a text: the end of a sentence that names its origin."""
 
 
 @dataclass(frozen=True)
 class Diff:
-    """What a text does: the files it touches in order, each hunk's (file, first line of the old file), and at which
-    character the first file's part begins.
+    """The contents of a diff.
 
-    `changed` are those of the files that must be there before, `made` those that are new; `names` are the indices of
-    the lines that name files with a prefix such as a/.
+    `files` are the files it touches, in order.  `hunks` are (file, first line of the old file) of each hunk.  `start`
+    is the character at which the first file's part begins.  `changed` are the files that must exist before, `made` the
+    new files.  `names` are the indices of the lines that name files with a prefix such as a/.
     """
 
     files: tuple[str, ...]
@@ -46,9 +46,10 @@ class Diff:
 
 
 def read_diff(text: str, strip: int = 1) -> Diff:
-    """Read `text`; raises NotAPatch for what holds no diff, is broken off, or is refused (see the module).
+    """Read the diff in `text`.
 
-    `strip` is how many directories are taken off each name, as in ``patch -p``.
+    `strip` is the number of leading directories removed from each name, as in ``patch -p``.
+    Raises NotAPatch if there is no diff, or if it is truncated or refused (see the module).
     """
     if "\0" in text:
         raise NotAPatch("holds NUL bytes; only plain text files can be patched, no links and no binaries")
@@ -64,7 +65,10 @@ def read_diff(text: str, strip: int = 1) -> Diff:
 
 
 def hunk_number(text: str, file: str, line: int) -> int:
-    """Which hunk of `file` in the patch begins at `line` of the old file, from 1; 0 where none does."""
+    """Return the number of the hunk that begins at `line` of the old `file`.
+
+    The first hunk is 1.  Returns 0 if no hunk begins there.
+    """
     try:
         starts = [start for name, start in read_diff(text).hunks if name == file]
     except NotAPatch:
@@ -73,13 +77,13 @@ def hunk_number(text: str, file: str, line: int) -> int:
 
 
 def printable(text: str) -> str:
-    """`text` for a sentence: bytes that are no UTF-8 and control characters are spelled out."""
+    """Return `text` for a message, with control characters and invalid UTF-8 escaped."""
     plain = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
 
 
 class _Reader:
-    """Goes through the lines once; knows what git's own reader knows at each (git apply.c)."""
+    """A reader that goes through the lines once, like git's reader (git apply.c)."""
 
     def __init__(self, text: str, strip: int) -> None:
         self.lines = text.split("\n")
@@ -92,7 +96,7 @@ class _Reader:
         self._strip = strip
 
     def read(self) -> None:
-        """Read all; raises NotAPatch."""
+        """Read all lines.  Raises NotAPatch."""
         at = 0
         while at < len(self.lines):
             line = self.lines[at]
@@ -122,7 +126,7 @@ class _Reader:
         if self._at(end, "") and _BINARY.match(self.lines[end]):
             raise _no_text(self.lines[end])
         if end == at + 1:
-            return end  # git, too, takes it for a part of the message
+            return end  # git also treats it as a part of the message
         head = self.lines[at + 1 : end]
         moves = sum(line.startswith(_MOVES) for line in head), sum(line.startswith(_MOVED_TO) for line in head)
         if moves not in ((0, 0), (2, 1)):  # git takes the name that is missing from the line above
@@ -130,13 +134,13 @@ class _Reader:
         self.names.append(at)
         new = any(line.startswith(("new file mode ", "--- /dev/null")) for line in head)
         named = named or [_same_name(self.lines[at].removeprefix("diff --git "), self._strip)]
-        # What a file is renamed to is new.
+        # The target of a rename is new.
         moved = [line.split(" ", 2)[2] for line in head if line.startswith(_MOVED_TO)]
         self._touch(at, named, [] if new else [name for name in named if name not in {_plain(to) for to in moved}])
         return self._hunks(end)
 
     def _header(self, at: int, named: list[str]) -> bool:
-        """Whether a line belongs to the header of a file; the names it gives are added to `named`."""
+        """Return whether a line belongs to a file's header, and add its names to `named`."""
         line = self.lines[at]
         key = next((p for p in (*_MODES, *_MOVES, *_OTHERS, "index ", "--- ", "+++ ") if line.startswith(p)), None)
         if key is None:
@@ -156,7 +160,7 @@ class _Reader:
     def _plain_file(self, at: int) -> int:
         names = [_prefixed(self.lines[index][4:], self._strip, dated=True) for index in (at, at + 1)]
         self.names += [at, at + 1]
-        # A file that is new has a first hunk without old lines, and with diff -N the name of an old file all the same.
+        # The first hunk of a new file has no old lines.  With diff -N it has the name of an old file nevertheless.
         hunk = _HUNK.match(self.lines[at + 2])
         new = not names[0] or (hunk is not None and int(hunk[1]) == 0 and hunk[2] == "0")
         self._touch(at, names[0] + names[1], [] if new else names[0])
@@ -168,7 +172,7 @@ class _Reader:
         if not self.files:
             self.first = at
         self.files.extend(named)
-        # What an earlier part of the same patch made need not be there before.
+        # A file that an earlier part of the same patch makes need not exist before.
         self.changed.update(name for name in changed if name not in self.made)
         self.made.update(name for name in named if name not in self.changed)
         self._old = named[0]
@@ -184,22 +188,22 @@ class _Reader:
     def _body(self, begin: int, old: int, new: int) -> int:
         at = begin + 1
         while old > 0 or new > 0:
-            # What comes after the last newline is a line only if there is anything.
-            there = at < len(self.lines) - 1 or (at < len(self.lines) and self.lines[at])
-            sign = self.lines[at][:1] if there else "end"
+            # After the last newline there is another line only if it has text.
+            is_line = at < len(self.lines) - 1 or (at < len(self.lines) and self.lines[at])
+            sign = self.lines[at][:1] if is_line else "end"
             if sign not in ("", " ", "-", "+", "\\"):
                 raise NotAPatch(f"the hunk at line {begin + 1} is broken off or damaged at line {at + 1}")
             old -= sign in ("", " ", "-")
             new -= sign in ("", " ", "+")
             at += 1
         if old < 0 or new < 0:
-            raise NotAPatch(f"the hunk at line {begin + 1} is not as long as it says")
+            raise NotAPatch(f"the hunk at line {begin + 1} is not as long as its header says")
         return at + 1 if self._at(at, "\\ ") else at
 
 
 def _no_text(line: str) -> NotAPatch:
-    told = printable(line.strip())
-    return NotAPatch(f"'{told}': only plain text files can be patched, no links and no binaries")
+    shown = printable(line.strip())
+    return NotAPatch(f"'{shown}': only plain text files can be patched, no links and no binaries")
 
 
 def _check_mode(text: str, line: str) -> None:
@@ -212,7 +216,7 @@ def _check_mode(text: str, line: str) -> None:
 
 
 def _plain(text: str) -> str:
-    """A name as git writes it, in quotes with escapes where it has strange bytes."""
+    """Return a name that git wrote, without the quotes and escapes for special bytes."""
     quoted = _QUOTED.match(text)
     if not quoted:
         return text.partition("\t")[0]
@@ -221,14 +225,17 @@ def _plain(text: str) -> str:
     inner = quoted[0][1:-1]
     for escape in _ESCAPE.finditer(inner):
         raw += inner[place : escape.start()].encode(errors="surrogateescape")
-        what = escape[1]
-        raw += bytes([int(what, 8) & 255]) if what[0].isdigit() else _LETTERS.get(what, what).encode()
+        code = escape[1]
+        raw += bytes([int(code, 8) & 255]) if code[0].isdigit() else _LETTERS.get(code, code).encode()
         place = escape.end()
     return (raw + inner[place:].encode(errors="surrogateescape")).decode(errors="surrogateescape")
 
 
 def _prefixed(text: str, strip: int, *, dated: bool = False) -> list[str]:
-    """The name after --- or +++ without its a/ or b/; none for /dev/null.  `dated` is the form of diff(1)."""
+    """Return the name after --- or +++ without a/ or b/; none for /dev/null.
+
+    `dated` is whether the line is from diff(1), with a date after the name.
+    """
     name = _plain(text)
     if dated and not text.startswith('"') and "\t" not in text:
         name = name.split(" ")[0]
@@ -238,7 +245,7 @@ def _prefixed(text: str, strip: int, *, dated: bool = False) -> list[str]:
 
 
 def _stripped(name: str, strip: int) -> str:
-    # What is taken off counts, too, for whoever would apply it with -p0.
+    # The removed part is checked too, because the patch could be applied with -p0.
     _safe(name)
     parts = name.split("/", strip)
     if len(parts) <= strip:
@@ -247,18 +254,21 @@ def _stripped(name: str, strip: int) -> str:
 
 
 def _same_name(text: str, strip: int) -> str:
-    """The one name in "a/NAME b/NAME", where nothing else tells it: a new empty file, or a new mode."""
+    """Return the name in "a/NAME b/NAME".
+
+    It is needed if no other line has the name: for a new empty file, or a new mode.
+    """
     first = _QUOTED.match(text)
     half = len(text) // 2
     left, right = (first[0], text[first.end() + 1 :]) if first else (text[:half], text[half + 1 :])
     names = [_stripped(_plain(part), strip) for part in (left, right.rstrip("\r") if first else right)]
     if names[0] != names[1]:
-        raise NotAPatch(f"'diff --git {printable(text)}' does not tell which file it changes")
+        raise NotAPatch(f"'diff --git {printable(text)}' does not name the file that it changes")
     return names[0]
 
 
 def _safe(name: str) -> str:
-    """`name`, if it leads to a file in the tree; raises NotAPatch."""
+    """Return `name` if it is a path in the tree.  Raises NotAPatch."""
     shown = printable(name)
     if name.endswith("\r"):
         raise NotAPatch("has lines that end in CR LF, file names included; convert it with dos2unix")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Commits as patches: a range of them, or the reverse of one, out of orch's own git store."""
+"""Commits as patches, from orch's own git store: a range, or a revert."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from orchestrator.scenario.resolve.files import is_address
 from orchestrator.scenario.sources import GitRange, Revert
 
 MOST_COMMITS = 2000
-"""Commits in a range; more are meant as a source of their own."""
+"""The largest number of commits in a range; a longer one should be a source."""
 
-# Whole blob names let a three-way merge find what a patch was made from; a signature has git's version.
+# With full blob ids, a three-way merge finds the blobs that a patch is based on.  A signature would have git's version.
 _FORM = ("--full-index", "--no-signature", "--no-color", "--no-ext-diff", "--no-textconv", "--binary")
 
 
 def of_range(host: Host, cache: Path, wanted: GitRange, tree: SourceTree, work: Path, where: str) -> tuple[Patch, ...]:
-    """The commits of `wanted.range`, oldest first; `work` is an empty directory.
+    """Return the commits of `wanted.range` as patches, oldest first; `work` is an empty directory.
 
-    Raises UsageError, with `where`: no git source, a missing ref, an empty range, a merge; PatchError for a commit
-    that cannot be a patch.
+    Raises UsageError, with `where`, if the source has no git history, a ref is missing, or the range is empty, too long
+    or has a merge; PatchError for a commit that cannot be a patch.
     """
     old, dots, new = wanted.range.partition("..")
     if not dots or not old or not new or new.startswith(".") or ".." in new:
         raise UsageError(f"{where}: '{wanted.range}' is no range of commits; write it as OLDER..NEWER")
     store, ids = _commits(host, cache, wanted, tree, (old, new), where)
     limits = f"{ids[0]}..{ids[1]}"
-    count = int(_told(host, store, "rev-list", "--count", limits))
+    count = int(_output(host, store, "rev-list", "--count", limits))
     if count == 0:
         raise UsageError(f"{where}: no commits in '{wanted.range}'; is it the wrong way round?")
     if count > MOST_COMMITS:
         raise UsageError(f"{where}: {count} commits in '{wanted.range}'; make '{new}' the ref of a git source instead")
-    merge = _told(host, store, "rev-list", "--merges", "--max-count=1", limits)
+    merge = _output(host, store, "rev-list", "--merges", "--max-count=1", limits)
     if merge:
         raise UsageError(
             f"{where}: '{wanted.range}' has the merge {_named(host, store, merge)}, which is no patch; "
@@ -50,7 +50,7 @@ def of_range(host: Host, cache: Path, wanted: GitRange, tree: SourceTree, work: 
 def _commits(
     host: Host, cache: Path, wanted: GitRange, tree: SourceTree, refs: tuple[str, str], where: str
 ) -> tuple[Path, list[str]]:
-    """The store with the commits `refs`, and their ids."""
+    """Return the store with the commits `refs`, and their ids."""
     if wanted.repository is not None:
         origin, address = wanted.repository, is_address(wanted.repository)
         store = open_store(host, cache, origin, address=address, where=where)
@@ -62,7 +62,7 @@ def _commits(
 
 
 def _history(tree: SourceTree) -> GitOrigin | None:
-    """Where the commits are that the source has come from; a directory that is no checkout has none of its own."""
+    """Return where the source's git history is; None for a directory without one."""
     return tree.git if tree.git and (tree.git.commit or tree.git.base) else None
 
 
@@ -76,13 +76,16 @@ def _formatted(host: Host, store: Path, limits: str, work: Path, label: str) -> 
 
 
 def of_revert(host: Host, wanted: Revert, tree: SourceTree, work: Path, where: str) -> tuple[Patch, ...]:
-    """The reverse of `wanted.commit`; `work` is an empty directory.  Raises as `of_range`."""
+    """Return the revert of `wanted.commit` as a patch; `work` is an empty directory.
+
+    Raises the same errors as `of_range`.
+    """
     history = _history(tree)
     if history is None:
         raise UsageError(f"{where}: 'revert: {wanted.commit}' needs a git history, and the kernel's source has none")
     store = history.store
     commit = ensure(host, history, wanted.commit, where=where)
-    line = _told(host, store, "rev-list", "--parents", "--max-count=1", commit).split()
+    line = _output(host, store, "rev-list", "--parents", "--max-count=1", commit).split()
     named = _named(host, store, commit)
     if len(line) > 2:
         raise UsageError(f"{where}: {named} is a merge, which has no reverse; revert the commits that it brought")
@@ -96,7 +99,7 @@ def of_revert(host: Host, wanted: Revert, tree: SourceTree, work: Path, where: s
     return (make_patch(file, head.encode() + contents(diff), f"{where}: the reverse of {named}"),)
 
 
-def _told(host: Host, store: Path, *args: str) -> str:
+def _output(host: Host, store: Path, *args: str) -> str:
     return check(git(host, store, *args), f"git {args[0]}").output.strip()
 
 

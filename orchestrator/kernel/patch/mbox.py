@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The messages in an mbox: as git format-patch --stdout writes it, as list archives give it out, as mailers save it.
+"""A reader of the messages in an mbox.
 
-They come in any order, with replies and a cover letter between them, and may be encoded.  What is kept of each is its
-author, date, subject, and its body byte for byte: git does not convert a diff either (git mailinfo).
+The mbox can be from git format-patch --stdout, from a list archive, or saved by a mailer.  Its messages can be in any
+order, encoded, and with replies and a cover letter between them.  Author, date, subject and body of each are kept; the
+body byte for byte, as git does not convert a diff either (git mailinfo).
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from orchestrator.kernel.patch.diff import NotAPatch
 from orchestrator.kernel.patch.subject import Subject, read_subject
 
 MOST_MESSAGES = 5_000
-"""Messages in an mbox; the longest threads have some hundreds."""
+"""The largest number of messages in an mbox; the longest threads have some hundreds."""
 _LARGEST_HEADER = 256 << 10
 _DEEPEST = 64
 _MOST_PARTS = 500
 _LONGEST_FIELD = 20_000
 
-# A line between two messages: a date at its end, and a blank line before it.  What git and list archives write needs
-# no blank line.  Time and year are looked for one after the other, so that a long line takes no long time.
+# A line between two messages: it ends with a date, and a blank line is before it.  The lines of git and of list
+# archives need no blank line.  Time and year are searched one after the other, so that a long line is read fast.
 _FROM = re.compile(
     rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\n]*\n"
     rb"|^From (?:[0-9a-f]{40,64} Mon Sep 17 00:00:00 2001|mboxrd@z Thu Jan  1 00:00:00 1970)\r?\n",
@@ -49,11 +50,11 @@ _NESTED = re.compile(rb"^content-type:\s*(?:multipart|message)/", re.I | re.M)
 
 @dataclass(frozen=True)
 class Post:
-    """A message: what its subject says of its place in a series, and its body.
+    """A message: its parsed subject, its headers and its body.
 
-    `version` is 1 if the subject has none; `id` and `answers` are the message ids of itself and of those that it
-    answers, the nearest first.  `trouble` is why its patch cannot be read, as the end of a sentence; `place` is which
-    message of the mailbox it is, from 0.
+    `version` is 1 if the subject has none.  `id` is its message id, `answers` are the ids of the messages to which it
+    replies, the nearest first.  `trouble` is why its patch cannot be read, as the end of a sentence.  `place` is its
+    index in the mailbox, from 0.
     """
 
     subject: Subject
@@ -74,12 +75,12 @@ class Post:
 
     @property
     def number(self) -> int | None:
-        """Which patch of its series it is; None if that is not said."""
+        """The number of the patch in its series; None if the subject has none."""
         return self.subject.number
 
     @property
     def total(self) -> int | None:
-        """How many patches its series has; None if that is not said."""
+        """The number of patches in its series; None if the subject has none."""
         return self.subject.total
 
     @property
@@ -90,35 +91,35 @@ class Post:
 
     @property
     def name(self) -> str:
-        """The name of that file, as git format-patch gives it."""
+        """The name of the patch file, as from git format-patch."""
         return f"{self.number or 1:04}-{slug(self.title)}.patch"
 
     @property
     def diff(self) -> bytes:
-        """What its patch does, without the message and git's signature, to compare it with others."""
+        """The diff of the patch, without message and git's signature, for comparisons."""
         return change_of(self.body)
 
     @property
     def body_diff(self) -> bytes:
-        """The body from its first change on."""
+        """The body from the first diff on."""
         first = DIFF.search(self.body)
         return self.body[first.start() :] if first else b""
 
     @property
     def is_patch(self) -> bool:
-        """Whether this is a patch of a series, and neither its cover letter nor an answer."""
+        """Whether this is a patch, and not a cover letter or a reply."""
         if self.subject.reply or self.number == 0:
             return False
         return DIFF.search(self.body) is not None or (bool(self.trouble) and self.subject.tagged)
 
 
 def slug(title: str) -> str:
-    """A subject as a part of a file name."""
+    """Return a subject as a part of a file name."""
     return re.sub(r"[^A-Za-z0-9._]+", "-", title).strip("-.")[:52].strip("-.") or "patch"
 
 
 def needs_decoding(data: bytes) -> bool:
-    """Whether `data` is several messages, or one whose body is not there as it is to be applied."""
+    """Return whether `data` has several messages, or one message with an encoded body."""
     if len(_begins(data)) > 1:
         return True
     start = undated(data[:_LARGEST_HEADER])
@@ -129,22 +130,23 @@ def needs_decoding(data: bytes) -> bool:
 
 
 def posts(data: bytes) -> tuple[Post, ...]:
-    """The messages in `data`, in order, each once; one message without its From line counts as well.
+    """Return the messages in `data`, in order and without duplicates.
 
-    Raises NotAPatch for more messages than a thread can have, and for two patches with one message id.
+    `data` can also be a single message without its From line.
+    Raises NotAPatch for more messages than a thread can have, and for two different patches with one message id.
     """
     begins = _begins(data)
     if len(begins) > MOST_MESSAGES:
         raise NotAPatch(f"has {len(begins)} messages, more than {MOST_MESSAGES}; save one thread only")
     parts = [data[a:b] for a, b in zip(begins, [*begins[1:], len(data)], strict=True)] if begins else [data]
     read = [post for part in parts for post in _posts(part)]
-    # A mail that came over two lists is one.
-    once: dict[str, Post] = {}
+    # A mail that was received from two lists counts once.
+    distinct: dict[str, Post] = {}
     for index, post in enumerate(read):
-        first = once.setdefault(post.id or str(index), post)
+        first = distinct.setdefault(post.id or str(index), post)
         if not same_change(first.diff, post.diff):
             raise NotAPatch(f"has two messages with the id {post.id}, and their patches differ; remove one")
-    return tuple(replace(post, place=place) for place, post in enumerate(once.values()))
+    return tuple(replace(post, place=place) for place, post in enumerate(distinct.values()))
 
 
 def _begins(data: bytes) -> list[int]:
@@ -157,7 +159,7 @@ def _begins(data: bytes) -> list[int]:
 
 
 def _posts(raw: bytes) -> list[Post]:
-    """The message `raw`, or the patches that are attached to it, if those say which they are."""
+    """Return the message `raw`, or its attached patches if their subjects are tagged."""
     plain = undated(raw)
     plain = plain.partition(b"\n")[2] if plain.startswith(b"From ") else plain
     plain = _ESCAPED.sub(rb"\1", plain)
@@ -177,7 +179,10 @@ def _posts(raw: bytes) -> list[Post]:
 
 
 def _too_much(plain: bytes) -> str:
-    """What of a mail no mailer sends, and would take too long to read; empty if there is nothing."""
+    """Return why a mail would take too long to parse; "" if it does not.
+
+    No mailer sends such a mail.
+    """
     nested, parts = len(_NESTED.findall(plain)), len(_PART.findall(plain))
     if nested > _DEEPEST:
         return f"has {nested} messages or multiparts inside one another"
@@ -205,7 +210,7 @@ def _post(mail: Mail, raw: bytes, body: Body) -> Post:
 
 
 def _header(mail: Mail, name: str) -> str:
-    """A header on one line, decoded as far as it can be."""
+    """Return a header on one line, decoded as far as possible."""
     raw = str(mail.get(name, ""))[:_LONGEST_FIELD]
     try:
         text = str(make_header(decode_header(raw)))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Three-way merge: a patch made for another version, put onto this one with the help of the source's history.
+"""Three-way merge: a patch for another version, applied with the source's history.
 
-Git knows the files that a patch was made from by the names in its index lines, where the store has them.  All of it
-happens in an index and an object directory of its own, so that the store stays as it is, and the user's repository (but
-for the times of objects there, which git renews where it would have written the same).
+Git finds the files that a patch is based on by the blob ids in its index lines, if the store has these blobs.  The
+merge uses a separate index and object directory, so that the store does not change.  Nor does the user's repository,
+except for the times of objects: git updates the time of an object that it would have to write again.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from orchestrator.kernel.model import GitOrigin, Patch
 from orchestrator.kernel.patch.store import contents, make_patch
 
 
-class Conflict(Exception):  # noqa: N818 -- it is an answer
-    """`patch` neither applies nor merges: `direct` is what git said to the first, `merged` to the second."""
+class Conflict(Exception):  # noqa: N818 -- it is a result
+    """`patch` neither applies nor merges: `direct` and `merged` are the results from git."""
 
     def __init__(self, patch: Patch, direct: Completed, merged: Completed) -> None:
         super().__init__(patch.path.name)
         self.patch, self.direct, self.merged = patch, direct, merged
 
 
-class AlreadyThere(Exception):  # noqa: N818 -- it is an answer
-    """`patch` changes nothing: the source has it."""
+class AlreadyThere(Exception):  # noqa: N818 -- it is a result
+    """`patch` changes nothing: the source already has it."""
 
     def __init__(self, patch: Patch) -> None:
         super().__init__(patch.path.name)
@@ -34,7 +34,7 @@ class AlreadyThere(Exception):  # noqa: N818 -- it is an answer
 
 
 def merge(host: Host, origin: GitOrigin, series: tuple[Patch, ...], work: Path) -> tuple[Patch, ...]:
-    """`series`, each patch as it is if it applies, else as what a three-way merge makes of it: a patch that applies.
+    """Return `series` with patches that apply: the given ones, or the results of three-way merges.
 
     `work` is an empty directory on the store's file system.  Raises Conflict, AlreadyThere.
     """
@@ -43,7 +43,7 @@ def merge(host: Host, origin: GitOrigin, series: tuple[Patch, ...], work: Path) 
 
 
 def _whole(store: Path) -> bool:
-    """Whether `store` is a repository, and what it borrows from is still there."""
+    """Return whether `store` is a repository, and the one it borrows from still exists."""
     try:
         borrowed = (store / "objects/info/alternates").read_text().splitlines()
     except OSError:
@@ -52,11 +52,11 @@ def _whole(store: Path) -> bool:
 
 
 class _Index:
-    """The state of the source after the patches so far."""
+    """The state of the source after the patches that were added so far."""
 
     def __init__(self, host: Host, origin: GitOrigin, work: Path) -> None:
         self._host, self._store, self._work = host, origin.store, work
-        # A range may be from another repository than the source.
+        # A range may be from another repository than the source, so all stores are readable.
         others = (
             store for store in origin.store.parent.glob("*") if _whole(store) and same_format(store, origin.store)
         )
@@ -67,7 +67,7 @@ class _Index:
         self._tree = origin.tree
 
     def add(self, patch: Patch) -> Patch:
-        """Apply `patch`; the one to apply instead of it where a merge was needed."""
+        """Apply `patch`, and return it, or the merged patch if a merge was needed."""
         before = self._tree
         direct = self._apply(patch)
         if direct.ok:

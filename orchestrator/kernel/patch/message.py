@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A series on a mailing list, by a message id: its version, and the trailers of answers, as b4 puts them in.
+"""A series on a mailing list, by a message id, with the trailers of replies.
 
-b4 works in a directory of its own: without the user's configuration, cache and git, and without asking anybody about
-signatures.  From a local mbox it works without the network.  What a patch does is the bytes of the mail, and only its
-message is b4's.
+b4 chooses its version and adds the trailers.
+
+b4 runs in a separate directory, without the user's configuration, cache and git, and without a check of signatures.
+From a local mbox it works without network.  The diff of a patch is taken from the mail byte for byte; only the message
+of the patch is from b4.
 """
 
 from __future__ import annotations
@@ -25,20 +27,23 @@ from orchestrator.scenario.sources import Message
 
 _SECONDS = 300.0
 _NOT_THERE = ("Unable to find revision", "No patches found", "No messages found", "Server returned an error: 404")
-_TOLD = (*_NOT_THERE, "CRITICAL:", "ERROR:", "Could not ")
+_ERRORS = (*_NOT_THERE, "CRITICAL:", "ERROR:", "Could not ")
 _QUIETLY = ("--no-interactive", "--no-stdin", "-c", "b4.attestation-policy=off")
 
 
 @dataclass(frozen=True)
 class _B4:
-    """b4 in the empty directory `work`; `label` begins what it complains of."""
+    """b4 in the empty directory `work`; its errors begin with `label`."""
 
     host: Host
     work: Path
     label: str
 
     def run(self, *args: str, made: Path, fetches: bool) -> bytes:
-        """What b4 leaves in the file `made`; raises UsageError or InfrastructureError."""
+        """Run b4, and return the content of the file `made` that it writes.
+
+        Raises UsageError or InfrastructureError.
+        """
         argv = (sys.executable, "-P", "-m", "b4.command", *_QUIETLY, *args)
         done = self.host.run(Command(argv, cwd=self.work, env=environment(self.work / "home"), timeout=_SECONDS))
         if not done.ok or not made.exists():
@@ -47,10 +52,10 @@ class _B4:
 
 
 def of_message(host: Host, wanted: Message, work: Path, where: str) -> tuple[Choice, str]:
-    """The series, its patches in order and with their trailers, and how to begin a sentence about it.
+    """Return the series, with ordered patches and their trailers, and its name for messages.
 
     `work` is an empty directory.  Raises UsageError or PatchError, with `where`, for a message, a version or a patch
-    that is not there, InfrastructureError if the archive cannot be reached.
+    that does not exist, InfrastructureError if the archive cannot be reached.
     """
     label = f"{where}: message {printable(wanted.id)}"
     if wanted.id.startswith("-") or not wanted.id.isprintable() or " " in wanted.id or not wanted.id:
@@ -68,13 +73,13 @@ def of_message(host: Host, wanted: Message, work: Path, where: str) -> tuple[Cho
 
 
 def _fetched(b4: _B4, identity: str) -> bytes:
-    """The thread from the list's archive; newer versions are often threads of their own."""
+    """Fetch the thread from the list's archive, and newer versions, which are often separate threads."""
     made = b4.work / "fetched/thread.mbx"
     return b4.run("mbox", "-c", "-C", "-o", str(made.parent), "-n", made.name, identity, made=made, fetches=True)
 
 
 def _with_trailers(b4: _B4, thread: tuple[Post, ...], choice: Choice) -> tuple[Post, ...]:
-    """The patches of `choice`, each with the message that b4 makes of the thread: with the trailers of answers."""
+    """Return the patches of `choice` with b4's messages, which have the trailers of replies."""
     chosen = {post.place: post for post in (*choice.patches, *choice.left)}
     plain = (_plain(post, chosen) for post in thread if not post.is_patch or post.place in chosen)
     (b4.work / "thread.mbox").write_bytes(b"".join(plain))
@@ -89,7 +94,9 @@ def _with_trailers(b4: _B4, thread: tuple[Post, ...], choice: Choice) -> tuple[P
     lacking = next((post for post in choice.patches if _identity(post) not in done), None)
     if lacking or len(done) != len(choice.patches):
         what = f"'{printable(lacking.title)[:80]}'" if lacking else f"{len(choice.patches)} patches"
-        raise PatchError(f"{b4.label}: b4 makes another series of this thread, without {what}; name an mbox of its own")
+        raise PatchError(
+            f"{b4.label}: b4 chooses another series from this thread, without {what}; name an mbox with it alone"
+        )
     return tuple(replace(post, body=_message(done[_identity(post)]) + post.body_diff) for post in choice.patches)
 
 
@@ -103,7 +110,7 @@ def _identity(post: Post) -> str:
 
 
 def _plain(post: Post, chosen: dict[int, Post]) -> bytes:
-    """`post` in the one form in which b4 cannot misread its place in the series."""
+    """Return `post` as an mbox entry whose place in the series b4 cannot misread."""
     own = chosen.get(post.place, post)
     number = f" {own.number}/{max(own.total or 0, own.number)}" if own.number is not None else ""
     reply = own.subject.reply or (own.number != 0 and post.place not in chosen)
@@ -123,7 +130,7 @@ def _plain(post: Post, chosen: dict[int, Post]) -> bytes:
 
 
 def _utf8(body: bytes) -> bytes:
-    """b4 is to see no other encoding, which it would not know of."""
+    """Return `body` in UTF-8, the only encoding that b4 can expect here."""
     try:
         body.decode()
     except UnicodeDecodeError:
@@ -133,18 +140,18 @@ def _utf8(body: bytes) -> bytes:
 
 def _failed(done: Completed, label: str, *, fetches: bool) -> OrchError:
     lines = [line.strip() for line in done.output.splitlines() if line.strip() and line.strip() != "---"]
-    told = next((line for line in lines if line.startswith(_TOLD)), lines[-1] if lines else f"status {done.status}")
-    told = printable(told.removeprefix("CRITICAL: "))[:160]
+    reason = next((line for line in lines if line.startswith(_ERRORS)), lines[-1] if lines else f"status {done.status}")
+    reason = printable(reason.removeprefix("CRITICAL: "))[:160]
     if done.timed_out:
-        told = f"no answer in {done.seconds:.0f} s"
+        reason = f"no answer in {done.seconds:.0f} s"
     if not fetches or any(mark in done.output for mark in _NOT_THERE):
-        return UsageError(f"{label}: b4 finds no such series: {told}")
-    mend = "without a network, save the thread and name it with 'mbox'"
-    return InfrastructureError(f"{label}: b4 cannot fetch it: {told}; {mend}")
+        return UsageError(f"{label}: b4 finds no such series: {reason}")
+    remedy = "without a network, save the thread and name it with 'mbox'"
+    return InfrastructureError(f"{label}: b4 cannot fetch it: {reason}; {remedy}")
 
 
 def threads(found: tuple[Post, ...], wanted: str) -> tuple[Post, ...]:
-    """The messages of the thread with the message id `wanted`, and of threads with other versions of its series.
+    """Return the messages of the thread with the id `wanted`, and of other versions' threads.
 
     Another version has the same author, and the same title on its cover letter or its patches.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Patch series: read from wherever they are, made to fit a tree where its history allows, applied to a tree."""
+"""Patch series: read from any kind of source, merged if necessary, applied to trees."""
 
 from __future__ import annotations
 
@@ -27,27 +27,29 @@ _FAILED = re.compile(r"^error: patch failed: (?P<file>.+):(?P<line>\d+)$", re.MU
 _MISSING = re.compile(r"^error: (?P<file>.+): (?:No such file or directory|does not exist in index)$", re.MULTILINE)
 _CONFLICT = re.compile(r"^U (?P<file>.+)$", re.MULTILINE)
 _MAILBOXES = (".mbox", ".mbx")
-"""So named, a file with one message is a mailbox, too: a patch 2/3 in it is a series of which others are missing.  In
-another file it is the patch that the user names."""
+"""Suffixes with which a file with one message counts as a mailbox.
+
+A patch 2/3 in a mailbox is a series with missing patches.  In another file it is the single patch that the user names.
+"""
 _NO_BLOB = "lacks the necessary blob"
 
 
 Say = Callable[[str], None]
-"""Takes a sentence about what was chosen."""
+"""Receives a sentence about what was chosen."""
 
 
 def ignored(_text: str) -> None:
-    """Take it, and do nothing."""
+    """Ignore the sentence."""
 
 
 def read_patches(
     host: Host, cache: Path, sources: tuple[PatchSource, ...], tree: SourceTree, *, where: str, say: Say = ignored
 ) -> tuple[Patch, ...]:
-    """The patches that `sources` name, in order, as files in the cache; later changes of theirs play no part.
+    """Return the patches that `sources` name, in order, as files in the cache.
 
-    `tree` is the source that they are for, `where` the place in the scenario for errors.  What was chosen from a
-    mailbox is told to `say`.
-    Raises PatchError or UsageError for what is not there, is refused, or is no patch; InfrastructureError.
+    Later changes of the sources have no effect on them.  `tree` is the kernel source that they are for, `where` the
+    place in the scenario for errors.  `say` receives what was chosen from a mailbox.
+    Raises PatchError or UsageError for what does not exist, is refused, or is no patch; InfrastructureError.
     """
     read: list[Patch] = []
     reader = Reader(host, Prefixes(tree.path), say)
@@ -75,29 +77,30 @@ def _read(
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads files of patches; `prefixes` knows the tree that they are for, if there is one."""
+    """A reader of patch files; `prefixes` has the tree that they are for, if any."""
 
     host: Host
     prefixes: Prefixes | None = None
     say: Say = ignored
 
     def series(self, path: Path) -> tuple[Patch, ...]:
-        """The patches at `path`, in order: a single file, an mbox, or a directory whose `series` file lists such files.
+        """Return the patches at `path`, in order.
 
-        Raises PatchError for a file that is missing, is not text, holds no diff, or reaches outside the tree.
+        It is a single file, an mbox, or a directory whose `series` file lists such files.
+        Raises PatchError for a file that is missing, is not text, has no diff, or touches files outside of the tree.
         """
         if not path.is_dir():
             return self.file(path)
         listed = path / "series"
         if not listed.is_file():
-            raise PatchError(f"{path}: no patch series here; list the patches, one a line, in {listed.name}")
+            raise PatchError(f"{path}: no patch series here; list the patches, one per line, in {listed.name}")
         names = [line.split("#")[0].strip() for line in contents(listed).decode(errors="replace").splitlines()]
         if not any(names):
-            raise PatchError(f"{listed}: lists no patch, and the kernel would be built without; list them, one a line")
+            raise PatchError(f"{listed}: lists no patch, and the kernel would be built without; list one per line")
         return tuple(patch for name in names if name for patch in self._listed(path, name))
 
     def _listed(self, directory: Path, name: str) -> tuple[Patch, ...]:
-        # quilt, too, allows an option such as -p1 after the name.
+        # As in quilt, an option such as -p1 may follow the name.
         name = name.removesuffix(" -p1").strip()
         if "\0" in name or not (directory / name).exists():
             shown = printable(str(directory / name))
@@ -105,7 +108,7 @@ class Reader:
         return self.file(directory / name)
 
     def file(self, path: Path) -> tuple[Patch, ...]:
-        """The patch in a file, or the series in an mbox; see `series` for what is refused."""
+        """Return the patch in a file, or the series in an mbox; raises as `series`."""
         data = contents(path)
         mailbox = path.suffix.lower() in _MAILBOXES
         if not mailbox and not needs_decoding(data):
@@ -119,7 +122,7 @@ class Reader:
         return self.patches(choice.patches, str(path))
 
     def patches(self, chosen: tuple[Post, ...], label: str) -> tuple[Patch, ...]:
-        """The messages of a series as patches; `label` begins what is wrong with one."""
+        """Return the messages of a series as patches; errors begin with `label`."""
         return tuple(
             make_patch(
                 Path(post.name),
@@ -132,21 +135,22 @@ class Reader:
 
 
 def read_series(host: Host, path: Path) -> tuple[Patch, ...]:
-    """The patches at `path`, for no certain tree: see `Reader.series`."""
+    """Return the patches at `path`, for no particular tree: see `Reader.series`."""
     return Reader(host).series(path)
 
 
 def read_patch(path: Path) -> Patch:
-    """The one patch in a file, which stays as it is; see `Reader.series` for what is refused."""
+    """Return the single patch in a file, unchanged; raises as `Reader.series`."""
     return make_patch(path, contents(path), str(path))
 
 
 def fit_series(
     host: Host, cache: Path, tree: SourceTree, series: tuple[Patch, ...], kernel: str, emit: Emit = ignore
 ) -> tuple[Patch, ...]:
-    """`series` if it applies to `tree`; else, where the tree has a history, what a three-way merge makes of it.
+    """Return `series` if it applies to `tree`, else the result of a three-way merge.
 
-    A merged patch is kept in the cache and said in a NOTE.  Raises PatchError as `check_series`.
+    A merge needs a tree with a history.  A merged patch is kept in the cache and reported in a NOTE.  Raises PatchError
+    as `check_series`.
     """
     _refuse_links(tree.path, series, kernel)
     if tree.git is None or not series or _git_check(host, tree.path, series).ok:
@@ -155,8 +159,8 @@ def fit_series(
     try:
         with workplace(cache) as work:
             merged = merge(host, tree.git, series, work)
-    except AlreadyThere as there:
-        raise PatchError(f"kernel '{kernel}': patch {there.patch.path.name} is in this source already") from None
+    except AlreadyThere as error:
+        raise PatchError(f"kernel '{kernel}': patch {error.patch.path.name} is in this source already") from None
     except Conflict as conflict:
         raise PatchError(_explain_conflict(conflict, kernel)) from None
     fitting = tuple(keep(cache, new) if new is not old else old for new, old in zip(merged, series, strict=True))
@@ -168,7 +172,10 @@ def fit_series(
 
 
 def check_series(host: Host, tree: Path, series: tuple[Patch, ...], kernel: str) -> None:
-    """Raise PatchError, naming kernel, patch, file and hunk, unless `series` applies to `tree`; writes nothing."""
+    """Raise PatchError unless `series` applies to `tree`; nothing is written.
+
+    The error names kernel, patch, file and hunk.
+    """
     _refuse_links(tree, series, kernel)
     if not series or _git_check(host, tree, series).ok:
         return
@@ -179,19 +186,22 @@ def check_series(host: Host, tree: Path, series: tuple[Patch, ...], kernel: str)
 
 
 def apply(host: Host, tree: Path, patch: Patch, kernel: str) -> None:
-    """Apply `patch` to `tree`; hard links are broken, never written through.  Raises PatchError as `check_series`."""
+    """Apply `patch` to `tree`; hard links are replaced, never written through.
+
+    Raises PatchError as `check_series`.
+    """
     argv = ("git", "apply", "-p1", "--whitespace=nowarn", str(patch.path.resolve()))
     done = host.run(Command(argv, cwd=tree, env=_OUTSIDE_GIT, timeout=120))
     if not done.ok:
         raise PatchError(explain(patch, kernel, done))
 
 
-# A file may lack the newline at its end, and the next must begin a line.
+# A file may lack the newline at its end, but the next file must begin on a new line.
 _CHECK = """
 for file; do test -r "$file" || { echo "error: $file cannot be read"; exit 1; }; done
 for file; do cat -- "$file"; echo; done | git apply -p1 --check -
 """
-# git must take the tree for a plain directory even where the cache lies inside somebody's checkout.
+# git must treat the tree as a plain directory, even if the cache is in a checkout.
 _OUTSIDE_GIT = {
     "GIT_DIR": "/nonexistent",
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -201,24 +211,27 @@ _OUTSIDE_GIT = {
 
 
 def _git_check(host: Host, tree: Path, series: tuple[Patch, ...]) -> Completed:
-    # As one input, because git checks every file of patches against the tree and not against what comes before it.
+    # As one input: of several patch files, git checks each against the tree without the earlier patches.
     files = tuple(str(patch.path.resolve()) for patch in series)
     return host.run(Command(("sh", "-c", _CHECK, "check", *files), cwd=tree, env=_OUTSIDE_GIT, timeout=120))
 
 
 def _refuse_links(tree: Path, series: tuple[Patch, ...], kernel: str) -> None:
-    """A patch without modes would rewrite where a link of the tree leads, and git says little of what lies behind."""
+    """Raise PatchError if `series` changes a symbolic link, or a file below one.
+
+    A patch without modes would change the target of the link, and git's own error for a file below a link says little.
+    """
     for patch in series:
         for file in patch.files:
-            # Without the last, which is the tree itself.
+            # Without the last parent, which is the tree itself.
             link = next((p for p in (Path(file), *Path(file).parents[:-1]) if (tree / p).is_symlink()), None)
             if link:
-                told = f"kernel '{kernel}': patch {patch.path.name} changes {file}, and {link} is a symbolic link"
-                raise PatchError(f"{told} in this source; only plain text files can be patched")
+                what = f"kernel '{kernel}': patch {patch.path.name} changes {file}, and {link} is a symbolic link"
+                raise PatchError(f"{what} in this source; only plain text files can be patched")
 
 
 def explain(patch: Patch, kernel: str, failed: Completed, tree: Path | None = None) -> str:
-    """The one sentence for a patch that ``git apply`` refused; `tree` is where it was to be applied."""
+    """Return the message for a patch that ``git apply`` refused to apply to `tree`."""
     subject = f"kernel '{kernel}': patch {patch.path.name} does not apply"
     hunk = _FAILED.search(failed.output)
     if hunk:
@@ -234,10 +247,10 @@ def explain(patch: Patch, kernel: str, failed: Completed, tree: Path | None = No
 
 
 def _explain_conflict(conflict: Conflict, kernel: str) -> str:
-    told = explain(conflict.patch, kernel, conflict.direct)
+    message = explain(conflict.patch, kernel, conflict.direct)
     files = ", ".join(match["file"] for match in _CONFLICT.finditer(conflict.merged.output))
     if files:
-        return f"{told}; a three-way merge conflicts in {files}"
+        return f"{message}; a three-way merge conflicts in {files}"
     if _NO_BLOB in conflict.merged.output:
-        return f"{told}; for a three-way merge the repository lacks what the patch was made from"
-    return told
+        return f"{message}; for a three-way merge the repository lacks what the patch was made from"
+    return message

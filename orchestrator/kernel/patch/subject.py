@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The subject of a mail: which patch of which version of a series it says it is.
+"""A parser for subjects of mails: the version of a series, and a patch's number.
 
-Read as b4 reads it (LoreSubject in b4's __init__.py), and beyond that in the forms that b4 takes for version 1 or for
-1/1: PATCH1/3, v2,1/3, version 2, "[list] Re: [PATCH]", and tags that follow the title.  `canonical` writes it so that
-b4 reads the same.
+It reads a subject as b4 does (LoreSubject in b4's __init__.py).  In addition it reads forms that b4 treats as version 1
+or as 1/1: PATCH1/3, v2,1/3, version 2, "[list] Re: [PATCH]", and tags after the title.  `choose._canonical` writes a
+subject so that b4 reads the same.
 """
 
 from __future__ import annotations
@@ -12,12 +12,18 @@ import re
 from dataclasses import dataclass
 
 LONGEST = 2000
-"""Characters of a subject that are read; the expressions below take time that grows with the square of that."""
+"""The number of characters of a subject that are read.
+
+The time for the expressions below grows with its square.
+"""
 
 _COUNT = r"\s*(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]"
 _REPLY = re.compile(rf"^\s*(?:(?:re|aw|sv|antw|fwd?|回复|答复|转发){_COUNT}|\w{{2,3}}:\s*(?=\[))\s*", re.IGNORECASE)
 _REPLY_INSIDE = re.compile(rf"^\s*re{_COUNT}\s*", re.IGNORECASE)
-"""Behind a tag such as [PATCH], other short words with a colon are names of subsystems."""
+"""A reply mark after a tag such as [PATCH].
+
+Other short words with a colon are the names of subsystems there.
+"""
 _BRACKET = re.compile(r"^\s*\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\s*")
 _LATER = re.compile(r"\[([^\[\]]*\b(?:PATCH|RFC)(?![a-z])[^\[\]]*|(?:v\d+[ ,]+)?\d+/\d+)\]\s*$", re.IGNORECASE)
 _BARE = re.compile(r"^\s*(PATCH(?![a-z])[^:\[\]]{0,40}):\s*", re.IGNORECASE)
@@ -38,9 +44,10 @@ _RESEND = re.compile(r"\b(?:RESEND|REPOST)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Subject:
-    """What a subject says: `number` of `total` are None if it does not, 0 for a cover letter; `version` is None too.
+    """The contents of a subject.
 
-    `tagged` is whether it calls itself a patch, `title` is what is left without the tags.
+    `number`, `total` and `version` are None if the subject has none; `number` is 0 for a cover letter.  `tagged` is
+    whether it has a tag of a patch, `title` is the rest without the tags.
     """
 
     title: str
@@ -53,18 +60,21 @@ class Subject:
 
     @property
     def bare(self) -> str:
-        """The title to compare with others: without the version that some write at its end or its beginning."""
+        """The title for comparisons, without a version at its end or its beginning."""
         return " ".join(_TITLE_VERSION.sub("", self.title).casefold().split())
 
     @property
     def title_version(self) -> int | None:
-        """The version that the title has at its end or its beginning, which can also be a word of it (cgroup v2)."""
+        """The version at the end or the beginning of the title, or None.
+
+        It can also belong to the title (cgroup v2).
+        """
         found = _TITLE_VERSION.search(self.title)
         return int(found[1] or found[2]) if found else None
 
 
 def read_subject(text: str) -> Subject:
-    """What the subject `text`, decoded and on one line, says."""
+    """Parse the subject `text`, which is decoded and on one line."""
     tags, title, reply = _split(text[:LONGEST])
     tag = " ".join(part for part in tags if _IS_TAG.search(part) or _VERSION.fullmatch(part.strip()))
     for glued, apart in _GLUED:
@@ -83,7 +93,10 @@ def read_subject(text: str) -> Subject:
 
 
 def _split(text: str) -> tuple[list[str], str, bool]:
-    """The tags, the title without them, and whether the mail is an answer: Re: stands before or behind list names."""
+    """Return the tags, the title without them, and whether the mail is a reply.
+
+    Re: can be before or after list names.
+    """
     tags: list[str] = []
     reply, rest = False, text
     while True:

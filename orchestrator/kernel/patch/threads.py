@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which messages belong together: the threads of a mailbox, and the series in it with all their versions."""
+"""Groups of messages: the threads of a mailbox, and its series with all their versions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestrator.kernel.patch.mbox import Post
 
 
 class _Joined:
-    """Sets of patches that belong together."""
+    """Disjoint sets of patches that belong together (union-find)."""
 
     def __init__(self) -> None:
         self._above: dict[object, object] = {}
@@ -22,12 +22,15 @@ class _Joined:
             name = self._above[name]
         return name
 
-    def join(self, one: object, other: object) -> None:
-        self._above[self.root(one)] = self.root(other)
+    def join(self, name: object, other: object) -> None:
+        self._above[self.root(name)] = self.root(other)
 
 
 def thread_roots(found: Iterable[Post]) -> dict[int, object]:
-    """What thread each message, by its place, is in: joined by what they answer, even if that is not there."""
+    """Return the thread of each message, by its place.
+
+    Messages are joined by those to which they reply, even if these are not in the mailbox.
+    """
     joined = _Joined()
     names = {post.place: post.id or post.place for post in found}
     for post in found:
@@ -40,7 +43,10 @@ _FILE = re.compile(rb"^\+\+\+ (?:b/)?([^\t\n]+)", re.MULTILINE)
 
 
 def units_of(patches: list[Post], found: tuple[Post, ...]) -> list[list[Post]]:
-    """`patches` by series: joined by their titles, threads and numbers, and versions by what they change."""
+    """Group `patches` by series, with all versions.
+
+    Patches are joined by titles, threads and numbers; versions also by the files that they change.
+    """
     roots = thread_roots(found)
     joined = _Joined()
     versions: dict[object, set[int]] = defaultdict(set)

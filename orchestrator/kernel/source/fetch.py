@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From what a scenario names to a pristine source tree on disk: fetched once, verified, unpacked once."""
+"""The sources that a scenario names, as pristine trees on disk: fetched, verified, unpacked once."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ dpkg-deb --fsys-tarfile "$1" | tar -x -O --wildcards './usr/src/linux-source-*.t
 
 
 def fetch(host: Host, cache: Path, source: BuiltSource, *, where: str, emit: Emit) -> SourceTree:
-    """The pristine tree of `source`, from the cache where it is there already.
+    """Return the pristine tree of `source`, from the cache if it is there.
 
-    `where` names the place in the scenario for errors.  Raises UsageError for a package, version, ref or file that
-    does not exist, InfrastructureError where it cannot be fetched or unpacked.
+    `where` is the place in the scenario, for errors.  Raises UsageError for a package, version, ref or file that does
+    not exist, InfrastructureError if it cannot be fetched or unpacked.
     """
     match source:
         case DebianSource():
@@ -46,7 +46,7 @@ def _fetch_debian(host: Host, cache: Path, source: DebianSource, where: str, emi
     with locked(host, apt.directory / "lock.orch"):
         package = choose(apt, source.package, source.version, where)
         tree = cache / "sources" / package.sha256[:32]
-        # Two suites can have the same package.
+        # Two suites can have the same package, and each has a lock of its own.
         with locked(host, tree.with_name(f"{tree.name}.lock")):
             if not tree.exists():
                 _install(host, apt, package, tree, emit)
@@ -64,7 +64,7 @@ def _install(host: Host, apt: Apt, package: DebianPackage, tree: Path, emit: Emi
 
 
 def unpack(host: Host, deb: Path, tree: Path) -> None:
-    """Unpack the source inside a `linux-source` .deb to `tree`, which appears whole or not at all."""
+    """Unpack the source in a `linux-source` .deb to `tree`, atomically."""
     partial = tree.with_name(tree.name + ".partial")
     check(host.run(Command(("rm", "-rf", str(partial)))), "removing an unfinished unpack")
     partial.mkdir(parents=True)
@@ -77,7 +77,7 @@ def unpack(host: Host, deb: Path, tree: Path) -> None:
 
 
 def peek(host: Host, cache: Path, source: BuiltSource) -> SourceTree | None:
-    """The tree of `source` if it could be used right now without fetching or laying out anything, else None."""
+    """Return the tree of `source`, or None if it must be fetched or unpacked first."""
     match source:
         case DebianSource():
             return _peek_debian(host, cache, source)

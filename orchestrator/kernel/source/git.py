@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sources in git: a commit of a repository, and a directory as it is now; each laid out once per tree object.
+"""Sources in git: a commit of a repository, or the current state of a directory.
 
-sources/git-<id>/    the files of the tree object <id>; files that two of them share are hard links
+sources/git-<id>/    the files of the tree object <id>, checked out once; files that two trees share are hard links
 """
 
 from __future__ import annotations
@@ -17,21 +17,22 @@ from orchestrator.host.lock import locked
 from orchestrator.kernel.cache.store import write_whole
 from orchestrator.kernel.git import ask, git_run, open_store, resolve, store_of, tree_id
 from orchestrator.kernel.model import GitOrigin, SourceTree
-from orchestrator.kernel.source.kin import share_with_kin
+from orchestrator.kernel.source.sharing import share_equal_files
 from orchestrator.kernel.source.snapshot import Snapshot, repositories_inside, snapshot, taken_before
 from orchestrator.scenario.resolve.files import is_address
 from orchestrator.scenario.sources import GitSource, TreeSource
 
 _LAID_OUT = "orch.sources"
-"""The file in a store that lists the trees laid out from it, the newest last."""
+"""The file in a store that lists the trees checked out from it, newest last."""
 
 _SHORT = 12
 
 
 def fetch_git(host: Host, cache: Path, source: GitSource, *, where: str, emit: Emit) -> SourceTree:
-    """The tree of the commit that `source` names now; from an address only what is new is fetched.
+    """Return the tree of the commit that `source` names now.
 
-    Raises UsageError, with `where`, for a repository or ref that is not there, and for one that is no Linux source.
+    From an address, only new objects are fetched.  Raises UsageError, with `where`, for a repository or ref that does
+    not exist, and for a tree that is no Linux source.
     """
     address = is_address(source.repository)
     name = name_of(source.repository)
@@ -51,7 +52,10 @@ def _of_commit(source: GitSource, origin: GitOrigin, path: Path) -> SourceTree:
 
 
 def fetch_tree(host: Host, cache: Path, source: TreeSource, *, where: str, emit: Emit) -> SourceTree:
-    """The directory of `source` as it is now.  Raises UsageError, with `where`, where it is no kernel source."""
+    """Return the tree of the directory of `source` in its current state.
+
+    Raises UsageError, with `where`, if it is no kernel source.
+    """
     name = source.path.name or "tree"
     with phase(emit, name, "snapshot", str(source.path)):
         taken = snapshot(host, cache, source.path, where)
@@ -68,22 +72,27 @@ def _of_directory(source: TreeSource, taken: Snapshot, path: Path) -> SourceTree
 
 
 def peek_git(host: Host, cache: Path, source: GitSource) -> SourceTree | None:
-    """The tree of `source` where it is laid out already; None also for an address, which would have to be asked."""
+    """Return the tree of `source` if it is checked out already.
+
+    Returns None otherwise, and for an address, because that would have to be contacted.
+    """
     store = store_of(cache, source.repository)
     if is_address(source.repository) or not store.exists():
         return None
     refs = (f"{source.ref}^{{commit}}", f"{source.ref}^{{tree}}")
     found = [ask(host, Path(source.repository), "rev-parse", "--verify", "--quiet", ref) for ref in refs]
-    commit, tree = (one.output.strip() for one in found)
+    commit, tree = (answer.output.strip() for answer in found)
     path = cache / "sources" / f"git-{tree}"
-    if not all(one.ok for one in found) or not path.exists():
+    if not all(answer.ok for answer in found) or not path.exists():
         return None
     return _of_commit(source, GitOrigin(store, source.repository, tree, commit), path)
 
 
 def peek_tree(host: Host, cache: Path, source: TreeSource) -> SourceTree | None:
-    """The directory of `source` where it is laid out as it is now; None also for one that was never taken, which takes
-    long the first time."""
+    """Return the tree of the directory of `source`, if this state is checked out already.
+
+    Returns None otherwise, and if there was no snapshot of it yet, because the first one takes long.
+    """
     if not taken_before(cache, source.path):
         return None
     try:
@@ -95,14 +104,15 @@ def peek_tree(host: Host, cache: Path, source: TreeSource) -> SourceTree | None:
 
 
 def name_of(repository: str) -> str:
-    """What people call a repository: the last part of its path or address."""
+    """Return the short name of a repository: the last part of its path or address."""
     return repository.rstrip("/").removesuffix("/.git").removesuffix(".git").replace(":", "/").rsplit("/", 1)[-1]
 
 
 def lay_out(host: Host, cache: Path, store: Path, tree: str, where: str) -> Path:
-    """The files of the tree object `tree`, from the nearest tree that is there already.
+    """Check out the tree object `tree`, and return its directory.
 
-    Raises UsageError, with `where`, for a tree that holds no Linux source, or not all of one.
+    It starts from the tree that was checked out last from `store`, if there is one.
+    Raises UsageError, with `where`, for a tree that is no Linux source, or is incomplete.
     """
     _refuse_repositories_inside(host, store, tree, where)
     place = cache / "sources" / f"git-{tree}"
@@ -115,16 +125,16 @@ def lay_out(host: Host, cache: Path, store: Path, tree: str, where: str) -> Path
                 if not (partial / "Kbuild").exists():
                     raise UsageError(f"{where}: there is no Linux source tree (no Kbuild at the top)")
                 if not shared:
-                    share_with_kin(cache, partial)
+                    share_equal_files(cache, partial)
             partial.rename(place)
     _remember(store, tree)
     return place
 
 
 def _refuse_repositories_inside(host: Host, store: Path, tree: str, where: str) -> None:
-    """Raise UsageError if a repository lies in the source `tree`, as a clone or a submodule.
+    """Raise UsageError if the source `tree` contains a repository: a clone or a submodule.
 
-    To git that is a link to a commit (mode 160000, "gitlink"), and its files would be left out without a word.
+    In git that is a link to a commit (mode 160000, "gitlink"), and git would leave its files out without a message.
     """
     listed = check(git_run(host, store, ("git", "ls-tree", "-r", "-z", tree)), "looking for repositories in a source")
     links = [line.partition("\t")[2] for line in listed.output.split("\0") if line.startswith("160000 ")]
@@ -133,7 +143,7 @@ def _refuse_repositories_inside(host: Host, store: Path, tree: str, where: str) 
 
 
 def _nearest(cache: Path, store: Path) -> str | None:
-    """The tree object that was laid out from `store` last, if it still is."""
+    """Return the last tree object checked out from `store` that is still on disk."""
     listed = store / _LAID_OUT
     known = listed.read_text().split() if listed.exists() else []
     return next((tree for tree in reversed(known) if (cache / "sources" / f"git-{tree}").exists()), None)
@@ -142,10 +152,11 @@ def _nearest(cache: Path, store: Path) -> str | None:
 def _remember(store: Path, tree: str) -> None:
     listed = store / _LAID_OUT
     known = listed.read_text().split() if listed.exists() else []
-    write_whole(listed, "\n".join([*(one for one in known if one != tree), tree, ""]))
+    write_whole(listed, "\n".join([*(old for old in known if old != tree), tree, ""]))
 
 
-# What differs is made anew, so that no hard link is written through; times of what is equal stay, as Kbuild needs it.
+# Files that differ are removed and written anew, so that no hard link is written through.  Equal files keep their
+# times, as Kbuild needs it.
 _FROM_NEAREST = r"""set -eu
 cp -al "$1" "$2"
 git diff-tree -r -z --name-only --no-renames "$3" "$4" | (cd "$2" && xargs -0r rm -rf --)
@@ -161,30 +172,30 @@ git checkout-index -q -a --prefix="$2/"
 
 
 _LACKING = re.compile(r"(?:unable to read|[Nn]ot a valid object|bad object|missing blob|invalid object).*")
-"""What git says of objects that are not there."""
+"""git's messages about missing objects."""
 
 
 def _checkout(host: Host, store: Path, tree: str, partial: Path, nearest: str | None, where: str) -> bool:
-    """Lay out `tree` at `partial`, whose directory is made; whether it shares its files with the tree `nearest`.
+    """Check out `tree` at `partial`, and return whether it shares files with the tree `nearest`.
 
-    Raises UsageError, with `where`, where the repository lacks some of it.
+    The parent directory of `partial` is made.  Raises UsageError, with `where`, if the repository lacks objects of it.
     """
     if nearest:
         if _laid_out(host, store, tree, partial, nearest).ok:
             return True
-        # Who rewrites a branch and prunes the repository takes away what the nearest was made of.
+        # After a rewrite of the branch and a prune, the objects of `nearest` are missing.
         check(host.run(Command(("rm", "-rf", str(partial)))), "removing an unfinished source")
     done = _laid_out(host, store, tree, partial, None)
     lacking = _LACKING.search(done.output)
     if not done.ok and lacking:
-        mend = "if this is a partial clone, name its address, or take the checkout as a 'tree'"
-        raise UsageError(f"{where}: the git repository lacks a part of this source: {lacking[0]}; {mend}")
+        remedy = "if this is a partial clone, name its address, or take the checkout as a 'tree'"
+        raise UsageError(f"{where}: the git repository lacks a part of this source: {lacking[0]}; {remedy}")
     check(done, "laying out a source tree")
     return False
 
 
 def _laid_out(host: Host, store: Path, tree: str, partial: Path, nearest: str | None) -> Completed:
-    """Try to lay out `tree`, with an index that nobody else uses."""
+    """Try to check out `tree`, with an index of its own."""
     partial.parent.mkdir(parents=True, exist_ok=True)
     origin = partial.with_name(f"git-{nearest}") if nearest else Path()
     argv = ("bash", "-o", "pipefail", "-c", _FROM_NEAREST if nearest else _FROM_NOTHING, "lay-out")
@@ -194,7 +205,7 @@ def _laid_out(host: Host, store: Path, tree: str, partial: Path, nearest: str | 
         host,
         store,
         (*argv, str(origin), str(partial), nearest or "", tree),
-        # checkout-index wants to stand in a work tree, and writes to another place all the same.
+        # checkout-index requires a work tree, although it writes to another directory (--prefix).
         env={"GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": str(partial.parent)},
     )
     index.unlink(missing_ok=True)

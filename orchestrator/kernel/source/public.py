@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What of a source others can have, too: the facts of it for the record, and the commit that is nearest to it in a
-repository that has an address."""
+"""What others need to get a source: its recorded facts, and its nearest public commit."""
 
 from __future__ import annotations
 
@@ -17,14 +16,18 @@ from orchestrator.scenario.sources import DebianSource, GitSource, TarballSource
 _USER = re.compile(r"^(https?|ftps?)://[^/@]*@")
 _PASSWORD = re.compile(r"^([a-z][a-z0-9+.-]*://[^/@:]*):[^/@]*@")
 _MOST_REFS = 16
-"""Of one remote, the newest: old branches would have git walk all of the history."""
+"""The number of refs of one remote that are compared, the newest.
+
+With old branches git would walk the whole history.
+"""
 
 
 @dataclass(frozen=True)
 class Base:
-    """A commit to start from, and the repository that has it: an address (without passwords), or a path.
+    """A commit to start from, and the repository that has it.
 
-    `differs` says that the source is not what was committed: there is a difference to apply, too.
+    `repository` is an address without passwords, or a path.  `differs` is true if the source is not equal to the
+    commit, so that a difference must be applied too.
     """
 
     repository: str
@@ -33,22 +36,25 @@ class Base:
 
     @property
     def public(self) -> bool:
-        """Whether others can fetch it, as far as can be told from what it is called."""
+        """Whether others can fetch it, as far as its address shows."""
         return is_public(self.repository)
 
 
 def is_public(location: str) -> bool:
-    """Whether `location` is an address that leads off this machine."""
+    """Return whether `location` is an address outside of this machine."""
     return is_address(location) and not location.startswith("file:")
 
 
 def without_secret(location: str) -> str:
-    """`location` without the password in it; what stands before the host of a web address may be a token as well."""
+    """Return `location` without its password; from a web address, remove the user name too.
+
+    The user name can be a token.
+    """
     return _PASSWORD.sub(r"\1@", _USER.sub(r"\1://", location)) if is_address(location) else location
 
 
 def source_facts(source: SourceTree) -> dict[str, object]:
-    """What it takes to have `source` again, as JSON; nothing where nobody said what it is."""
+    """Return what is needed to fetch `source` again, as JSON; empty if that is unknown."""
     match source.named:
         case DebianSource(package, suite, version):
             return {"kind": "debian", "package": package, "version": version, "suite": suite}
@@ -68,9 +74,10 @@ def _git_facts(source: SourceTree) -> dict[str, object]:
 
 
 def base_of(host: Host, origin: GitOrigin) -> Base | None:
-    """Where to begin to have `origin` again: what a remote of the user's repository has of it, if that is known there.
+    """Return the commit from which others can make the source `origin`.
 
-    Nothing is fetched; None for a directory without any commit.  Raises CommandError.
+    If possible, it is a commit that a remote of the user's repository has, by the refs known there.  Nothing is
+    fetched.  Returns None for a directory without any commit.  Raises CommandError.
     """
     start = origin.commit or origin.base
     if start is None:
@@ -85,7 +92,10 @@ def base_of(host: Host, origin: GitOrigin) -> Base | None:
 
 
 def _published(host: Host, origin: GitOrigin, start: str) -> tuple[str, str] | None:
-    """The address and the newest ancestor of `start`, or that itself, that one of the repository's remotes has."""
+    """Return the address of a public remote, and the nearest ancestor of `start` there.
+
+    The ancestor can be `start` itself.  Returns None if no public remote has one.
+    """
     found: list[tuple[int, str, str]] = []
     for name in _ask(host, origin, "remote").output.split():
         address = _ask(host, origin, "remote", "get-url", name).output.strip()
@@ -108,6 +118,6 @@ def _ask(host: Host, origin: GitOrigin, *args: str) -> Completed:
 
 
 def write_difference(host: Host, origin: GitOrigin, base: Base, file: Path) -> None:
-    """Write to `file` what `git apply` makes the source of `base` with.  Raises CommandError."""
+    """Write to `file` the patch from `base` to the source, for `git apply`.  Raises CommandError."""
     options = ("--binary", "--full-index", "--no-renames", f"--output={file.resolve()}")
     check(git(host, origin.store, "diff", *options, base.commit, origin.tree), "writing a difference")

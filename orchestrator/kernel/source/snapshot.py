@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A directory with a kernel source as it is now → a tree object in orch's own repository.
+"""Snapshots of kernel source directories, as tree objects in a repository of orch.
 
-Git does the work: its index, kept between runs, knows which files changed since the last time.  Of a git checkout all
-that is tracked belongs to it, and all else that is not ignored.  Of any other directory every file does: its .gitignore
-may be one for packagers, which ignores everything (Debian's is).  Nothing is written to the directory.
+Git does the work.  Its index, kept between runs, shows which files changed since the last snapshot.  Of a git checkout,
+the snapshot has all files that are tracked, and all others that are not ignored.  Of any other directory it has every
+file: a .gitignore there can be one for packagers, which ignores everything (Debian's does).  Nothing is written to the
+directory.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ from orchestrator.host.base import Completed, Host, check
 from orchestrator.host.lock import locked
 from orchestrator.kernel.git import ask, borrow, git, git_directory, object_format, open_bare, refusal, store_of
 
-_NOT_OURS = ":(exclude,top)build"
-"""Where orch itself builds; no kernel source has such a directory."""
+_EXCLUDE_BUILD = ":(exclude,top)build"
+"""The directory in which orch itself builds; no kernel source has such a directory."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of a directory: `tree` is its tree object in `store`, `commit` the checked out commit, if there is
-    one, and `changed` whether the directory differs from that."""
+    """The state of a directory.
+
+    `tree` is its tree object in `store`, `commit` the checked out commit, if there is one, and `changed` whether the
+    directory differs from that commit.
+    """
 
     store: Path
     tree: str
@@ -37,21 +41,22 @@ _INDEX = "orch.index"
 
 
 def repositories_inside(paths: Sequence[str]) -> str:
-    """A sentence on repositories that lie in a source, and whose files git would leave out."""
+    """Return a message about repositories in a source, whose files git would leave out."""
     some = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
     what = f"{some} in this source is a git repository of its own, and git leaves its files out"
     return f"{what}; remove it, or its .git to have its files taken"
 
 
 def taken_before(cache: Path, directory: Path) -> bool:
-    """Whether there was a snapshot of `directory`, so that the next one reads only what changed."""
+    """Return whether there was a snapshot of `directory`: then the next one reads only changes."""
     return (store_of(cache, str(directory)) / _INDEX).exists()
 
 
 def snapshot(host: Host, cache: Path, directory: Path, where: str) -> Snapshot:
-    """What is in `directory` now.
+    """Take a snapshot of `directory`.
 
-    Raises UsageError, with `where`, where that is no kernel source, or one that somebody has built in.
+    Raises UsageError, with `where`, if it is no kernel source, or if it is not a git checkout and a kernel was built
+    in it.
     """
     if not (directory / "Kbuild").exists() or not (directory / "Makefile").exists():
         raise UsageError(f"{where}: {directory} holds no Linux source tree (no Makefile and Kbuild at its top)")
@@ -75,9 +80,9 @@ def snapshot(host: Host, cache: Path, directory: Path, where: str) -> Snapshot:
 
 
 def _is_checkout(host: Host, directory: Path, where: str) -> bool:
-    """Whether `directory` is a checkout, and not a part of one.
+    """Return whether `directory` is the top of a checkout.
 
-    Raises UsageError, with `where`, for one that git refuses: without git it would be another source.
+    Raises UsageError, with `where`, for a checkout that git refuses: without git it would be another source.
     """
     done = ask(host, directory, "rev-parse", "--show-toplevel")
     if not done.ok and (directory / ".git").exists():
@@ -86,7 +91,10 @@ def _is_checkout(host: Host, directory: Path, where: str) -> bool:
 
 
 def _forget_lost(store: Path) -> None:
-    """Where `store` borrowed from a repository that is gone, the index names objects that nobody has any more."""
+    """Reset `store` if it borrowed from a repository that was removed.
+
+    Its index then names objects that no longer exist.
+    """
     borrowed = store / "objects/info/alternates"
     if borrowed.exists() and not Path(borrowed.read_text().strip()).is_dir():
         for stale in (borrowed, store / "shallow", store / _INDEX):
@@ -102,43 +110,46 @@ _UNREAD = re.compile(
     r"""(?:open\(".*"\)|unable to read|cannot read|unable to index file|'.*' does not have a commit checked out).*"""
 )
 
-# The threshold lets all files of the first time go into one pack instead of a hundred thousand objects.
+# With this threshold all files of the first snapshot go into one pack, instead of a hundred thousand objects.
 _ONE_PACK = ("-c", "core.bigFileThreshold=1", "-c", "core.compression=1")
 
 
 class _Index:
-    """Orch's own index of a directory; it survives runs, so that only what changed is read.
+    """Orch's own index of a directory, kept between runs, so that only changes are read.
 
-    `shared` is the git directory of a checkout, that of the main worktree where it is one of several.
+    `shared` is the git directory of a checkout (of the main worktree if there are several), else None.
     """
 
     def __init__(self, host: Host, store: Path, directory: Path, shared: Path | None) -> None:
         self._host, self._store, self._directory, self._checkout = host, store, directory, shared is not None
         self._file = store / _INDEX
-        # Who else works on this store waits; a lock of git's own is of a git that was killed.
+        # The caller holds orch's lock of this store, so a lock of git is left from a git that was killed.
         (store / f"{_INDEX}.lock").unlink(missing_ok=True)
         excludes = shared / "info/exclude" if shared else None
         self._options = ("-c", f"core.excludesFile={excludes}") if excludes and excludes.exists() else ()
         self._environment = {"GIT_WORK_TREE": str(directory.resolve()), "GIT_INDEX_FILE": str(self._file)}
 
     def begin_at(self, commit: str | None) -> None:
-        """Know what is tracked: files that .gitignore names can be tracked all the same."""
+        """Read the files of `commit` into the index.
+
+        A tracked file can match .gitignore, and would not be added otherwise.
+        """
         if commit:
             check(self._git("read-tree", "--reset", commit), "reading a commit")
 
     def take(self, commit: str | None, where: str) -> str:
-        """Add all that is there, with `commit` checked out; the id of the tree object."""
+        """Add all files, with `commit` checked out, and return the id of the tree object."""
         added = self._add_what_git_knows(commit) if self._checkout else self._add_every_file(where)
         unread = _UNREAD.search(added.output)
         if not added.ok and unread:
-            mend = "; commit there, or move it away" if "does not have a commit" in unread[0] else ""
-            raise UsageError(f"{where}: {unread[0]}{mend}")
+            remedy = "; commit there, or move it away" if "does not have a commit" in unread[0] else ""
+            raise UsageError(f"{where}: {unread[0]}{remedy}")
         check(added, "taking a snapshot of the source tree")
         return check(self._git("write-tree"), "taking a snapshot of the source tree").output.split()[-1]
 
     def _add_what_git_knows(self, commit: str | None) -> Completed:
-        added = self._git("add", "-A", "--", ":/", _NOT_OURS)
-        # What is ignored, and was added all the same, is only in the user's index yet.
+        added = self._git("add", "-A", "--", ":/", _EXCLUDE_BUILD)
+        # Ignored files that were added with --force are only in the user's index yet.
         argv = ("diff-index", "--cached", "--no-renames", "--diff-filter=A", "--name-only", "-z", commit or "")
         new = ask(self._host, self._directory, *(argv if commit else ("ls-files", "-z")))
         if not added.ok or not check(new, "reading what is tracked").output:
@@ -147,7 +158,7 @@ class _Index:
 
     def _add_every_file(self, where: str) -> Completed:
         listed = self._git("ls-files", "-z", "-o", "-m", "-d", "-x", "/build")
-        # Git names a repository inside as a directory, and takes nothing of it.
+        # Git lists a repository inside as a directory, and adds none of its files.
         inside = [name.rstrip("/") for name in listed.output.split("\0") if name.endswith("/")]
         if inside:
             raise UsageError(f"{where}: {repositories_inside(inside)}")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sources in tarballs: fetched where they are at an address, verified, unpacked once.
+"""Sources in tarballs: fetched if they are at an address, verified, unpacked once.
 
-sources/tar-<sha256>/      the files, without the directory that holds them all
+sources/tar-<sha256>/      the files, without the tarball's top directory
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from orchestrator.host.base import Command, Host, check
 from orchestrator.host.disk import removed_on_failure
 from orchestrator.host.lock import locked
 from orchestrator.kernel.model import SourceTree
-from orchestrator.kernel.source.kin import share_with_kin
+from orchestrator.kernel.source.sharing import share_equal_files
 from orchestrator.scenario.resolve.files import is_address
 from orchestrator.scenario.sources import TarballSource
 
@@ -25,10 +25,10 @@ _SECONDS_TO_UNPACK = 1200.0
 
 
 def fetch_tarball(host: Host, cache: Path, source: TarballSource, *, where: str, emit: Emit) -> SourceTree:
-    """The tree in the tarball of `source`.
+    """Return the tree in the tarball of `source`.
 
-    Raises UsageError, with `where`, for another SHA-256 than the one named and for what is no tarball of a Linux
-    source, InfrastructureError where it cannot be fetched.
+    Raises UsageError, with `where`, if its SHA-256 is not that in `source`, or if it is no tarball of a Linux source,
+    InfrastructureError if it cannot be fetched.
     """
     name = _name(source)
     if source.sha256 and (known := _place(cache, source.sha256)).exists():
@@ -45,7 +45,7 @@ def fetch_tarball(host: Host, cache: Path, source: TarballSource, *, where: str,
 
 
 def peek_tarball(cache: Path, source: TarballSource) -> SourceTree | None:
-    """The tree of `source` where it is unpacked already."""
+    """Return the tree of `source` if it is unpacked already, else None."""
     path = Path(source.location)
     digest = source.sha256 or (_digest(path) if path.is_file() else "")
     place = _place(cache, digest)
@@ -66,7 +66,7 @@ def _name(source: TarballSource) -> str:
 
 
 def _verified(host: Host, cache: Path, source: TarballSource, name: str, where: str, emit: Emit) -> tuple[Path, str]:
-    """The tarball on this machine, and its SHA-256, which is the one that is asked for."""
+    """Return the tarball on this machine, and its verified SHA-256."""
     file = Path(source.location)
     if is_address(source.location):
         file = cache / "sources" / f"{source.sha256}.download"
@@ -85,8 +85,8 @@ def _download(host: Host, address: str, file: Path, where: str) -> None:
     argv = ("curl", "-fsSL", "--retry", "3", "--continue-at", "-", "-o", str(file), "--", address)
     done = host.run(Command(argv, timeout=_SECONDS_TO_FETCH))
     if not done.ok:
-        said = done.output.strip().splitlines()[-1:] or [f"curl ended with status {done.status}"]
-        raise InfrastructureError(f"{where}: {address} cannot be fetched: {said[0]}")
+        lines = done.output.strip().splitlines()[-1:] or [f"curl ended with status {done.status}"]
+        raise InfrastructureError(f"{where}: {address} cannot be fetched: {lines[0]}")
 
 
 def _digest(file: Path) -> str:
@@ -95,7 +95,7 @@ def _digest(file: Path) -> str:
 
 
 def _unpack(host: Host, file: Path, place: Path, where: str) -> None:
-    """Unpack `file` to `place`, which appears whole or not at all."""
+    """Unpack `file` to `place`, atomically."""
     partial = place.with_name(place.name + ".partial")
     check(host.run(Command(("rm", "-rf", str(partial)))), "removing an unfinished unpack")
     partial.mkdir(parents=True)
@@ -103,21 +103,21 @@ def _unpack(host: Host, file: Path, place: Path, where: str) -> None:
     done = host.run(Command(argv, timeout=_SECONDS_TO_UNPACK))
     if not done.ok and "No space left" not in done.output:
         check(host.run(Command(("rm", "-rf", str(partial)))), "removing an unfinished unpack")
-        said = (done.output.strip().splitlines() or ["tar failed"])[0]
-        raise UsageError(f"{where}: {file} cannot be unpacked: {said.removeprefix('tar: ')}")
+        message = (done.output.strip().splitlines() or ["tar failed"])[0]
+        raise UsageError(f"{where}: {file} cannot be unpacked: {message.removeprefix('tar: ')}")
     with removed_on_failure(host, partial):
         check(done, f"unpacking {file.name}")
     top = _top(partial)
     if top is None:
         check(host.run(Command(("rm", "-rf", str(partial)))), "removing what is no source")
         raise UsageError(f"{where}: {file} holds no Linux source tree")
-    share_with_kin(place.parents[1], top)
+    share_equal_files(place.parents[1], top)
     top.rename(place)
     if top != partial:
         check(host.run(Command(("rm", "-rf", str(partial)))), "removing what is left of an unpack")
 
 
 def _top(directory: Path) -> Path | None:
-    """Where the source begins: in `directory`, or in the one directory there."""
+    """Return the top of the source: `directory` or a subdirectory; None without a source."""
     inside = [directory, *(path for path in directory.iterdir() if path.is_dir() and not path.is_symlink())]
     return next((path for path in inside if (path / "Kbuild").exists() and (path / "Makefile").exists()), None)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which accelerator really runs a guest here: found by booting one, because nothing less tells.
+"""Find out which accelerator can run a guest, by booting one, as no simpler check is reliable.
 
-`/dev/kvm` can exist, open, and still not run an ordinary guest: with one CPU model QEMU aborts, with another the
-guest hangs.  But the kernel that is booted can be the one at fault: a guest that crashes or hangs under KVM says
-something of KVM only where the same kernel comes up without it.
+`/dev/kvm` can exist and be opened, but still not run an ordinary guest: with one CPU model QEMU aborts, with another
+the guest hangs.  The booted kernel can also be the cause: a guest that crashes or hangs under KVM shows a problem of
+KVM only if the same kernel comes up without KVM.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from orchestrator.machine.model import Accelerator, Boot, BootEnd, BootReport
 from orchestrator.scenario.model import Machine
 
 PROBE_DEADLINE_SECONDS = {"kvm": 30.0, "tcg": 90.0}
-"""How long a guest may take to come up, by accelerator: emulated, a distribution's kernel is many times slower."""
+"""Time limit for a guest to come up, by accelerator.  Emulation makes a distribution's kernel many times slower."""
 
 _CAME_UP = (BootEnd.OK, BootEnd.WORKLOAD)
 _NOT_KNOWN = f"whether {KVM} works is not known yet"
@@ -37,13 +37,13 @@ _HOW = {
 
 
 class UndecidedError(InfrastructureError):
-    """A guest failed under KVM, and nothing says yet whether KVM or the guest's kernel is at fault."""
+    """A guest failed under KVM, and the cause is not known yet: KVM or the guest's kernel."""
 
 
 def choose_accelerator(
     boot_host: BootHost,
     cache: Path,
-    wish: str,
+    requested: str,
     image: Path,
     root: Path,
     qemu: str,
@@ -54,17 +54,18 @@ def choose_accelerator(
     anew: bool = False,
     doubted: set[Path] | None = None,
 ) -> Accelerator:
-    """The accelerator for `boot_host`: `wish` where the scenario names one, else KVM if `image` boots under it.
+    """Return the accelerator for `boot_host`.
 
-    The answer of the probe is cached per host, host kernel and QEMU version; `anew` asks for another.  An `image` that
-    comes up neither under KVM nor without it decides nothing, and is emulated: the next kernel is asked.  It is added
-    to `doubted`, whose images are not asked again.  Guests of another architecture than the host's can only be
-    emulated, whatever is wished.
+    It is `requested` unless that is "auto"; for "auto", it is KVM if `image` boots under KVM.  The result of the probe
+    is cached per host, host kernel and QEMU version; with `anew`, the cached one is ignored.  If `image` comes up
+    neither under KVM nor without it, the result is "tcg" and not cached, so that the next kernel is probed.  The image
+    is added to `doubted`; these images are not probed again.  Guests of another architecture than the host's can only
+    be emulated, whatever is requested.
     """
     if arch != boot_host.arch:
         return Accelerator("tcg", f"the guest is {arch}, which {_whose(boot_host)} must emulate")
-    if wish != "auto":
-        return Accelerator(wish, "the scenario says so")
+    if requested != "auto":
+        return Accelerator(requested, "set by the scenario")
     if why_not := boot_host.kvm():
         return Accelerator("tcg", why_not)
     key = hashlib.sha256(repr((boot_host.identity, qemu)).encode()).hexdigest()[:16]
@@ -85,7 +86,10 @@ def choose_accelerator(
 
 
 def _remembered(answer: Path) -> Accelerator | None:
-    """What the file `answer` says; None where there is none, or it is damaged."""
+    """Return the cached accelerator in the file `answer`.
+
+    Returns None if the file is missing or damaged.
+    """
     with suppress(FileNotFoundError, ValueError, TypeError):
         found = Accelerator(**json.loads(answer.read_text()))
         return found if found.name in ("kvm", "tcg") and isinstance(found.reason, str) else None
@@ -93,14 +97,14 @@ def _remembered(answer: Path) -> Accelerator | None:
 
 
 def _probe(boot_host: BootHost, image: Path, root: Path, arch: str, modules: Path | None) -> tuple[Accelerator, bool]:
-    """What runs guests on `boot_host`, and whether that is certain: whatever the kernel that was tried is worth."""
+    """Return the accelerator for `boot_host`, and whether this holds for every kernel, not only for `image`."""
     try:
         return judge_kvm(_try(boot_host, "kvm", image, root, arch, modules)), True
-    except UndecidedError as doubt:
+    except UndecidedError as error:
         emulated = _try(boot_host, "tcg", image, root, arch, modules)
         if emulated.end in _CAME_UP:
-            return Accelerator("tcg", f"{KVM} is there, but {doubt}, and comes up under tcg"), True
-        return Accelerator("tcg", f"{_NOT_KNOWN}: {doubt}, and does not come up under tcg, either"), False
+            return Accelerator("tcg", f"{KVM} is there, but {error}, and comes up under tcg"), True
+        return Accelerator("tcg", f"{_NOT_KNOWN}: {error}, and does not come up under tcg, either"), False
 
 
 def _whose(boot_host: BootHost) -> str:
@@ -116,18 +120,18 @@ def _try(boot_host: BootHost, accelerator: str, image: Path, root: Path, arch: s
 
 
 def judge_kvm(report: BootReport) -> Accelerator:
-    """What a boot under KVM that ended as `report` says of it.
+    """Return the accelerator to use after a boot under KVM that ended as `report`.
 
-    Raises UndecidedError where the guest got under way and then failed, InfrastructureError where the boot could not
-    even be tried: neither says anything of KVM by itself.
+    Raises UndecidedError if the guest started and then failed, and InfrastructureError if it could not be started:
+    neither shows by itself whether KVM works.
     """
     if report.end in _CAME_UP:
         return Accelerator("kvm", "a guest booted under it")
-    told = report.why or (without_time(report.lines[0]) if report.lines else "it wrote nothing")
+    message = report.why or (without_time(report.lines[0]) if report.lines else "it wrote nothing")
     if report.end is not BootEnd.QEMU:
-        raise UndecidedError(f"this kernel {_HOW.get(report.end, 'crashes under it')}: {told}")
+        raise UndecidedError(f"this kernel {_HOW.get(report.end, 'crashes under it')}: {message}")
     if report.why:
-        raise UndecidedError(f"with this kernel {told}")
+        raise UndecidedError(f"with this kernel {message}")
     if "kvm" not in " ".join(report.lines).lower():
-        raise InfrastructureError(f"cannot boot anything, to find out whether {KVM} works: {told}")
-    return Accelerator("tcg", f"{KVM} is there, but QEMU cannot use it: {told}")
+        raise InfrastructureError(f"cannot boot anything, to find out whether {KVM} works: {message}")
+    return Accelerator("tcg", f"{KVM} is there, but QEMU cannot use it: {message}")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where guests are booted: on this machine, or (`remote.py`) on a host that has to be sent everything first."""
+"""Hosts that boot guests.
+
+A boot host is the local machine, or (`ssh.py`) a remote host to which all files are sent first.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ KVM = Path("/dev/kvm")
 
 
 class BootHost(Protocol):
-    """A host as the place of boots; paths of a `Boot` are this machine's, wherever it is booted."""
+    """A host that boots guests.
+
+    The paths of a `Boot` are on the local machine, even for a remote host.
+    """
 
     @property
     def host(self) -> Host:
@@ -31,13 +37,19 @@ class BootHost(Protocol):
 
     @property
     def identity(self) -> str:
-        """What the host is for whoever remembers something about it: another kernel makes it another one."""
+        """The host's identity, for cached facts about the host; it changes with the host's kernel."""
 
     def kvm(self) -> str:
-        """Why KVM cannot even be tried there, in a few words; "" where it can."""
+        """Return a short reason why KVM cannot be tried on the host.
+
+        Returns "" if it can be.
+        """
 
     def qemu(self, arch: str) -> str:
-        """The first line of ``qemu-system-… --version`` for `arch`.  Raises InfrastructureError where it is missing."""
+        """Return the first line of ``qemu-system-… --version`` for `arch`.
+
+        Raises InfrastructureError if the program is missing.
+        """
 
     @property
     def system(self) -> str:
@@ -45,20 +57,26 @@ class BootHost(Protocol):
 
     @property
     def given(self) -> tuple[str, ...] | None:
-        """The addresses of the PCI functions that guests may get; None for any."""
+        """The addresses of the PCI functions that may be passed through to guests.
+
+        None means any.
+        """
 
     def room(self) -> tuple[int, int] | None:
-        """How many CPUs guests may fill there, and how much memory in bytes; None for what this machine has."""
+        """Return how many CPUs and how many bytes of memory guests may use.
+
+        None means all of the local machine.
+        """
 
     def open(self) -> AbstractContextManager[None]:
-        """What there must be around all boots of a run.  Raises InfrastructureError."""
+        """Return a context manager that must enclose all boots of a run.  Raises InfrastructureError."""
 
     def boot(self, plan: Boot, console: Path, progress: Progress) -> Booted:
-        """As `machine.boot.boot`; also raises InfrastructureError where the host is lost."""
+        """Boot `plan` as `machine.boot.boot`; also raises InfrastructureError if the connection to the host is lost."""
 
 
 class LocalBootHost:
-    """This machine; `home` is the home directory that virtme-ng gets."""
+    """The local machine; `home` is the home directory for virtme-ng."""
 
     def __init__(self, host: Host, home: Path) -> None:
         self._host = host
@@ -66,7 +84,7 @@ class LocalBootHost:
 
     @property
     def host(self) -> Host:
-        """This machine."""
+        """The local machine."""
         return self._host
 
     @property
@@ -107,7 +125,7 @@ class LocalBootHost:
         return None
 
     def open(self) -> AbstractContextManager[None]:
-        """Nothing."""
+        """See `BootHost.open`; does nothing."""
         return nullcontext()
 
     def boot(self, plan: Boot, console: Path, progress: Progress) -> Booted:
@@ -116,7 +134,7 @@ class LocalBootHost:
 
 
 def version_of(host: Host, qemu: str) -> str:
-    """What a QEMU program says of itself.  Raises CommandError."""
+    """Return the version line that a QEMU program prints.  Raises CommandError."""
     return check(host.run(Command((qemu, "--version"), timeout=60)), "asking QEMU for its version").output.splitlines()[
         0
     ]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest's root file system: a static busybox and nothing else, but for where the host's programs can be put.
+"""The guest's root file system: a static busybox, and mount points for the host's programs.
 
-virtme-ng would export the host's own root.  A root of our own keeps the host's files out of the guest, does not
-depend on what the host has installed, and boots in a third of the time (no udev, no systemd-tmpfiles).
+By default, virtme-ng exports the host's own root.  A separate root hides the host's files from the guest, does not
+depend on the packages installed on the host, and boots in a third of the time (no udev, no systemd-tmpfiles).
 """
 
 from __future__ import annotations
@@ -57,14 +57,15 @@ Link = tuple[str, str]
 """A symbolic link of the root: its path without the leading slash, and its target."""
 
 _FOREIGN_LINKS: tuple[Link, ...] = (("usr/bin/env", "/bin/busybox"),)
-"""What virtme's init for bash needs beyond programs in /bin."""
+"""The links that virtme's init script for bash needs in addition to programs in /bin."""
 
 
 def guest_root(host: Host, cache: Path, userland: Userland = _PLAIN, arch: str = "x86_64") -> Path:
-    """The guest's root file system, made once per busybox and kind of `userland`, and again where it is broken.
+    """Return the guest's root file system.
 
-    A guest of another architecture than this machine's has Debian's busybox and bash of its own.
-    Raises InfrastructureError where busybox is missing, or cannot be fetched.
+    It is made once per busybox and kind of `userland`, and again if damaged.  For a guest of another architecture than
+    the local machine's, it has Debian's busybox and bash for that one.  Raises InfrastructureError if busybox is
+    missing or cannot be fetched.
     """
     found = shutil.which("busybox")
     if found is None:
@@ -86,7 +87,7 @@ def guest_root(host: Host, cache: Path, userland: Userland = _PLAIN, arch: str =
 
 
 def _applets(host: Host, busybox: Path) -> list[str]:
-    """The names of busybox's applets, as this machine's own busybox tells them."""
+    """Return the names of busybox's applets, as listed by the local machine's busybox."""
     listed = check(host.run(Command((str(busybox), "--list"))), "listing busybox's applets").output.split()
     return [applet for applet in listed if applet != "busybox"]
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Static programs of another architecture, for the root of a guest that cannot run this machine's own.
+"""Fetch static programs of another architecture, for the root of a foreign guest.
 
-Debian builds them for every architecture; apt verifies them against the signed index, as it does the kernels' sources.
+Debian builds them for every architecture.  apt verifies them with the signed index, as for the kernels' sources.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from orchestrator.kernel.cache.sealed import broken_seal, seal
 from orchestrator.kernel.cache.store import KernelCache, mark_used
 
 SUITE = "trixie"
-"""Debian's suite that they come from: it stands in no scenario, because nothing that is measured depends on it."""
+"""The Debian suite of the programs.  No scenario can change it, because no measurement depends on it."""
 
 _PACKAGES = {"busybox": "busybox-static", "bash": "bash-static"}
-"""virtme-ng brings its quick init for one architecture only; its other init is a script for bash."""
+"""Package of each program.  bash is needed because virtme-ng has its fast init for one architecture only; its other
+init is a script for bash."""
 
 
 def fetch_programs(host: Host, cache: Path, arch: str) -> dict[str, Path]:
-    """The programs busybox and bash for Debian's architecture `arch`, by name; fetched once, and again where broken.
+    """Return the paths of busybox and bash for Debian's architecture `arch`, by name.
 
-    Raises InfrastructureError where they cannot be had.
+    They are fetched once, and again if damaged.  Raises InfrastructureError if they cannot be fetched.
     """
     place = cache / "guest-programs" / f"{SUITE}-{arch}"
     with locked(host, place.with_suffix(".lock")):
@@ -53,5 +54,8 @@ def _fetch(host: Host, cache: Path, arch: str, place: Path) -> None:
 
 
 def _program(unpacked: Path, name: str) -> Path:
-    """Where the package has its program: /bin or /usr/bin, and bash with -static behind its name."""
+    """Return the path of the program in its package: in /bin or /usr/bin.
+
+    The program of bash has the suffix -static.
+    """
     return next(path for path in sorted(unpacked.rglob(f"bin/{name}*")) if path.is_file() and not path.is_symlink())

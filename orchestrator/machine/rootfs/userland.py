@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The host's programs in the guest: what of the host is shown to it, read-only, and where the guest puts it.
+"""The host's programs in the guest.
 
-A suite that others wrote wants bash, perl, a C library.  The guest still boots from the static busybox; only then are
-the host's own directories bound over those of the guest.  Were they there from the beginning, virtme's init would
-find systemd's tools in them and start udev.
+This module finds the host directories that are exported read-only, and their mount points.  Suites that are not orch's
+own need bash, perl, a C library.  The guest boots from the static busybox; after that, the host's directories are bound
+over those of the guest.  If they were there from the start, virtme's init would find systemd's tools in them and start
+udev.
 """
 
 from __future__ import annotations
@@ -14,24 +15,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GUEST_HOST = "/mnt/host"
-"""Where the guest sees the host's directories, until they are bound to where they belong."""
+"""Mount point of the host's directories in the guest, until they are bound to their final paths."""
 
 _TOP = ("usr", "lib", "lib32", "lib64", "libx32", "sbin", "bin")
-"""Where programs and libraries are; on a host with a merged /usr all but the first are links into it.
+"""Directories of programs and libraries.
 
-The guest binds them in this order: /bin with the busybox that does it comes last.
+On a host with a merged /usr, all except the first are links into it.  The guest binds them in this order: /bin is last,
+because it has the busybox that binds them.
 """
 _ALTERNATIVES = "etc/alternatives"
-"""Debian's links from one program's name to another one's file: without them /usr/bin/awk leads nowhere."""
+"""Debian's links from the name of a program to the file of an alternative.  Without them /usr/bin/awk is broken."""
 
 
 @dataclass(frozen=True)
 class Userland:
-    """What one host shows of itself.
+    """The directories that one host exports to a guest.
 
-    `exports` are directories (where the guest sees it, where it is on the host).  `binds` are (where the guest sees
-    it, where it belongs in the guest).  `links` are symbolic links of the guest's root (path without the leading
-    slash, target).
+    `exports` are (mount point in the guest, path on the host) pairs, `binds` are (mount point in the guest, final path
+    in the guest) pairs.  `links` are symbolic links in the guest's root: (path without the leading slash, target).
     """
 
     exports: tuple[tuple[str, Path], ...] = ()
@@ -40,19 +41,19 @@ class Userland:
 
     @property
     def directories(self) -> tuple[str, ...]:
-        """The directories that the guest's root must have for it, without the leading slash."""
+        """The directories that the guest's root must have for this userland, without the leading slash."""
         return tuple(path.lstrip("/") for path in (*dict(self.exports), *dict(self.binds).values()))
 
 
 def find_userland(top: Path = Path("/")) -> Userland:
-    """The userland of the host whose root directory is `top`."""
+    """Return the userland of the host whose root directory is `top`."""
     own = tuple(name for name in _TOP if (top / name).is_dir() and not (top / name).is_symlink())
     exports = tuple((f"{GUEST_HOST}/{name}", top / name) for name in own)
     return Userland(exports, tuple(_binds(top, own)), tuple(_links(top)))
 
 
 def _binds(top: Path, own: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Each of the directories as it is, or from where it links to."""
+    """Yield the bind of each directory: the directory itself, or the target that it links to."""
     for name in _TOP:
         if name in own:
             yield f"{GUEST_HOST}/{name}", f"/{name}"

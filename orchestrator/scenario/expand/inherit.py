@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a kernel has of the kernels that it extends."""
+"""Inheritance between kernels: the chain of kernels that a kernel extends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from orchestrator.scenario.schema.scenario import KernelEntry
 
 
 def lineage(name: str, kernels: dict[str, KernelEntry]) -> list[str]:
-    """`name`, the kernel it extends, the one that that one extends, ...; ends before one that is unknown or again."""
+    """Return `name`, the kernel that it extends, the kernel that this one extends, and so on.
+
+    The list ends before a kernel that is unknown or already in the list.
+    """
     line: list[str] = []
     step: str | None = name
     while step is not None and step in kernels and step not in line:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A matrix → the kernels of its combinations, as if the file had them under `kernels`.
+"""Expand a matrix into the kernels of its combinations, as if they were listed under `kernels`.
 
-This rewrites the document, before any schema sees it, so that all that comes after knows kernels only.  Every key of
-a generated kernel has the line of the value or include that it came from.
+The document is rewritten before it is checked against a schema, so that all later steps handle kernels only.  Every
+key of a generated kernel has the line of the value or include that it comes from.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from orchestrator.yamlfile.messages import hint, quoted
 from orchestrator.yamlfile.nodes import Loc, SourceProblem
 
 MOST = 100
-"""So many kernels a matrix makes at most: a product grows faster than one thinks."""
+"""Maximum number of kernels that a matrix can make."""
 
 _MOST_TRIED = 1000
-"""Beyond this, a product is refused before its excludes are looked at."""
+"""A product with more combinations is refused before its excludes are applied."""
 
 _Axes = dict[str, dict[str, dict[str, object]]]
-"""The recipes of the values of every axis."""
+"""The recipe of each value of each axis."""
 
 _Values = tuple[str, ...]
 """One combination: a value of each axis, in the order of the axes."""
@@ -33,7 +33,7 @@ _Values = tuple[str, ...]
 
 @dataclass
 class _Chosen:
-    """The combinations that are left, each with the parts of its recipe and the name it was given, and the mistakes."""
+    """The selected combinations: the parts of their recipes, their explicit names, and the mistakes found."""
 
     parts: dict[_Values, list[Part]]
     names: dict[_Values, str] = field(default_factory=dict)
@@ -41,9 +41,9 @@ class _Chosen:
 
 
 def expanded(document: Document) -> Document:
-    """`document` with the kernels of its matrix among its `kernels`, and the mistakes of the matrix in `findings`.
+    """Return `document` with the kernels of its matrix in `kernels`, and the matrix's mistakes in `findings`.
 
-    A matrix that the schema refuses is expanded as far as it can be read, so that one mistake does not hide the next.
+    A matrix that the schema refuses is expanded as far as it can be read, so that one mistake does not hide another.
     """
     if document.value.get("matrix") is None:
         return document
@@ -67,7 +67,10 @@ def _refused(document: Document, findings: list[SourceProblem]) -> Document:
 
 
 def _axes(document: Document) -> _Axes:
-    """The axes, empty where they cannot be read: the schema says why."""
+    """Return the axes, or an empty mapping if they cannot be read.
+
+    The schema check reports the reason.
+    """
     given = document.get(("matrix", "axes"))
     axes: _Axes = {}
     for axis, values in given.items() if isinstance(given, dict) else ():
@@ -78,7 +81,7 @@ def _axes(document: Document) -> _Axes:
 
 
 def _chosen(document: Document, axes: _Axes) -> _Chosen:
-    """The product of `axes`, less the excludes, with the includes."""
+    """Return the product of `axes` without the excluded combinations and with the includes."""
     tried = list(product(*axes.values()))
     left = dict.fromkeys(tried)
     chosen = _Chosen({})
@@ -103,7 +106,10 @@ def _chosen(document: Document, axes: _Axes) -> _Chosen:
 
 
 def _items(document: Document, key: str) -> Iterator[tuple[Loc, dict[str, object]]]:
-    """The excludes or includes that are mappings, and where they lie; one alone needs no list."""
+    """Yield the excludes or includes that are mappings, with their locations.
+
+    A single one needs no list.
+    """
     given = document.get(("matrix", key))
     found: list[tuple[Loc, object]] = [(("matrix", key), given)]
     if isinstance(given, list):
@@ -114,7 +120,10 @@ def _items(document: Document, key: str) -> Iterator[tuple[Loc, dict[str, object
 
 
 def _wanted(document: Document, loc: Loc, item: object, axes: _Axes, chosen: _Chosen) -> dict[str, list[str]]:
-    """The values that an exclude or include names, by axis; empty where one is wrong, which is then reported."""
+    """Return the values that an exclude or include names, by axis.
+
+    The result is empty if one of them is wrong; the mistake is then added to the findings.
+    """
     wanted: dict[str, list[str]] = {}
     complaints: list[tuple[Loc, str]] = []
     for axis, given in item.items() if isinstance(item, dict) else ():
@@ -140,7 +149,7 @@ def _parts(values: _Values, axes: _Axes) -> list[Part]:
 
 
 def _include(document: Document, chosen: _Chosen, axes: _Axes, part: Part, wanted: dict[str, list[str]]) -> None:
-    """Add `part` to the combinations that it is for, and the name that it gives."""
+    """Add `part` to the combinations that it applies to, and record the name that it sets."""
     hit = [values for values in chosen.parts if _matches(values, wanted, axes)]
     name = part.value.get("name")
     for values in hit:
@@ -156,14 +165,20 @@ def _include(document: Document, chosen: _Chosen, axes: _Axes, part: Part, wante
 
 
 def _name(values: _Values, axes: _Axes) -> str:
-    """The values of a combination that say anything: a value that adds nothing to others' names is one to add later
-    without renaming what is there."""
-    telling = [value for axis, value in zip(axes, values, strict=True) if axes[axis][value]]
-    return "-".join(telling or values)
+    """Return the kernel name of a combination: its values that have a recipe, joined.
+
+    Values with an empty recipe are left out, so that an axis with such a value can be added later without renaming
+    the existing kernels.
+    """
+    with_recipe = [value for axis, value in zip(axes, values, strict=True) if axes[axis][value]]
+    return "-".join(with_recipe or values)
 
 
 def _with_kernels(document: Document, chosen: _Chosen, axes: _Axes, own: dict[str, object]) -> Document:
-    """The generated kernels beside the file's own, in the order in which the file has matrix and kernels."""
+    """Add the generated kernels to the file's own.
+
+    The order is that of `matrix` and `kernels` in the file.
+    """
     made: dict[str, object] = {}
     lines, findings = dict(document.lines), chosen.findings
     under = _under(document)
@@ -192,7 +207,7 @@ def _clash(name: str, values: _Values, *, in_kernels: bool) -> str:
 
 
 def _under(document: Document) -> dict[Loc, dict[Loc, int]]:
-    """The lines of all that is in a value or include, by where that one lies."""
+    """Return the lines of everything inside a value or include, by its location."""
     under: dict[Loc, dict[Loc, int]] = {}
     for loc, line in document.lines.items():
         depth = 4 if loc[:2] == ("matrix", "axes") else 3 if len(loc) > 2 and isinstance(loc[2], int) else 2

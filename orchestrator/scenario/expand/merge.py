@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Parts of recipes → one recipe, each part adding to those before as a kernel adds to the one that it extends."""
+"""Merge parts of recipes into one recipe.
+
+Each part adds to the parts before it, as a kernel adds to the kernel that it extends.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +13,24 @@ from orchestrator.scenario.schema.scenario import RecipeEntry
 from orchestrator.yamlfile.nodes import Loc
 
 _LISTS = ("config", "patches")
-"""The keys whose items are added to those before; one alone needs no list."""
+"""The keys whose items are appended to the earlier items.  A single item needs no list."""
 
 _MAPPINGS = ("options", "expect", "can")
-"""The keys whose entries are added to those before, or replace those of the same name."""
+"""The keys whose entries are added to the earlier entries.  An entry replaces one of the same name."""
 
 
 class Part(NamedTuple):
-    """A part of a recipe, and where in the document it lies."""
+    """A part of a recipe, and its location in the document."""
 
     loc: Loc
     value: dict[str, object]
 
 
 def merged(parts: Iterable[Part], under: Mapping[Loc, Mapping[Loc, int]]) -> tuple[dict[str, object], dict[Loc, int]]:
-    """The recipe of `parts`, and the line of each thing in it; `under` has the lines of what is in each part.
+    """Return the recipe of `parts` and the line of each value in it.
 
-    Keys that no recipe has are left out, and so are mappings and lists in the place of each other: the schema has
-    found them in the part already.
+    `under` has the lines of the content of each part, by the part's location.  Keys that no recipe has are left out,
+    and so are values that are no mapping under a key that needs one: the schema check of the part reports these.
     """
     recipe = _Recipe()
     for part in parts:
@@ -39,7 +42,10 @@ def merged(parts: Iterable[Part], under: Mapping[Loc, Mapping[Loc, int]]) -> tup
 
 
 class _Recipe:
-    """A recipe that grows by a key of a part at a time; `lines` go from the recipe, those given from the key."""
+    """A recipe that is filled key by key.
+
+    The locations in `lines` are relative to the recipe; those in the `lines` arguments are relative to the key.
+    """
 
     def __init__(self) -> None:
         self.value: dict[str, object] = {}
@@ -55,7 +61,7 @@ class _Recipe:
             self.value[key] = given
 
     def _put(self, loc: Loc, lines: Mapping[Loc, int]) -> None:
-        """Forget the lines below `loc`, and note `lines`, which go from there."""
+        """Replace the lines below `loc` by `lines`, whose locations are relative to `loc`."""
         self.lines = {place: line for place, line in self.lines.items() if place[: len(loc)] != loc}
         self.lines |= {(*loc, *rest): line for rest, line in lines.items()}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is written after --tree, --git, --patch, --message and --revert → `Overrides`."""
+"""Convert the values of --tree, --git, --patch, --message and --revert to `Overrides`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from orchestrator.scenario.schema.fields import is_message_id
 from orchestrator.scenario.sources import GitSource, Message, PatchSource, Revert, TreeSource
 from orchestrator.yamlfile.messages import quoted, shown
 
-# What git-check-ref-format(1) and gitrevisions(7) have in common: no blanks, no ':' (a file), no glob, no option.
+# The common part of git-check-ref-format(1) and gitrevisions(7): no blanks, no ':' (a file), no glob, no option.
 _REF = re.compile(r"^[^\s:?*\[\\-][^\s:?*\[\\]*$")
 
-# An '@' that begins no reflog entry such as HEAD@{1}, and is not the whole of a ref.
+# An '@' that does not start a reflog entry such as HEAD@{1}, and is not a whole ref by itself.
 _BETWEEN = re.compile(r"(?<=.)@(?=[^@{])")
 
 _STEPS_BACK = re.compile(r"[~^](\d*)")
@@ -30,16 +30,17 @@ _COMMIT = re.compile(r"^[0-9a-f]{13,64}$")
 _FORM = "write REPOSITORY@REF or REPOSITORY@A..B, such as ~/linux@topic"
 
 _SHORT = 12
-"""Hexadecimal digits of a commit that a name has, as git itself writes them in the kernel's history."""
+"""Number of hexadecimal digits of a commit in a name.  git abbreviates commits like this in the kernel's history."""
 
 
 def read_overrides(
     tree: str | None, git: str | None, changes: Iterable[tuple[str, str]], *, here: Path, data: Path
 ) -> Overrides:
-    """The overrides of a command line.
+    """Return the overrides of a command line.
 
-    `changes` are (option without its dashes, text) of patch, message and revert, in order.  Paths go from `here`;
-    `data` is the directory with `patches/`, whose series go by name.  Raises UsageError with one sentence.
+    `changes` has (option without its dashes, text) pairs of patch, message and revert, in order.  Relative paths start
+    at `here`.  `data` is the directory with `patches/`; a series there is named by its directory name.  Raises
+    UsageError with one sentence.
     """
     if tree is not None and git is not None:
         raise UsageError("--tree and --git: both say where the kernel comes from; give one of them")
@@ -60,7 +61,7 @@ def _directory(option: str, text: str, here: Path, what: str) -> Path:
 
 
 def _git(text: str, here: Path) -> tuple[OtherSource, ...]:
-    repository, commits = _apart(text, here)
+    repository, commits = _split_git(text, here)
     refs = commits.split("..")
     if len(refs) > 2 or not any(refs) or not all(_is_ref(ref) for ref in refs if ref):
         raise UsageError(f"--git: {quoted(text)} names no commit of a repository; {_FORM}")
@@ -71,11 +72,14 @@ def _git(text: str, here: Path) -> tuple[OtherSource, ...]:
     return tuple(OtherSource(_ref_name(ref, called), GitSource(repository, ref or "HEAD"), option) for ref in refs)
 
 
-def _apart(text: str, here: Path) -> tuple[str, str]:
-    """The repository and the refs in `text`: a directory with an '@' in its name goes before a ref with one."""
-    ways = [(text[: at.start()], text[at.end() :]) for at in reversed(list(_BETWEEN.finditer(text)))]
-    there = (way for way in ways if is_address(way[0]) or os.path.isdir(place(way[0], here)))  # noqa: PTH112
-    return next(there, ways[0] if ways else ("", ""))
+def _split_git(text: str, here: Path) -> tuple[str, str]:
+    """Split `text` into the repository and the refs.
+
+    If both could contain an '@', an existing directory with an '@' in its name is preferred to a ref with one.
+    """
+    splits = [(text[: at.start()], text[at.end() :]) for at in reversed(list(_BETWEEN.finditer(text)))]
+    usable = (split for split in splits if is_address(split[0]) or os.path.isdir(place(split[0], here)))  # noqa: PTH112
+    return next(usable, splits[0] if splits else ("", ""))
 
 
 def _is_ref(text: str) -> bool:
@@ -83,7 +87,10 @@ def _is_ref(text: str) -> bool:
 
 
 def _ref_name(ref: str, repository: str) -> str:
-    """A name for what `ref` is; HEAD is no name for anything."""
+    """Return a kernel name for `ref`.
+
+    For HEAD it is made from `repository`, as HEAD describes nothing.
+    """
     if ref in ("", "HEAD", "@"):
         return _name(repository, "head")
     # topic^ is another commit than topic, and topic~ the same as topic~1.
@@ -104,14 +111,16 @@ def _change(kind: str, text: str, here: Path, data: Path) -> MorePatches:
         if not _is_ref(text) or ".." in text:
             raise UsageError(f"--revert: {quoted(text)} names no commit; give it one, such as a hash or topic~3")
         return _more(f"revert-{_short(text)}", Revert(text), "--revert", text)
-    path, told = _patch(text, here, data)
+    path, option_value = _patch(text, here, data)
     called = path.name if path.is_dir() else path.name.removesuffix(".patch").removesuffix(".mbox")
-    return _more(called, path, "--patch", told)
+    return _more(called, path, "--patch", option_value)
 
 
 def _patch(text: str, here: Path, data: Path) -> tuple[Path, str]:
-    """The file or series that `text` names, and how to name it from anywhere; what is here goes before a series of
-    orch's own."""
+    """Return the file or series of `text`, and an option value for any directory.
+
+    An existing path is preferred to a series that comes with orch.
+    """
     path = Path(os.path.normpath(place(text, here)))
     exists = os.path.lexists(path)
     if not exists and ("/" in text or text.endswith((".patch", ".mbox"))):
@@ -128,6 +137,6 @@ def _more(name: str, patch: PatchSource, option: str, text: str) -> MorePatches:
 
 
 def _name(text: str, otherwise: str) -> str:
-    """`text` as the name of a kernel: small letters, digits, '.', '_' and '-'."""
+    """Return `text` as a kernel name of lower-case letters, digits, '.', '_' and '-'."""
     name = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")
     return name[:LONGEST_NAME].rstrip("-._") or otherwise

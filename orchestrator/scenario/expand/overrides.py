@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A scenario with other kernels in the place of its own: base and variant made on the fly from its base's recipe.
+"""Replace the kernels of a scenario: make base and variant from the recipe of its base.
 
-A scenario asks a question; an override asks it of a source or of patches that its author did not know.  What a source
-should do is then nobody's expectation, and what patches do to the kernel's own placement neither.
+An override runs a scenario with a source or with patches that its author did not know.  The scenario's expectations
+therefore do not apply to a replaced source, nor to the kernel's own placement if patches are added.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from orchestrator.scenario.sources import GitRange, GitSource, PatchSource, Reve
 from orchestrator.yamlfile.messages import quoted
 
 LONGEST_NAME = 40
-"""Characters of a kernel's name that was made of something longer: it heads rows of tables."""
+"""Maximum length of a kernel name that is made from a longer text.  Names are row headings in tables."""
 
 
 @dataclass(frozen=True)
 class OtherSource:
-    """A source in the place of the base's: `name` is for the kernel made of it, `option` how it was asked for."""
+    """A source that replaces that of the base.
+
+    `name` is the name of the kernel made from it, `option` the command-line option that requested it.
+    """
 
     name: str
     source: Source
@@ -31,7 +34,7 @@ class OtherSource:
 
 @dataclass(frozen=True)
 class MorePatches:
-    """Something to apply after the base's patches: `name` and `option` as in `OtherSource`."""
+    """A patch to apply after the base's patches; `name` and `option` are as in `OtherSource`."""
 
     name: str
     patch: PatchSource
@@ -40,44 +43,46 @@ class MorePatches:
 
 @dataclass(frozen=True)
 class Overrides:
-    """What takes the place of a scenario's kernels.
+    """The replacements for a scenario's kernels.
 
-    `sources` is empty, one (which is compared with the base), or two (which are compared with each other).  `patches`
-    are applied in order, to the last of `sources` or else to the base, and compared with it.
+    `sources` is empty, or has one source (compared with the base) or two (compared with each other).  `patches` are
+    applied in order to the last of `sources`, or to the base if there are none; the result is compared with the
+    kernel without them.
     """
 
     sources: tuple[OtherSource, ...] = ()
     patches: tuple[MorePatches, ...] = ()
 
     @property
-    def told(self) -> str:
-        """The options that ask for this, for a shell; empty for none."""
+    def command_line(self) -> str:
+        """The command-line options that request these overrides, quoted for a shell; empty for none."""
         options = [source.option for source in self.sources] + [more.option for more in self.patches]
         return " ".join(dict.fromkeys(options))
 
 
 def overridden(scenario: Scenario, overrides: Overrides) -> Scenario:
-    """`scenario` with the kernels of `overrides`, the base first; machine, devices and workloads stay.
+    """Return `scenario` with the kernels of `overrides`, the base first.
 
-    Raises UsageError where the base's recipe is none to build another kernel by, or has a patch already.
+    Machine, devices and workloads are kept.  Raises UsageError if the base's recipe cannot be used to build another
+    kernel, or already has one of the patches.
     """
-    if not overrides.told:
+    if not overrides.command_line:
         return scenario
     kernels = tuple(_kernels(scenario.kernel(scenario.base), overrides))
-    return replace(scenario, base=kernels[0].name, kernels=kernels, overrides=overrides.told)
+    return replace(scenario, base=kernels[0].name, kernels=kernels, overrides=overrides.command_line)
 
 
 def _kernels(base: Kernel, overrides: Overrides) -> Iterator[Kernel]:
-    """The base, and what is compared with it."""
+    """Yield the base, then the kernels that are compared with it."""
     if base.prebuilt:
-        option = _option(overrides.told)
+        option = _option(overrides.command_line)
         what = f"kernel {quoted(base.name)}, the base, is booted as it is, which is no recipe to build another one by"
         raise UsageError(f"{option}: {what}; choose a scenario whose base is built")
     last, names = base, {base.name}
     if not overrides.sources or (len(overrides.sources) == 1 and not overrides.patches):
         yield base
     else:
-        names = set()  # the base is none of the kernels
+        names = set()  # the scenario's base is not one of the kernels
     for other in overrides.sources:
         last = with_source(base, other.source, name=_unused(other.name, names), where=other.option)
         names.add(last.name)
@@ -87,33 +92,36 @@ def _kernels(base: Kernel, overrides: Overrides) -> Iterator[Kernel]:
 
 
 def with_source(kernel: Kernel, source: Source, *, name: str, where: str) -> Kernel:
-    """The recipe of `kernel` with another source, of which nobody has said what it should do or can.
+    """Return the recipe of `kernel` with another source, without expectations, capabilities and known failures.
 
-    `where` is what messages about it begin with.
+    These describe the original source only.  `where` is the prefix of messages about the new kernel.
     """
     return replace(kernel, name=name, source=source, where=where, expect=(), can=CapabilityOverride(), xfail=())
 
 
 def _patched(kernel: Kernel, more: tuple[MorePatches, ...], names: Collection[str]) -> Kernel:
-    """`kernel` with more patches: other placements than its own are expected to stay what they are."""
+    """Return `kernel` with more patches.
+
+    Expectations are kept for all placements except the kernel's own, as patches may change that one.
+    """
     patches = list(kernel.patches)
-    for one in more:
-        option = _option(one.option)
-        if one.patch in patches:
-            raise UsageError(f"{option}: {one.name} is applied to kernel {quoted(kernel.name)} already; leave it out")
-        if _needs_history(one.patch) and not isinstance(kernel.source, GitSource | TreeSource):
+    for added in more:
+        option = _option(added.option)
+        if added.patch in patches:
+            raise UsageError(f"{option}: {added.name} is applied to kernel {quoted(kernel.name)} already; leave it out")
+        if _needs_history(added.patch) and not isinstance(kernel.source, GitSource | TreeSource):
             what = f"the source of kernel {quoted(kernel.name)} has no history to find the commit in"
             raise UsageError(f"{option}: {what}; add --tree or --git")
-        patches.append(one.patch)
+        patches.append(added.patch)
     expect = tuple((placement, wanted) for placement, wanted in kernel.expect if placement is not Placement.KERNEL)
-    where = " ".join(one.option for one in more)
-    name = _unused(_joined([one.name for one in more]), names)
+    where = " ".join(added.option for added in more)
+    name = _unused(_joined([added.name for added in more]), names)
     return replace(kernel, name=name, patches=tuple(patches), expect=expect, where=where)
 
 
-def _option(told: str) -> str:
-    """The first option of those that `Overrides.told` has."""
-    return shlex.split(told)[0]
+def _option(command_line: str) -> str:
+    """Return the first option of a command line such as `Overrides.command_line`."""
+    return shlex.split(command_line)[0]
 
 
 def _needs_history(patch: PatchSource) -> bool:
@@ -121,13 +129,16 @@ def _needs_history(patch: PatchSource) -> bool:
 
 
 def _joined(names: list[str]) -> str:
-    """One name of several, which says how many there are where all of them would be too long."""
+    """Join several names to one.
+
+    If that is too long, use the first name and the number of the others.
+    """
     name = "-".join(names)
     return name if len(name) <= LONGEST_NAME or len(names) == 1 else f"{names[0]}-and-{len(names) - 1}-more"
 
 
 def _unused(name: str, names: Collection[str]) -> str:
-    """`name`, or the first of name-2, name-3, ... that is not among `names`."""
+    """Return `name`, or the first of name-2, name-3, ... that is not in `names`."""
     found, count = name, 1
     while found in names:
         count += 1

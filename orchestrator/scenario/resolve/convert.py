@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The entries of a file in which nothing is wrong → the values that the rooms downstream work with."""
+"""Convert the entries of a valid scenario file to the values in `scenario.model`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ _T = TypeVar("_T")
 
 
 def build(file: ScenarioFile, document: Document, recipes: Recipes) -> Scenario:
-    """The scenario of a `file` that every check has passed; the base is its first kernel."""
+    """Return the scenario of `file`, which must have passed every check.
+
+    The base is its first kernel.
+    """
     base = file.base or next(iter(file.kernels))
     names = [base, *(name for name in file.kernels if name != base)]
     devices = file.devices.items()
@@ -60,8 +63,8 @@ def _host(entry: HostEntry | None) -> HostSelector:
 def _kernel(name: str, kernels: dict[str, KernelEntry], recipes: Recipes, document: Document) -> Kernel:
     line = lineage(name, kernels)[::-1]
     steps = [kernels[step] for step in line]
-    where_from = next(step.source for step in reversed(steps) if step.source is not None)
-    built = [] if kind_of(where_from.model_dump(by_alias=True), SOURCES) in PREBUILT else line
+    origin = next(step.source for step in reversed(steps) if step.source is not None)
+    built = [] if kind_of(origin.model_dump(by_alias=True), SOURCES) in PREBUILT else line
     options: dict[str, str] = {}
     expect: dict[Placement, Expectation] = {}
     for step in line:
@@ -69,7 +72,7 @@ def _kernel(name: str, kernels: dict[str, KernelEntry], recipes: Recipes, docume
         expect |= {placement: Expectation(**dict(entry)) for placement, entry in kernels[step].expect.items()}
     return Kernel(
         name=name,
-        source=source(where_from, document.path.parent),
+        source=source(origin, document.path.parent),
         patches=tuple(patch for step in built for patch in recipes.patches[step].values()),
         config=tuple(path for step in built for path in recipes.config[step].values()),
         options=tuple(options.items()),
@@ -84,21 +87,21 @@ def _kernel(name: str, kernels: dict[str, KernelEntry], recipes: Recipes, docume
 
 
 def _last(line: list[_T | None], default: _T) -> _T:
-    """What a line of kernels says last."""
-    return next((stated for stated in reversed(line) if stated is not None), default)
+    """Return the last value of `line` that is not None, or `default`."""
+    return next((value for value in reversed(line) if value is not None), default)
 
 
 def _xfail(line: list[dict[str, str] | None]) -> tuple[tuple[str, str], ...]:
-    """The known failures of the last kernel of a line that names any."""
+    """Return the known failures of the last kernel in `line` that has any."""
     named = [step for step in line if step is not None]
     return tuple(named[-1].items()) if named else ()
 
 
 def _can(line: list[CanEntry | None]) -> CapabilityOverride:
-    """What a line of kernels says last on each key."""
-    stated = [entry for entry in reversed(line) if entry is not None]
-    levels = next((entry.levels for entry in stated if entry.levels is not None), None)
-    faults = next((entry.faults for entry in stated if entry.faults is not None), None)
+    """Return the last value of each key in `line`."""
+    entries = [entry for entry in reversed(line) if entry is not None]
+    levels = next((entry.levels for entry in entries if entry.levels is not None), None)
+    faults = next((entry.faults for entry in entries if entry.faults is not None), None)
     return CapabilityOverride(levels, faults)
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the data that comes with orch lies: beside the package in a checkout, inside it once installed."""
+"""Directories of the data that comes with orch.
+
+They are beside the package in a checkout, and inside an installed package.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,16 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 
 
 def kernels_dir() -> Path:
-    """The directory with `configs/` and `patches/` that scenarios name fragments and series of."""
+    """Return the directory with `configs/` and `patches/`, whose fragments and series scenarios use by name."""
     return _data_dir("kernels")
 
 
 def scenarios_dir() -> Path:
-    """The directory of the scenarios that come with orch."""
+    """Return the directory of the scenarios that come with orch."""
     return _data_dir("scenarios")
 
 
 def _data_dir(name: str) -> Path:
-    # The wheel's copy is asked for first: what lies beside an installed package is not ours.
+    # The wheel's copy comes first: a directory beside an installed package does not belong to orch.
     installed = _PACKAGE / "data" / name
     return installed if installed.is_dir() else _PACKAGE.parent / name

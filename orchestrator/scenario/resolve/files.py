@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the paths and addresses of a scenario lead."""
+"""Resolve the paths and recognize the addresses in a scenario."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ _ADDRESS = re.compile(r"^(?:[a-z][a-z0-9+.-]*://|(?:[^/@:]+@[^/@:]+|[^/@:]{2,}):
 
 
 def is_address(text: str) -> bool:
-    """Whether `text` is an address to fetch from rather than a path."""
+    """Return whether `text` is an address to fetch from, not a path."""
     return _ADDRESS.match(text) is not None
 
 
 def place(text: str, beside: Path) -> Path:
-    """The absolute path that `text` names from the directory `beside`; ~ is a home directory."""
+    """Return the absolute path of `text`, which is relative to the directory `beside`.
+
+    ~ is a home directory.
+    """
     try:
         path = Path(text).expanduser()
     except RuntimeError:  # no such user

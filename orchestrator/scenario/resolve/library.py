@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the names of config fragments and patch series in a scenario lead."""
+"""Look up the config fragments and patch series that a scenario names."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 from orchestrator.yamlfile.messages import hint, quoted, shown
 
 _SERIES = "series"
-"""The file in a patch directory that lists its patches in order, as quilt has it."""
+"""The file in a patch directory that lists its patches in order, in quilt's format."""
 
 
 @dataclass(frozen=True)
 class Library:
-    """The data directory with `configs/` and `patches/`, and the scenario's directory, from which paths go."""
+    """The data directory with `configs/` and `patches/`, and the scenario's directory, where relative paths start."""
 
     data: Path
     beside: Path
 
     def config(self, name: str) -> Path:
-        """The file of a config fragment, absolute.  Raises LookupError with a sentence where there is none."""
+        """Return the absolute path of a config fragment.  Raises LookupError with a sentence if there is none."""
         if "/" in name or name.endswith(".config"):
             return _file(self.beside / name, "config fragment")
         folder = self.data / "configs"
@@ -31,7 +31,10 @@ class Library:
         return (folder / f"{name}.config").absolute()
 
     def patches(self, name: str) -> Path:
-        """The directory of a patch series, or a single patch, absolute.  Raises LookupError with a sentence."""
+        """Return the absolute path of a patch series' directory or of a single patch.
+
+        Raises LookupError with a sentence if there is none.
+        """
         if "/" in name or name.endswith((".patch", ".mbox")):
             path = self.beside / name
             return _series(path) if _is_dir(path) else _file(path, "patch")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The files that each kernel's recipe names itself, without those that it inherits."""
+"""Find the files that each kernel's own recipe names, without the inherited ones."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _Name = TypeVar("_Name")
 _Value = TypeVar("_Value")
 
 Found = dict[int, Path]
-"""The files that were found, by their index in the list that names them."""
+"""The files found, by their index in the list that names them."""
 
 FoundPatches = dict[int, PatchSource]
-"""The patches that were found, by their index in the list that names them."""
+"""The patches found, by their index in the list that names them."""
 
 
 @dataclass(frozen=True)
 class Recipes:
-    """Config fragments and patches by kernel, and what is wrong with them."""
+    """Config fragments and patches by kernel, and the problems with them."""
 
     config: dict[str, Found]
     patches: dict[str, FoundPatches]
@@ -38,13 +38,16 @@ class Recipes:
 
 
 def resolve(parts: Parts, library: Library) -> Recipes:
-    """Look up what every kernel names; what is not there, or applied twice, is in `findings`."""
+    """Look up the files that every kernel names.
+
+    Those missing or applied twice are reported in `findings`.
+    """
     search, beside = _Search(parts.document, []), parts.document.path.parent
     kernels = parts.kernels.items()
     config = {name: search.all(kernel.config, library.config, name, "config") for name, kernel in kernels}
 
     def find(entry: PatchEntry) -> PatchSource | None:
-        return patch(entry, beside, library.patches) if _called(entry) else None  # of no kind, which is reported
+        return patch(entry, beside, library.patches) if _called(entry) else None  # has no kind; reported elsewhere
 
     patches: dict[str, FoundPatches] = {
         name: search.all(kernel.patches, find, name, "patches") for name, kernel in kernels
@@ -78,7 +81,10 @@ def _called(entry: PatchEntry) -> str:
 
 
 def _twice(name: str, parts: Parts, patches: dict[str, FoundPatches]) -> list[SourceProblem]:
-    """The patches of a kernel that it, or a kernel it extends, applies already: they would not apply again."""
+    """Return problems of patches that the kernel, or one that it extends, already applies.
+
+    Such a patch would not apply a second time.
+    """
     before = {path: kernel for kernel in lineage(name, parts.kernels)[1:] for path in patches[kernel].values()}
     found = []
     for index, path in patches[name].items():

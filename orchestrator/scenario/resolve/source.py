@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The entries of sources and patches in which nothing is wrong → values."""
+"""Convert the valid entries of sources and patches to values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from orchestrator.scenario.sources import (
 
 
 def source(entry: SourceEntry, beside: Path) -> Source:
-    """The source of `entry`; its paths go from the directory `beside`."""
+    """Return the source of `entry`; its paths are relative to the directory `beside`."""
     if entry.git:
         return GitSource(repository(entry.git, beside), entry.ref or "HEAD")
     if entry.tree:
@@ -34,14 +34,14 @@ def source(entry: SourceEntry, beside: Path) -> Source:
         return TarballSource(repository(entry.tarball, beside), digest)
     if entry.image:
         return ImageSource(place(entry.image, beside), _place(entry.modules, beside), _place(entry.config, beside))
-    suite = entry.suite or ""  # the checks have seen to it
+    suite = entry.suite or ""  # never empty: the checks require it
     if entry.debian_image:
         return DebianImageSource(entry.debian_image, suite, entry.version)
     return DebianSource(entry.debian or "", suite, entry.version)
 
 
 def repository(text: str, beside: Path) -> str:
-    """A path made absolute; an address as it is."""
+    """Return a path as absolute, and an address unchanged."""
     return text if is_address(text) else str(place(text, beside))
 
 
@@ -50,7 +50,10 @@ def _place(text: str | None, beside: Path) -> Path | None:
 
 
 def patch(entry: PatchEntry, beside: Path, find: Callable[[str], Path]) -> PatchSource:
-    """What `entry` names; `find` looks up files and series by name, and raises LookupError with a sentence."""
+    """Return the patch of `entry`.
+
+    `find` looks up files and series by name, and raises LookupError with a sentence.
+    """
     if entry.range:
         return GitRange(entry.range, repository(entry.git, beside) if entry.git else None)
     if entry.revert:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The keys of a device: emulated by QEMU, or passed through from the host."""
+"""The keys of a device, which is emulated by QEMU or passed through from the host."""
 
 from __future__ import annotations
 
@@ -33,21 +33,24 @@ _BAR: JsonDict = {"if": _SIZED, "then": _GIVEN, "else": _LEFT_OUT}
 
 
 class SelectorEntry(Entry):
-    """Which of the host's PCI functions: an address alone, or what it must be like."""
+    """Selects a PCI function of the host: by its address, or by its properties."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
-    address: PciAddress | None = Field(None, description="Its address, such as 0000:3b:00.0, whatever it is.")
+    address: PciAddress | None = Field(
+        None, description="PCI address of the function, such as 0000:3b:00.0. No other property is then checked."
+    )
     device: DeviceIds | None = Field(
-        None, description="Vendor and device, as lspci -n shows them: 10de:2330, or 10de:* for any of the vendor."
+        None,
+        description="Vendor and device ID, as lspci -n shows them: 10de:2330, or 10de:* for any device of the vendor.",
     )
     of_class: PciClass | None = Field(
         None,
         alias="class",
-        description="Its class: two, four or six hexadecimal digits such as 0302, or display, network, storage.",
+        description="PCI class: two, four or six hexadecimal digits such as 0302, or display, network, storage.",
     )
-    min_bar: Size | None = Field(None, description="Least size of its largest BAR, such as 16G.")
-    host: Name | None = Field(None, description="The host of the inventory that has it; any where left out.")
+    min_bar: Size | None = Field(None, description="Minimum size of its largest BAR, such as 16G.")
+    host: Name | None = Field(None, description="The inventory host that has the function. Default: any host.")
 
     @model_validator(mode="before")
     @classmethod
@@ -61,7 +64,7 @@ class EmulatedEntry(Entry):
     model_config = ConfigDict(json_schema_extra=_BAR)
 
     emulated: Model = Field(
-        description="The QEMU device that emulates it: pci-testdev (a BAR of any size), ivshmem-plain (the same, but "
+        description="Name of the QEMU device: pci-testdev (a BAR of any size), ivshmem-plain (the same, but the BAR is "
         "RAM), or any other PCI device of QEMU, such as sdhci-pci."
     )
     bar: PowerOfTwo | None = Field(
@@ -74,26 +77,26 @@ class EmulatedEntry(Entry):
 
 
 KINDS = {"emulated": ("bar", "properties"), "passthrough": ("resize", "fallback")}
-"""The kinds of device, and the keys that each may have beside its own."""
+"""The kinds of device, and the further keys that each kind can have."""
 
 
 def _kinds(schema: dict[str, Any]) -> None:
-    """Tell editors that a device is of one kind, and has the keys of no other."""
-    strange = {kind: [key for other in KINDS if other != kind for key in (other, *KINDS[other])] for kind in KINDS}
+    """Restrict the JSON Schema to devices of one kind, without the keys of the other kind."""
+    foreign = {kind: [key for other in KINDS if other != kind for key in (other, *KINDS[other])] for kind in KINDS}
     schema["oneOf"] = [
-        {"required": [kind], "properties": {kind: _ANY} | dict.fromkeys(strange[kind], _NONE)} for kind in KINDS
+        {"required": [kind], "properties": {kind: _ANY} | dict.fromkeys(foreign[kind], _NONE)} for kind in KINDS
     ]
     schema.update(_BAR)
 
 
 class DeviceEntry(Entry):
-    """A PCI function given to the workload: emulated, or passed through from the host."""
+    """A PCI function for the workload: emulated by QEMU, or passed through from the host."""
 
     model_config = ConfigDict(json_schema_extra=_kinds)
 
     emulated: Model | None = Field(
         None,
-        description="The QEMU device that emulates it: pci-testdev (a BAR of any size), ivshmem-plain (the same, but "
+        description="Name of the QEMU device: pci-testdev (a BAR of any size), ivshmem-plain (the same, but the BAR is "
         "RAM), or any other PCI device of QEMU, such as sdhci-pci.",
     )
     bar: PowerOfTwo | None = Field(
@@ -105,12 +108,12 @@ class DeviceEntry(Entry):
     )
     passthrough: Annotated[SelectorEntry, OrText()] | None = Field(
         None,
-        description="A PCI function of the host, which the guest gets: its address, or what it must be like. The host "
-        "loses it for the time of the run; `orch devices` lists what there is.",
+        description="A PCI function of the host to pass through to the guest: its address, or the properties it must "
+        "have. The host cannot use it during the run. `orch devices` lists the available functions.",
     )
     resize: dict[BarKey, PowerOfTwo] = Field(
-        {}, description="Sizes for resizable BARs, by number, for the time of the run, such as 1: 64G."
+        {}, description="Sizes to set for resizable BARs during the run, by BAR number, such as 1: 64G."
     )
     fallback: EmulatedEntry | None = Field(
-        None, description="The device that QEMU emulates instead where the host has no such function to give."
+        None, description="The device that QEMU emulates instead if the host has no such function available."
     )

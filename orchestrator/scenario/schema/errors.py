@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Pydantic's errors → sentences that need no knowledge of pydantic."""
+"""Convert pydantic's errors to sentences that can be understood without pydantic."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from orchestrator.yamlfile.messages import hint, quoted
 from orchestrator.yamlfile.nodes import Loc, SourceProblem
 
 
-class Thing(NamedTuple):
-    """One mapping of a scenario: what to call it, and which keys it knows."""
+class MappingKind(NamedTuple):
+    """A kind of mapping in a scenario: its name in messages, and the model with its keys."""
 
     name: str
     entry: type[Entry]
@@ -40,9 +40,9 @@ _RECIPES: tuple[tuple[Loc, str, type[Entry]], ...] = (
     (("matrix", "axes", "*", "*"), "value {3} of axis {2}", RecipeEntry),
     (("matrix", "include", "*"), "an include of the matrix", IncludeEntry),
 )
-"""The mappings that are recipes or parts of one."""
+"""The mappings that are recipes or parts of recipes."""
 
-_THINGS: tuple[tuple[Loc, str, type[Entry]], ...] = (
+_MAPPINGS: tuple[tuple[Loc, str, type[Entry]], ...] = (
     ((), "the scenario", ScenarioFile),
     (("machine",), "the machine", MachineEntry),
     (("host",), "'host'", HostEntry),
@@ -60,21 +60,21 @@ _THINGS: tuple[tuple[Loc, str, type[Entry]], ...] = (
 )
 
 
-def thing(loc: Loc) -> Thing | None:
-    """The mapping at `loc`, None where something else is."""
-    for pattern, name, entry in _THINGS:
+def mapping_kind(loc: Loc) -> MappingKind | None:
+    """Return the kind of the mapping at `loc`, or None if no mapping belongs there."""
+    for pattern, name, entry in _MAPPINGS:
         if len(pattern) == len(loc) and all(want in ("*", step) for want, step in zip(pattern, loc, strict=True)):
-            return Thing(name.format(*map(quoted, loc)), entry)
+            return MappingKind(name.format(*map(quoted, loc)), entry)
     return None
 
 
 def findings(error: ValidationError, document: Document) -> list[SourceProblem]:
-    """Every mistake that pydantic found in `document`."""
+    """Return every mistake that pydantic found in `document`."""
     found = []
     for details in error.errors(include_url=False):
         loc = details["loc"]
         if details["type"] == "too_short" and details["input"]:
-            continue  # pydantic does not count items that are wrong, of which there are errors of their own
+            continue  # pydantic does not count invalid items, which have errors of their own
         if _of_the_matrix(loc, document):
             continue
         if loc[-1:] == ("[key]",):
@@ -84,8 +84,10 @@ def findings(error: ValidationError, document: Document) -> list[SourceProblem]:
 
 
 def _of_the_matrix(loc: Loc, document: Document) -> bool:
-    """Whether a mistake is one of the matrix, which has an error of its own: in a kernel that it made, or the lack of
-    kernels where it could make none."""
+    """Return whether a mistake is a mistake of the matrix, which has an error of its own.
+
+    It is if it is in a kernel that the matrix made, or if kernels are missing because the matrix could make none.
+    """
     kernel = loc[1] if loc[:1] == ("kernels",) and len(loc) > 1 else None
     return kernel in document.generated or (loc == ("kernels",) and document.unexpanded and not document.get(loc))
 
@@ -107,32 +109,32 @@ def _sentence(details: ErrorDetails, document: Document) -> str:
 
 
 def _of_keys(loc: Loc) -> str:
-    here = thing(loc)
+    here = mapping_kind(loc)
     return f" with the keys {', '.join(here.entry.known_keys())}" if here else " of names to values"
 
 
 def _unknown(loc: Loc) -> str:
-    around = thing(loc[:-1]) or Thing("the scenario", ScenarioFile)
+    around = mapping_kind(loc[:-1]) or MappingKind("the scenario", ScenarioFile)
     return f"unknown key {quoted(loc[-1])} in {around.name}{hint(loc[-1], around.entry.known_keys(), 'keys')}"
 
 
 def _missing(loc: Loc, document: Document) -> str:
     if loc in document.lines:
         return f"{_key(loc)} is empty; give it a value"
-    around = thing(loc[:-1])
+    around = mapping_kind(loc[:-1])
     return f"{around.name if around else 'the scenario'} has no {_key(loc)}; add it"
 
 
 def _subject(loc: Loc) -> str:
-    """What an error at `loc` is about, as the beginning of a sentence."""
+    """Return the subject of the sentence about an error at `loc`."""
     if loc[-1:] == ("[key]",):
         return _named(loc)
-    here = thing(loc)
+    here = mapping_kind(loc)
     return here.name if here else _key(loc)
 
 
 def _named(loc: Loc) -> str:
-    """The subject of an error about the name that something was given."""
+    """Return the subject of the sentence about an invalid name."""
     if loc[:1] == ("matrix",) and loc[1] != "include":
         return "the value's name" if len(loc) == 5 and loc[1] == "axes" else "the axis's name"
     named = {
@@ -152,5 +154,8 @@ def _single(loc: Loc) -> str:
 
 
 def _key(loc: Loc) -> str:
-    """The key that `loc` ends in, or whose list it ends in."""
+    """Return the last key in `loc`.
+
+    This is the key of the value, or of the list that the value is in.
+    """
     return quoted(next((step for step in reversed(loc) if isinstance(step, str)), ""))

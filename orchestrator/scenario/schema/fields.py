@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kinds of value that a scenario has: what each takes, in words for people and as JSON Schema for editors.
+"""The kinds of values in a scenario.
 
-A document holds nothing but texts, so every kind converts one.  JSON Schema also takes the numbers that an editor
-makes of them.
+Each kind has the accepted texts, described for users and as JSON Schema for editors.  A document has only texts as
+values, so every kind converts a text.  The JSON Schema also accepts numbers, because an editor reads some of these
+texts as numbers.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ from orchestrator.yamlfile.fields import (
 from orchestrator.yamlfile.units import DURATION_PATTERN, SIZE_PATTERN, parse_duration, parse_size
 
 PAGE = 4096
-"""Bytes of the smallest page, and so of the smallest mapping."""
+"""Size in bytes of the smallest page, which is also the smallest mapping."""
 
 LEAST_MEMORY = 128 << 20
-"""Bytes of memory that no guest boots without; catches ``memory: 2`` where 2G is meant."""
+"""Minimum memory of a guest in bytes: less does not boot.  This also finds ``memory: 2`` written for 2G."""
 
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
 NAME_WORDS = "small letters, digits, '.', '_' and '-', beginning with a letter or digit"
@@ -45,7 +46,7 @@ _ADDRESS = r"^([0-9a-fA-F]{4,8}:)?[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]$"
 _IDS = r"^([0-9a-fA-F]{4}|\*):([0-9a-fA-F]{4}|\*)$"
 _CLASS = r"^(0[xX])?([0-9a-fA-F]{2}){1,3}$"
 CLASSES = {"storage": "01", "network": "02", "display": "03"}
-"""Base classes of PCI functions (PCI Code and ID Assignment Specification, 1)."""
+"""Base classes of PCI functions (PCI Code and ID Assignment Specification, section 1)."""
 _PROPERTY = r"^[a-zA-Z][a-zA-Z0-9_.-]*$"
 _PACKAGE = r"^linux-source-[a-z0-9][a-z0-9.+-]*$"
 _IMAGE_PACKAGE = r"^linux-(image|binary)-[a-z0-9][a-z0-9.+-]*$"
@@ -61,7 +62,7 @@ _VERSION = r"^[0-9][A-Za-z0-9.+~:-]*$"
 _FLAGS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 _BOOLEANS = tuple(_FLAGS)
 _PLACEMENTS = tuple(placement.value for placement in Placement)
-_FAULT_MAPS = tuple(one.value for one in FaultMaps)
+_FAULT_MAPS = tuple(fault_maps.value for fault_maps in FaultMaps)
 _GROUPS = tuple(group.value for group in TestGroup)
 _OUTCOMES = tuple(outcome.value for outcome in Outcome)
 _LEVELS = tuple(level.value for level in Level)
@@ -77,7 +78,10 @@ def _is_power_of_two(size: int) -> bool:
 
 
 def _option_value(text: str) -> str:
-    """Not Y or yes, which Kconfig does not take for y, and nothing that would break out of a line of a fragment."""
+    """Return `text` if it is a valid option value; raise ValueError if not.
+
+    Y and yes are refused, because Kconfig does not read them as y; so is text that would end the fragment's line.
+    """
     if text in ("Y", "N", "M", "") or text.lower() in _BOOLEANS or '"' in text or not text.isprintable():
         raise ValueError(text)
     return text
@@ -149,7 +153,7 @@ _PLAIN_PATH = r"^/[A-Za-z0-9_./+@~-]*$"
 PlainPath = Annotated[
     str, kind(f"an absolute path of {ALLOWED_IN_WORDS}", matching(_PLAIN_PATH)), text_like(_PLAIN_PATH)
 ]
-"""A path that Kbuild and virtme-ng take (`orchestrator.paths`)."""
+"""A path that Kbuild and virtme-ng accept (`orchestrator.paths`)."""
 BarKey = Annotated[
     int, kind("a number from 0 to 5", lambda text: int(matching(r"^[0-5]$")(text))), text_like(r"^[0-5]$")
 ]
@@ -196,7 +200,7 @@ Model = Annotated[str, kind("a QEMU device such as pci-testdev", matching(_MODEL
 
 
 def pci_address(text: str) -> str:
-    """A PCI address as sysfs has it, with its domain.  Raises ValueError where it is none."""
+    """Return a PCI address as sysfs spells it, with its domain.  Raises ValueError if `text` is not an address."""
     matching(_ADDRESS)(text)
     return (text if text.count(":") == 2 else f"0000:{text}").lower()
 
@@ -264,15 +268,15 @@ Distinct = Annotated[tuple[_T, ...], Field(min_length=1), AfterValidator(unrepea
 
 
 def is_name(text: object) -> bool:
-    """Whether `text` can name a kernel, a device, a workload, an axis or a value of it."""
+    """Return whether `text` is a valid name of a kernel, device, workload, axis or axis value."""
     return isinstance(text, str) and re.fullmatch(NAME, text) is not None
 
 
 def is_message_id(text: str) -> bool:
-    """Whether `text` can be the id of a mail."""
+    """Return whether `text` is a valid message id of a mail."""
     return re.fullmatch(_MESSAGE_ID, text) is not None
 
 
 def is_scenario_name(text: str) -> bool:
-    """Whether `text` can name a scenario, and so its result directories."""
+    """Return whether `text` is a valid name of a scenario and its result directories."""
     return re.fullmatch(SCENARIO_NAME, text) is not None

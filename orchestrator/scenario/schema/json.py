@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The JSON Schema of scenario files, by which editors complete and check them."""
+"""The JSON Schema of scenario files; editors use it to complete and check them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCHEMA_ID = "urn:orch:scenario"
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's, without titles made of key names, and strict about the keys of mappings by name."""
+    """Pydantic's generator without titles made from key names; mappings by name allow no other keys."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False
@@ -22,16 +22,17 @@ class _Generator(GenerateJsonSchema):
     def dict_schema(self, schema: core_schema.DictSchema) -> dict[str, Any]:
         json = super().dict_schema(schema)
         names = self.generate_inner(schema["keys_schema"]).get("enum", ())
-        if names:  # spelt out as properties, because that is what editors complete
+        if names:  # listed as properties, because editors complete properties only
             json["properties"] = dict.fromkeys(names, json["additionalProperties"])
         json["additionalProperties"] = False
         return json
 
 
 def json_schema() -> dict[str, object]:
-    """The JSON Schema (draft 2020-12) of a scenario file; numbers may be written as numbers or as texts.
+    """Return the JSON Schema (draft 2020-12) of a scenario file.
 
-    It knows what one key takes; names that lead nowhere and missing files only `load` finds.
+    Numbers can be written as numbers or as texts.  The schema checks the values of single keys; only `load` finds
+    references to unknown names and missing files.
     """
     schema = ScenarioFile.model_json_schema(schema_generator=_Generator)
     head = {"$schema": GenerateJsonSchema.schema_dialect, "$id": SCHEMA_ID}

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A document as entries: all of them where it is sound, and else those that can still be checked."""
+"""Read a document as entries.
+
+These are all entries if the document is valid, otherwise those that can still be checked.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,10 @@ _E = TypeVar("_E", bound=Entry)
 
 @dataclass(frozen=True)
 class Parts:
-    """The entries of a scenario that can be read, so that one mistake does not hide the next.
+    """The entries of a scenario that can be read, so that one mistake does not hide another.
 
-    An entry with mistakes is here without the keys that have them.  `file` is None where anything is wrong.  What is
-    wrong in a kernel that the matrix made is wrong in the matrix, and found there.
+    An entry with mistakes is included without the invalid keys.  `file` is None if there is any mistake.  A mistake in
+    a kernel that the matrix made is a mistake in the matrix, and reported there.
     """
 
     document: Document
@@ -36,7 +39,7 @@ class Parts:
 
 
 def read_parts(document: Document) -> Parts:
-    """Check `document` against the schema; what is wrong is in `findings`."""
+    """Check `document` against the schema; mistakes are in `findings`."""
     file, found = None, []
     try:
         file = ScenarioFile.model_validate(document.value)
@@ -58,7 +61,10 @@ def _entries(document: Document, key: str, model: type[_E]) -> dict[str, _E]:
 
 
 def _salvaged(model: type[_E], value: object) -> _E | None:
-    """`value` as an entry, without the keys that are wrong; None where it is none without them."""
+    """Return `value` as an entry without the invalid keys.
+
+    Returns None if it is not valid without them either.
+    """
     try:
         return model.model_validate(value)
     except ValidationError as error:

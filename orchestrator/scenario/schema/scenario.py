@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The keys of a scenario file.
 
-These models stand at the YAML boundary only: `load` turns them into the values of `model`.  Every key has a
-description, which is what editors show and `orch schema` prints.
+These models are used only to read YAML: `load` converts them to the values in `model`.  Every key has a description,
+which editors show and `orch schema` prints.
 """
 
 from __future__ import annotations
@@ -49,27 +49,28 @@ CHECKS = ("alignment", "level", "entries", "faults", "dma_faults")
 class MachineEntry(Entry):
     """The virtual machine that every kernel boots on."""
 
-    cpus: Cpus = Field(1, description="Number of CPUs; 1 where left out.")
-    memory: Memory = Field(2 << 30, description="Memory, such as 2G, which is the default.")
+    cpus: Cpus = Field(1, description="Number of CPUs. Default: 1.")
+    memory: Memory = Field(2 << 30, description="Size of the memory, such as 4G. Default: 2G.")
     iommu: Annotated[str, one_of(*IOMMUS), choice(*IOMMUS)] = Field(
         "auto",
-        description="Model of the IOMMU behind which VFIO has the devices: intel (x86_64), smmuv3 (arm64), or auto, "
-        "which is the default: the one of the kernel's architecture. With none VFIO is in no-IOMMU mode: the kernels "
-        "need CONFIG_VFIO_NOIOMMU, and no DMA is tested.",
+        description="IOMMU model for the devices that VFIO uses: intel (x86_64), smmuv3 (arm64), or auto (the model of "
+        "the kernel's architecture). With none, VFIO is in no-IOMMU mode: the kernels need CONFIG_VFIO_NOIOMMU, and no "
+        "DMA is tested. Default: auto.",
     )
     accelerator: Annotated[str, one_of(*ACCELERATORS), choice(*ACCELERATORS)] = Field(
         "auto",
-        description="kvm, tcg (emulation, slow but everywhere), or auto: kvm where it really boots a guest, else tcg.",
+        description="kvm, tcg (emulation: slow, but available everywhere), or auto (kvm if a guest boots with it, "
+        "otherwise tcg). Default: auto.",
     )
 
 
 class HostEntry(Entry):
-    """A host of the inventory: its name alone, or a tag that it has."""
+    """A host of the inventory, selected by name or by tag."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
-    name: Name | None = Field(None, description="Its name.")
-    tag: Name | None = Field(None, description="A tag: the first of the hosts with it that will do.")
+    name: Name | None = Field(None, description="Name of the host.")
+    tag: Name | None = Field(None, description="A tag of the host: the first suitable host with it is used.")
 
     @model_validator(mode="before")
     @classmethod
@@ -84,23 +85,27 @@ class HostEntry(Entry):
 
 
 class ExpectEntry(Entry):
-    """What a kernel is supposed to do with one placement; what is left out is recorded, but not judged."""
+    """What a kernel is expected to do with one placement. Values left out are recorded, but not judged."""
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": [spelt(check)]} for check in CHECKS]})
 
-    alignment: PowerOfTwo | None = Field(None, description="Least alignment of the address of the mapping: 4K, 2M, 1G.")
+    alignment: PowerOfTwo | None = Field(
+        None, description="Minimum alignment of the address of the mapping, such as 4K, 2M or 1G."
+    )
     level: LevelName | None = Field(
         None,
-        description="Largest page-table level in use, wherever the range has room for it: PTE (nothing larger), PMD or "
-        "PUD.",
+        description="Largest page-table level in use, wherever the range allows it: PTE (nothing larger), PMD or PUD.",
     )
-    entries: Count | None = Field(None, description="Exact number of page-table entries, once every page was touched.")
-    faults: Count | None = Field(None, description="Number of page faults to touch every page of the mapping once.")
+    entries: Count | None = Field(
+        None, description="Exact number of page-table entries after every page was touched once."
+    )
+    faults: Count | None = Field(None, description="Number of page faults when every page of the mapping is touched.")
     dma_faults: Count | None = Field(
-        None, description="Number of page faults that mapping it for DMA takes, with VFIO's type1 IOMMU driver."
+        None,
+        description="Number of page faults when the range is mapped for DMA by VFIO's type1 IOMMU driver.",
     )
     xfail: Text | None = Field(
-        None, description="Why the kernel is known not to do this yet; the failed case is then XFAIL, not FAIL."
+        None, description="Why the kernel is known not to do this yet. A failed case is then XFAIL, not FAIL."
     )
 
     @model_validator(mode="after")
@@ -112,22 +117,22 @@ class ExpectEntry(Entry):
 
 
 class CanEntry(Entry):
-    """What a kernel can do when it maps a BAR, where its patches change what version and configuration say of it."""
+    """What a kernel can do when it maps a BAR, if its patches change what its version and configuration imply."""
 
     levels: Distinct[LevelName] | None = Field(
         None,
-        description="Page-table levels that its vfio-pci can map a BAR with: PMD, PUD, and always PTE; what its "
-        "configuration has where left out.",
+        description="Page-table levels with which its vfio-pci can map a BAR: PMD, PUD, and always PTE. Default: the "
+        "levels that its configuration enables.",
     )
     faults: FaultMapsName | None = Field(
         None,
-        description="What one page fault maps: entry (the touched one), or mapping (all of it, as before Linux 6.12); "
-        "what its version does where left out.",
+        description="What one page fault maps: entry (the touched entry) or mapping (the whole mapping, as before "
+        "Linux 6.12). Default: what its version does.",
     )
 
 
 def _bare(options: dict[str, str]) -> dict[str, str]:
-    """The options without CONFIG_."""
+    """Return the options without the prefix CONFIG_.  Raises ValueError if an option is present twice."""
     bare = {name.removeprefix("CONFIG_"): value for name, value in options.items()}
     twice = [name for name in bare if name in options and f"CONFIG_{name}" in options]
     if twice:
@@ -138,46 +143,51 @@ def _bare(options: dict[str, str]) -> dict[str, str]:
 class RecipeEntry(Entry):
     """A recipe, or a part of one: source, then patches in order, then config fragments and single options."""
 
-    source: SourceEntry | None = Field(None, description="Where it comes from; that of `extends` by default.")
+    source: SourceEntry | None = Field(
+        None, description="Source of the kernel. Default: the source of the kernel in `extends`."
+    )
     config: Many[Text] = Field(
         (),
-        description="Config fragments, added to those of `extends`; later ones win. A name is a fragment of orch's own "
-        "kernels/configs; what has a '/' or ends in .config is a path from the scenario's directory.",
+        description="Config fragments, added to those of the kernel in `extends`. Later fragments override earlier "
+        "ones. A name is a fragment in orch's kernels/configs. A text with a '/' or that ends in .config is a path, "
+        "relative to the scenario's directory.",
     )
     patches: Annotated[tuple[Annotated[PatchEntry, OrText()], ...], OneOrMany(mappings=True)] = Field(
         (),
-        description="Patches in order, added to those of `extends`. A name is a series of orch's own kernels/patches; "
-        "what has a '/' or ends in .patch or .mbox is a path from the scenario's directory; and see range, revert and "
-        "message.",
+        description="Patches in order, added to those of the kernel in `extends`. A name is a series in orch's "
+        "kernels/patches. A text with a '/' or that ends in .patch or .mbox is a path, relative to the scenario's "
+        "directory. A mapping with range, revert or message is another kind of patch.",
     )
     options: Annotated[dict[OptionName, OptionValue], AfterValidator(_bare)] = Field(
         {},
-        description="Single kernel options, which win over every fragment and over those of `extends`: the name, with "
-        "or without CONFIG_, and y, n (not set), m, a number or a text.",
+        description="Single kernel options, which override every fragment and the options of the kernel in `extends`: "
+        "the name, with or without CONFIG_, and y, n (not set), m, a number or a text.",
     )
     arch: Arch | None = Field(
-        None, description="What it is built for and runs on: x86_64, which is the default, or arm64, which is emulated."
+        None, description="Architecture of the kernel and the guest: x86_64, or arm64 (emulated). Default: x86_64."
     )
     compiler: Compiler | None = Field(
-        None, description="What builds it: gcc, which is the default, or clang (with all of LLVM's tools) or clang-16."
+        None,
+        description="Compiler: gcc, clang (with all of LLVM's tools), or a version of clang such as clang-16. "
+        "Default: gcc.",
     )
     modules: Flag | None = Field(
-        None, description="Whether to build its modules, and to have them in the guest; no where left out."
+        None, description="Whether to build the modules and make them available in the guest. Default: no."
     )
     can: CanEntry | None = Field(
         None,
-        description="What it can do, where patches change what follows from its version and configuration; each key "
-        "replaces that of `extends`.",
+        description="What the kernel can do, if patches change what its version and configuration imply. Each key "
+        "replaces the same key of the kernel in `extends`.",
     )
     expect: dict[PlacementName, ExpectEntry] = Field(
         {},
-        description="What is expected of each placement: kernel, qemu, offset, pmd, misaligned. An entry here replaces "
-        "the whole entry of `extends` for that placement.",
+        description="What is expected for each placement: kernel, qemu, offset, pmd, misaligned. An entry replaces the "
+        "whole entry for that placement of the kernel in `extends`.",
     )
     xfail: dict[CasePattern, Text] | None = Field(
         None,
-        description="Tests of `run: alignment` that are known to fail on this kernel, with the reason of each: names, "
-        "or patterns such as 'life.mremap*'. Replaces all of that of `extends`.",
+        description="Tests of `run: alignment` that are known to fail on this kernel, each with a reason: names, or "
+        "patterns such as 'life.mremap*'. Replaces the whole `xfail` of the kernel in `extends`.",
     )
 
 
@@ -185,22 +195,22 @@ class KernelEntry(RecipeEntry):
     """The recipe of a kernel: source, then patches in order, then config fragments and single options."""
 
     extends: Text | None = Field(
-        None, description="Another kernel of this file, of which this one is a variant: it has all of that recipe."
+        None, description="Another kernel of this file. This kernel inherits its whole recipe and changes it."
     )
 
 
 Combination = Annotated[dict[Name, Distinct[ValueName]], Field(min_length=1)]
-"""Values by axis: the combinations that have one of them on each axis that is named."""
+"""Values by axis; selects the combinations that have one of these values on each axis listed."""
 
 
 class IncludeEntry(RecipeEntry):
-    """What is added to single combinations of a matrix."""
+    """A part of a recipe that is added to some combinations of a matrix."""
 
     combination: Combination = Field(
-        description="Which ones: a value, or several, by axis. Where it names every axis, a combination that 'exclude' "
-        "left out is there again."
+        description="The combinations: one or more values by axis. If every axis is listed, a combination that "
+        "'exclude' left out is added again."
     )
-    name: Name | None = Field(None, description="Name of the kernel, where it is for one combination only.")
+    name: Name | None = Field(None, description="Name of the kernel; for an include of one combination only.")
 
 
 Axis = Annotated[dict[Name, Annotated[RecipeEntry, OrEmpty()]], Field(min_length=1)]
@@ -208,28 +218,33 @@ Axis = Annotated[dict[Name, Annotated[RecipeEntry, OrEmpty()]], Field(min_length
 
 
 class MatrixEntry(Entry):
-    """Kernels made as a product: each combination of a value of every axis is one."""
+    """Kernels made as a product of axes: each combination of one value of every axis is a kernel."""
 
     axes: Annotated[dict[Name, Axis], Field(min_length=1)] = Field(
         description="Axes, such as version, patch and config, each with its values by name. A value is a part of a "
-        "recipe, with the keys of a kernel; in a combination each part adds to those of the axes before, as with "
-        "'extends'. The kernel's name has those of its values, but for values with an empty recipe."
+        "recipe, with the keys of a kernel. In a combination, each part adds to the parts of the axes before it, as "
+        "with 'extends'. The kernel's name is made of the names of its values; values with an empty recipe are left "
+        "out of it."
     )
     exclude: Annotated[tuple[Combination, ...], OneOrMany(mappings=True)] = Field(
-        (), description="Combinations that are left out: a value, or several, by axis; axes not named are all of them."
+        (),
+        description="Combinations to leave out: one or more values by axis. An axis not listed matches all its values.",
     )
     include: Annotated[tuple[IncludeEntry, ...], OneOrMany(mappings=True)] = Field(
-        (), description="What single combinations have beside their values' recipes, such as what is expected of them."
+        (), description="Further parts of the recipe for some combinations, such as their expectations."
     )
 
 
 def _kernels_or_matrix(schema: dict[str, Any]) -> None:
-    """Tell editors that a matrix can stand for kernels: to the loader its kernels are among the others."""
+    """Allow a matrix instead of kernels in the JSON Schema.
+
+    The loader adds the kernels of the matrix to the others.
+    """
     schema["required"].remove("kernels")
-    least = schema["properties"]["kernels"].pop("minProperties")
-    kernels = {"kernels": {"type": "object", "minProperties": least}}
+    minimum = schema["properties"]["kernels"].pop("minProperties")
+    kernels = {"kernels": {"type": "object", "minProperties": minimum}}
     matrix = {"matrix": {"type": "object"}}
-    schema["anyOf"] = [{"required": [*one], "properties": one} for one in (kernels, matrix)]
+    schema["anyOf"] = [{"required": [*properties], "properties": properties} for properties in (kernels, matrix)]
 
 
 class ScenarioFile(Entry):
@@ -238,22 +253,24 @@ class ScenarioFile(Entry):
     model_config = ConfigDict(json_schema_extra=_kernels_or_matrix)
 
     name: ScenarioName | None = Field(
-        None, description="Name of the scenario and of its results; the file's name without .yaml where left out."
+        None, description="Name of the scenario and its results. Default: the file's name without .yaml."
     )
     description: Text = Field(description="The question that the scenario answers, in one or more sentences.")
     base: Text | None = Field(
-        None, description="The kernel that the others are compared with; the first one where left out."
+        None, description="Name of the kernel that the others are compared with. Default: the first one."
     )
     machine: MachineEntry | None = Field(None, description="The virtual machine that every kernel boots on.")
     host: Annotated[HostEntry, OrText()] | None = Field(
-        None, description="Where the guests boot: a host of the inventory, by name or tag; this machine where left out."
+        None, description="Inventory host that boots the guests, by name or tag. Default: the local machine."
     )
     build_host: Annotated[HostEntry, OrText()] | None = Field(
-        None, description="Where the kernels are built: likewise; this machine where left out."
+        None, description="Inventory host that builds the kernels, by name or tag. Default: the local machine."
     )
     devices: dict[Name, DeviceEntry] = Field({}, description="The PCI functions to test with, by name.")
     kernels: dict[Name, KernelEntry] = Field(min_length=1, description="The kernels to build and to compare, by name.")
     matrix: MatrixEntry | None = Field(
-        None, description="More kernels, made as a product of axes such as versions and patches."
+        None, description="Further kernels, made as a product of axes such as versions and patches."
     )
-    workloads: dict[Name, WorkloadEntry] = Field(min_length=1, description="What runs on every kernel, by name.")
+    workloads: dict[Name, WorkloadEntry] = Field(
+        min_length=1, description="The programs that run on every kernel, by name."
+    )

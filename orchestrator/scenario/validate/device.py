@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What no schema can say of a scenario's devices."""
+"""Checks of a scenario's devices that a schema cannot express."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Complaint = tuple[Loc, str]
 
 
 def device_complaints(parts: Parts) -> Iterator[Complaint]:
-    """Every complaint about the devices of `parts`."""
+    """Yield every complaint about the devices of `parts`."""
     for name in parts.document.names("devices"):
         loc: Loc = ("devices", name)
         given = parts.document.get(loc)
@@ -32,7 +32,7 @@ def device_complaints(parts: Parts) -> Iterator[Complaint]:
 
 
 def _kind(loc: Loc, given: dict[str, object]) -> Iterator[Complaint]:
-    """One kind, and the keys of no other."""
+    """Check that a device is of one kind, and has no keys of the other kind."""
     kinds = [kind for kind in KINDS if given.get(kind) is not None]
     if not kinds:
         yield loc, f"device {quoted(loc[1])} is neither 'emulated' nor 'passthrough'; give it one of them"
@@ -45,14 +45,17 @@ def _kind(loc: Loc, given: dict[str, object]) -> Iterator[Complaint]:
 
 
 def _emulated(parts: Parts, loc: Loc, entry: DeviceEntry | EmulatedEntry, what: str) -> Iterator[Complaint]:
-    """A size for the models that need one, and for no others; no properties that orch sets."""
+    """Check the BAR size and the properties of an emulated device.
+
+    Exactly the models with a sized BAR must have a size.  No property may be one that orch sets.
+    """
     given = parts.document.get((*loc, "bar")) is not None
     if entry.emulated in SIZED_BAR and not given:
         yield loc, f"{what} has no 'bar', the size of its BAR; add one, such as 4G"
     elif entry.emulated and entry.emulated not in SIZED_BAR and given:
         sized = " and ".join(SIZED_BAR)
-        mend = near(entry.emulated, SIZED_BAR) or "; remove it, or see 'properties'"
-        yield (*loc, "bar"), f"'bar' is for {sized}, not for {quoted(entry.emulated)}{mend}"
+        fix = near(entry.emulated, SIZED_BAR) or "; remove it, or see 'properties'"
+        yield (*loc, "bar"), f"'bar' is for {sized}, not for {quoted(entry.emulated)}{fix}"
     for key in entry.properties:
         if key in OWN_PROPERTIES:
             hint = ", and see bar" if key == "membar" else ""
@@ -65,14 +68,14 @@ def _selector(loc: Loc, given: dict[str, object]) -> Iterator[Complaint]:
         return
     keys = [key for key, value in selector.items() if value is not None]
     if not keys:
-        yield (*loc, "passthrough"), "'passthrough' says nothing of the function; give it an address, or a 'device'"
+        yield (*loc, "passthrough"), "'passthrough' selects no function; give it an address, or a 'device'"
     elif "address" in keys and set(keys) - {"address", "host"}:
         others = " and ".join(quoted(key) for key in keys if key not in ("address", "host"))
-        yield (*loc, "passthrough"), f"'address' alone says which function it is; remove it, or {others}"
+        yield (*loc, "passthrough"), f"'address' alone selects a function; remove it, or {others}"
 
 
 def _twice(parts: Parts) -> Iterator[Complaint]:
-    """Two devices that are one function."""
+    """Check that no two devices are the same function."""
     seen: dict[str, str] = {}
     for name, device in parts.devices.items():
         address = device.passthrough.address if device.passthrough else None

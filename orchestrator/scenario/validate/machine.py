@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a schema cannot see of the machine: that a kernel cannot run on it, or cannot do there what is expected."""
+"""Checks of the machine that a schema cannot express.
+
+They find kernels that cannot run on the machine, and impossible expectations.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,17 @@ _IOMMU_ARCH = {arch.iommu: name for name, arch in ARCHES.items() if arch.iommu}
 
 
 def arch_complaints(parts: Parts) -> Iterator[tuple[Loc, str]]:
-    """The place of every mistake of these kinds, and the sentence about it; one for all kernels of an architecture."""
+    """Yield the location of every such mistake and a sentence about it.
+
+    A mistake is reported once for all kernels of an architecture.
+    """
     iommu = parts.document.get(("machine", "iommu"))
     accelerator = parts.document.get(("machine", "accelerator"))
     for arch, name in _first(parts).items():
         kernel = f"kernel {quoted(name)} is for {arch}"
         if isinstance(iommu, str) and _IOMMU_ARCH.get(iommu, arch) != arch:
             what = f"the IOMMU {quoted(iommu)} is for {_IOMMU_ARCH[iommu]}, and {kernel}"
-            yield ("machine", "iommu"), f"{what}; remove it, and each has its own"
+            yield ("machine", "iommu"), f"{what}; remove it; each has its own"
         if accelerator == "kvm" and arch != X86_64.name:
             yield ("machine", "accelerator"), f"'kvm' runs x86_64 only, and {kernel}; take 'auto', which emulates it"
     if iommu == "none":
@@ -30,7 +36,7 @@ def arch_complaints(parts: Parts) -> Iterator[tuple[Loc, str]]:
 
 
 def _never_mapped(parts: Parts) -> Iterator[tuple[Loc, str]]:
-    """What no boot could judge is a mistake that is better told now than skipped later."""
+    """Report expectations of DMA faults, which no boot without an IOMMU could judge."""
     for name, kernel in parts.kernels.items():
         for placement, expected in kernel.expect.items():
             if expected.dma_faults is not None:
@@ -40,7 +46,7 @@ def _never_mapped(parts: Parts) -> Iterator[tuple[Loc, str]]:
 
 
 def _first(parts: Parts) -> dict[str, str]:
-    """The first kernel of each architecture."""
+    """Return the first kernel of each architecture."""
     first: dict[str, str] = {}
     for name in parts.kernels:
         stated = (parts.kernels[step].arch for step in lineage(name, parts.kernels))

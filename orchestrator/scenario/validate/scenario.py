@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a schema cannot see: names that lead nowhere, ranges beyond a BAR, kernels without a source.
+"""Checks that a schema cannot express: unknown names, ranges beyond a BAR, kernels without a source.
 
-Each check yields the place of a mistake and the sentence about it.  They go by the names in the document rather than
-by the entries that could be read, so that one mistake is not reported as two.
+Each check yields the location of a mistake and a sentence about it.  The checks use the names in the document, not
+those of the entries that could be read, so that one mistake is not reported twice.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Complaint = tuple[Loc, str]
 
 
 def check(parts: Parts) -> list[SourceProblem]:
-    """Every mistake of these kinds."""
+    """Return every such mistake in `parts`."""
     checks = (_name, _base, _extends, _cycles, _sources, _devices, _ranges, _holes, _no_tests, _expectations)
     elsewhere = (device_complaints, source_complaints, arch_complaints, workload_complaints)
     complaints = (complaint for each in (*checks, *elsewhere) for complaint in each(parts))
@@ -52,8 +52,8 @@ def _extends(parts: Parts) -> Iterator[Complaint]:
     for name, kernel in parts.kernels.items():
         if kernel.extends is not None and kernel.extends not in kernels and not parts.document.unexpanded:
             others = [other for other in kernels if other != name]
-            mend = hint(kernel.extends, others, "other kernels")
-            yield ("kernels", name, "extends"), f"no kernel {quoted(kernel.extends)} for {quoted(name)} to extend{mend}"
+            fix = hint(kernel.extends, others, "other kernels")
+            yield ("kernels", name, "extends"), f"no kernel {quoted(kernel.extends)} for {quoted(name)} to extend{fix}"
 
 
 def _cycles(parts: Parts) -> Iterator[Complaint]:
@@ -62,24 +62,24 @@ def _cycles(parts: Parts) -> Iterator[Complaint]:
         line = lineage(name, parts.kernels)
         if name not in reported and parts.kernels[line[-1]].extends == name:
             reported.update(line)
-            way = " extends ".join(quoted(step) for step in [*line, name])
-            yield ("kernels", name, "extends"), f"{way}: a kernel cannot extend itself; remove one 'extends'"
+            chain = " extends ".join(quoted(step) for step in [*line, name])
+            yield ("kernels", name, "extends"), f"{chain}: a kernel cannot extend itself; remove one 'extends'"
 
 
 def _sources(parts: Parts) -> Iterator[Complaint]:
-    """Only kernels that extend none can lack a source: the others have that of the first of their line."""
-    told = False
+    """Check that kernels that extend no other kernel have a source; the others inherit one."""
+    reported = False
     for name in parts.kernels:
         given = [parts.document.get(("kernels", name, key)) for key in ("source", "extends")]
-        if given == [None, None] and not (told and name in parts.document.generated):
-            told = name in parts.document.generated  # the others of the matrix are likely to lack the same one
+        if given == [None, None] and not (reported and name in parts.document.generated):
+            reported = name in parts.document.generated  # the other kernels of the matrix probably lack the same one
             yield ("kernels", name), f"kernel {quoted(name)} has no 'source'; add one, or 'extends' a kernel that has"
 
 
 def _devices(parts: Parts) -> Iterator[Complaint]:
     devices = parts.document.names("devices")
     if not isinstance(parts.document.value.get("devices", {}), dict):
-        return  # which is a mistake of its own
+        return  # the schema check reports this
     for name in parts.document.names("workloads"):
         loc = ("workloads", name, "device")
         device = parts.document.get(loc)
@@ -88,7 +88,7 @@ def _devices(parts: Parts) -> Iterator[Complaint]:
 
 
 def _no_tests(parts: Parts) -> Iterator[Complaint]:
-    """The parts around a hole are tried with every placement but the negative control."""
+    """Check for workloads without a test: the group `ranges` does not test the negative control."""
     for name, workload in parts.workloads.items():
         if workload.run and workload.tests == (TestGroup.RANGES,) and workload.placements == (Placement.MISALIGNED,):
             yield ("workloads", name, "tests"), "'ranges' has no test of 'misaligned'; add another placement or group"
@@ -120,7 +120,10 @@ def _ranges(parts: Parts) -> Iterator[Complaint]:
 
 
 def _beyond(workload: WorkloadEntry, bar: int) -> str:
-    """What reaches beyond a BAR of `bar` bytes, empty where nothing does."""
+    """Return a description of what extends beyond a BAR of `bar` bytes.
+
+    Returns "" if nothing does.
+    """
     whose = f"the BAR of device {quoted(workload.device)}"
     if workload.length is None:
         return f"'offset' {format_size(workload.offset)} is beyond {whose}" if workload.offset >= bar else ""
@@ -132,7 +135,7 @@ def _beyond(workload: WorkloadEntry, bar: int) -> str:
 
 def _expectations(parts: Parts) -> Iterator[Complaint]:
     if len(parts.workloads) < len(parts.document.names("workloads")) or not parts.workloads:
-        return  # the workload that cannot be read may use any placement
+        return  # a workload that cannot be read may use any placement
     mapping = [name for name in parts.workloads if parts.document.get(("workloads", name, "run")) is not None]
     used = {placement for name in mapping for placement in parts.workloads[name].placements}
     for name, kernel in parts.kernels.items():
@@ -151,7 +154,7 @@ def _expectations(parts: Parts) -> Iterator[Complaint]:
 
 
 def _judges(workload: WorkloadEntry, placement: Placement, expected: ExpectEntry) -> bool:
-    """Whether any test of `workload` holds `placement` against something that is `expected` (result/checks.py)."""
+    """Return whether any test of `workload` judges a value in `expected` for `placement`, as result/judge/checks.py."""
     if TestGroup.MAP in workload.tests and placement in workload.placements:
         return True
     around = TestGroup.RANGES in workload.tests and placement in workload.placements

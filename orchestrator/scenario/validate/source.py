@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a schema cannot see of sources and patches: of which kind they are, keys of another kind, what is not there."""
+"""Checks of sources and patches that a schema cannot express.
+
+They check the kind, keys of another kind, and missing files.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ Complaint = tuple[Loc, str]
 _Kinds = Mapping[str, tuple[str, ...]]
 
 _NOT_BUILT = ("patches", "config", "options", "compiler", "modules")
-"""The keys of a kernel that say how to build it."""
+"""The keys of a kernel that describe its build."""
 
 
 def source_complaints(parts: Parts) -> Iterator[Complaint]:
-    """The place of every mistake of these kinds, and the sentence about it."""
+    """Yield the location of every such mistake and a sentence about it."""
     for name in parts.document.names("kernels"):
         loc = ("kernels", name, "source")
         given = parts.document.get(loc)
@@ -38,13 +41,13 @@ def source_complaints(parts: Parts) -> Iterator[Complaint]:
 def _of_kind(
     loc: Loc, given: dict[str, object], kinds: Mapping[str, tuple[str, ...]], what: str
 ) -> Iterator[Complaint]:
-    """An entry is of one kind, has all that this kind needs, and nothing of another."""
+    """Check that an entry has one kind, its required keys, and no keys of other kinds."""
     kind = kind_of(given, kinds)
     if not kind:
         if any(key not in kinds and not any(key in keys for keys in kinds.values()) for key in given):
-            return  # an unknown key, which the schema reports, is likely to be the kind
+            return  # the kind is probably the unknown key, which the schema check reports
         names = list(map(quoted, kinds))
-        yield loc, f"{what} has none of {', '.join(names[:-1])} and {names[-1]}; add the one that says what it is"
+        yield loc, f"{what} has none of {', '.join(names[:-1])} and {names[-1]}; add one of them"
         return
     for key, value in given.items():
         if value is None or key in (kind, *kinds[kind]):
@@ -59,7 +62,7 @@ def _of_kind(
 
 
 def _places(loc: Loc, given: dict[str, object], kind: str, beside: Path) -> Iterator[Complaint]:
-    """Paths that lead nowhere, and addresses that are none."""
+    """Check that paths exist, and that addresses are only used if they can be fetched from."""
     text = given.get(kind)
     if not isinstance(text, str) or kind in ("", "debian", "debian-image"):
         return
@@ -67,7 +70,7 @@ def _places(loc: Loc, given: dict[str, object], kind: str, beside: Path) -> Iter
         if kind not in ("git", "tarball"):
             yield (*loc, kind), f"{quoted(text)} is an address, and {quoted(kind)} needs a path"
         elif kind == "tarball" and given.get("sha256") is None:
-            yield loc, f"the tarball {quoted(text)} has no 'sha256'; add it, or what is fetched could be anything"
+            yield loc, f"the tarball {quoted(text)} has no 'sha256'; add it, so that the download can be verified"
         return
     yield from _missing((*loc, kind), text, beside, directory=kind in ("git", "tree"), file=kind == "tarball")
     for key, file in (("modules", False), ("config", True)):
@@ -78,7 +81,7 @@ def _places(loc: Loc, given: dict[str, object], kind: str, beside: Path) -> Iter
 
 def _missing(loc: Loc, text: str, beside: Path, *, directory: bool = False, file: bool = False) -> Iterator[Complaint]:
     path, what = Path(os.path.normpath(place(text, beside))), "directory" if directory else "file"
-    # os.path, because Path's own raise for a name that is too long
+    # os.path, because Path.exists() raises for a name that is too long
     if not os.path.exists(path):  # noqa: PTH110
         yield loc, f"no {what} {quoted(shown(path))}; paths go from the scenario's directory"
     elif (directory and not path.is_dir()) or (file and not path.is_file()):
@@ -101,7 +104,10 @@ def _patches(name: str, parts: Parts) -> Iterator[Complaint]:
 
 
 def _given(name: str, parts: Parts) -> Iterator[tuple[Loc, dict[str, object]]]:
-    """The patches of a kernel that are mappings, and where they lie; one alone needs no list."""
+    """Yield the patches of a kernel that are mappings, with their locations.
+
+    A single one needs no list.
+    """
     loc: Loc = ("kernels", name, "patches")
     given = parts.document.get(loc)
     found = [((*loc, at), patch) for at, patch in enumerate(given)] if isinstance(given, list) else [(loc, given)]
@@ -111,13 +117,16 @@ def _given(name: str, parts: Parts) -> Iterator[tuple[Loc, dict[str, object]]]:
 
 
 def _of_own_history(patch: dict[str, object]) -> str:
-    """The kind of a patch that is to be had from the kernel's own source only; "" for others."""
+    """Return the kind of a patch that needs the kernel's own source.
+
+    Returns "" for other patches.
+    """
     kind = kind_of(patch, PATCHES)
     return kind if kind in ("range", "revert") and patch.get("git") is None else ""
 
 
 def _inherited(name: str, parts: Parts) -> Iterator[Complaint]:
-    """A source of its own, and patches of kernels that it extends which are to be had from their source only."""
+    """Check a kernel with its own source that inherits patches which only its own history can provide."""
     if parts.document.get(("kernels", name, "source")) is None or _source_kind(name, parts) in PREBUILT:
         return
     for step in lineage(name, parts.kernels)[1:]:
@@ -128,19 +137,22 @@ def _inherited(name: str, parts: Parts) -> Iterator[Complaint]:
 
 
 def _no_history(loc: Loc, name: str, key: str, parts: Parts) -> Iterator[Complaint]:
-    """Commits of the kernel's own source, which has none."""
+    """Check that the kernel's own source has a history, as a patch of kind `key` needs one."""
     kind = _source_kind(name, parts)
     if kind and kind not in ("git", "tree"):
-        mend = ", or name another repository with 'git'" if key == "range" else ""
+        fix = ", or name another repository with 'git'" if key == "range" else ""
         yield (
             loc,
             f"{quoted(key)} needs a source with a history, and that of kernel {quoted(name)} is {quoted(kind)}"
-            + (f"; take it from 'git' or 'tree'{mend}"),
+            + (f"; take it from 'git' or 'tree'{fix}"),
         )
 
 
 def _source_kind(name: str, parts: Parts) -> str:
-    """The kind of source that a kernel has or inherits; "" where it has none that can be read."""
+    """Return the kind of source that a kernel has or inherits.
+
+    Returns "" if it has none that can be read.
+    """
     for step in lineage(name, parts.kernels):
         given = parts.document.get(("kernels", step, "source"))
         if given is not None:
@@ -149,22 +161,25 @@ def _source_kind(name: str, parts: Parts) -> str:
 
 
 def _built_already(name: str, parts: Parts) -> Iterator[Complaint]:
-    """Keys that say how to build a kernel that is built already."""
+    """Check that a prebuilt kernel has no keys that describe a build."""
     kind = _source_kind(name, parts)
     if kind not in PREBUILT:
         return
     for key in _NOT_BUILT:
         if parts.document.get(("kernels", name, key)) is not None:
             what = f"{quoted(key)} is for kernels that are built, and {quoted(name)} is booted as its {quoted(kind)} is"
-            mend = "exclude the combination" if name in parts.document.generated else "remove it"
-            yield ("kernels", name, key), f"{what}; {mend}"
+            fix = "exclude the combination" if name in parts.document.generated else "remove it"
+            yield ("kernels", name, key), f"{what}; {fix}"
 
 
 def _selftests(parts: Parts) -> Iterator[Complaint]:
-    """Selftests are built from the source of the kernel that boots."""
+    """Check that no kernel is prebuilt if there are selftests.
+
+    Selftests are built from each kernel's source.
+    """
     without = [quoted(name) for name in parts.kernels if _source_kind(name, parts) in PREBUILT]
     for name in parts.document.names("workloads") if without else ():
         if parts.document.get(("workloads", name, "selftests")) is not None:
             what = f"workload {quoted(name)} builds the selftests from each kernel's source"
-            mend = "remove one of them" if len(without) == 1 else "remove it, or them"
-            yield ("workloads", name, "selftests"), f"{what}, and there is none of {', '.join(without)}; {mend}"
+            fix = "remove one of them" if len(without) == 1 else "remove it, or them"
+            yield ("workloads", name, "selftests"), f"{what}, and there is none of {', '.join(without)}; {fix}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a schema cannot see of a workload: of which kind it is, keys of another kind, files that are not there."""
+"""Checks of a workload that a schema cannot express: its kind, keys of another kind, missing files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CALLED = {"run": "'run: alignment'", "selftests": "'selftests'", "command": "'c
 
 
 def workload_complaints(parts: Parts) -> Iterator[tuple[Loc, str]]:
-    """The place of every mistake of these kinds, and the sentence about it."""
+    """Yield the location of every such mistake and a sentence about it."""
     for name in parts.document.names("workloads"):
         given = parts.document.get(("workloads", name))
         if isinstance(given, dict):
@@ -24,29 +24,31 @@ def workload_complaints(parts: Parts) -> Iterator[tuple[Loc, str]]:
 
 
 def kind_of(keys: list[str]) -> str:
-    """The kind of workload that has `keys`: the first of run, selftests, command; "" for none of them."""
+    """Return the kind of a workload with `keys`.
+
+    This is the first of run, selftests and command that is in `keys`.  Returns "" if none is.
+    """
     return next((kind for kind in KINDS if kind in keys), "")
 
 
 def _of_workload(name: str, keys: list[str], parts: Parts) -> Iterator[tuple[Loc, str]]:
     loc, kind = ("workloads", name), kind_of(keys)
     if not kind:
-        what = f"workload {quoted(name)} has none of 'run', 'selftests' and 'command'; add the one that says what runs"
-        yield loc, what
+        yield loc, f"workload {quoted(name)} has none of 'run', 'selftests' and 'command'; add one of them"
         return
     for key in keys:
         if key in KINDS and key != kind:
-            yield (*loc, key), f"workload {quoted(name)} has both {quoted(kind)} and {quoted(key)}; make two of it"
+            yield (*loc, key), f"workload {quoted(name)} has both {quoted(kind)} and {quoted(key)}; split it in two"
         elif key not in (kind, *KINDS[kind]):
-            yield from _strange(loc, key)
+            yield from _foreign(loc, key)
     if kind == "run" and "device" not in keys:
         yield loc, f"workload {quoted(name)} has no 'device'; add it"
     yield from _environment(name, parts)
     yield from _files(name, parts)
 
 
-def _strange(loc: Loc, key: str) -> Iterator[tuple[Loc, str]]:
-    """A key of other kinds only; an unknown one is the schema's to report."""
+def _foreign(loc: Loc, key: str) -> Iterator[tuple[Loc, str]]:
+    """Report a key that belongs to other kinds only; the schema check reports unknown keys."""
     owners = [_CALLED[kind] for kind, keys in KINDS.items() if key in keys]
     if owners:
         yield (*loc, key), f"{quoted(key)} is for {' and '.join(owners)}; remove it"
@@ -56,7 +58,7 @@ def _environment(name: str, parts: Parts) -> Iterator[tuple[Loc, str]]:
     workload = parts.workloads.get(name)
     for variable in workload.environment if workload else ():
         if variable.startswith("ORCH_"):
-            yield ("workloads", name, "environment", variable), f"{quoted(variable)} is orch's own; name it otherwise"
+            yield ("workloads", name, "environment", variable), f"{quoted(variable)} is reserved for orch; rename it"
 
 
 def _files(name: str, parts: Parts) -> Iterator[tuple[Loc, str]]:
@@ -72,5 +74,5 @@ def _files(name: str, parts: Parts) -> Iterator[tuple[Loc, str]]:
 
 
 def absolute(files: tuple[str, ...], beside: Path) -> tuple[Path, ...]:
-    """The files of a workload, which go by path from the scenario's directory."""
+    """Return the absolute paths of a workload's files, which are relative to the directory `beside`."""
     return tuple((beside / file).resolve() for file in files)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The attributes of the entries that map a BAR, held against what vfio-pci asks for.
+"""Compare the attributes of the entries that map a BAR with those that vfio-pci requests.
 
-vfio_pci_core_mmap() (drivers/vfio/pci/vfio_pci_core.c) takes the protection of the mmap and makes it uncached by
+vfio_pci_core_mmap() (drivers/vfio/pci/vfio_pci_core.c) uses the protection of the mmap and makes it uncached with
 pgprot_noncached(): UC- on x86, which is PCD without PWT and PAT (arch/x86/include/asm/pgtable.h), and DEVICE_nGnRnE on
-arm64 (arch/arm64/include/asm/pgtable.h).  The guest program asks for reading, and for writing where VFIO lets it, never
-for executing; and the entries are a process's own, so that none is global or the kernel's.  That holds for every level,
-and whatever mprotect() does: pte_modify(), pmd_modify() and pud_modify() keep the memory type.
+arm64 (arch/arm64/include/asm/pgtable.h).  The guest program requests read access, and write access if VFIO allows it,
+never execute access.  The entries belong to a process, so that none is global or a kernel entry.  This is true for
+every level, and after any mprotect(): pte_modify(), pmd_modify() and pud_modify() keep the memory type.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from orchestrator.workload.alignment.entries import entries_of
 from orchestrator.workload.alignment.prediction import PredictionCheck
 
 _NEVER = ("entries_cached", "entries_executable", "entries_global", "entries_kernel")
-"""How many entries are so: none may be."""
+"""Numbers of entries with an attribute that no entry may have."""
 
 _WRITABLE = "entries_writable"
 _ASKED = "asked_writable"
 
 
 def hold_attributes(numbers: Mapping[str, int]) -> tuple[PredictionCheck, ...] | None:
-    """The attributes among the measured numbers of one mapping; None where no entries were read.
+    """Check the attributes in the measured numbers of one mapping.
 
-    A number that is missing among others contradicts.  Whether entries are writable is not held where the kernel makes
-    them so with the first write only (arm64): there the guest program tells no `asked_writable`.
+    Return None if no entries were read.  If only some of the numbers are present, a missing one fails its check.
+    Whether entries are writable is not checked if the kernel makes them writable only at the first write (arm64): the
+    guest program then reports no `asked_writable`.
     """
     entries = entries_of(numbers)
     if entries is None or not any(name in numbers for name in (*_NEVER, _WRITABLE, _ASKED)):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The page-table entries that map one range, counted per level: measured by the guest, or predicted by the oracle."""
+"""The number of page-table entries per level that map one range.
+
+It is measured by the guest or predicted by the oracle.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ _SMALLEST_FIRST = (Level.PTE, Level.PMD, Level.PUD)
 
 @dataclass(frozen=True)
 class Entries:
-    """How many entries of each level map a range."""
+    """The number of entries of each level that map a range."""
 
     pte: int
     pmd: int
@@ -21,29 +24,32 @@ class Entries:
 
     @property
     def total(self) -> int:
-        """The number of entries over all levels."""
+        """The number of entries of all levels."""
         return self.pte + self.pmd + self.pud
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """The levels in use, smallest first; empty where nothing is mapped."""
+        """The levels in use, smallest first; empty if nothing is mapped."""
         counts = zip(_SMALLEST_FIRST, (self.pte, self.pmd, self.pud), strict=True)
         return tuple(level for level, count in counts if count)
 
     @property
     def pure(self) -> Level | None:
-        """The level of every entry, or None where levels are mixed or nothing is mapped."""
+        """The common level of all entries, or None if levels are mixed or nothing is mapped."""
         return self.levels[0] if len(self.levels) == 1 else None
 
     @property
     def quality(self) -> tuple[int, int]:
-        """Larger is better: the worst level first, then fewer entries; nothing mapped is the worst of all."""
+        """A sort key, larger is better: by the smallest level in use, then by fewer entries.
+
+        A range without entries has the worst key.
+        """
         worst = _SMALLEST_FIRST.index(self.levels[0]) if self.levels else -1
         return worst, -self.total
 
     @property
     def counted(self) -> str:
-        """The number of entries of each level in use, such as "2 PUD" or "1 PUD + 3 PTE"."""
+        """The number of entries of each level in use, such as "1 PUD + 3 PTE"."""
         counts = ((self.pud, Level.PUD), (self.pmd, Level.PMD), (self.pte, Level.PTE))
         return " + ".join(f"{count} {level}" for count, level in counts if count) or "no entries"
 
@@ -52,9 +58,10 @@ class Entries:
 
 
 def entries_of(numbers: Mapping[str, int]) -> Entries | None:
-    """The entries among the measured numbers of one test, by name; None unless all three levels were reported.
+    """Return the entries in the measured numbers of one test.
 
-    A guest that died between two lines must not pass for one that mapped everything with what it told last.
+    Returns None unless all three levels were reported.  If a guest died between two lines, the levels that it reported
+    must not be taken for the whole mapping.
     """
     counts = [numbers.get(f"entries_{level.lower()}") for level in _SMALLEST_FIRST]
     reported = [count for count in counts if count is not None]

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which page-table entries map a range, on a kernel that cannot show its page tables: deduced, and marked as such.
+"""Deduce page-table entries on a kernel that cannot show its page tables.
 
-Distributions leave CONFIG_PTDUMP_DEBUGFS off.  What is left is how much the page tables grew (VmPTE counts them all)
-while every page of the range was read, and how many faults that took.  A range that is mapped with entries of a
-smaller level has more tables: 2 GiB of PTEs need 1,024 tables that PMD entries do without, and these 2 that PUD
-entries do without.  So each way in which a kernel can map the range is held against the numbers, and where exactly
-one of them agrees with all of them, that is the answer; else there is none.
+Such entries are marked as deduced.  Distributions disable CONFIG_PTDUMP_DEBUGFS.  Two measurements remain: how much the
+page tables grew (VmPTE counts all of them) while every page of the range was read, and the number of faults.  A range
+that is mapped with entries of a smaller level has more tables: 2 GiB of PTEs need 1,024 tables that PMD entries do not
+need, and these need 2 that PUD entries do not need.  Therefore each way in which a kernel can map the range is compared
+with the numbers.  If exactly one agrees with all of them, it is the result; otherwise there is none.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from orchestrator.workload.alignment.prediction import extent_of, hold, predict
 from orchestrator.workload.model import Measurement
 
 DEDUCED = "entries_deduced"
-"""The measurement, always 1, that says that the entries of the same test were not read but deduced."""
+"""Name of a measurement, always 1.  It marks the entries of the same test as deduced instead of read."""
 
-_WITNESSES = ("faults", "vmpte")
-"""Without these nothing is deduced."""
+_REQUIRED = ("faults", "vmpte")
+"""The measurements without which nothing is deduced."""
 
 _WAYS = tuple(
     Capability(levels, maps)
@@ -37,15 +37,20 @@ _WAYS = tuple(
 
 
 def deduce(numbers: Mapping[str, int], can: Capability) -> Entries | None:
-    """The entries that the `numbers` of one mapping leave possible; None where that is not exactly one answer.
+    """Return the only entries that are possible with the `numbers` of one mapping.
 
-    What the kernel `can` do decides only where both a fault for each entry and one for the whole mapping would do.
+    Returns None if there is not exactly one.  `can` is used only if both one fault per entry and one fault for the
+    whole mapping are possible.
     """
     extent = extent_of(numbers)
-    if extent is None or any(name not in numbers for name in _WITNESSES):
+    if extent is None or any(name not in numbers for name in _REQUIRED):
         return None
-    predicted = [(way, predict(extent, way)) for way in _WAYS]
-    fitting = [(way, one.entries) for way, one in predicted if all(held.agrees for held in hold(numbers, one))]
+    predictions = [(way, predict(extent, way)) for way in _WAYS]
+    fitting = [
+        (way, prediction.entries)
+        for way, prediction in predictions
+        if all(check.agrees for check in hold(numbers, prediction))
+    ]
     likely = [entries for way, entries in fitting if way.fault_maps is can.fault_maps]
     for answers in ({entries for _, entries in fitting}, set(likely)):
         if len(answers) == 1:
@@ -54,19 +59,21 @@ def deduce(numbers: Mapping[str, int], can: Capability) -> Entries | None:
 
 
 def with_deduced(measurements: Iterable[Measurement], can: Capability) -> tuple[Measurement, ...]:
-    """`measurements`, of one boot, with the entries of every test that could not read them and left enough to deduce
-    them from; the evidence of these is that of the growth of the page tables."""
+    """Return the `measurements` of one boot with deduced entries for every test that could not read them.
+
+    Entries are added only if they can be deduced.  Their evidence is that of the growth of the page tables.
+    """
     return tuple(_with_deduced(measurements, can))
 
 
 def _with_deduced(measurements: Iterable[Measurement], can: Capability) -> Iterator[Measurement]:
-    for _, group in groupby(measurements, key=lambda one: (one.device, one.bar, one.test)):
-        told = {one.name: one for one in group}
-        yield from told.values()
-        numbers = {name: one.value for name, one in told.items()}
+    for _, group in groupby(measurements, key=lambda measured: (measured.device, measured.bar, measured.test)):
+        by_name = {measured.name: measured for measured in group}
+        yield from by_name.values()
+        numbers = {name: measured.value for name, measured in by_name.items()}
         entries = deduce(numbers, can) if entries_of(numbers) is None else None
         if entries:
-            like = replace(told["vmpte"], unit="entries", exact=True)
+            template = replace(by_name["vmpte"], unit="entries", exact=True)
             counts = (("entries_pte", entries.pte), ("entries_pmd", entries.pmd), ("entries_pud", entries.pud))
-            yield from (replace(like, name=name, value=value) for name, value in counts)
-            yield replace(like, name=DEDUCED, value=1, unit="answer")
+            yield from (replace(template, name=name, value=value) for name, value in counts)
+            yield replace(template, name=DEDUCED, value=1, unit="answer")

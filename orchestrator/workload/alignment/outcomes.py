@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the `alignment` program said of each placement, found in its KTAP."""
+"""Find the verdicts of the `alignment` program on each placement in its KTAP."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BAR = re.compile(r"BAR([0-5])", re.ASCII)
 
 
 class ProgramStatus(StrEnum):
-    """What the program says of a placement: measured, not all of it measured, nothing there to measure."""
+    """The program's status of a placement: fully measured, not fully measured, nothing to measure."""
 
     OK = "ok"
     NOT_OK = "not ok"
@@ -23,9 +23,10 @@ class ProgramStatus(StrEnum):
 
 @dataclass(frozen=True)
 class ProgramVerdict:
-    """The program's own verdict on one placement of one BAR; whether the numbers are good is for others to judge.
+    """The program's own verdict on one placement of one BAR.
 
-    `reason` is empty for OK.  `evidence` is a path relative to the run directory, with `:line`.
+    It does not judge the measured numbers.  `reason` is empty for OK.  `evidence` is a path relative to the run
+    directory, with `:line`.
     """
 
     bar: int
@@ -36,10 +37,11 @@ class ProgramVerdict:
 
 
 def verdicts(tap: Tap, address: str, placements: Iterable[str], path: str = "ktap.log") -> tuple[ProgramVerdict, ...]:
-    """The verdicts on the device at `address`, in the order in which they were said.
+    """Return the verdicts on the device at `address`, in the order of the KTAP.
 
-    A BAR that the program skipped is skipped for all of `placements`.  What was planned and never reported has no
-    verdict: how the boot ended says why.  `path`, relative to the run directory, begins the evidence.  Never raises.
+    A BAR that the program skipped is skipped for all of `placements`.  A test that was planned and not reported has no
+    verdict; the end of the boot explains it.  `path`, relative to the run directory, is the file in the evidence.
+    Never raises.
     """
     wanted = tuple(placements)
     bars = [bar for device in tap.tests if device.name == address for bar in device.subtests]
@@ -48,7 +50,10 @@ def verdicts(tap: Tap, address: str, placements: Iterable[str], path: str = "kta
 
 
 def setup_failure(tap: Tap) -> str:
-    """Why the program could not measure anything at all (no IOMMU, no vfio-pci, …); empty where it could."""
+    """Return why the program could not measure anything (no IOMMU, no vfio-pci, …).
+
+    Returns "" if it could.
+    """
     failed = [test for test in tap.tests if test.directive is Directive.ERROR]
     return "; ".join(f"{test.name}: {test.comment}" for test in failed)
 
@@ -61,7 +66,8 @@ def _of_bar(number: int, bar: TapTest, placements: tuple[str, ...], path: str) -
 
 
 def _verdict(bar: int, placement: str, test: TapTest, path: str) -> ProgramVerdict:
-    said = ProgramStatus.OK if test.outcome is Outcome.OK else ProgramStatus.NOT_OK
+    status = ProgramStatus.OK if test.outcome is Outcome.OK else ProgramStatus.NOT_OK
     if test.directive is Directive.SKIP:
-        said = ProgramStatus.SKIP
-    return ProgramVerdict(bar, placement, said, "" if said is ProgramStatus.OK else test.comment, f"{path}:{test.line}")
+        status = ProgramStatus.SKIP
+    reason = "" if status is ProgramStatus.OK else test.comment
+    return ProgramVerdict(bar, placement, status, reason, f"{path}:{test.line}")

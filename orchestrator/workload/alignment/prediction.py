@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the mapping of a part of a BAR must cost, by arithmetic: an oracle that every measurement is held against.
+"""Compute the cost of mapping a part of a BAR.
 
-Since Linux 6.12 vfio-pci enters the largest block that can be right (vfio_pci_mmap_huge_fault and
-is_aligned_for_order, drivers/vfio/pci/vfio_pci_core.c): a naturally aligned block of virtual addresses that lies
-wholly in the mapping, whose first byte has a physical address that is a multiple of the block's size, too.  Before
-6.12 the first fault inserts PTEs for all of the mapping (vfio_pci_mmap_fault in 6.1, with io_remap_pfn_range).
+This is the oracle with which every measurement is compared.  Since Linux 6.12, vfio-pci maps the largest possible block
+(vfio_pci_mmap_huge_fault and is_aligned_for_order, drivers/vfio/pci/vfio_pci_core.c): a naturally aligned block of
+virtual addresses that is completely in the mapping, and whose first byte has a physical address that is also a multiple
+of the block's size.  Before 6.12, the first fault inserts PTEs for the whole mapping (vfio_pci_mmap_fault in 6.1, with
+io_remap_pfn_range).
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from orchestrator.yamlfile.units import measured_size
 
 @dataclass(frozen=True)
 class PageSizes:
-    """What one entry of each level maps, and one table of PUD entries (`p4d`), in bytes; and the bytes of any table.
+    """The sizes, in bytes, of page-table entries and tables.
 
-    Each is a power of two and divides the next.
+    `pte`, `pmd` and `pud` are what one entry of the level maps, `p4d` what one table of PUD entries maps, and `table`
+    is the size of any table.  Each size is a power of two; each mapped size divides the next larger one.
     """
 
     pte: int = 1 << 12
@@ -31,7 +33,7 @@ class PageSizes:
     table: int = 1 << 12
 
     def of(self, level: Level) -> int:
-        """The bytes that an entry of `level` maps."""
+        """Return the number of bytes that an entry of `level` maps."""
         return {Level.PTE: self.pte, Level.PMD: self.pmd, Level.PUD: self.pud}[level]
 
 
@@ -40,10 +42,10 @@ X86_64 = PageSizes()
 
 @dataclass(frozen=True)
 class Extent:
-    """What is mapped where: `length` bytes from `offset` in the BAR, at the virtual `address`.
+    """One mapping: `length` bytes from `offset` in the BAR, at the virtual `address`.
 
-    `bar_address` is the physical address of the BAR's first byte.  Offset and address are multiples of a page; a last
-    page that is covered in part is mapped whole.
+    `bar_address` is the physical address of the BAR's first byte.  Offset and address are multiples of the page size;
+    a partly covered last page is mapped completely.
     """
 
     address: int
@@ -53,22 +55,23 @@ class Extent:
 
     @property
     def physical(self) -> int:
-        """The physical address of the first byte that is mapped."""
+        """The physical address of the first mapped byte."""
         return self.bar_address + self.offset
 
     @property
     def congruent(self) -> Extent:
-        """The same range at an address that no other one is better than: its physical one."""
+        """The same range at the best possible address, which is its physical address."""
         return Extent(self.physical, self.bar_address, self.offset, self.length)
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a mapping must cost.
+    """The predicted cost of a mapping.
 
-    `alignment` is in bytes, of the address to the offset in the BAR.  `faults` are those of touching every page in
-    ascending order, `dma_faults` those of mapping a fresh mapping for DMA.  `vmpte` is the least and the most that
-    page tables can grow, in bytes: the tables at the mapping's two ends may be there already, for a neighbour.
+    `alignment` is that of the distance between the address and the offset in the BAR, in bytes.  `faults` is the number
+    of faults when every page is touched in ascending order, `dma_faults` when a new mapping is mapped for DMA.
+    `vmpte` is the minimum and the maximum growth of the page tables, in bytes: the tables at the two ends of the
+    mapping can exist already, for a neighbouring mapping.
     """
 
     alignment: int
@@ -79,14 +82,17 @@ class Prediction:
 
 
 def extent_of(numbers: Mapping[str, int]) -> Extent | None:
-    """The one mapping that a test measured, from its numbers by name; None where it was none, or several."""
+    """Return the mapping that a test measured, from its numbers by name.
+
+    Returns None if it was not exactly one.
+    """
     found = [numbers.get(name) for name in ("address", "bar_address", "offset", "length")]
     known = [number for number in found if number is not None]
     return Extent(*known) if len(known) == len(found) else None
 
 
 def predict(extent: Extent, can: Capability, sizes: PageSizes = X86_64) -> Prediction:
-    """What mapping `extent` costs on a kernel that `can` do so much, in a handful of divisions."""
+    """Predict the cost of mapping `extent` on a kernel with the capability `can`, with a few divisions."""
     blocks = tuple(_blocks(extent, can, sizes))
     pud, pmd, pte = (block.entries for block in blocks)
     entries = Entries(pte, pmd, pud)
@@ -98,19 +104,28 @@ def predict(extent: Extent, can: Capability, sizes: PageSizes = X86_64) -> Predi
 
 
 def alignment_of(distance: int, sizes: PageSizes = X86_64) -> int:
-    """The largest power of two that divides a `distance` in bytes, at most the largest level's size."""
+    """Return the largest power of two that divides `distance`, in bytes.
+
+    It is at most the size of the largest level.
+    """
     return (distance & -distance) % sizes.pud or sizes.pud
 
 
 def largest(offset: int, length: int, sizes: PageSizes = X86_64) -> Level:
-    """The largest level of which a range of a BAR has room for an entry: of an aligned block, at a fitting address."""
+    """Return the largest level that fits into a range of a BAR.
+
+    A level fits if the range has room for an aligned entry at the best address.
+    """
     fits = (level for level in (Level.PUD, Level.PMD) if _inside(offset, length, sizes.of(level)))
     return next(fits, Level.PTE)
 
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Entries of one level, and the tables that hold them: its own, and those that a neighbour may have, too."""
+    """The entries of one level and their tables.
+
+    A shared table can also belong to a neighbouring mapping.
+    """
 
     entries: int
     own_tables: int
@@ -118,7 +133,10 @@ class _Blocks:
 
 
 def _blocks(extent: Extent, can: Capability, sizes: PageSizes) -> Iterator[_Blocks]:
-    """The entries of PUD, PMD and PTE: what larger entries have covered needs no smaller ones, and no table of them."""
+    """Yield the PUD, PMD and PTE entries.
+
+    A range that is covered by larger entries needs no smaller ones, and no tables for them.
+    """
     spans = ((Level.PUD, sizes.p4d), (Level.PMD, sizes.pud), (Level.PTE, sizes.pmd))
     covered = 0
     for level, table_spans in spans:
@@ -139,25 +157,28 @@ def _usable(level: Level, size: int, extent: Extent, can: Capability) -> bool:
 
 
 def _mapped(level: Level, size: int, extent: Extent) -> int:
-    """The bytes that entries of `level` and larger ones map."""
+    """Return the number of bytes that entries of `level` and larger levels map."""
     extends = _around if level is Level.PTE else _inside
     return extends(extent.address, extent.length, size)
 
 
 def _inside(start: int, length: int, size: int) -> int:
-    """The bytes of the aligned blocks of `size` that lie wholly in a range."""
+    """Return the total size of the aligned blocks of `size` that are completely in a range."""
     first = -(-start // size)
     return max(0, (start + length) // size - first) * size
 
 
 def _around(start: int, length: int, size: int) -> int:
-    """The bytes of the aligned blocks of `size` that a range touches."""
+    """Return the total size of the aligned blocks of `size` that overlap a range."""
     return (-(-(start + length) // size) - start // size) * size
 
 
 @dataclass(frozen=True)
 class PredictionCheck:
-    """One measurement held against its prediction, both ready to print; `name` is the measurement's own."""
+    """One measurement compared with its prediction, both as text to print.
+
+    `name` is that of the measurement.
+    """
 
     name: str
     measured: str
@@ -166,7 +187,7 @@ class PredictionCheck:
 
     @property
     def told(self) -> tuple[str, str]:
-        """What was predicted, and what was measured, such as ("2 faults", "3 faults"): for a list of several."""
+        """The predicted and the measured value, such as ("2 faults", "3 faults")."""
         what = "" if self.name == "entries" else f" {self.name}"
         return self.predicted + what, self.measured + what
 
@@ -175,13 +196,19 @@ class PredictionCheck:
 
 
 def hold(numbers: Mapping[str, int], prediction: Prediction) -> tuple[PredictionCheck, ...]:
-    """Every measured number, by name, of which `prediction` says something: entries and faults first."""
+    """Compare the measured `numbers` with `prediction`, entries and faults first.
+
+    Numbers without a prediction are left out.
+    """
     return tuple(_held(numbers, prediction))
 
 
 def contradictions(numbers: Mapping[str, int], prediction: Prediction) -> tuple[str, ...]:
-    """A sentence, with both numbers, for each measurement that `prediction` contradicts; what is missing does not."""
-    return tuple(str(held) for held in hold(numbers, prediction) if not held.agrees)
+    """Return a sentence with both numbers for each measurement that differs from `prediction`.
+
+    Missing measurements are ignored.
+    """
+    return tuple(str(check) for check in hold(numbers, prediction) if not check.agrees)
 
 
 def _held(numbers: Mapping[str, int], prediction: Prediction) -> Iterator[PredictionCheck]:

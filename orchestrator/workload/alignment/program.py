@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest's `alignment` program: compiled once per toolchain, and its command line."""
+"""The guest's `alignment` program: compile it once per toolchain, and build its command line."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from orchestrator.kernel.toolchain import cross_prefix
 from orchestrator.scenario.model import AlignmentWorkload
 
 GUEST = Path(__file__).resolve().parents[1] / "guest"
-"""The C sources; they are shipped with the package.  Includes name files from here on (`-I`): ``lib/vfio.h``."""
+"""The directory of the C sources, which are part of the package.
+
+Includes name files relative to it (``-I``): ``lib/vfio.h``.
+"""
 
 COMPILER = "gcc"
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static")
-"""Static, since the guest's root file system may have another C library, or none."""
+"""Static, because the guest's root file system can have another C library, or none."""
 
 KTAP_FILE = "ktap.log"
 MEASUREMENTS_FILE = "measurements.jsonl"
@@ -32,17 +35,17 @@ _ERROR_LINE = re.compile(r"\b(error|fatal|undefined reference|cannot find)\b", r
 
 
 def sources() -> tuple[Path, ...]:
-    """The C files and headers of the program, in all its folders, sorted by path."""
+    """Return the C files and headers of the program, in all its folders, sorted by path."""
     return tuple(sorted(path for path in GUEST.rglob("*") if path.suffix in (".c", ".h")))
 
 
 def compile_program(host: Host, cache: Path, arch: str = "x86_64") -> Path:
-    """Return the program for `arch`, compiled on `host` if its cache has none of these sources, compiler and flags, or
-    a broken one.
+    """Return the path of the program for `arch`.
 
-    `cache` is a directory on the host, which is this machine.  The result appears there in one step
-    (``workloads/<key>/alignment``, beside the sources), so that any number of jobs may ask at the same time.  Raises
-    InfrastructureError with the first error line where it does not compile, CommandError where the host has no
+    Compile it on `host` if the cache has no intact one.  The cache entry depends on the sources, the compiler and the
+    flags.  `cache` is a directory on the host, which is the local machine.  The result appears there atomically
+    (``workloads/<key>/alignment``, beside the sources), so that any number of jobs can call this at the same time.
+    Raises InfrastructureError with the first error line if it does not compile, CommandError if the host has no
     compiler, and Interrupted.
     """
     compiler = f"{cross_prefix(arch)}{COMPILER}"
@@ -59,9 +62,10 @@ def compile_program(host: Host, cache: Path, arch: str = "x86_64") -> Path:
 def command(
     workload: AlignmentWorkload, address: str, binary: str, out_dir: str, *, dump: bool = True
 ) -> tuple[str, ...]:
-    """The command line in the guest: `address` is the device's PCI address there, `binary` and `out_dir` are paths.
+    """Return the command line in the guest.
 
-    `dump` says that the kernel can show its page tables: then it must.  The command writes KTAP_FILE and
+    `address` is the device's PCI address in the guest; `binary` and `out_dir` are paths there.  `dump` is whether the
+    kernel can show its page tables; if it can, the program requires it.  The command writes KTAP_FILE and
     MEASUREMENTS_FILE to `out_dir`.  Never raises.
     """
     argv = [binary, "--device", address]
@@ -98,7 +102,7 @@ def _compiler_version(host: Host, compiler: str, arch: str) -> str:
 
 
 def _key(compiler_version: str) -> str:
-    """A name for these sources under this toolchain."""
+    """Return a cache key for these sources and this toolchain."""
     digest = hashlib.sha256()
     for part in (compiler_version, *FLAGS):
         digest.update(part.encode() + b"\0")
@@ -108,7 +112,7 @@ def _key(compiler_version: str) -> str:
 
 
 def _make(host: Host, home: Path, compiler: str) -> None:
-    """Compile into a directory beside `home`, then rename it."""
+    """Compile in a new directory beside `home`, then rename it to `home`."""
     check(host.run(Command(("mkdir", "-p", str(home.parent)))), f"{host.name}: making {home.parent}")
     made = check(
         host.run(Command(("mktemp", "-d", str(home.parent / ".new-XXXXXXXX")))),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The tests of the `alignment` program by name, and what is known of each before it runs.
+"""The tests of the `alignment` program, and what is known before they run.
 
-The program has the same list (guest/tests.c), and prints it for ``--list``; a test holds the two together.
+The program has the same list (guest/tests.c) and prints it with ``--list``; a unit test compares the two.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from orchestrator.scenario.model import AlignmentWorkload, Placement, TestGroup
 
 _HELPFUL = (Placement.KERNEL, Placement.QEMU, Placement.OFFSET, Placement.PMD)
-"""The placements that sub-ranges are tried with: all but the negative control."""
+"""The placements with which sub-ranges are tested: all except the negative control."""
 
 _DMA_MODES = ("type1", "type1v2", "compat-type1", "compat-type1v2", "iommufd")
 _DMA_WHATS = ("full", "page", "pmd", "misaligned", "read-only", "slice")
@@ -28,7 +28,7 @@ _LIFE_WHATS = (
     "close",
     "dma",
 )
-"""Each with entries of the largest level that fits, with PMD entries, and with PTEs."""
+"""Each runs with entries of the largest level that fits, with PMD entries, and with PTEs."""
 
 _FIXED: dict[TestGroup, tuple[str, ...]] = {
     TestGroup.REPEAT: ("repeat.topdown", "repeat.bottomup"),
@@ -41,17 +41,20 @@ _FIXED: dict[TestGroup, tuple[str, ...]] = {
     TestGroup.LIFE: tuple(f"life.{what}{level}" for what in _LIFE_WHATS for level in ("", "-pmd", "-pte")),
     TestGroup.SPLIT: ("split.munmap", "split.mprotect", "split.mremap", "split.fork"),
 }
-"""The tests of the groups that do not go by placements."""
+"""The tests of the groups that do not depend on placements."""
 
 
 def tests_of(workload: AlignmentWorkload) -> tuple[str, ...]:
-    """The names of the tests that the program runs on every BAR for `workload`, in its order."""
+    """Return the tests that the program runs on every BAR, in its order."""
     chosen = [group for group in TestGroup if group in workload.tests]
     return tuple(name for group in chosen for name in _names(group, workload.placements))
 
 
 def placement_of(test: str) -> Placement | None:
-    """Who chooses the address in `test`: it decides which expectation holds; None where no placement is at stake."""
+    """Return the placement of `test`, which selects the expectation that applies.
+
+    Returns None if it tests no placement.
+    """
     if test == "random" or test.startswith("repeat."):
         return Placement.KERNEL
     if test.startswith("dma."):
@@ -61,12 +64,15 @@ def placement_of(test: str) -> Placement | None:
 
 
 def measures_mapping(test: str) -> bool:
-    """Whether `test` is about where one range is placed and how it is mapped, so that it has a table of its own."""
+    """Return whether `test` measures the placement and mapping of one range.
+
+    The report has a separate table for such a test.
+    """
     return test in tuple(Placement) or test.startswith(("before.", "after."))
 
 
 def reads_entries(test: str) -> bool:
-    """Whether `test` reads the entries of one mapping, where the kernel can show them."""
+    """Return whether `test` reads the entries of one mapping, if the kernel can show them."""
     return measures_mapping(test) or test.startswith("content.")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a (K)TAP document said, as frozen values."""
+"""The content of a (K)TAP document as frozen values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestrator.errors import Problem
 
 
 class Outcome(StrEnum):
-    """How a test's result line begins; MISSING where there is none."""
+    """The start of a test's result line; MISSING if there is no line."""
 
     OK = "ok"
     NOT_OK = "not ok"
@@ -19,7 +19,7 @@ class Outcome(StrEnum):
 
 
 class Directive(StrEnum):
-    """The keyword after the hash sign, which changes what ok and not ok mean."""
+    """The keyword after the hash sign, which changes the meaning of ok and not ok."""
 
     SKIP = "SKIP"
     TODO = "TODO"
@@ -33,9 +33,9 @@ class Directive(StrEnum):
 class TapTest:
     """One test.
 
-    `comment` is what follows the hash sign and the directive.  `diagnostics` are the lines before the result that
-    belong to no subtest, without their hash sign; lines of others are among them.  `line` is the number of the result
-    line, 0 for a missing one.  Names need not be unique, and may be empty.
+    `comment` is the text after the hash sign and the directive.  `diagnostics` are the lines before the result that
+    belong to no subtest, without their hash sign; output of other programs is included.  `line` is the number of the
+    result line, 0 for a missing one.  Names can be repeated, and can be empty.
     """
 
     number: int
@@ -52,8 +52,8 @@ class TapTest:
 class Tap:
     """A whole document.
 
-    `plan` is the number of tests that it promised, None where it did not.  `skip_all` is the reason of a plan of
-    no tests.  `diagnostics` follow the last result.  `problems` are breaches of the protocol, in the order of lines.
+    `plan` is the number of planned tests, None if there is no plan.  `skip_all` is the reason of a plan without tests.
+    `diagnostics` are the lines after the last result.  `problems` are violations of the protocol, in line order.
     """
 
     tests: tuple[TapTest, ...] = ()
@@ -64,7 +64,7 @@ class Tap:
     problems: tuple[Problem, ...] = ()
 
     def walk(self) -> Iterator[tuple[tuple[str, ...], TapTest]]:
-        """Every test with the names of its parents and its own, parents first."""
+        """Yield every test with the names of its parents and its own name, parents first."""
         yield from _walk((), self.tests)
 
 

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""KTAP text → a frozen tree of what each test said.  Pure, and never raises on any text.
+"""Parse KTAP text into a frozen tree of test results.  Pure functions that never raise, for any text.
 
-It follows Documentation/dev-tools/ktap.rst, and accepts what else is found in kernel logs:
+The parser follows Documentation/dev-tools/ktap.rst, and also accepts what else occurs in kernel logs:
 
 - TAP 13 and 14: tests without numbers, ``- `` before a description, YAML blocks, ``# Subtest:`` headers, ``Bail out!``;
 - subtests of any indentation, and those that kselftest's runner marks with ``# `` instead;
-- lines of others in between, and timestamps before every line where the first line of (K)TAP has one;
-- output that ends early: a test that was planned and never reported is `Outcome.MISSING`;
-- colours, carriage returns and NULs, which say nothing.
+- output of other programs in between, and timestamps before every line if the first line of (K)TAP has one;
+- output that ends early: a test that was planned but not reported is `Outcome.MISSING`;
+- colours, carriage returns and NULs, which are ignored.
 
-ktap.rst lets a plan be left out.  Here that is a problem: output without a plan that ends early looks complete.
+ktap.rst allows a missing plan.  Here it is a problem, because output without a plan looks complete if it ends early.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from orchestrator.workload.ktap.line import clean_lines, split_description, spli
 from orchestrator.workload.ktap.model import Outcome, Tap, TapTest
 
 MOST_MISSING = 4096
-"""A plan that misses more tests than this is not believed: they are no cases, but one problem."""
+"""Maximum number of missing tests.  If a plan has more, they are reported as one problem instead of as cases."""
 
 MOST_BEHIND = 1000
-"""Lines of YAML behind a result with which no further block is kept: all but the first block are against TAP 14."""
+"""Number of diagnostic lines of a result at which no further YAML block is kept.  TAP 14 allows only one block."""
 
 _DEEPEST = 64
 
@@ -42,7 +42,7 @@ _BAIL_OUT = re.compile(r"\s*Bail out!\s*(?P<reason>.*)", re.IGNORECASE)
 
 
 def parse_ktap(text: str, path: str = "ktap.log") -> Tap:
-    """Parse a document; `path` stands in the problems.  Never raises."""
+    """Parse a document; `path` is its name in problems.  Never raises."""
     parser = _Parser(path)
     for number, line in enumerate(text.split("\n"), start=1):
         for shown in clean_lines(line):
@@ -52,14 +52,15 @@ def parse_ktap(text: str, path: str = "ktap.log") -> Tap:
 
 @dataclass
 class _Level:
-    """The tests of one indentation, while they are read.  `subtests` wait for the result of their parent.
+    """The tests of one indentation level during parsing.
 
-    `again` says that a version line opened it after another document.
+    `subtests` are kept until the result of their parent is read.  `another` is whether a version line started this
+    level after another document.
     """
 
     prefix: str
     name: str = ""
-    again: bool = False
+    another: bool = False
     plan: int | None = None
     skip_all: str = ""
     tests: list[TapTest] = field(default_factory=list)
@@ -71,33 +72,39 @@ class _Level:
 
     @property
     def fresh(self) -> bool:
-        """Whether nothing but a header was read yet."""
+        """Whether at most a header was read so far."""
         return self.plan is None and not self.tests and not self.subtests
 
     def add(self, test: TapTest) -> None:
-        """Take a result, and with it the subtests and diagnostics before it."""
+        """Add a result with the subtests and diagnostics before it."""
         self.tests.append(replace(test, diagnostics=tuple(self.notes), subtests=self.subtests))
         self.seen.add(test.number)
         self.last = test.number
         self.notes, self.subtests, self.subtests_name = [], (), ""
 
     def add_orphans(self) -> None:
-        """Subtests whose parent never reported: it is missing, they are not."""
+        """Add subtests whose parent reported no result, below a missing parent."""
         if self.subtests:
             self.add(TapTest(self.last + 1, self.subtests_name, Outcome.MISSING))
 
     @property
     def where(self) -> str:
-        """Which tests these are, for the middle of a sentence; "" for those of the whole document."""
+        """A description of this level for the middle of a sentence.
+
+        It is empty for the top level.
+        """
         return f" of the subtests {self.name}".rstrip() if self.prefix else ""
 
     @property
     def beyond(self) -> int:
-        """The largest number that the plan does not hold, 0 where it holds all."""
+        """The largest test number that is not in the plan, or 0 if all are."""
         return max((number for number in self.seen if self.plan is not None and number > self.plan), default=0)
 
     def add_missing(self) -> bool:
-        """Add the tests that were planned and not reported; False for a plan that cannot be believed."""
+        """Add the tests that were planned but not reported.
+
+        Return False if they are too many to be plausible.
+        """
         plan = self.plan or 0
         if plan - len(self.seen) > MOST_MISSING:
             return False
@@ -149,7 +156,7 @@ class _Parser:
     def _problem(self, what: str) -> None:
         self.problems.append(Problem(f"{self.path}:{self.number}", what))
 
-    # A YAML block belongs to the result before it, and what it holds is no TAP.
+    # A YAML block belongs to the result before it, and its content is not TAP.
 
     def _feed_yaml(self, line: str) -> bool:
         if not self.yaml:
@@ -201,7 +208,10 @@ class _Parser:
         return next(level for level in reversed(self.levels) if line.startswith(level.prefix))
 
     def _enter(self, level: _Level, indent: str) -> _Level:
-        """The level of a line that is indented by `indent` in `level`: a new one, or `level` with its subtests over."""
+        """Return the level of a line indented by `indent` in `level`.
+
+        It is a new level, or `level` after its subtests end.
+        """
         self._close_to(self.levels.index(level))
         if not indent or len(self.levels) == _DEEPEST:
             return level
@@ -216,7 +226,7 @@ class _Parser:
         if level is self.levels[0]:
             self._complete(level)
             self.finished += level.tests
-            self.levels[0] = _Level("", again=True)
+            self.levels[0] = _Level("", another=True)
         else:
             self._close_to(self.levels.index(level) - 1)
             self.levels[-1].add_orphans()
@@ -239,7 +249,7 @@ class _Parser:
         level.add(TapTest(number, name, Outcome(match["outcome"]), directive, comment, line=self.number))
 
     def _subtest(self, level: _Level, match: re.Match[str]) -> None:
-        """A header names the level that it opens or stands in, or the one that comes next."""
+        """Use a header as the name of its level, or of the next level."""
         name = (match["name"] or "").strip()
         if match["indent"]:
             level = self._enter(level, match["indent"])
@@ -258,7 +268,7 @@ class _Parser:
             self.levels[-1].notes.append(rest)
 
     def _close_to(self, depth: int) -> None:
-        """Give the tests of every level below `depth` to the level above it, where their parent's result will come."""
+        """Move the tests of every level below `depth` to the level above it, for their parent's result."""
         self._end_yaml()
         while len(self.levels) > depth + 1:
             level = self.levels.pop()
@@ -273,7 +283,7 @@ class _Parser:
 
     def _complete(self, level: _Level) -> None:
         level.add_orphans()
-        if level.plan is None and (level.tests or level.again):
+        if level.plan is None and (level.tests or level.another):
             self._problem(f"no plan{level.where}: without 1..N, how many tests there should be is not known")
         if level.beyond:
             self._problem(f"test {level.beyond} is beyond the plan, 1..{level.plan}")

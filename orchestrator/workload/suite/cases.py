@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The cases of a suite that others wrote, found in its KTAP: one for each test, under a stable and unique name.
+"""Find the cases of a suite in its KTAP.
 
-A name is the path of the tests' names: ``vfio:vfio_pci_device_test/vfio_pci_device_test.reset``.  A test with subtests
-is a case only where it says what they do not: that it failed although none of them did, or that its time was over.
+There is one case for each test, with a stable and unique name.  A name is the path of the tests' names:
+``vfio:vfio_pci_device_test/vfio_pci_device_test.reset``.  A test with subtests is a case only if it reports more than
+they do: that it failed although none of them did, or that it timed out.
 """
 
 from __future__ import annotations
@@ -17,35 +18,35 @@ from itertools import groupby
 from orchestrator.workload.ktap.model import Directive, Outcome, Tap, TapTest
 
 _LINES = 12
-"""Lines of its output that a case which went wrong keeps."""
+"""Maximum number of output lines that a failed case keeps."""
 
 _LONGEST = 4000
-"""Characters of a name: a test of 1 MB with a thousand below it would take a thousand times as much."""
+"""Maximum number of characters of a name.  A name of 1 MB would be repeated in the names of a thousand subtests."""
 
 _RUNNER = re.compile(r"selftests: (?P<target>\S+): (?P<program>\S+)(?: .*)?")
 _SKIP_ALL = re.compile(r"1\.\.0\s+#\s+SKIP\s*(?P<reason>.*)", re.IGNORECASE)
-_TELLING = re.compile(r"(?<=\S)\.\w{1,20}:\d{1,9}:|\bexpected\b|\bassert", re.IGNORECASE)
-"""A file and a line, or a word of an assertion.  Bounded: with \\S+ before the dot, a word of 1 MB takes minutes."""
+_INFORMATIVE = re.compile(r"(?<=\S)\.\w{1,20}:\d{1,9}:|\bexpected\b|\bassert", re.IGNORECASE)
+"""A file and a line, or a word of an assertion.  Bounded: with \\S+ before the dot, 1 MB of text takes minutes."""
 _NOISE = re.compile(
     r"^(?:$|selftests: |overriding timeout|timeout set to|Starting \d|RUN |OK |FAIL |SKIP |PASSED: |FAILED: |Totals: |"
     r"\d+ skipped test|TAP version|1\.\.\d)"
 )
-"""What the runner and the harness say of every test (tools/testing/selftests/kselftest_harness.h)."""
+"""Lines that the runner and the harness print for every test (tools/testing/selftests/kselftest_harness.h)."""
 
 
 class SuiteStatus(StrEnum):
-    """What came out of a test, before the boot's end is looked at."""
+    """The status of a test, before the end of the boot is considered."""
 
     PASS = "pass"
     FAIL = "fail"
     SKIP = "skip"
     XFAIL = "xfail"
     XPASS = "xpass"
-    """It passed, and says itself that it should not: ``ok # TODO``."""
+    """It passed, but its own directive says that it should not: ``ok # TODO``."""
     TIMEOUT = "timeout"
     ERROR = "error"
     MISSING = "missing"
-    """It was planned, and never reported."""
+    """It was planned, but not reported."""
 
 
 _OF_DIRECTIVE = {
@@ -59,9 +60,9 @@ _OF_DIRECTIVE = {
 
 @dataclass(frozen=True)
 class SuiteCase:
-    """One case: `message` is one sentence, empty for a PASS; `line` is that of the result, 0 where there is none.
+    """One case; `came` is its status, `message` one sentence, empty for a PASS.
 
-    `lines` are the last of what the test wrote, where it went wrong.
+    `line` is the line number of the result, 0 if there is none.  `lines` are the last lines of a failed test's output.
     """
 
     name: str
@@ -72,45 +73,49 @@ class SuiteCase:
 
 
 def suite_cases(tap: Tap, planned: Iterable[str] = ()) -> tuple[SuiteCase, ...]:
-    """The cases of a document, in the order in which they were said, missing ones last.
+    """Return the cases of a document, in its order, missing ones last.
 
-    `planned` are the names of the tests at the top, in their order, where they are known: a test that never reported
-    has no other name, and one that the document does not even count is missing, too.  Names that occur again are
+    `planned` has the names of the top-level tests, in order, if they are known.  They give a name to tests that
+    reported no result; planned tests that are not in the document at all are missing too.  Repeated names are
     numbered.  Never raises.
     """
     plan = tuple(planned)
     names = _top_names(tap, plan)
     found = [case for name, test in zip(names, tap.tests, strict=True) for case in _cases(_short(name), test)]
-    never = (SuiteCase(name, SuiteStatus.MISSING) for name in dict.fromkeys(plan) if name not in names)
-    return tuple(_numbered([*found, *never, *_breaches(tap)]))
+    unreported = (SuiteCase(name, SuiteStatus.MISSING) for name in dict.fromkeys(plan) if name not in names)
+    return tuple(_numbered([*found, *unreported, *_breaches(tap)]))
 
 
 def _breaches(tap: Tap) -> Iterator[SuiteCase]:
-    """One case for all that breaks the protocol, for then nobody knows whether the cases are all and right."""
+    """Yield one case for all violations of the protocol.
+
+    After a violation, the other cases can be incomplete or wrong.
+    """
     if not tap.problems:
         return
-    unbelievable = [problem for problem in tap.problems if problem.what.startswith("the plan is ")]
-    first, more = (unbelievable or tap.problems)[0], len(tap.problems) - 1
+    implausible = [problem for problem in tap.problems if problem.what.startswith("the plan is ")]
+    first, more = (implausible or tap.problems)[0], len(tap.problems) - 1
     line = int(first.where.rpartition(":")[2])
     message = f"{first.what} (and {more} more breaches of the protocol)" if more else first.what
-    yield SuiteCase("plan", SuiteStatus.ERROR if unbelievable else SuiteStatus.FAIL, message, line)
+    yield SuiteCase("plan", SuiteStatus.ERROR if implausible else SuiteStatus.FAIL, message, line)
 
 
 def _top_names(tap: Tap, planned: tuple[str, ...]) -> list[str]:
-    """The names of the tests at the top: a missing one has that of its place in the plan.
+    """Return the names of the top-level tests.
 
-    Up to Linux 6.12 the runner counts the programs of every target from 1.
+    A missing test has the name at its position in the plan.  Up to Linux 6.12, the runner numbers the programs of every
+    target from 1.
     """
-    told = {name for test in tap.tests if (name := _told_name(test))}
+    used = {name for test in tap.tests if (name := _runner_name(test))}
     parts = [planned] if tap.plan == len(planned) else _by_target(planned)
     names: list[str] = []
     for test in tap.tests:
-        name = _told_name(test)
+        name = _runner_name(test)
         parts = next((parts[index:] for index, part in enumerate(parts) if name in part), parts)
         if not name and test.outcome is Outcome.MISSING and test.number > 0:
             index = test.number - 1
-            name = next((part[index] for part in parts if index < len(part) and part[index] not in told), "")
-            told.add(name)
+            name = next((part[index] for part in parts if index < len(part) and part[index] not in used), "")
+            used.add(name)
         names.append(name or _name(test))
     return names
 
@@ -119,8 +124,11 @@ def _by_target(planned: tuple[str, ...]) -> list[tuple[str, ...]]:
     return [tuple(part) for _, part in groupby(planned, key=lambda name: name.partition(":")[0])]
 
 
-def _told_name(test: TapTest) -> str:
-    """What the kernel's runner calls a test, "" for a test of others and for one that never reported."""
+def _runner_name(test: TapTest) -> str:
+    """Return a test's name in the kernel's runner.
+
+    Returns "" for other tests, and for tests that reported no result.
+    """
     match = _RUNNER.fullmatch(test.name)
     return f"{match['target']}:{match['program']}" if match else ""
 
@@ -130,22 +138,25 @@ def _name(test: TapTest) -> str:
 
 
 def _cases(path: str, test: TapTest) -> Iterator[SuiteCase]:
-    """The cases of a test and of all below it."""
+    """Yield the cases of a test and of all its subtests."""
     below = [case for each in test.subtests for case in _cases(_short(f"{path}/{_name(each)}"), each)]
-    came = _came(test)
-    yield from (_explained(case, test, came) for case in below)
-    if not below or _says_more(came, below):
-        yield _case(path, test, came, with_subtests=bool(below))
+    status = _status(test)
+    yield from (_explained(case, test, status) for case in below)
+    if not below or _reports_more(status, below):
+        yield _case(path, test, status, with_subtests=bool(below))
 
 
 def _short(path: str) -> str:
-    """A path that stays unique: of a long one, the beginning and a hash of the whole.  It stands in all below it."""
+    """Shorten a long path to its start and a hash of the whole, which is unique.
+
+    The paths of subtests include it.
+    """
     if len(path) <= _LONGEST:
         return path
     return f"{path[:_LONGEST]}...{hashlib.sha256(path.encode(errors='surrogatepass')).hexdigest()[:12]}"
 
 
-def _came(test: TapTest) -> SuiteStatus:
+def _status(test: TapTest) -> SuiteStatus:
     if test.outcome is Outcome.MISSING:
         return SuiteStatus.MISSING
     if test.directive is Directive.TODO:
@@ -156,31 +167,37 @@ def _came(test: TapTest) -> SuiteStatus:
     return _OF_DIRECTIVE.get(test.directive, plain) if test.directive else plain
 
 
-def _says_more(came: SuiteStatus, below: list[SuiteCase]) -> bool:
-    """Whether a test says of itself what none of the cases below it does."""
+def _reports_more(status: SuiteStatus, below: list[SuiteCase]) -> bool:
+    """Return whether a test's own status reports something that none of the cases below it does."""
     wrong = any(
         case.came in (SuiteStatus.FAIL, SuiteStatus.TIMEOUT, SuiteStatus.ERROR, SuiteStatus.MISSING) for case in below
     )
-    return came in (SuiteStatus.TIMEOUT, SuiteStatus.ERROR, SuiteStatus.XPASS) or (
-        came in (SuiteStatus.FAIL, SuiteStatus.MISSING) and not wrong
+    return status in (SuiteStatus.TIMEOUT, SuiteStatus.ERROR, SuiteStatus.XPASS) or (
+        status in (SuiteStatus.FAIL, SuiteStatus.MISSING) and not wrong
     )
 
 
-def _explained(case: SuiteCase, parent: TapTest, came: SuiteStatus) -> SuiteCase:
-    """A case that never reported, with what is known of the program that should have reported it."""
+def _explained(case: SuiteCase, parent: TapTest, status: SuiteStatus) -> SuiteCase:
+    """Return `case`, with an explanation if it was not reported.
+
+    `parent` is the program that should have reported it, and `status` that program's status.
+    """
     if case.came is not SuiteStatus.MISSING or case.message:
         return case
-    if came is SuiteStatus.TIMEOUT:
+    if status is SuiteStatus.TIMEOUT:
         return replace(case, came=SuiteStatus.TIMEOUT, message=f"never reported: {_comment(parent)}")
-    if came is SuiteStatus.SKIP:
+    if status is SuiteStatus.SKIP:
         return replace(case, came=SuiteStatus.SKIP, message=_why_skipped(parent))
-    if came is SuiteStatus.MISSING:
+    if status is SuiteStatus.MISSING:
         return case
     return replace(case, message=f"never reported: {_name(parent)} ended before it ({_comment(parent)})")
 
 
 def _why_skipped(parent: TapTest) -> str:
-    """The reason of a program, or of the nameless result with which it ends (kselftest.h's ksft_exit_skip())."""
+    """Return the reason why a program was skipped.
+
+    It is the program's comment, or that of the result without a name that ends it (kselftest.h, ksft_exit_skip()).
+    """
     nameless = (test for test in reversed(parent.subtests) if not test.name and test.directive is Directive.SKIP)
     return parent.comment or next((test.comment for test in nameless if test.comment), "")
 
@@ -190,37 +207,43 @@ def _comment(test: TapTest) -> str:
     return f"{directive}{test.comment}".strip() or test.outcome.value
 
 
-def _case(name: str, test: TapTest, came: SuiteStatus, *, with_subtests: bool) -> SuiteCase:
-    if came is SuiteStatus.PASS:
-        return SuiteCase(name, came, line=test.line)
-    message = _message(test, came)
-    if with_subtests and came is SuiteStatus.FAIL:
+def _case(name: str, test: TapTest, status: SuiteStatus, *, with_subtests: bool) -> SuiteCase:
+    if status is SuiteStatus.PASS:
+        return SuiteCase(name, status, line=test.line)
+    message = _message(test, status)
+    if with_subtests and status is SuiteStatus.FAIL:
         message = f"not ok, although none of its subtests failed: {message or 'it gave no reason'}"
-    quiet = came in (SuiteStatus.SKIP, SuiteStatus.XFAIL)
+    quiet = status in (SuiteStatus.SKIP, SuiteStatus.XFAIL)
     lines = () if quiet else tuple(line for line in test.diagnostics if line.strip())[-_LINES:]
-    return SuiteCase(name, came, message, test.line, lines)
+    return SuiteCase(name, status, message, test.line, lines)
 
 
-def _message(test: TapTest, came: SuiteStatus) -> str:
-    """Why a test did not pass: what it says itself, or else the most telling line that it wrote."""
-    told = [line.strip() for line in test.diagnostics]
-    skipped = [match["reason"] for line in told if (match := _SKIP_ALL.fullmatch(line))]
-    if came is SuiteStatus.SKIP:
-        return test.comment or next(iter(skipped), "") or _last(told)
-    if came is SuiteStatus.XPASS:
+def _message(test: TapTest, status: SuiteStatus) -> str:
+    """Return why a test did not pass.
+
+    This is its own comment, or the most informative line of its output.
+    """
+    output = [line.strip() for line in test.diagnostics]
+    skipped = [match["reason"] for line in output if (match := _SKIP_ALL.fullmatch(line))]
+    if status is SuiteStatus.SKIP:
+        return test.comment or next(iter(skipped), "") or _last(output)
+    if status is SuiteStatus.XPASS:
         return f"passes, but says {_comment(test)}"
-    if came is SuiteStatus.TIMEOUT:
-        return f"not ended within {test.comment}" if test.comment else "its time was over"
-    telling = next((line for line in told if _TELLING.search(line)), "") or _last(told)
-    return "; ".join(part for part in (test.comment, telling) if part)
+    if status is SuiteStatus.TIMEOUT:
+        return f"not ended within {test.comment}" if test.comment else "it timed out"
+    informative = next((line for line in output if _INFORMATIVE.search(line)), "") or _last(output)
+    return "; ".join(part for part in (test.comment, informative) if part)
 
 
-def _last(told: list[str]) -> str:
-    return next((line for line in reversed(told) if not _NOISE.match(line)), "")
+def _last(output: list[str]) -> str:
+    return next((line for line in reversed(output) if not _NOISE.match(line)), "")
 
 
 def _numbered(cases: list[SuiteCase]) -> Iterator[SuiteCase]:
-    """Give every name but the first of its kind a number, and one that no test has by itself."""
+    """Add a number to every repeated name.
+
+    The new name is one that no other test has.
+    """
     names = {case.name for case in cases}
     seen: dict[str, int] = {}
     for case in cases:

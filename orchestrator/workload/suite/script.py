@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How the guest runs a program that others wrote: the script for it, and the files that it leaves in the share.
+"""The script with which the guest runs a suite or command.
 
-Output and status go to files of their own, because the exit status of a virtual machine says little.  The script runs
-in a mount namespace of its own, so that what called it still has its busybox, whatever the host's programs do.
+This module also defines the files that the script writes to the share.  Output and status are written to separate
+files, because the exit status of a virtual machine is not reliable.  The script runs in its own mount namespace, so
+that its caller still has busybox, whatever the host's programs do.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from orchestrator.scenario.model import SelftestsWorkload, SuiteWorkload
 
 SCRIPT_FILE = "suite.sh"
 OUTPUT_FILE = "output.log"
-"""What the program wrote on stdout and stderr, in the order written."""
+"""The program's output on stdout and stderr, in the order in which it was written."""
 PROGRAM_STATUS_FILE = "program.status"
-"""The program's exit status; missing where it did not end."""
+"""The program's exit status; missing if the program did not end."""
 PROBLEM_FILE = "problem"
-"""One sentence, where the program could not even be started."""
+"""One sentence about the reason, if the program could not be started."""
 
 _WORK = "/tmp/work"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -82,19 +83,19 @@ echo "$ORCH_DEVICE" > /sys/bus/pci/drivers_probe
 
 
 def guest_command() -> str:
-    """The line of shell that runs the script in the guest."""
+    """Return the shell line that runs the script in the guest."""
     return f"unshare -m sh {GUEST_SHARE}/{SCRIPT_FILE}"
 
 
 def guest_script(
     workload: SuiteWorkload, address: str, binds: Iterable[tuple[str, str]], tests: Iterable[str] = ()
 ) -> str:
-    """The script that runs `workload`.
+    """Return the script that runs `workload`.
 
-    `address` is the PCI address of its device in the guest, "" for none.  `binds` are (directory, where to bind it).
-    `tests` are the names of the selftests to run, as their runner lists them.  It exits with 0 once the program was
-    run to its end, whatever came out.  The user's environment is that of the setup and the program alone, so that no
-    variable meets the script's own work.
+    `address` is the PCI address of its device in the guest, "" for none.  `binds` are (directory, mount point) pairs.
+    `tests` are the names of the selftests to run, as listed by their runner.  The script exits with 0 if the program
+    ran to its end, whatever its result.  The user's environment variables are set for the setup and the program only,
+    so that they cannot affect the script itself.
     """
     line = runner_line(workload, tests) if isinstance(workload, SelftestsWorkload) else workload.command
     bound = (f"mount --bind {source} {target} || fail 'cannot bind {source} to {target}'\n" for source, target in binds)
@@ -106,7 +107,7 @@ def guest_script(
             *_exports(_own_variables(workload, address)),
             _WORKING_DIRECTORY,
             _BIND if address else "",
-            # A session of its own: a program may kill its process group, and this script must go on.
+            # The program runs in its own session: it may kill its process group, and this script must continue.
             "_orch_setsid=$(command -v setsid) || fail 'there is no program setsid'\n",
             '_orch_sh() (\nset -- "$1" "$_orch_setsid" "${2:-}"\n[ -z "$3" ] || exec > "$3" 2>&1\n',
             *_exports(workload.environment),
@@ -121,17 +122,17 @@ def guest_script(
 
 
 def runner_line(workload: SelftestsWorkload, tests: Iterable[str]) -> str:
-    """The command line of the selftests' own runner for `tests`."""
+    """Return the command line of the selftests' own runner for `tests`."""
     argv = ["./run_kselftest.sh"]
     if workload.test_timeout is not None:
         argv += ["-o", str(workload.test_timeout)]
-    return shlex.join([*argv, *(word for test in tests for word in ("-t", test))])
+    return shlex.join([*argv, *(argument for test in tests for argument in ("-t", test))])
 
 
 def chosen_tests(listed: str, only: Iterable[str]) -> tuple[str, ...]:
-    """The tests of kselftest-list.txt, of the form target:program, in the order in which the runner runs them.
+    """Return the tests of kselftest-list.txt, as target:program, in the order in which the runner runs them.
 
-    `only` are names of programs, none for all.  Raises LookupError with the name of a program that is not there.
+    `only` has names of programs; empty means all.  Raises LookupError with the name of a program that is not listed.
     """
     tests = listed.split()
     wanted = tuple(only)

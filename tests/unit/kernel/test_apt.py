@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The private apt: what it asks, what it believes, and what it says where a package does not exist."""
+"""The private apt: its commands, its use of old lists, and its errors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ MIRROR: tuple[Match, Reply] = (("apt-get", "indextargets"), Answer(TARGETS))
 
 
 def asks(program: str, verb: str) -> Match:
-    """Matches an apt command by its verb, which stands behind the options."""
+    """A match for an apt command by its verb, which follows the options."""
     return lambda argv: argv[0] == program and verb in argv
 
 
@@ -58,7 +58,7 @@ def an_apt(tmp_path: Path, *plan: tuple[Match, Reply], suite: str = "trixie-back
 
 
 def verbs(host: FakeHost) -> list[str]:
-    """The verb of every command that ran."""
+    """Return the verb of every command that ran."""
     known = ("indextargets", "update", "show", "download")
     return [next(word for word in call.argv if word in known) for call in host.calls]
 
@@ -174,7 +174,7 @@ def test_no_network_but_an_older_list_goes_on_with_that(tmp_path: Path) -> None:
 
 
 def suite_with(*shown: str) -> tuple[tuple[Match, Reply], tuple[Match, Reply]]:
-    """A suite whose package list shows the next of `shown` after every update."""
+    """Make a suite whose package list has the next of `shown` after every update."""
     updates = 0
 
     def update(_: Call) -> Answer:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A tree that is made to fit the objects of another: equal files are the same files, others are newer than all."""
+"""A tree prepared for another's objects: equal files are hard links, others newer than all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONG_AGO = 10**9
 
 
 def lay(top: Path, files: dict[str, str]) -> Path:
-    """A tree of files from long ago."""
+    """Make a tree of old files."""
     for name, text in files.items():
         path = top / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,12 +38,12 @@ def test_equal_files_are_shared_and_others_are_newer(tmp_path: Path) -> None:
     built, tree = lay(tmp_path / "built", OLD), lay(tmp_path / "tree", NEW)
     (built / "build").mkdir()
     (built / "build/mmap.o").write_text("object")
-    begun = time.time()
+    started = time.time()
     assert reconcile(built, tree) == ("mm/come.c", "mm/gone.c", "mm/mmap.c")
     assert read(tree) == NEW
     assert (tree / "mm/same.c").stat().st_ino == (built / "mm/same.c").stat().st_ino
     assert (tree / "mm/same.c").stat().st_mtime == LONG_AGO
-    assert (tree / "mm/mmap.c").stat().st_mtime >= begun - 1
+    assert (tree / "mm/mmap.c").stat().st_mtime >= started - 1
 
 
 def test_no_file_that_others_share_is_written_to(tmp_path: Path) -> None:

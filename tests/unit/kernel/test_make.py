@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What make's output says: how much was compiled, and which error came first."""
+"""The analysis of make's output: number of objects, and first error."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a key depends on, and what it does not."""
+"""The inputs on which a key depends."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The compiler that a kernel names: found with its linker, or named with its package where it is absent."""
+"""The compiler of a kernel: found with its linker, or reported with its package."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HOST = FakeHost([((name, "--version"), Answer(f"{version}\nCopyright\n")) for na
 
 @pytest.fixture
 def install(monkeypatch: pytest.MonkeyPatch) -> Install:
-    """A machine of x86-64 with all of these programs but some."""
+    """Make an x86-64 machine with these programs, except some."""
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
 
     def without(*absent: str) -> None:

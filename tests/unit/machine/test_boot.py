@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One boot, from the plan to the report, with a guest that only leaves what a guest would."""
+"""One boot, from the request to the report, with a simulated guest that only writes a guest's files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def plan(tmp_path: Path) -> Boot:
 
 
 def guest(plan: Boot, status: str | None, console: str = CONSOLE, **answer: object) -> Reply:
-    """A guest that writes `console` and leaves `status` in the share."""
+    """Simulate a guest that writes `console`, and `status` to the share."""
 
     def run(call: Call) -> Answer:
         assert (plan.share / "run.sh").exists()
@@ -110,11 +110,11 @@ def test_vfio_is_told_of_no_iommu_mode_once_it_is_loaded_and_only_where_there_is
 
 
 def test_the_workloads_results_are_progress_and_other_lines_are_not(plan: Boot, tmp_path: Path) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     console = CONSOLE + "KTAP version 1\n  1..2\n    ok 1 kernel\n    # note\n  not ok 2 qemu # SKIP\nbook 1 x\n"
     host = FakeHost([(("vng",), guest(plan, "1\n", console))])
-    boot(host, plan, tmp_path / "boot/console.log", tmp_path / "home", told.append)
-    assert told == ["ok 1 kernel", "not ok 2 qemu # SKIP"]
+    boot(host, plan, tmp_path / "boot/console.log", tmp_path / "home", reported.append)
+    assert reported == ["ok 1 kernel", "not ok 2 qemu # SKIP"]
 
 
 def test_a_host_without_virtme_ng_is_an_error(plan: Boot, tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_a_guest_that_fills_its_share_is_ended_and_the_boot_says_so(
 def test_a_console_without_end_is_stopped_by_its_size_and_its_lines(
     line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plan: Boot
 ) -> None:
-    """virtme-ng is a program that writes for ever; the host and all that stops it are real."""
+    """virtme-ng is a program that never stops writing; the host and the limits are real."""
     monkeypatch.setattr(share_module, "FLOOD_BYTES", 1 << 20)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/vng").write_text(f"#!/bin/sh\nexec yes {line}\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How a boot ended, read from consoles as guests and QEMU write them."""
+"""The end of a boot, found in consoles like those of guests and QEMU."""
 
 from __future__ import annotations
 
@@ -200,12 +200,12 @@ def test_a_qemu_that_never_came_up_shows_what_it_said(line: str) -> None:
 
 
 def test_a_warning_of_qemu_is_not_why_it_ended() -> None:
-    said = (
+    console = (
         "qemu-system-x86_64: warning: host doesn't support requested feature: CPUID.01H:ECX.pni [bit 0]\n"
         "qemu-system-x86_64: -device foo: 'foo' is not a valid device model name\n"
     )
-    found = find_end(said, Ended())
-    assert found.lines == (said.splitlines()[1],)
+    found = find_end(console, Ended())
+    assert found.lines == (console.splitlines()[1],)
     assert found.line == 2
 
 

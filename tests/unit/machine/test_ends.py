@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Why a boot ended: consoles and QMP events that real guests and QEMU left, each with what must be told of it.
+"""Why a boot ended: consoles and QMP events of real guests and QEMU, each with the expected finding.
 
-The consoles in data/ends are those of tests/vm/test_ends.py, without their middle.
+The consoles in data/ends are those of tests/vm/test_ends.py, without their middle part.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def shutdown(reason: str) -> str:
 
 
 def found(name: str, *, began: bool, timed_out: bool = False, status: int | None = None) -> BootFinding:
-    """What is found in the console and the events `name`."""
+    """Return the finding for the console and the events `name`."""
     machine = parse_events((DATA / f"{name}.qmp").read_text())
     return find_end((DATA / f"{name}.log").read_text(), Ended(timed_out, False, status, began, machine))
 
@@ -46,14 +46,14 @@ def found(name: str, *, began: bool, timed_out: bool = False, status: int | None
         ("boot-power-off", False, False, BootEnd.RESET, ("it was powered off", NOT_ANNOUNCED, SCHED)),
         ("run-power-off", True, False, BootEnd.RESET, ("it was powered off", NOT_ANNOUNCED, P9)),
         ("boot-panic", False, False, BootEnd.PANIC, ()),
-        ("boot-lockup", False, True, BootEnd.HANG, ("it had not begun", SCHED)),
+        ("boot-lockup", False, True, BootEnd.HANG, ("it had not started", SCHED)),
         ("run-lockup", True, True, BootEnd.HANG, (P9,)),
         ("silence", False, True, BootEnd.HANG, ("the kernel wrote nothing at all",)),
         ("halt", True, True, BootEnd.HANG, ("the kernel wrote last: reboot: System halted",)),
         ("reboot", True, False, BootEnd.SHUTDOWN, ("the kernel wrote last: reboot: machine restart",)),
         ("off", True, False, BootEnd.SHUTDOWN, ("the kernel wrote last: reboot: Power down",)),
         ("killall", True, False, BootEnd.SHUTDOWN, ("the kernel wrote last: reboot: Power down",)),
-        ("kill-qemu", True, False, BootEnd.QEMU, ("QEMU ended without a word", TSC)),
+        ("kill-qemu", True, False, BootEnd.QEMU, ("QEMU ended without a message", TSC)),
         ("kill-term", True, False, BootEnd.QEMU, ()),
     ],
 )
@@ -90,43 +90,43 @@ def test_a_kernel_that_resets_the_machine_instead_of_powering_off_crashes_all_th
 
 def test_a_signal_of_orchs_own_is_not_what_the_guest_wrote_last() -> None:
     log = "[    0.1] orch: 000qemu-system-x86_64: terminating on signal 15 from pid 7 (/usr/bin/python3)\n"
-    told = find_end(log, Ended(timed_out=True, machine=MachineEnd(up=True)))
-    assert (told.end, told.lines) == (BootEnd.HANG, ("[    0.1] orch: 000",))
+    finding = find_end(log, Ended(timed_out=True, machine=MachineEnd(up=True)))
+    assert (finding.end, finding.lines) == (BootEnd.HANG, ("[    0.1] orch: 000",))
 
 
 def test_an_endless_console_is_no_timeout_and_its_last_line_is_quoted_in_part() -> None:
-    told = find_end(f"[    0.1] {'7' * 9999}\n" * 9, Ended(flooded=True, machine=MachineEnd(up=True)))
-    assert told.end is BootEnd.FLOOD
-    assert f"it was stopped after {FLOOD_BYTES >> 20} MiB" in told.why
-    assert len(told.why) < 400
+    finding = find_end(f"[    0.1] {'7' * 9999}\n" * 9, Ended(flooded=True, machine=MachineEnd(up=True)))
+    assert finding.end is BootEnd.FLOOD
+    assert f"it was stopped after {FLOOD_BYTES >> 20} MiB" in finding.why
+    assert len(finding.why) < 400
 
 
 def test_a_qemu_that_is_killed_before_the_kernel_writes_is_told_from_one_that_never_came_up() -> None:
-    told = find_end("", Ended(machine=MachineEnd(up=True)))
-    assert told.end is BootEnd.QEMU
-    assert told.why.startswith("QEMU ended without a word")
-    assert told.why.endswith("the kernel had written nothing")
+    finding = find_end("", Ended(machine=MachineEnd(up=True)))
+    assert finding.end is BootEnd.QEMU
+    assert finding.why.startswith("QEMU ended without a message")
+    assert finding.why.endswith("the kernel had written nothing")
     assert find_end("", Ended()) == BootFinding(BootEnd.QEMU)
 
 
 def test_a_line_without_end_is_kept_in_part() -> None:
     for ended in (Ended(timed_out=True), Ended(flooded=True), Ended(status=2), Ended()):
-        told = find_end("[    0.1] " + "7" * 1_000_000 + "\n" + "8" * 1_000_000, ended)
-        assert 1000 < max(len(line) for line in told.lines) < 5000
+        finding = find_end("[    0.1] " + "7" * 1_000_000 + "\n" + "8" * 1_000_000, ended)
+        assert 1000 < max(len(line) for line in finding.lines) < 5000
 
 
 def test_a_guest_whose_script_was_killed_for_memory_shows_that_line() -> None:
     killed = "[    9.1] Out of memory: Killed process 77 (sh) total-vm:4196352kB, anon-rss:1044480kB"
     log = f"[    0.1] Linux\n{killed}\n[    9.9] reboot: Power down\n"
-    told = find_end(log, Ended(began=True, machine=MachineEnd(True, "guest-shutdown")))
-    assert (told.end, told.lines[0], told.line) == (BootEnd.SHUTDOWN, killed, 2)
+    finding = find_end(log, Ended(began=True, machine=MachineEnd(True, "guest-shutdown")))
+    assert (finding.end, finding.lines[0], finding.line) == (BootEnd.SHUTDOWN, killed, 2)
 
 
 def test_a_machine_that_qemu_stopped_is_no_hang_of_the_kernel() -> None:
     log = "[    0.1] Linux\nKVM internal error. Suberror: 1\n"
-    told = find_end(log, Ended(timed_out=True, machine=MachineEnd(up=True, stopped=True)))
-    assert told.end is BootEnd.QEMU
-    assert "QEMU stopped the machine for an error of its own" in told.why
+    finding = find_end(log, Ended(timed_out=True, machine=MachineEnd(up=True, stopped=True)))
+    assert finding.end is BootEnd.QEMU
+    assert "QEMU stopped the machine for an error of its own" in finding.why
 
 
 def test_a_guest_panic_that_only_qemu_saw_is_one() -> None:
@@ -140,16 +140,20 @@ def test_an_early_exception_is_a_panic_of_a_kernel_that_then_stops() -> None:
 
 def test_a_virtme_ng_that_fails_is_quoted_by_the_last_line_of_its_traceback() -> None:
     log = 'Traceback (most recent call last):\n  File "run.py", line 1, in main\nOSError: [Errno 28] No space left\n\n'
-    told = find_end(log, Ended())
-    assert (told.end, told.why, told.line) == (BootEnd.QEMU, "virtme-ng failed: OSError: [Errno 28] No space left", 3)
+    finding = find_end(log, Ended())
+    assert (finding.end, finding.why, finding.line) == (
+        BootEnd.QEMU,
+        "virtme-ng failed: OSError: [Errno 28] No space left",
+        3,
+    )
 
 
 def test_a_program_that_cannot_work_is_quoted_by_what_it_wrote_last() -> None:
     log = "[    1.0] Linux\nusage: alignment\n[    1.1] Linux\nwhat it is about\n[    1.2] virtme-ng-init: exited\n"
-    told = find_end(log, Ended(status=2, machine=parse_events(BEGUN + shutdown("guest-shutdown"))))
-    assert told.end is BootEnd.WORKLOAD
-    assert told.why == "exit status 2; it wrote last: what it is about"
-    assert (told.lines, told.line) == (("usage: alignment", "what it is about"), 4)
+    finding = find_end(log, Ended(status=2, machine=parse_events(BEGUN + shutdown("guest-shutdown"))))
+    assert finding.end is BootEnd.WORKLOAD
+    assert finding.why == "exit status 2; it wrote last: what it is about"
+    assert (finding.lines, finding.line) == (("usage: alignment", "what it is about"), 4)
     silent = find_end("[    1.0] Linux\n", Ended(status=2))
     assert (silent.why, silent.lines) == ("exit status 2, and it wrote nothing", ())
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The splats of a boot, found in the log that a kernel, its guest's programs and hostile ones write together."""
+"""The splats of a boot, found in a log with messages of a kernel and output of normal and hostile programs."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_word_of_the_program_in_the_guest_is_in_no_normal_line_of_a_driver(mes
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "other"),
     [
         (WARN, "WARNING: mm/memory.c:99 at vmf_insert_pfn_pud+0x1/0x2, CPU#3: init/1"),
         (WARN, "WARNING: CPU: 1 PID: 9 at mm/memory.c:99 vmf_insert_pfn_pud+0x1/0x2"),
@@ -99,12 +99,12 @@ def test_a_word_of_the_program_in_the_guest_is_in_no_normal_line_of_a_driver(mes
         ("BUG: Bad page state in process a  pfn:12345", "BUG: Bad page state in process a  pfn:abcde"),
     ],
 )
-def test_a_title_has_nothing_that_differs_from_boot_to_boot(one: str, other: str) -> None:
-    assert title_of(one) == title_of(other)
+def test_a_title_has_nothing_that_differs_from_boot_to_boot(first: str, other: str) -> None:
+    assert title_of(first) == title_of(other)
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "other"),
     [
         (WARN, WARN.replace("memory.c", "huge_memory.c")),
         (WARN, WARN.replace("pfn_pud", "pfn_pmd")),
@@ -112,8 +112,8 @@ def test_a_title_has_nothing_that_differs_from_boot_to_boot(one: str, other: str
         ("rcu: INFO: rcu_preempt self-detected stall on CPU", "rcu: INFO: rcu_sched self-detected stall on CPU"),
     ],
 )
-def test_titles_of_different_splats_differ(one: str, other: str) -> None:
-    assert title_of(one) != title_of(other)
+def test_titles_of_different_splats_differ(first: str, other: str) -> None:
+    assert title_of(first) != title_of(other)
 
 
 def test_a_splat_that_comes_again_is_counted_where_it_came_first() -> None:

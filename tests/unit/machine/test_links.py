@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Paths that a shell would take apart: which they are, and the links with simple names that stand for them."""
+"""Paths that a shell would split: how they are recognized, and the links with simple names that replace them."""
 
 from __future__ import annotations
 
@@ -133,6 +133,6 @@ def test_a_cache_in_an_odd_directory_is_refused_before_anything_else(
     with pytest.raises(SystemExit) as ended:
         main(["run", str(tmp_path / "none.yaml"), "--cache", str(tmp_path / name)])
     assert ended.value.code == 2
-    said = capsys.readouterr().err.splitlines()[-1]
-    assert f"has {ODD[name]!a}, which Kbuild and virtme-ng do not take in a path; choose a directory" in said
-    assert said.isascii()
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert f"has {ODD[name]!a}, which Kbuild and virtme-ng do not take in a path; choose a directory" in message
+    assert message.isascii()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A boot's share: limits while a guest has it, harmless afterwards, and read with care."""
+"""A boot's share: its limits during the boot, how it is made harmless, and how it is read safely."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from orchestrator.agent.quota import DEEPEST, Quota, excess, nameless, watched
 from orchestrator.errors import CommandError, InfrastructureError, Interrupted
 from orchestrator.machine import share as share_module
 from orchestrator.machine.console import FLOOD_BYTES, LINE_BYTES
-from orchestrator.machine.share import Limits, Share, lent_to_guest, tidy
+from orchestrator.machine.share import Limits, Share, shared_with_guest, tidy
 from tests.unit.host.test_untrusted import make_socket, make_sparse
 
 LARGE = Quota(1 << 30, 20_000)
@@ -36,7 +36,7 @@ def share(tmp_path: Path) -> Path:
 
 
 def make_deep(path: Path, levels: int = 4000) -> None:
-    """Directories below each other, beyond what a path can name."""
+    """Create nested directories, deeper than the longest possible path."""
     here = os.open(path.parent, os.O_RDONLY)
     for level in range(levels):
         name = path.name if level == 0 else "d" * 200
@@ -96,7 +96,7 @@ def test_what_a_guest_must_not_leave_is_named_and_harmless_afterwards(share: Pat
 
 
 def is_harmless(place: Path) -> bool:
-    """Whether everything below is a file or a directory of ours without special bits, and can be removed."""
+    """Return whether everything below is our file or directory without special bits, and can be removed."""
     for path in (place, *place.rglob("*")):
         status = path.lstat()
         assert stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode), path
@@ -174,8 +174,8 @@ def test_more_than_the_quota_goes_but_for_what_orch_reads(share: Path) -> None:
     [
         (lambda share: (share / "a").write_bytes(b"x" * ((1 << 20) + 1)), "more than 1 MiB"),
         (lambda share: make_sparse(share / "a"), "more than 1 MiB"),
-        (lambda share: [(share / f"{one}").touch() for one in range(101)], "more than 100 files"),
-        (lambda share: [(share / f"{one}").mkdir() for one in range(101)], "more than 100 files"),
+        (lambda share: [(share / f"{number}").touch() for number in range(101)], "more than 100 files"),
+        (lambda share: [(share / f"{number}").mkdir() for number in range(101)], "more than 100 files"),
         (lambda share: make_deep(share / "a", DEEPEST + 2), "directories more than 64 levels deep"),
         (lambda share: (share / "a").symlink_to("/"), ""),
         (lambda share: os.mkfifo(share / "a"), ""),
@@ -259,7 +259,7 @@ def test_a_guest_that_breaks_orchs_own_work_is_blamed_for_it(share: Path, monkey
     monkeypatch.setattr(share_module, "QUOTA", SMALL)
     with (
         pytest.raises(InfrastructureError, match=r"^guest held more than 1 MiB, .*removed$"),
-        lent_to_guest(share, ()),
+        shared_with_guest(share, ()),
     ):
         (share / "a").write_bytes(b"x" * (2 << 20))
         raise CommandError("console.log: cannot write the log: No space left on device")
@@ -268,7 +268,7 @@ def test_a_guest_that_breaks_orchs_own_work_is_blamed_for_it(share: Path, monkey
 
 @pytest.mark.parametrize("error", [CommandError("lost"), Interrupted("stopped")])
 def test_another_error_stays_as_it_is(share: Path, error: InfrastructureError) -> None:
-    with pytest.raises(type(error), match=str(error)), lent_to_guest(share, ()):
+    with pytest.raises(type(error), match=str(error)), shared_with_guest(share, ()):
         if isinstance(error, Interrupted):
             (share / "a").symlink_to("/etc")
         raise error

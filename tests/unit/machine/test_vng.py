@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The exact command of a boot: nothing in it may depend on what virtme-ng finds on this machine."""
+"""The exact command of a boot: no part may depend on what virtme-ng finds on the local machine."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ sh /mnt/orch/run.sh
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of each line; a line that holds one word with spaces stands for that word."""
+    """Return the words of each line; a line that starts like a word with spaces is one word."""
     one_word = ("/mnt/orch=", "--qemu-opts=", "sh ")
     lines = text.splitlines()
     return tuple(word for line in lines for word in ([line] if line.startswith(one_word) else line.split()))
@@ -91,8 +91,8 @@ def test_without_an_iommu_the_machine_is_the_same_but_for_it_and_vfio_is_told() 
     for arch in ("x86_64", "arm64"):
         behind = vng_argv(replace(BOOT, arch=arch))
         assert "iommu" in " ".join(behind)
-        told = [word for word in vng_argv(replace(bare, arch=arch)) if "iommu" in word]
-        assert told == ["vfio.enable_unsafe_noiommu_mode=1"]
+        arguments = [word for word in vng_argv(replace(bare, arch=arch)) if "iommu" in word]
+        assert arguments == ["vfio.enable_unsafe_noiommu_mode=1"]
 
 
 def test_a_kernel_with_modules_sees_them_where_modprobe_looks_and_its_arguments_come_last() -> None:

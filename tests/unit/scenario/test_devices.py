@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Devices of a scenario: what they become, and one sentence for each mistake.  An editor sees the same mistakes."""
+"""Devices of a scenario: their values, and one sentence for each mistake.  An editor finds the same mistakes."""
 
 from __future__ import annotations
 
@@ -76,11 +76,11 @@ MISTAKES = [
     ),
     (
         "{passthrough: {}}",
-        "3: 'passthrough' says nothing of the function; give it an address, or a 'device'",
+        "3: 'passthrough' selects no function; give it an address, or a 'device'",
     ),
     (
         "{passthrough: {address: 3b:00.0, class: '03'}}",
-        "3: 'address' alone says which function it is; remove it, or 'class'",
+        "3: 'address' alone selects a function; remove it, or 'class'",
     ),
     (
         "{passthrough: {adress: 3b:00.0}}",
@@ -106,7 +106,7 @@ def test_one_mistake_is_one_problem(tmp_path: Path, text: str, message: str) -> 
 
 
 NOT_IN_A_SCHEMA = ("other:", "class: '03'", "passthrough: gpu")
-"""Two devices that are one, keys that say the same, and a text, which may be an address."""
+"""Two devices that are the same function, keys with the same meaning, and a text, which may be an address."""
 EDITOR_SEES = [text for text, _ in MISTAKES if not any(part in text for part in NOT_IN_A_SCHEMA)]
 
 

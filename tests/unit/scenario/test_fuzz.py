@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whatever a scenario file says, orch answers with a sentence."""
+"""For any content of a scenario file, orch loads it or reports problems as sentences."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ kernels:
 
 
 def _mutations() -> st.SearchStrategy[str]:
-    """A scenario with a part cut out, and something else put there."""
+    """Return a scenario in which a part is replaced by something else."""
     words = st.sampled_from(
         ["kernels", "base", "~", "[", "{", "}", "&a ", "*a", "<<: ", "\n", ": ", "- ", '"', "\t", "9", "7.3", "plain"]
     )

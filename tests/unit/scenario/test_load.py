@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A sound scenario file as values."""
+"""A valid scenario file as values."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ workloads:
 
 
 def data_dir(tmp_path: Path) -> Path:
-    """A data directory with three fragments and three series."""
+    """Create a data directory with three fragments and three series."""
     data = tmp_path / "kernels"
     (data / "configs").mkdir(parents=True, exist_ok=True)
     for name in ("guest", "vfio", "debug"):
@@ -92,7 +92,7 @@ def load_text(tmp_path: Path, text: str, file: str = "scenarios/pud.yaml") -> Sc
 
 
 def small(kernel: str = "", workload: str = "", top: str = "") -> str:
-    """The small scenario with more keys."""
+    """Return the small scenario with more keys."""
     text = SMALL.replace("suite: trixie}\n", "suite: trixie}\n" + (f"    {kernel}\n" if kernel else ""))
     return text.replace("device: testdev}", f"device: testdev{', ' + workload if workload else ''}}}") + top
 

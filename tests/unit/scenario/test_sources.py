@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the kernels of a scenario come from and what is applied to them: values, and what a user reads of mistakes."""
+"""Sources and patches of the kernels of a scenario: their values, and the messages about mistakes."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sourced(source: str, kernel: str = "", workload: str = "") -> str:
-    """The small scenario with another source, and more keys of its kernel."""
+    """Return the small scenario with another source, and more keys of its kernel."""
     return small(kernel, workload).replace(DEBIAN, source)
 
 
 def patched(patches: str, source: str = "{git: .}") -> str:
-    """The small scenario from a history, with patches."""
+    """Return the small scenario with a source that has a history, and patches."""
     return sourced(source, f"patches: {patches}")
 
 
 def extended(source: str, child: str) -> str:
-    """The small scenario with another source, and a kernel that extends its own."""
+    """Return the small scenario with another source, and a kernel that extends the first one."""
     return sourced(source).replace("workloads:", f"  b: {{extends: base, {child}}}\nworkloads:")
 
 
@@ -100,7 +100,7 @@ PATCHES: list[tuple[str, tuple[PatchSource, ...]]] = [
 
 
 def at_home(value: object) -> str:
-    """A value with the scenario's directory in the place of {here}."""
+    """Return a value with {here} replaced by the scenario's directory."""
     return repr(value).replace("{here}", str(Path.cwd() / "scenarios"))
 
 
@@ -144,8 +144,8 @@ def test_arch_compiler_and_modules_are_inherited() -> None:
     text = sourced(DEBIAN, "arch: arm64\n    compiler: clang-16\n    modules: yes")
     text = text.replace("workloads:", "  b: {extends: base}\n  c: {extends: b, arch: x86_64, modules: no}\nworkloads:")
     found = load_text(Path.cwd(), text)
-    told = [(kernel.arch, kernel.compiler, kernel.modules) for kernel in found.kernels]
-    assert told == [("arm64", "clang-16", True), ("arm64", "clang-16", True), ("x86_64", "clang-16", False)]
+    settings = [(kernel.arch, kernel.compiler, kernel.modules) for kernel in found.kernels]
+    assert settings == [("arm64", "clang-16", True), ("arm64", "clang-16", True), ("x86_64", "clang-16", False)]
     plain = kernel(SMALL)
     assert (plain.arch, plain.compiler, plain.modules) == ("x86_64", "gcc", False)
 
@@ -157,12 +157,12 @@ MISTAKES = [
     (
         sourced("{}"),
         "6: the source of kernel 'base' has none of 'debian', 'git', 'tree', 'tarball', 'image' and 'debian-image'; "
-        "add the one that says what it is",
+        "add one of them",
     ),
     (
         sourced("{suite: trixie}"),
         "6: the source of kernel 'base' has none of 'debian', 'git', 'tree', 'tarball', 'image' and 'debian-image'; "
-        "add the one that says what it is",
+        "add one of them",
     ),
     (sourced("{gti: .}"), "6: unknown key 'gti' in the source of kernel 'base'; did you mean 'git'?"),
     (sourced("{git: ., tree: .}"), "6: the source of kernel 'base' has both 'git' and 'tree'; remove one of them"),
@@ -204,18 +204,18 @@ MISTAKES = [
     (sourced("{image: 'https://a/b'}"), "6: 'https://a/b' is an address, and 'image' needs a path"),
     (
         sourced("{tarball: 'https://a/b'}"),
-        "6: the tarball 'https://a/b' has no 'sha256'; add it, or what is fetched could be anything",
+        "6: the tarball 'https://a/b' has no 'sha256'; add it, so that the download can be verified",
     ),
     # patches
     (
         patched("[{}]"),
         "7: a patch of kernel 'base' has none of 'file', 'range', 'revert' and 'message'; "
-        "add the one that says what it is",
+        "add one of them",
     ),
     (
         patched("{version: 2}"),
         "7: a patch of kernel 'base' has none of 'file', 'range', 'revert' and 'message'; "
-        "add the one that says what it is",
+        "add one of them",
     ),
     (
         patched("{range: A..B, revert: C}"),
@@ -276,11 +276,11 @@ MISTAKES = [
     # architectures
     (
         sourced("{git: .}", "arch: arm64") + "machine: {iommu: intel}\n",
-        "10: the IOMMU 'intel' is for x86_64, and kernel 'base' is for arm64; remove it, and each has its own",
+        "10: the IOMMU 'intel' is for x86_64, and kernel 'base' is for arm64; remove it; each has its own",
     ),
     (
         extended("{git: .}", "arch: arm64") + "machine: {iommu: smmuv3}\n",
-        "10: the IOMMU 'smmuv3' is for arm64, and kernel 'base' is for x86_64; remove it, and each has its own",
+        "10: the IOMMU 'smmuv3' is for arm64, and kernel 'base' is for x86_64; remove it; each has its own",
     ),
     (
         extended("{git: .}", "arch: arm64") + "machine: {accelerator: kvm}\n",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Workloads that others wrote, in a scenario: what they become, and what is said of what is wrong with them."""
+"""Selftests and commands in a scenario: their values, and the messages about mistakes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def scenario(*workloads: str) -> str:
-    """A scenario with these workloads, from line 5 on."""
+    """Return a scenario with these workloads, from line 5 on."""
     return HEAD + "".join(f"  w{number}: {{{text}}}\n" for number, text in enumerate(workloads)) + KERNELS
 
 
@@ -97,10 +97,10 @@ MISTAKES = [
     ("command: a, only: b", "5: 'only' is for 'selftests'; remove it"),
     ("run: alignment, device: nvme, setup: a", "5: 'setup' is for 'selftests' and 'command'; remove it"),
     ("run: alignment, device: nvme, outcome: ktap", "5: 'outcome' is for 'command'; remove it"),
-    ("selftests: vfio, command: a", "5: workload 'w0' has both 'selftests' and 'command'; make two of it"),
+    ("selftests: vfio, command: a", "5: workload 'w0' has both 'selftests' and 'command'; split it in two"),
     (
         "device: nvme",
-        "5: workload 'w0' has none of 'run', 'selftests' and 'command'; add the one that says what runs",
+        "5: workload 'w0' has none of 'run', 'selftests' and 'command'; add one of them",
     ),
     ("run: alignment", "5: workload 'w0' has no 'device'; add it"),
     ("selftests: [vfio, vfio]", "5: 'selftests' has 'vfio' twice; remove one of them"),
@@ -128,7 +128,7 @@ def test_editors_see_what_needs_no_look_at_other_keys() -> None:
 
 def test_variables_of_orch_itself_are_not_the_users() -> None:
     assert problems(scenario("command: a, environment: {ORCH_DEVICE: x, A: b}")) == [
-        "5: 'ORCH_DEVICE' is orch's own; name it otherwise"
+        "5: 'ORCH_DEVICE' is reserved for orch; rename it"
     ]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Measurements: lines of JSON → values, and a problem for each line that is none."""
+"""Measurements: values of JSON lines, and a problem for each invalid line."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""YAML as texts that remember their lines."""
+"""YAML as texts with their lines."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_merge_key_takes_mappings_only() -> None:
 def test_an_alias_of_what_is_around_it() -> None:
     document = read("a: &a\n  b: *a\n")
     assert document.value == {"a": {"b": None}}
-    assert "part of" in document.findings[0].what
+    assert "contains it" in document.findings[0].what
 
 
 @pytest.mark.parametrize("key", ["[a, b]", "{a: b}", "~", ""])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is in the cache, what may go from it, and whether it is as it was: on a cache with the toy kernel's builds."""
+"""Listing, removal and verification of cache entries, with builds of the toy kernel."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ ID = "0123456789abcdef0123456789abcdef"
 
 
 def base(cache: KernelCache) -> Recipe:
-    """The toy kernel, from a source in `cache`."""
+    """Return a recipe of the toy kernel, from a source in `cache`."""
     recipe = toy_recipe(cache.root / "sources" / ID)
     return replace(recipe, name="base", source=SourceTree(ID * 2, "linux-source-7.3 7.3.4-1", recipe.source.path))
 
 
 def special(cache: KernelCache) -> Recipe:
-    """The same with another configuration, whose tree is therefore kept, too."""
+    """Return the recipe with another configuration, whose tree is therefore kept too."""
     return replace(base(cache), name="special", request="CONFIG_MMU=y\nCONFIG_SPECIAL=y\n")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> KernelCache:
-    """A cache with two builds of one source and something of every other kind."""
+    """A cache with two builds of one source and an entry of every other kind."""
     cache = KernelCache(tmp_path_factory.mktemp("made") / "cache")
     shutil.copytree(TOY, cache.root / "sources" / ID)
     builder = Builder(LocalHost(), cache, 2, ignore)
@@ -79,7 +79,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> KernelCache:
 
 @pytest.fixture
 def cache(made: KernelCache, tmp_path: Path) -> KernelCache:
-    """A copy of it, hard links and times kept."""
+    """A copy of the cache, with hard links and times kept."""
     subprocess.run(("cp", "-a", made.root, tmp_path / "cache"), check=True)
     return KernelCache(tmp_path / "cache")
 
@@ -89,7 +89,7 @@ def found(cache: KernelCache, kind: EntryKind) -> list[Entry]:
 
 
 def last_used(cache: KernelCache, *places: str) -> None:
-    """Say that `places` (patterns) were used one after the other, the first one long ago and all others now."""
+    """Set the times of last use: old for `places` (patterns), in order; now for others."""
     for entry in entries(cache):
         os.utime(entry.place, (2e9, 2e9))
     for time, pattern in enumerate(places, 1):
@@ -100,14 +100,14 @@ def last_used(cache: KernelCache, *places: str) -> None:
 
 
 def test_every_entry_has_its_words(cache: KernelCache) -> None:
-    words = {(entry.kind, entry.what) for entry in entries(cache)}
-    assert words == {
+    descriptions = {(entry.kind, entry.what) for entry in entries(cache)}
+    assert descriptions == {
         (EntryKind.SOURCE, "linux-source-7.3 7.3.4-1"),
         (EntryKind.TREE, "base: Linux 7.3.4"),
         (EntryKind.TREE, "special: Linux 7.3.4"),
         (EntryKind.BUILD, "base: Linux 7.3.4"),
         (EntryKind.BUILD, "special: Linux 7.3.4"),
-        (EntryKind.RECIPES, "3 recipes, and the build that each comes to"),
+        (EntryKind.RECIPES, "3 recipes, and the build that each resolves to"),
         (EntryKind.SELFTESTS, "selftests vfio, size: 3 programs"),
         (EntryKind.WORKLOAD, "the alignment program"),
         (EntryKind.ROOT, "guest root"),
@@ -130,7 +130,7 @@ def test_every_entry_has_its_words(cache: KernelCache) -> None:
 def test_the_sizes_add_up_to_what_the_disk_has_though_files_are_shared(cache: KernelCache) -> None:
     total = sum(entry.size for entry in entries(cache))
     du = subprocess.run(("du", "-s", "-B1", cache.root), capture_output=True, text=True, check=True)
-    # The directories of the kinds themselves, at most a block each, are in no entry.
+    # The directories of the kinds, at most a block each, belong to no entry.
     assert 0 <= int(du.stdout.split()[0]) - total <= 20 * 4096
     (source,) = found(cache, EntryKind.SOURCE)
     tree = found(cache, EntryKind.TREE)[0]
@@ -175,14 +175,14 @@ def test_what_was_not_used_for_longest_goes_first_until_it_is_enough(cache: Kern
     last_used(cache, "failed/*", "builds/*", "selftests/*")
     every = entries(cache)
     useless = choose(every, (), None)
-    # Just too much by what the two builds have.
-    keep = useless.left - sum(one.size for one in every if one.kind in (EntryKind.LOG, EntryKind.BUILD))
+    # The entries are too large by exactly the size of the log and the two builds.
+    keep = useless.left - sum(entry.size for entry in every if entry.kind in (EntryKind.LOG, EntryKind.BUILD))
     removal = choose(every, (), keep)
     assert [entry.kind for entry in removal.old] == [EntryKind.LOG, EntryKind.BUILD, EntryKind.BUILD]
     assert removal.left == keep
     collect(cache, removal, ())
     assert cache.lookup(base(cache)) is None
-    assert not [*(cache.root / "recipes").iterdir()], "recipes whose build is gone lead nowhere"
+    assert not [*(cache.root / "recipes").iterdir()], "recipes whose build was removed are removed"
     assert found(cache, EntryKind.SELFTESTS)
     assert verify(cache).broken == []
 
@@ -225,7 +225,7 @@ def built(cache: KernelCache) -> str:
 
 
 def flip(path: Path) -> Path:
-    """Change one byte of a file of an entry, and neither its size nor any link to it."""
+    """Change one byte of an entry's file, but not its size or its hard links."""
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
@@ -243,7 +243,7 @@ def cut(path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("damage", "place", "told"),
+    ("damage", "place", "expected"),
     [
         (lambda c: flip(c.builds / built(c) / "vmlinux"), "builds", "the content of vmlinux has changed"),
         (lambda c: cut(c.builds / built(c) / "vmlinux"), "builds", r"vmlinux has \d+ bytes, and had \d+"),
@@ -255,29 +255,29 @@ def cut(path: Path) -> Path:
         (lambda c: shutil.rmtree(c.root / "trees" / built(c) / "tree/build"), "trees", "build/.config is missing"),
         (lambda c: flip(c.root / "trees" / built(c) / "tree/build/mm/mmap.o"), "trees", "directory build/mm is not as"),
         (lambda c: cut(c.root / "trees" / built(c) / "tree/build/.config"), "trees", "directory build is not as built"),
-        (lambda c: shutil.rmtree(c.builds / built(c)), "recipes", "the build that it comes to is not there"),
-        (lambda c: (c.root / "recipes" / base(c).key).write_text(""), "recipes", "the build that it comes to is not"),
+        (lambda c: shutil.rmtree(c.builds / built(c)), "recipes", "its build is missing"),
+        (lambda c: (c.root / "recipes" / base(c).key).write_text(""), "recipes", "its build is missing"),
         (lambda c: (c.root / "selftests/0a/install/kselftest-list.txt").unlink(), "selftests", "kselftest-list.txt is"),
         (lambda c: (c.root / "workloads/0b/alignment").unlink(), "workloads", "alignment is missing"),
         (lambda c: cut(c.root / "workloads/0b/alignment"), "workloads", "alignment has 6 bytes, and had 7"),
         (lambda c: (c.root / "guest-root/0c/bin/busybox").unlink(), "guest-root", "bin/busybox is missing"),
         (lambda c: flip(c.root / "guest-root/0c/bin/busybox"), "guest-root", "the content of bin/busybox has changed"),
         (lambda c: write(c.root / "accelerators/0d.json", "{"), "accelerators", "it cannot be read"),
-        (lambda c: write(c.root / "durations/0e.json", "[]"), "durations", "it is no answer"),
+        (lambda c: write(c.root / "durations/0e.json", "[]"), "durations", "it is not a JSON object"),
         (lambda c: (c.root / "sources" / ID / "Makefile").unlink(), "sources", "it holds no Linux source"),
         (lambda c: (c.root / "sources" / ID / "mm/extra.c").touch(), "sources", "directory mm is not as unpacked"),
         (lambda c: (c.root / "sources" / ID / "mm/mmap.c").unlink(), "sources", "directory mm is not as unpacked"),
     ],
 )
 def test_damage_is_found_named_and_repaired(
-    cache: KernelCache, damage: Callable[[KernelCache], object], place: str, told: str
+    cache: KernelCache, damage: Callable[[KernelCache], object], place: str, expected: str
 ) -> None:
     assert verify(cache).broken == []
     damage(cache)
     broken = verify(cache).broken
     assert broken
     assert broken[0].place.parent == cache.root / place
-    assert re.search(told, broken[0].what), broken
+    assert re.search(expected, broken[0].what), broken
     collect(cache, choose(entries(cache), broken, None), broken)
     assert verify(cache).broken == []
     if not (cache.root / "sources" / ID).exists():
@@ -291,7 +291,7 @@ def test_a_source_that_somebody_wrote_to_takes_its_trees_along(cache: KernelCach
     file = cache.root / "sources" / ID / "mm/mmap.c"
     assert file.stat().st_nlink > 1
     flip(file)
-    broken = {one.place.parent.name for one in verify(cache).broken}
+    broken = {entry.place.parent.name for entry in verify(cache).broken}
     assert broken == {"sources", "trees"}
 
 
@@ -306,7 +306,7 @@ def test_what_an_earlier_orch_made_is_not_recorded_and_not_broken(cache: KernelC
     found = verify(cache)
     assert (found.broken, found.unrecorded) == ([], 3)
     flip(cache.builds / built(cache) / "config")
-    assert [one.what for one in verify(cache).broken] == ["the content of config has changed"]
+    assert [entry.what for entry in verify(cache).broken] == ["the content of config has changed"]
 
 
 def test_a_manifest_that_cannot_be_read_is_a_broken_source(cache: KernelCache) -> None:
@@ -343,6 +343,6 @@ def test_a_source_from_git_is_compared_with_the_tree_that_it_is_named_for(tmp_pa
     assert git_tree_id(source) == tree
     assert (verify(cache).whole, verify(cache).broken) == (1, [])
     flip(source / "mm/mmap.c")
-    assert [one.what for one in verify(cache).broken] == [f"its files are not those of the git tree {tree[:12]}"]
+    assert [entry.what for entry in verify(cache).broken] == [f"its files are not those of the git tree {tree[:12]}"]
     (source / ".gitattributes").write_text("*.c text eol=crlf\n")
     assert verify(cache).broken, "an attribute is no excuse"

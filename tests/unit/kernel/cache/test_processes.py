@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The cache under processes that come at once, are killed, or find the disk full; real ones, with the real make."""
+"""The cache with real processes: at the same time, killed, or on a full disk."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.toy_build import toy_recipe
 
 ROOT = Path(__file__).parents[4]
 TOY = Path(__file__).parents[2] / "data/toy-kernel"
-# Every object is noted in WATCHED; where the file WATCHED/slow is, half of one is written, and the rest comes late.
+# Every object is recorded in WATCHED.  If WATCHED/slow exists, half of an object is written, and the rest much later.
 SLOW = """
 echo "$1" >> "WATCHED/compiled"
 if [ -e "WATCHED/slow" ] && [ "$1" = mm/mmap.o ]; then
@@ -40,7 +40,7 @@ fi
 
 
 class Toy:
-    """A toy kernel that can be slow, and a cache for it."""
+    """A toy kernel whose build can be slow, and a cache for it."""
 
     def __init__(self, place: Path) -> None:
         self.place = place / "watched"
@@ -54,7 +54,7 @@ class Toy:
         )
 
     def start(self) -> subprocess.Popen[str]:
-        """A process that builds it, in a session of its own."""
+        """Start a process that builds the kernel, in a session of its own."""
         argv = [sys.executable, "-m", "tests.toy_build", str(self.cache.root), str(self.source)]
         environment = {**os.environ, "TOY": str(self.place)}
         return subprocess.Popen(
@@ -62,8 +62,8 @@ class Toy:
         )
 
     def build(self) -> dict[str, Any]:
-        """What a process says that builds it."""
-        return said(self.start())
+        """Build the kernel in a process, and return the output."""
+        return output_of(self.start())
 
     @property
     def compiled(self) -> list[str]:
@@ -71,29 +71,29 @@ class Toy:
         return (self.place / "compiled").read_text().split()
 
     def image(self) -> str:
-        """The image that the cache has."""
+        """The image in the cache."""
         build = self.cache.lookup(toy_recipe(self.source))
         assert build is not None
         return build.image.read_text()
 
 
-def said(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """The line of JSON that a process ends with."""
+def output_of(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Return the JSON that a process prints at its end."""
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
-    told: dict[str, Any] = json.loads(out)
-    return told
+    answer: dict[str, Any] = json.loads(out)
+    return answer
 
 
 @pytest.fixture
 def toy(tmp_path: Path) -> Iterator[Toy]:
-    """Such a kernel; nothing that its builds started is left afterwards."""
+    """A toy kernel; all processes of its builds are killed afterwards."""
     yield Toy(tmp_path)
     wait_for(lambda: not processes_at(tmp_path), 15)
 
 
 def processes_at(place: Path) -> list[psutil.Process]:
-    """The processes that work in a directory below `place`."""
+    """Return the processes whose working directory is below `place`."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -113,9 +113,9 @@ def wait_for(condition: Any, seconds: float) -> None:
 
 
 def test_processes_that_start_at_once_on_an_empty_cache_build_it_once(toy: Toy) -> None:
-    told = [said(process) for process in [toy.start() for _ in range(4)]]
-    assert sorted(one["cached"] for one in told) == [False, True, True, True]
-    assert len({one["key"] for one in told}) == 1
+    answers = [output_of(process) for process in [toy.start() for _ in range(4)]]
+    assert sorted(answer["cached"] for answer in answers) == [False, True, True, True]
+    assert len({answer["key"] for answer in answers}) == 1
     assert sorted(toy.compiled) == ["init/main.o", "mm/mmap.o"]
     assert verify(toy.cache).broken == []
     assert not list((toy.cache.root / "work").iterdir())
@@ -127,9 +127,9 @@ def kill_half_way(toy: Toy, how: str) -> None:
     process = toy.start()
     wait_for((toy.place / "half").exists, 30)
     tree = psutil.Process(process.pid)
-    wait_for(lambda: any(one.name() == "sleep" for one in tree.children(recursive=True)), 30)
+    wait_for(lambda: any(child.name() == "sleep" for child in tree.children(recursive=True)), 30)
     victims = [tree, *tree.children(recursive=True)] if how == "all of it" else [tree]
-    assert len(victims) == 1 or any(one.name() == "make" for one in victims)
+    assert len(victims) == 1 or any(child.name() == "make" for child in victims)
     os.killpg(process.pid, signal.SIGKILL)
     for victim in victims[1:]:
         with suppress(psutil.NoSuchProcess):
@@ -144,7 +144,7 @@ def test_a_build_that_is_killed_half_way_is_never_taken_for_whole(toy: Toy, how:
     kill_half_way(toy, how)
     assert toy.cache.lookup(toy_recipe(toy.source)) is None
     assert toy.cache.seed(toy_recipe(toy.source)) is None
-    # At once, while the last processes of the other may still be there.
+    # At once, while the last processes of the killed build may still run.
     assert toy.build()["cached"] is False
     assert "half" not in toy.image()
     assert "return special(entry)" in toy.image()
@@ -169,10 +169,10 @@ def test_nothing_is_removed_under_a_build_that_runs(toy: Toy, capsys: pytest.Cap
     process = toy.start()
     wait_for((toy.place / "half").exists, 30)
     assert cli.main(["cache", "gc", "--keep", "0", "--cache", str(toy.cache.root)]) == 3
-    told = capsys.readouterr().err
-    assert told.startswith(f"orch: {toy.cache.root}: in use by another orch")
-    assert f"(process {process.pid})" in told
-    assert len(told.splitlines()) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"orch: {toy.cache.root}: in use by another orch")
+    assert f"(process {process.pid})" in error
+    assert len(error.splitlines()) == 1
     assert list((toy.cache.root / "work").iterdir())
     process.kill()
     process.communicate()
@@ -196,10 +196,10 @@ def test_a_build_that_starts_while_the_cache_is_shrunk_waits(toy: Toy) -> None:
         assert build.poll() is None
         assert not (toy.place / "compiled").exists()
         holder.communicate("\n")
-    assert said(build)["cached"] is False
+    assert output_of(build)["cached"] is False
 
 
-# In a mount namespace of its own: a small file system for the cache, made a little bigger for each try.
+# In a separate mount namespace: a small file system for the cache, a little larger for each attempt.
 FULL_DISK = """
 import json, os, shutil, subprocess, sys
 from pathlib import Path
@@ -212,13 +212,13 @@ os.environ["TMPDIR"] = "/tmp"
 for number, kib in enumerate(map(int, sys.argv[3:])):
     shutil.copytree(toy, place / "source")
     subprocess.run(["mount", "-o", f"remount,size={kib}k", place], check=True)
-    told = main(place / "cache", place / "source")
+    answer = main(place / "cache", place / "source")
     cache = KernelCache(place / "cache")
     found = verify(cache)
     files = [path for path in cache.root.rglob("*") if path.is_file() and path.stat().st_size]
     left = [str(path.relative_to(cache.root)) for path in files]
-    broken = [str(one) for one in found.broken]
-    print(json.dumps({"kib": kib, "told": told, "broken": broken, "left": left}), flush=True)
+    broken = [str(entry) for entry in found.broken]
+    print(json.dumps({"kib": kib, "answer": answer, "broken": broken, "left": left}), flush=True)
     subprocess.run(["mount", "-o", "remount,size=4m", place], check=True)
     again = main(place / "cache", place / "source")
     assert "key" in again, again
@@ -245,13 +245,13 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(tmp_path: P
 
     tries = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(tries) == len(sizes)
-    full = [one for one in tries if "error" in one["told"]]
+    full = [attempt for attempt in tries if "error" in attempt["answer"]]
     assert 3 <= len(full) < len(tries), tries
-    for one in full:
-        assert one["told"]["error"] == "InfrastructureError", one
-        assert one["told"]["text"].startswith(
+    for attempt in full:
+        assert attempt["answer"]["error"] == "InfrastructureError", attempt
+        assert attempt["answer"]["text"].startswith(
             f"building kernel 'toy': no space was left on the disk of {disk}/cache ("
-        ), one
-        assert "\n" not in one["told"]["text"]
-        assert not [path for path in one["left"] if not path.startswith(("builds/", "trees/"))], one
-    assert not [one for one in tries if one["broken"]]
+        ), attempt
+        assert "\n" not in attempt["answer"]["text"]
+        assert not [path for path in attempt["left"] if not path.startswith(("builds/", "trees/"))], attempt
+    assert not [attempt for attempt in tries if attempt["broken"]]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The store of builds: what is in it is whole, and what is not whole is not in it."""
+"""The store of builds: it has only complete builds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def cache(tmp_path: Path) -> KernelCache:
 
 
 def built(work: Path, image: str = "image") -> Path:
-    """A tree as after make, in the workspace `work`."""
+    """Make a tree as after make, in the workspace `work`."""
     build = work / "tree/build"
     build.mkdir(parents=True)
     for path in (arch.image for arch in ARCHES.values()):
@@ -43,7 +43,7 @@ def built(work: Path, image: str = "image") -> Path:
 
 
 def publish(cache: KernelCache, recipe: Recipe, *, key: str = "", tree: bool = False) -> KernelBuild:
-    """Do what a build does when make is through."""
+    """Publish as a build does after make."""
     build = KernelBuild(recipe.name, key or recipe.build_key("final"), cache.builds, "7.3.4", 12, 3.5, False)
     with cache.workspace(recipe.key) as work:
         made = built(work)
@@ -158,7 +158,7 @@ def test_a_file_that_was_changed_at_equal_size_is_never_used(cache: KernelCache,
     assert cache.lookup(BASE) is not None
     _flip(cache.builds / key / name)
     assert cache.lookup(BASE) is None
-    assert [one.what for one in verify(cache).broken] == [f"the content of {name} has changed"]
+    assert [entry.what for entry in verify(cache).broken] == [f"the content of {name} has changed"]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_a_provenance_that_was_changed_is_never_used(cache: KernelCache, change:
     provenance = cache.builds / key / "provenance.json"
     provenance.write_text(json.dumps(json.loads(provenance.read_text()) | change))
     assert cache.artifact("base", key) is None
-    assert [one.what for one in verify(cache).broken] == ["the content of provenance.json has changed"]
+    assert [entry.what for entry in verify(cache).broken] == ["the content of provenance.json has changed"]
 
 
 def test_modules_that_were_changed_are_never_used(cache: KernelCache, tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_modules_that_were_changed_are_never_used(cache: KernelCache, tmp_path: 
     module = cache.builds / "key/lib/modules/7.3.4/a.ko"
     module.write_text("nodule")
     assert cache.artifact("debian", "key") is None
-    assert [one.what for one in verify(cache).broken] == ["the content of lib has changed"]
+    assert [entry.what for entry in verify(cache).broken] == ["the content of lib has changed"]
 
 
 def test_the_modules_of_a_build_are_recorded_as_one(cache: KernelCache, tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_who_replaces_a_damaged_build_never_takes_away_what_another_has_just_ins
 
         def publish_and_look(recipe: Recipe) -> None:
             publish(cache, recipe, key="same")
-            seen.append(cache.artifact("base", "same"))  # noqa: B023 -- within one turn
+            seen.append(cache.artifact("base", "same"))  # noqa: B023 -- within one iteration
 
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(publish_and_look, recipes))

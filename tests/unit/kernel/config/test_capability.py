@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a kernel can do, from its version and configuration, or because the scenario says so."""
+"""The capability of a kernel, from version, configuration and scenario."""
 
 from __future__ import annotations
 

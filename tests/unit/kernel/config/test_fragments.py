@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Configurations: what is asked for, and the sentence for what did not come."""
+"""Configurations: requests, and the messages for requests that are not met."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_strange_line_is_named_with_its_place(tmp_path: Path, line: str) -> No
     assert str(caught.value) == f"{path}:3: '{line}' is no option; write CONFIG_NAME=value"
 
 
-def told(tree: Path, wanted: dict[str, str], final: str) -> str:
+def complaint(tree: Path, wanted: dict[str, str], final: str) -> str:
     with pytest.raises(ConfigError) as caught:
         verify(tree, tuple(wanted.items()), final, "s.yaml:7: kernel 'huge'")
     return str(caught.value)
@@ -95,7 +95,7 @@ def test_what_holds_is_silent(tree: Path) -> None:
 
 
 def test_an_unmet_dependency_is_shown_with_the_value_of_each_of_its_options(tree: Path) -> None:
-    text = told(tree, {"PTDUMP_DEBUGFS": "y"}, "CONFIG_DEBUG_FS=y\nCONFIG_64BIT=m\n")
+    text = complaint(tree, {"PTDUMP_DEBUGFS": "y"}, "CONFIG_DEBUG_FS=y\nCONFIG_64BIT=m\n")
     assert text == (
         "s.yaml:7: kernel 'huge': CONFIG_PTDUMP_DEBUGFS=y did not survive (it is n); "
         "it depends on (DEBUG_KERNEL [n] || 64BIT [m]) && DEBUG_FS [y]"
@@ -103,30 +103,30 @@ def test_an_unmet_dependency_is_shown_with_the_value_of_each_of_its_options(tree
 
 
 def test_an_option_without_a_prompt_is_said_to_follow_from_others(tree: Path) -> None:
-    text = told(tree, {"VFIO_PCI_MMAP": "y"}, "")
+    text = complaint(tree, {"VFIO_PCI_MMAP": "y"}, "")
     assert text.endswith("it has no prompt and follows from others: VFIO_PCI_CORE [n]")
 
 
 def test_an_unknown_option_gets_a_suggestion(tree: Path) -> None:
-    text = told(tree, {"PTDUMP_DEBUGF": "y"}, "")
+    text = complaint(tree, {"PTDUMP_DEBUGF": "y"}, "")
     assert text.endswith("this source has no such option; did you mean PTDUMP_DEBUGFS?")
 
 
 def test_an_option_like_no_other_gets_none(tree: Path) -> None:
-    assert told(tree, {"QQQQ": "y"}, "").endswith("this source has no such option")
+    assert complaint(tree, {"QQQQ": "y"}, "").endswith("this source has no such option")
 
 
 def test_an_option_that_stays_on_names_only_the_selectors_that_are_on(tree: Path) -> None:
-    text = told(tree, {"INTERVAL_TREE": "n"}, "CONFIG_INTERVAL_TREE=y\nCONFIG_IOMMUFD=m\n")
+    text = complaint(tree, {"INTERVAL_TREE": "n"}, "CONFIG_INTERVAL_TREE=y\nCONFIG_IOMMUFD=m\n")
     assert text.endswith("CONFIG_INTERVAL_TREE=n did not survive (it is y); it is selected by IOMMUFD")
 
 
 def test_an_option_that_depends_on_nothing_says_so(tree: Path) -> None:
-    assert told(tree, {"BARE": "m"}, "CONFIG_BARE=y\n").endswith("(it is y); it depends on nothing")
+    assert complaint(tree, {"BARE": "m"}, "CONFIG_BARE=y\n").endswith("(it is y); it depends on nothing")
 
 
 def test_every_lost_option_is_told_at_once(tree: Path) -> None:
-    lines = told(tree, {"BARE": "y", "DEBUG_KERNEL": "y", "PTDUMP_DEBUGFS": "n"}, "").splitlines()
+    lines = complaint(tree, {"BARE": "y", "DEBUG_KERNEL": "y", "PTDUMP_DEBUGFS": "n"}, "").splitlines()
     assert len(lines) == 2
     assert all(line.startswith("s.yaml:7: kernel 'huge': ") for line in lines)
 
@@ -140,8 +140,8 @@ def test_virtmes_request_is_what_it_prints_without_its_chatter() -> None:
 
 def test_kconfig_is_asked_from_nothing_and_its_answer_is_the_configuration(tree: Path) -> None:
     def allnoconfig(call: Call) -> Answer:
-        asked = next(word for word in call.argv if word.startswith("KCONFIG_ALLCONFIG=")).split("=")[1]
-        assert Path(asked).read_text() == "CONFIG_A=y\n"
+        request = next(word for word in call.argv if word.startswith("KCONFIG_ALLCONFIG=")).split("=")[1]
+        assert Path(request).read_text() == "CONFIG_A=y\n"
         (tree / "build/.config").write_text("CONFIG_A=y\nCONFIG_B=y\n")
         return Answer()
 
@@ -177,7 +177,7 @@ def test_a_scenarios_text_value_is_quoted_as_kconfig_does() -> None:
 
 
 def test_a_wish_is_asked_for_but_not_insisted_on(tmp_path: Path) -> None:
-    """VFIO_GROUP is always there before Linux 6.2, where no option has that name."""
+    """Before Linux 6.2, VFIO groups are always there, and no option VFIO_GROUP exists."""
     fragment = tmp_path / "vfio.config"
     fragment.write_text("CONFIG_VFIO=y\n# wish: CONFIG_VFIO_GROUP=y\n# wish CONFIG_OTHER=y\n")
     assert wishes((fragment,)) == {"VFIO_GROUP": "y"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the Kconfig reader says of an option, on excerpts in the manner of the kernel's own files."""
+"""The Kconfig reader, on excerpts in the style of the kernel's own files."""
 
 from __future__ import annotations
 

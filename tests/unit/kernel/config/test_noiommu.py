@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A machine without an IOMMU: which kernels can serve it, what can be expected there, and what is made of the rest."""
+"""A machine without IOMMU: its possible kernels and expectations, and its results."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_an_expectation_of_dma_is_a_mistake_where_nothing_is_mapped_for_it(
 
 
 def undma(values: Numbers) -> Numbers:
-    """What is measured of a mapping that was not mapped for DMA."""
+    """Return the measurements of a mapping that was not mapped for DMA."""
     return {name: value for name, value in values.items() if not name.startswith("dma_")}
 
 
@@ -124,10 +124,10 @@ def test_a_mapping_without_its_dma_map_passes_and_is_compared_by_the_rest() -> N
 @pytest.mark.parametrize(("noiommu", "status"), [(True, Status.PASS), (False, Status.FAIL)])
 def test_the_taint_of_the_mode_is_told_from_others_in_every_workload(noiommu: bool, status: Status) -> None:
     normal = ordinary(prebuilt=False, noiommu=noiommu)
-    said = replace(told("k", {"kernel": PTE}), taint=normal)
+    output = replace(told("k", {"kernel": PTE}), taint=normal)
     suite = SuiteTold("", 0, taint=normal)
     for cases in (
-        judge(kernel("k"), WORKLOAD, TAINTED, said),
+        judge(kernel("k"), WORKLOAD, TAINTED, output),
         judge_suite("k", CommandWorkload("own", "true", device="testdev"), TAINTED, suite),
     ):
         assert [case.status for case in cases if case.id.check == "log"] == [status]

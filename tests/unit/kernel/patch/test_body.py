@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A patch in a mail however mailers send it: attached as any type, beside HTML, signed, or not at all."""
+"""Patches in the forms in which mailers send them: attached, with HTML, signed, or missing."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ PROSE = "Hi, patch attached.\n"
 
 
 def formatted(subject: str, diff: str) -> str:
-    """A file as git format-patch writes it."""
+    """Return a file as git format-patch writes it."""
     return f"From {'0' * 40} Mon Sep 17 00:00:00 2001\nFrom: A <a@x>\nSubject: {subject}\n\n---\n{diff}"
 
 
 def part(data: str, kind: str = "text/plain", name: str = "", encoding: str = "base64") -> str:
-    """One part of a mail; `name` makes it an attachment."""
+    """Return one part of a mail; `name` makes it an attachment."""
     raw = data.encode()
     body = base64.encodebytes(raw) if encoding == "base64" else quopri.encodestring(raw) if encoding[0] == "q" else raw
     called = f'; name="{name}"\nContent-Disposition: attachment; filename="{name}"' if name else "; charset=utf-8"
@@ -33,13 +33,13 @@ def part(data: str, kind: str = "text/plain", name: str = "", encoding: str = "b
 
 
 def mail(*parts: str, kind: str = "mixed", subject: str = "[PATCH] f: fix") -> str:
-    """A mail with these parts."""
+    """Return a mail with these parts."""
     head = f"From: A <a@x>\nMessage-ID: <1@x>\nSubject: {subject}\nMIME-Version: 1.0\n"
     return f'{head}Content-Type: multipart/{kind}; boundary="BB"\n\n--BB\n' + "\n--BB\n".join(parts) + "\n--BB--\n"
 
 
 def inner(*parts: str, kind: str) -> str:
-    """A part that has parts."""
+    """Return a part that has parts."""
     return f'Content-Type: multipart/{kind}; boundary="CC"\n\n--CC\n' + "\n--CC\n".join(parts) + "\n--CC--\n"
 
 
@@ -148,9 +148,9 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_mail_without_a_patch_that_can_be_read_says_why(tmp_path: Path, name: str) -> None:
-    text, told = REFUSED[name]
+    text, expected = REFUSED[name]
     (tmp_path / "x.eml").write_bytes(text.encode())
-    with pytest.raises(PatchError, match=told) as caught:
+    with pytest.raises(PatchError, match=expected) as caught:
         read_series(LocalHost(), tmp_path / "x.eml")
     assert str(caught.value).isprintable()
 

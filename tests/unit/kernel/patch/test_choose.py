@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which patches of a mailbox are applied: by a table, and by the real ``b4 am`` on the same mailboxes."""
+"""The choice of patches in mailboxes, compared with a table and the real ``b4 am``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANN, BEN = "Ann <ann@example.org>", "Ben <ben@example.org>"
 
 @dataclass(frozen=True)
 class Mail:
-    """One message: `new` is the line that it brings, "" if it has no diff; `at` is the hour at which it was sent."""
+    """One message: `new` is the line that it adds, or ""; `at` is its hour."""
 
     subject: str
     new: str = ""
@@ -34,7 +34,7 @@ class Mail:
     words: str = "Why.\n"
 
     def text(self, index: int) -> str:
-        """As a list archive gives it out."""
+        """Return the message as in a list archive."""
         name = self.file
         diff = (
             f"diff --git a/{name} b/{name}\n--- a/{name}\n+++ b/{name}\n@@ -1 +1 @@\n-old\n+{self.new}\n-- \n2.43.0\n"
@@ -50,8 +50,11 @@ class Mail:
 
 @dataclass(frozen=True)
 class Row:
-    """`mails` of a box; `gives` the lines that are brought, in order, or how the refusal reads.  `b4` is what b4 does
-    with it where that is wrong, and why: then orch does otherwise."""
+    """A mailbox with `mails`, and the expected result.
+
+    `gives` are the added lines in order, or the text of the refusal.  `b4` is what b4 does if that is wrong: then orch
+    does something else.
+    """
 
     name: str
     mails: tuple[Mail, ...]
@@ -385,19 +388,19 @@ def box(tmp_path: Path, mails: tuple[Mail, ...]) -> Path:
 
 
 def brought(texts: list[str]) -> tuple[str, ...]:
-    """The lines that the patches in `texts` bring."""
+    """Return the lines that the patches in `texts` add."""
     return tuple(line for text in texts for line in re.findall(r"^\+(?!\+)(.*)$", text, re.MULTILINE))
 
 
 def chosen(path: Path) -> tuple[tuple[str, ...], str]:
-    """What orch takes of a mailbox, and what it says of that."""
-    said: list[str] = []
-    patches = Reader(LocalHost(), None, said.append).series(path)
-    return brought([patch.diff for patch in patches]), "\n".join(said)
+    """Return the lines that orch's choice adds, and its description."""
+    notes: list[str] = []
+    patches = Reader(LocalHost(), None, notes.append).series(path)
+    return brought([patch.diff for patch in patches]), "\n".join(notes)
 
 
 def of_b4(path: Path, work: Path) -> tuple[str, ...]:
-    """What the real b4 takes of a mailbox."""
+    """Return the lines that the choice of the real b4 adds."""
     (work / "home").mkdir(parents=True)
     argv = (sys.executable, "-P", "-m", "b4.command", "--no-interactive", "--no-stdin", "--offline-mode")
     output = ("-c", "b4.attestation-policy=off", "am", "-m", str(path), "-o", str(work), "-n", "out.mbx", "--no-cover")
@@ -414,11 +417,11 @@ def test_the_right_patches_are_taken_and_named(tmp_path: Path, row: Row) -> None
             chosen(path)
         assert str(caught.value).isprintable()
         return
-    lines, said = chosen(path)
+    lines, notes = chosen(path)
     assert lines == row.gives
-    assert row.says in said
-    assert said.startswith("box.mbox: version ")
-    assert said.isprintable()
+    assert row.says in notes
+    assert notes.startswith("box.mbox: version ")
+    assert notes.isprintable()
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
@@ -467,10 +470,10 @@ SUBJECTS = [
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_subjects_are_read_as_b4_reads_them(subject: str) -> None:
     b4 = pytest.importorskip("b4")
-    ours, theirs = read_subject(subject), b4.LoreSubject(subject)
-    number = 1 if ours.number is None else ours.number
-    read = (ours.reply, ours.version or 1, number, ours.total or 1, ours.resend)
-    assert read == (theirs.reply, theirs.revision, theirs.counter, theirs.expected, theirs.resend)
+    own, other = read_subject(subject), b4.LoreSubject(subject)
+    number = 1 if own.number is None else own.number
+    read = (own.reply, own.version or 1, number, own.total or 1, own.resend)
+    assert read == (other.reply, other.revision, other.counter, other.expected, other.resend)
 
 
 @pytest.mark.parametrize(
@@ -495,7 +498,7 @@ def test_forms_that_b4_does_not_know_are_read(subject: str, version: int | None,
 
 
 BOXES = Path(__file__).parents[2] / "data/mail"
-"""Mailboxes as they were sent: `SAMPLES` has what each brings, or how the refusal reads."""
+"""Mailboxes as they were sent: `SAMPLES` has the added lines of each, or the refusal."""
 SAMPLES: dict[str, tuple[tuple[str, ...] | str, str]] = {
     "innerreply.mbox": (("new",), "version 1, 1 of 1 patch, 'vfio: a', from A Dev <a@example.org>"),
     "list-both.mbox": (("/* v2 end of one */", "/* v2 of two */"), "version 2, 2 of 2 patches, 'vfio: say one'"),
@@ -510,7 +513,7 @@ SAMPLES: dict[str, tuple[tuple[str, ...] | str, str]] = {
     "versions.mbox": (("v2",), "version 2, 1 of 1 patch, 'vfio: a'"),
 }
 B4_IS_WRONG = {"innerreply.mbox", "nospace.mbox", "octet.eml", "resend.mbox"}
-"""It applies a reply, two of three, nothing, and a mixture."""
+"""Samples of which b4 applies a reply, two of three patches, nothing, or a mixture."""
 
 
 def test_every_sample_has_its_row() -> None:
@@ -524,16 +527,16 @@ def test_the_samples_give_what_they_are_meant_to(name: str) -> None:
         with pytest.raises(PatchError, match=gives):
             chosen(BOXES / name)
         return
-    lines, said = chosen(BOXES / name)
+    lines, notes = chosen(BOXES / name)
     assert lines == gives
-    assert f"{name}: {says}" in said
+    assert f"{name}: {says}" in notes
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_b4_takes_the_same_of_the_samples(tmp_path: Path, name: str) -> None:
     text = (BOXES / name).read_text()
     for number in range(text.count("\nSubject: ") - text.count("\nMessage-ID: ")):
-        # b4 reads no mail without an id, which git format-patch does not write.
+        # b4 ignores mails without an id, such as those from git format-patch.
         text = re.sub(r"(?m)(?<=^)(From [0-9a-f]{40} .*\n)(?=From: )", rf"\1Message-ID: <{number}@a>\n", text, count=1)
     (tmp_path / name).write_text(text)
     same = of_b4(tmp_path / name, tmp_path / "b4") == SAMPLES[name][0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""No input makes more than a sentence, and what is taken for a patch is what git takes it for."""
+"""Any input is refused in one sentence, or read as git reads it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def joined(blocks: list[list[str]], end: str) -> bytes:
 
 
 def blocks(*more: list[str]) -> st.SearchStrategy[list[list[str]]]:
-    """Whole changes, single lines of changes, and of what else is given, in any order."""
+    """Return texts of whole changes, single lines of changes and other blocks, in any order."""
     single = st.sampled_from(LINES + [line for lines in more for line in lines]).map(lambda line: [line])
     return st.lists(st.one_of(single, st.sampled_from(WHOLE)), max_size=14)
 
@@ -109,9 +109,9 @@ def test_no_file_makes_anything_but_patches_or_one_sentence(data: bytes) -> None
         try:
             patches = read_series(LocalHost(), path)
         except PatchError as error:
-            told = str(error)
-            assert told.isprintable(), "one line, and no bytes that a terminal obeys"
-            told.encode()
+            message = str(error)
+            assert message.isprintable(), "one line, and no bytes that a terminal obeys"
+            message.encode()
             return
     for patch in patches:
         assert patch.files

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Commits as patches, and three-way merges, on small histories with the real git; the user's repository stays as is."""
+"""Commits as patches, and three-way merges, with the real git; the user's repository stays unchanged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orchestrator.kernel.model import GitOrigin, Patch, SourceTree
 from orchestrator.kernel.patch.series import apply, fit_series, read_patches
 from orchestrator.scenario.sources import GitRange, PatchSource, Revert
 
-# mm/mmap.c has 30 lines.  topic changes line 5 and line 7; main has something else in line 9 and 3 lines on top.
+# mm/mmap.c has 30 lines.  topic changes line 5 and line 7; main has another line 9, and 3 more lines at the top.
 HISTORY = """set -e
 export GIT_AUTHOR_NAME=J GIT_AUTHOR_EMAIL=j@x GIT_COMMITTER_NAME=J GIT_COMMITTER_EMAIL=j@x
 export GIT_CONFIG_GLOBAL=/dev/null
@@ -52,9 +52,9 @@ def repo(tmp_path: Path) -> Path:
 
 
 def checksum(repo: Path) -> dict[str, tuple[str, int]]:
-    """The contents and the time of every file of a repository and its checkout, the index and all of .git included.
+    """Return contents and times of all files of a repository, its checkout, index and .git.
 
-    Of objects only the contents: git renews the time of one that it would have written, also where it is shared.
+    Of objects only the contents count: git updates the time of an object that it would write again, even if shared.
     """
     files = [path for path in repo.rglob("*") if path.is_file() and not path.is_symlink()]
     return {
@@ -67,7 +67,7 @@ def checksum(repo: Path) -> dict[str, tuple[str, int]]:
 
 
 def source(tmp_path: Path, repo: Path, ref: str) -> SourceTree:
-    """The pristine source of `ref`, with its history in a store of our own."""
+    """Return the pristine source of `ref`, with its history in orch's own store."""
     host, cache = LocalHost(), tmp_path / "cache"
     store = open_store(host, cache, str(repo), address=False, where="s.yaml:2")
     commit = resolve(host, store, str(repo), ref, address=False, where="s.yaml:2")
@@ -116,7 +116,7 @@ def test_a_commit_is_the_same_patch_in_every_clone(tmp_path: Path, repo: Path) -
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"),
+    ("wanted", "expected"),
     [
         ("topic", "'topic' is no range of commits; write it as OLDER..NEWER"),
         ("v1..", "'v1..' is no range of commits"),
@@ -130,8 +130,8 @@ def test_a_commit_is_the_same_patch_in_every_clone(tmp_path: Path, repo: Path) -
         ("with-link..odd", r"'with-link..odd': 0001-a-binary.patch: 'GIT binary patch': only plain text"),
     ],
 )
-def test_a_range_that_cannot_be_is_told_in_one_sentence(tmp_path: Path, repo: Path, wanted: str, told: str) -> None:
-    with pytest.raises(UsageError, match=rf"^s\.yaml:3: .*{told}") as caught:
+def test_a_range_that_cannot_be_is_told_in_one_sentence(tmp_path: Path, repo: Path, wanted: str, expected: str) -> None:
+    with pytest.raises(UsageError, match=rf"^s\.yaml:3: .*{expected}") as caught:
         read(tmp_path, source(tmp_path, repo, "v1"), GitRange(wanted))
     assert "\n" not in str(caught.value)
 
@@ -167,7 +167,7 @@ def test_a_commit_is_reverted(tmp_path: Path, repo: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("commit", "told"),
+    ("commit", "expected"),
     [
         ("merged", r"\('Merge side'\) is a merge, which has no reverse"),
         ("v1", r"\('start'\) is the first commit of its history"),
@@ -175,15 +175,17 @@ def test_a_commit_is_reverted(tmp_path: Path, repo: Path) -> None:
         ("with-link", r"the reverse of [0-9a-f]{12} \('a link'\): 'deleted file mode 120000': only plain text"),
     ],
 )
-def test_a_revert_that_cannot_be_is_told_in_one_sentence(tmp_path: Path, repo: Path, commit: str, told: str) -> None:
-    with pytest.raises(UsageError, match=rf"^s\.yaml:3: .*{told}"):
+def test_a_revert_that_cannot_be_is_told_in_one_sentence(
+    tmp_path: Path, repo: Path, commit: str, expected: str
+) -> None:
+    with pytest.raises(UsageError, match=rf"^s\.yaml:3: .*{expected}"):
         read(tmp_path, source(tmp_path, repo, "v1"), Revert(commit))
 
 
 def fit(
     tmp_path: Path, tree: SourceTree, *sources: PatchSource
 ) -> tuple[tuple[Patch, ...], tuple[Patch, ...], list[Event]]:
-    """The patches as read, as fitted, and what was said."""
+    """Return the patches as read, the patches as fitted, and the events."""
     events: list[Event] = []
     patches = read(tmp_path, tree, *sources)
     return patches, fit_series(LocalHost(), tmp_path / "cache", tree, patches, "huge", events.append), events
@@ -196,7 +198,7 @@ def test_what_applies_is_not_touched(tmp_path: Path, repo: Path) -> None:
 
 
 def test_what_does_not_apply_is_merged_with_the_history(tmp_path: Path, repo: Path) -> None:
-    """Line 9, which is context of the second patch, has changed in main."""
+    """In main, line 9 differs, which is context of the second patch."""
     tree = source(tmp_path, repo, "main")
     before, after, events = fit(tmp_path, tree, GitRange("v1..topic"))
     assert after[0] == before[0], "the first applies, with an offset"
@@ -247,7 +249,7 @@ def test_a_conflict_names_kernel_patch_file_and_hunk(tmp_path: Path, repo: Path)
 
 
 def test_a_patch_from_elsewhere_is_told_as_ever(tmp_path: Path, repo: Path) -> None:
-    """The history does not know what it was made from."""
+    """The history does not have the blob that the patch is based on."""
     path = tmp_path / "x.patch"
     body = "@@ -7,3 +7,3 @@\n line 7\n-line 8\n+eight\n line 9\n"
     path.write_text(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Mboxes as git, list archives and mailers write them: the series in them, in order, whatever lies between."""
+"""Mboxes from git, list archives and mailers: their series, in order, among other messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ START = "".join(f"line {number}\n" for number in range(1, 10))
 
 
 def diff(number: int, new: str | None = None, file: str = "mm/mmap.c") -> str:
-    """A change of line `number`, with its neighbours as context."""
+    """Return a change of line `number`, with the adjacent lines as context."""
     old = f" line {number - 1}\n-line {number}\n+{new or f'new {number}'}\n line {number + 1}\n"
     return f"diff --git a/{file} b/{file}\n--- a/{file}\n+++ b/{file}\n@@ -{number - 1},3 +{number - 1},3 @@\n{old}"
 
@@ -27,7 +27,7 @@ def diff(number: int, new: str | None = None, file: str = "mm/mmap.c") -> str:
 def mail(
     subject: str, body: str | bytes, *, headers: Iterable[str] = (), identity: str = "", sender: str = "mboxrd@z"
 ) -> bytes:
-    """A message as it lies in an mbox."""
+    """Return a message as an mbox has it."""
     own = [f"Message-ID: <{identity or subject.replace(' ', '')}@a>", *headers]
     lines = [f"From {sender} Thu Jan  1 00:00:00 1970", "From: Ann <ann@example.org>", *own, f"Subject: {subject}"]
     data = body.encode() if isinstance(body, str) else body
@@ -35,12 +35,12 @@ def mail(
 
 
 def patch(subject: str, number: int, new: str | None = None, **more: str) -> bytes:
-    """A patch that changes line `number`."""
+    """Return a patch that changes line `number`."""
     return mail(subject, f"Why.\n---\n mm/mmap.c | 2 +-\n\n{diff(number, new)}-- \n2.39.5\n", **more)
 
 
 def read(tmp_path: Path, *mails: bytes) -> list[str]:
-    """The new lines that the series in an mbox of `mails` brings, in order; each patch applies."""
+    """Return the lines that the series in `mails` adds; each patch must apply."""
     (tmp_path / "x.mbox").write_bytes(b"".join(mails))
     patches = read_series(LocalHost(), tmp_path / "x.mbox")
     tree = tmp_path / "tree"
@@ -54,7 +54,7 @@ def read(tmp_path: Path, *mails: bytes) -> list[str]:
 
 
 def refused(tmp_path: Path, *mails: bytes) -> str:
-    """The sentence for an mbox of `mails`."""
+    """Return the error for an mbox of `mails`."""
     (tmp_path / "x.mbox").write_bytes(b"".join(mails))
     with pytest.raises(PatchError) as caught:
         read_series(LocalHost(), tmp_path / "x.mbox")
@@ -124,7 +124,7 @@ def test_a_single_encoded_mail_is_decoded_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("delete", ["", "; delsp=yes"])
 @pytest.mark.parametrize("fold", ["; ", ";\n\t"])
 def test_lines_that_a_mailer_broke_are_whole_again(tmp_path: Path, delete: str, fold: str) -> None:
-    """format=flowed: lines that begin with a space get one more, and long lines go on after a space at the end."""
+    """format=flowed: a leading space is doubled; a space at the end continues a line."""
     whole = f"A long line of the message.\n\n{diff(2, 'a long long line')}-- \n2.39.5\n"
     stuffed = "\n".join(f" {line}" if line.startswith(" ") else line for line in whole.split("\n"))
     broken = stuffed.replace("long line", "long  \nline" if delete else "long \nline")
@@ -200,8 +200,8 @@ def test_an_mbox_may_be_listed_in_a_series(tmp_path: Path) -> None:
 
 
 def test_a_missing_number_is_named(tmp_path: Path) -> None:
-    told = refused(tmp_path, THREE[0], THREE[2])
-    assert told == f"{tmp_path}/x.mbox: of version 1 of the series, 2/3 is not there; save the whole thread"
+    message = refused(tmp_path, THREE[0], THREE[2])
+    assert message == f"{tmp_path}/x.mbox: of version 1 of the series, 2/3 is not there; save the whole thread"
 
 
 def test_two_series_are_not_mixed(tmp_path: Path) -> None:
@@ -216,5 +216,5 @@ def test_an_mbox_without_a_patch_says_so(tmp_path: Path) -> None:
 
 def test_the_message_that_is_refused_is_named(tmp_path: Path) -> None:
     link = "diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc\n"
-    told = refused(tmp_path, patch("[PATCH 1/2] fine", 2), mail("[PATCH 2/2] not so fine", link))
-    assert "x.mbox: 'not so fine': 'new file mode 120000': only plain text files" in told
+    message = refused(tmp_path, patch("[PATCH 1/2] fine", 2), mail("[PATCH 2/2] not so fine", link))
+    assert "x.mbox: 'not so fine': 'new file mode 120000': only plain text files" in message

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Series by message id, with the real b4 on mboxes made by hand: version, trailers, and nothing of the user's."""
+"""Series by message id, with the real b4 on made mboxes: version, trailers, isolation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ THEO = "Theo Tester <theo@example.org>"
 
 
 def mail(subject: str, identity: str, body: str, sender: str = ANN, answers: tuple[str, ...] = ()) -> str:
-    """A message as a list archive gives it out."""
+    """Return a message as in a list archive."""
     references = " ".join(f"<{answer}>" for answer in answers)
     thread = f"In-Reply-To: <{answers[-1]}>\nReferences: {references}\n" if answers else ""
     return (
@@ -34,7 +34,7 @@ def mail(subject: str, identity: str, body: str, sender: str = ANN, answers: tup
 
 
 def patch(version: int, number: int, old: str, new: str) -> str:
-    """Patch `number` of two, an answer to the cover letter of its version."""
+    """Return patch `number` of two, a reply to the cover letter of its version."""
     tag = f"[PATCH {number}/2]" if version == 1 else f"[PATCH v{version} {number}/2]"
     stat = " mm/mmap.c | 2 +-\n 1 file changed, 1 insertion(+), 1 deletion(-)\n"
     change = f"@@ -1,3 +1,3 @@\n line 1\n-{old}\n+{new}\n line 3\n"
@@ -121,7 +121,7 @@ def test_the_trailers_play_no_part_in_the_digest(tmp_path: Path, mbox: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("message", "told"),
+    ("message", "expected"),
     [
         (Message("v2-0@a", 5), "there is no version 5 of the series; there is version 1, 2"),
         (Message("gone@a"), "is not in .*thread.mbox; save the whole thread there"),
@@ -129,8 +129,8 @@ def test_the_trailers_play_no_part_in_the_digest(tmp_path: Path, mbox: Path) -> 
         (Message("two words"), "is no message id"),
     ],
 )
-def test_what_is_not_there_is_told_in_one_sentence(tmp_path: Path, mbox: Path, message: Message, told: str) -> None:
-    with pytest.raises(UsageError, match=rf"^s\.yaml:3: message .*{told}") as caught:
+def test_what_is_not_there_is_told_in_one_sentence(tmp_path: Path, mbox: Path, message: Message, expected: str) -> None:
+    with pytest.raises(UsageError, match=rf"^s\.yaml:3: message .*{expected}") as caught:
         read(tmp_path, Message(message.id, message.version, mbox))
     assert "\n" not in str(caught.value)
 
@@ -196,8 +196,8 @@ def test_without_an_mbox_the_thread_and_newer_versions_are_fetched(tmp_path: Pat
     with pytest.raises(OrchError) as caught:
         of_message(host, Message("x@y", 2), tmp_path, "s.yaml:3")
     assert caught.value.exit_status == 3
-    told = "s.yaml:3: message x@y: b4 cannot fetch it: no route to host; without a network, save the thread"
-    assert str(caught.value).startswith(told)
+    expected = "s.yaml:3: message x@y: b4 cannot fetch it: no route to host; without a network, save the thread"
+    assert str(caught.value).startswith(expected)
     argv = host.calls[0].argv
     assert argv[argv.index("mbox") :][:3] == ("mbox", "-c", "-C")
     assert argv[-1] == "x@y"
@@ -206,7 +206,7 @@ def test_without_an_mbox_the_thread_and_newer_versions_are_fetched(tmp_path: Pat
 
 
 def test_a_message_that_the_archive_does_not_have_is_the_users_mistake(tmp_path: Path) -> None:
-    said = "Could not retrieve thread: Server returned an error: 404\n"
-    host = FakeHost([((), Answer(said, status=1))])
+    output = "Could not retrieve thread: Server returned an error: 404\n"
+    host = FakeHost([((), Answer(output, status=1))])
     with pytest.raises(UsageError, match="b4 finds no such series: Could not retrieve thread"):
         of_message(host, Message("x@y"), tmp_path, "s.yaml:3")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Patch series on a toy tree with the real git: what applies, what is refused, and how that is said."""
+"""Patch series on a toy tree with the real git: success, refusals, and their messages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DIGESTS = {
     "vfio-size": "901184910f8f0018",
     "vfio-thp": "f38c50795716e5cb",
 }
-"""Of the patches as released; a patch that is changed on purpose gets a new one."""
+"""The digests of the released patches; an intentional change needs a new one."""
 
 LINES = [f"line {number}" for number in range(1, 41)]
 
@@ -42,7 +42,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def hunk(number: int, old: str, new: str) -> str:
-    """A hunk that changes line `number`, with one line of context on each side."""
+    """Return a hunk that changes line `number`, with one line of context on each side."""
     return f"@@ -{number - 1},3 +{number - 1},3 @@\n line {number - 1}\n-{old}\n+{new}\n line {number + 1}\n"
 
 
@@ -75,8 +75,8 @@ def test_the_sentence_names_kernel_patch_file_hunk_and_line(tree: Path, tmp_path
     patch = read_patch(write(tmp_path, diff(hunk(5, "line 5", "five"), hunk(30, "line XX", "thirty"))))
     with pytest.raises(PatchError) as caught:
         check_series(LocalHost(), tree, (patch,), "huge")
-    told = str(caught.value)
-    assert "kernel 'huge': patch 0001-change.patch does not apply: mm/mmap.c, hunk 2 (line 29)" in told
+    message = str(caught.value)
+    assert "kernel 'huge': patch 0001-change.patch does not apply: mm/mmap.c, hunk 2 (line 29)" in message
 
 
 def test_a_failed_patch_changes_nothing(tree: Path, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_no_verb_that_git_knows_leads_out_of_the_tree(tmp_path: Path, verb: str)
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [
         (".git/hooks/post-checkout", "which is git's own"),
         ("mm/.GIT/config", "which is git's own"),
@@ -171,13 +171,16 @@ def test_no_verb_that_git_knows_leads_out_of_the_tree(tmp_path: Path, verb: str)
         ("mm/\x1b[31m", "which is no name of a file"),
     ],
 )
-def test_names_that_no_kernel_source_has_are_refused(tmp_path: Path, name: str, told: str) -> None:
-    with pytest.raises(PatchError, match=told):
+def test_names_that_no_kernel_source_has_are_refused(tmp_path: Path, name: str, expected: str) -> None:
+    with pytest.raises(PatchError, match=expected):
         read_patch(write(tmp_path, diff(hunk(5, "line 5", "five"), file=name)))
 
 
 def test_the_path_prefix_cannot_be_made_to_vanish(tree: Path, tmp_path: Path) -> None:
-    """Without -p1, git guesses the prefix from the first file, and a/mm/mmap.c would be a new file of that name."""
+    """Without -p1, git guesses the prefix, and a/mm/mmap.c would be a new file.
+
+    It guesses from the first file.
+    """
     first = "--- Makefile\n+++ Makefile\n@@ -1 +1 @@\n-VERSION = 7\n+VERSION = 8\n"
     with pytest.raises(PatchError, match="has no a/ or b/ before it"):
         read_patch(write(tmp_path, first + diff(hunk(5, "line 5", "five"))))
@@ -211,7 +214,7 @@ def test_a_new_empty_file_and_a_new_mode_are_patches(tree: Path, tmp_path: Path)
 
 
 def test_a_patch_does_not_write_through_a_link_of_the_tree(tree: Path, tmp_path: Path) -> None:
-    """As scripts/dtc/include-prefixes has them."""
+    """The tree has links like those in scripts/dtc/include-prefixes."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "x.c").write_text("\n".join(LINES) + "\n")
@@ -230,10 +233,10 @@ def test_a_patch_does_not_change_where_a_link_leads(tree: Path, tmp_path: Path) 
     end = "\\ No newline at end of file\n"
     text = f"--- a/link\n+++ b/link\n@@ -1 +1 @@\n-Makefile\n{end}+/etc\n{end}"
     patch = read_patch(write(tmp_path, text))
-    told = r"patch 0001-change\.patch changes link, and link is a symbolic link in this source"
-    with pytest.raises(PatchError, match=told):
+    expected = r"patch 0001-change\.patch changes link, and link is a symbolic link in this source"
+    with pytest.raises(PatchError, match=expected):
         check_series(LocalHost(), tree, (patch,), "huge")
-    with pytest.raises(PatchError, match=told):
+    with pytest.raises(PatchError, match=expected):
         fit_series(LocalHost(), tmp_path / "cache", SourceTree("x", "7.3", tree), (patch,), "huge")
 
 
@@ -334,7 +337,7 @@ def test_a_file_without_a_diff_is_refused(tmp_path: Path, content: bytes) -> Non
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (b"\x7fELF\xff\xfe", "holds no diff"),
         (b"\x7fELF\0\0", "holds NUL bytes"),
@@ -347,9 +350,9 @@ def test_a_file_without_a_diff_is_refused(tmp_path: Path, content: bytes) -> Non
         (b"diff --cc mm/mmap.c\n--- a/mm/mmap.c\n+++ b/mm/mmap.c\n@@@ -1,1 -1,1 +1,1 @@@\n", "diff of a merge"),
     ],
 )
-def test_what_is_no_whole_text_patch_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
+def test_what_is_no_whole_text_patch_is_refused(tmp_path: Path, content: bytes, expected: str) -> None:
     (tmp_path / "x.patch").write_bytes(content)
-    with pytest.raises(PatchError, match=rf"x\.patch: .*{told}"):
+    with pytest.raises(PatchError, match=rf"x\.patch: .*{expected}"):
         read_patch(tmp_path / "x.patch")
 
 

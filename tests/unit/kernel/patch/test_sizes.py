@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Files that are no patch, or too much of one: one sentence, and soon."""
+"""Files that are no patch, or are too large: refused in one sentence, and fast."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DIFF = "diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1 +1 @@\n-old\n+new\n-- \n2\n"
 FROM = "From mboxrd@z Thu Jan  1 00:00:00 1970\n"
 HEAD = "From: A <a@x>\nMessage-ID: <1@x>\nSubject: [PATCH] t\n"
 SECONDS = 4.0
-"""Many times what they take on a machine with nothing else to do."""
+"""A limit in seconds, many times the duration on an idle machine."""
 
 
 def nested(count: int) -> str:
@@ -45,12 +45,12 @@ TOO_MUCH = {
 
 @pytest.mark.parametrize("name", TOO_MUCH)
 def test_more_than_a_mailbox_can_have_is_refused_soon(tmp_path: Path, name: str) -> None:
-    text, told = TOO_MUCH[name]
+    text, expected = TOO_MUCH[name]
     (tmp_path / "x.mbox").write_text(text)
-    begun = monotonic()
-    with pytest.raises(PatchError, match=rf"x\.mbox: .*{told}"):
+    started = monotonic()
+    with pytest.raises(PatchError, match=rf"x\.mbox: .*{expected}"):
         read_series(LocalHost(), tmp_path / "x.mbox")
-    assert monotonic() - begun < SECONDS
+    assert monotonic() - started < SECONDS
 
 
 LONG = {
@@ -70,9 +70,9 @@ LONG = {
 @pytest.mark.parametrize("name", LONG)
 def test_a_long_line_takes_no_long_time(tmp_path: Path, name: str) -> None:
     (tmp_path / "x.mbox").write_text(LONG[name])
-    begun = monotonic()
+    started = monotonic()
     (patch,) = read_series(LocalHost(), tmp_path / "x.mbox")
-    assert monotonic() - begun < SECONDS
+    assert monotonic() - started < SECONDS
     assert patch.files == ("f",)
 
 
@@ -96,13 +96,13 @@ ODD: dict[str, tuple[Callable[[Path], object], str]] = {
 @pytest.mark.parametrize("name", ODD)
 @pytest.mark.parametrize("suffix", [".patch", ".mbox"])
 def test_what_is_no_file_of_a_patch_is_refused_soon(tmp_path: Path, name: str, suffix: str) -> None:
-    make, told = ODD[name]
+    make, expected = ODD[name]
     path = tmp_path / f"x{suffix}"
     make(path)
-    begun = monotonic()
-    with pytest.raises(PatchError, match=rf"x{suffix}: (?:{told})"):
+    started = monotonic()
+    with pytest.raises(PatchError, match=rf"x{suffix}: (?:{expected})"):
         read_series(LocalHost(), path)
-    assert monotonic() - begun < SECONDS
+    assert monotonic() - started < SECONDS
 
 
 def test_a_fifo_in_a_series_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Patches without the usual a/ and b/: applied as the tree shows that they are meant, or refused with the cause."""
+"""Patches without a/ and b/: applied if the tree shows how, else refused."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def tree(tmp_path: Path) -> Path:
 
 
 def git(old: str, new: str, hunk: str = OLD, extra: str = "") -> str:
-    """A change in git's form, with these names before and after."""
+    """Return a change in git's format, with these names before and after."""
     minus, plus = ("/dev/null" if hunk == NEW else old), ("/dev/null" if hunk == GONE else new)
     return f"diff --git {old} {new}\n{extra}--- {minus}\n+++ {plus}\n{hunk}"
 
 
 def plain(old: str, new: str, hunk: str = OLD) -> str:
-    """A change in the form of diff -ruN."""
+    """Return a change in the format of diff -ruN."""
     times = (EPOCH if hunk == NEW else DAY), (EPOCH if hunk == GONE else DAY)
     return f"diff -ruN {old} {new}\n--- {old}\t{times[0]}\n+++ {new}\t{times[1]}\n{hunk}"
 
 
 def read(tmp_path: Path, *texts: str) -> tuple[Patch, ...]:
-    """The patches with these texts, which are one series for the tree, and which apply to it."""
+    """Return the patches with these texts: one series, which must apply to the tree."""
     for number, text in enumerate(texts):
         (tmp_path / f"{number}.patch").write_text(f"Subject: [PATCH] x\n\nWhy.\n---\n{text}")
     host, tree = LocalHost(), SourceTree("x", "7.3", tmp_path / "tree")
@@ -146,7 +146,7 @@ REFUSED = {
     ),
     "neither way": (
         git("x/none.c", "x/none.c"),
-        "names 'x/none.c', and this source has it neither so nor without its first directory",
+        "names 'x/none.c', and its names do not fit this source, with or without their first directory",
     ),
     "two directories too many": (
         plain("x/linux-old/mm/mmap.c", "x/linux-new/mm/mmap.c"),
@@ -162,7 +162,7 @@ REFUSED = {
     ),
     "mixed": (
         git("mm/mmap.c", "mm/mmap.c") + git("a/Makefile", "b/Makefile"),
-        "and this source has it neither so nor without",
+        "and its names do not fit this source, with or without",
     ),
     "out of the tree": (git("../mm/mmap.c", "../mm/mmap.c"), "'../mm/mmap.c', which is outside of the source tree"),
     "out of the tree behind a directory": (
@@ -183,8 +183,8 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_known_is_refused_with_the_cause(tree: Path, tmp_path: Path, name: str) -> None:
-    text, told = REFUSED[name]
-    with pytest.raises(PatchError, match=told) as caught:
+    text, expected = REFUSED[name]
+    with pytest.raises(PatchError, match=expected) as caught:
         read(tmp_path, text)
     assert str(caught.value).isprintable()
     assert all(path.read_text() == "old\n" for path in tree.rglob("*") if path.is_file())

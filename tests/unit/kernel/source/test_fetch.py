@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sources on disk: unpacked from a real, if tiny, Debian package."""
+"""Sources on disk: unpacked from a real but tiny Debian package."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_deb(place: Path, kbuild: str) -> Path:
-    """A linux-source package whose tree has a Makefile and a file called `kbuild`."""
+    """Make a linux-source package whose tree has a Makefile and a file named `kbuild`."""
     toy = place / "linux-source-7.3"
     (toy / "mm").mkdir(parents=True)
     (toy / "Makefile").write_text(MAKEFILE)
@@ -92,7 +92,7 @@ def test_the_version_is_what_the_makefile_says(tmp_path: Path, makefile: str, ve
 
 
 def a_host(deb: Path) -> FakeHost:
-    """A machine whose apt has the toy package; unpacking is done for real."""
+    """Return a host whose apt has the toy package; unpacking uses real commands."""
     local = LocalHost()
 
     def download(call: Call) -> Answer:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sources in git and in directories: what is taken, and that nothing of the user's is touched."""
+"""Sources in git and in directories: their content, and no change of the user's files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOY = Path(__file__).parents[2] / "data/toy-kernel"
 
 
 def run(directory: Path, *argv: str) -> str:
-    """What git says in `directory`."""
+    """Run git in `directory`, and return its output."""
     who = ("-c", "user.name=A. Developer", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main")
     done = subprocess.run(["git", *who, *argv], cwd=directory, check=True, capture_output=True, text=True)
     return done.stdout.strip()
@@ -29,7 +29,7 @@ def run(directory: Path, *argv: str) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """The toy kernel in git: a tag v1, and a branch topic with one commit more."""
+    """The toy kernel in git: a tag v1, and a branch topic one commit ahead."""
     path = tmp_path / "linux"
     shutil.copytree(TOY, path)
     (path / ".gitignore").write_text("*.o\n.config\n")
@@ -48,9 +48,9 @@ def repository(tmp_path: Path) -> Path:
 
 
 def state(directory: Path) -> str:
-    """A digest of every file, its mode and its time, the repository's own files among them.
+    """Return the digest, mode and time of every file, with those of the repository.
 
-    The times of objects are no part of it: git renews that of an object which it needs again, lest it be pruned.
+    The times of objects are left out: git updates the time of an object that it needs again, so that it is not pruned.
     """
     whole = hashlib.sha256()
     for path in sorted(directory.rglob("*")):
@@ -66,7 +66,7 @@ def get(cache: Path, source: BuiltSource) -> SourceTree:
 
 
 def content(directory: Path) -> dict[str, bytes]:
-    """The files in `directory`, those of git aside."""
+    """Return the files in `directory`, except those of git."""
     files = (
         path for path in directory.rglob("*") if path.is_file() and ".git" not in path.relative_to(directory).parts
     )
@@ -297,7 +297,7 @@ def test_a_tree_is_there_until_it_is_edited(repository: Path, tmp_path: Path) ->
 
 
 def test_what_is_known_of_a_commit_before_it_is_fetched_is_what_it_will_be(repository: Path, tmp_path: Path) -> None:
-    """A patch for another version is merged in the plan as it is in the run."""
+    """So a patch for another version is merged in the plan as in the run."""
     source = GitSource(str(repository), "topic")
     taken = get(tmp_path / "cache", source)
     assert peek(LocalHost(), tmp_path / "cache", source) == taken
@@ -351,7 +351,9 @@ def test_all_worktrees_share_what_the_repository_excludes(repository: Path, tmp_
 def test_a_checkout_of_somebody_else_is_refused_and_not_taken_for_a_directory(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own tests do so: only root can give files away
+    monkeypatch.setenv(
+        "GIT_TEST_ASSUME_DIFFERENT_OWNER", "1"
+    )  # As in git's own tests: only root can change the owner of files.
     for source in (TreeSource(repository), GitSource(str(repository), "topic")):
         with pytest.raises(UsageError, match=r"^s.yaml:3: git refuses \S+/linux, .* --add safe\.directory \S+'$"):
             get(tmp_path / "cache", source)
@@ -372,7 +374,7 @@ def test_a_repository_in_the_tree_may_come_and_change_and_go(repository: Path, t
 
 
 def a_clone(place: Path) -> None:
-    """A repository with a commit of its own at `place`."""
+    """Make a repository with a commit at `place`."""
     place.mkdir(parents=True)
     run(place, "init", "-q")
     (place / "driver.c").write_text("out of tree\n")
@@ -381,26 +383,26 @@ def a_clone(place: Path) -> None:
 
 
 def staged(place: Path) -> None:
-    """The same, and the kernel's own repository has it as a link (git add)."""
+    """Make the same; the kernel's repository has it as a link (git add)."""
     a_clone(place)
     run(place.parents[1], "add", str(place.relative_to(place.parents[1])))
 
 
 def committed(place: Path) -> None:
-    """The same, committed, as a submodule is."""
+    """Make the same, committed like a submodule."""
     staged(place)
     run(place.parents[1], "commit", "-q", "-m", "add a driver")
 
 
 def emptied(place: Path) -> None:
-    """A submodule that is not checked out."""
+    """Make a submodule that is not checked out."""
     committed(place)
     shutil.rmtree(place)
     place.mkdir()
 
 
 def elsewhere(place: Path) -> None:
-    """A work tree whose .git is a file that names the directory."""
+    """Make a work tree whose .git is a file that names the directory."""
     a_clone(place)
     (place / ".git").rename(place.parents[2] / "apart.git")
     (place / ".git").write_text(f"gitdir: {place.parents[2] / 'apart.git'}\n")
@@ -446,7 +448,7 @@ def test_a_directory_may_become_a_file(repository: Path, tmp_path: Path) -> None
 
 
 def test_a_history_that_was_made_anew_is_laid_out_from_nothing(repository: Path, tmp_path: Path) -> None:
-    """What the last source was made of is pruned, or gone with the whole repository."""
+    """The objects of the last source were pruned, or removed with the whole repository."""
     cache = tmp_path / "cache"
     get(cache, GitSource(str(repository), "topic"))
     shutil.rmtree(repository / ".git")
@@ -479,7 +481,7 @@ def test_an_address_may_be_that_of_a_shallow_clone(repository: Path, tmp_path: P
 
 @pytest.fixture
 def sha256(tmp_path: Path) -> Path:
-    """The toy kernel in a repository whose objects are named by SHA-256, with a branch topic."""
+    """The toy kernel in a repository with SHA-256 object ids, with a branch topic."""
     path = tmp_path / "linux"
     shutil.copytree(TOY, path)
     run(path, "init", "-q", "--object-format=sha256")
@@ -536,7 +538,7 @@ CONVERTED = {
     "mm/a.u16": "int a;\n".encode("utf-16"),
     "mm/.gitattributes": b"lf.c -text\n* text eol=lf\n",
 }
-"""Files that git would convert on the way in or out, if it went by the source's own attributes."""
+"""Files that git would convert if it used the source's own attributes."""
 
 
 def add_converted(directory: Path) -> None:

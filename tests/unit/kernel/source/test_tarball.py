@@ -26,14 +26,14 @@ def get(cache: Path, source: TarballSource) -> SourceTree:
 
 
 def pack(file: Path, *names: str, top: Path = TOY) -> str:
-    """Pack `names` of the toy kernel's directory; the SHA-256 of the tarball."""
+    """Pack `names` of the toy kernel's directory, and return the SHA-256 of the tarball."""
     run(["tar", "-caf", str(file), "-C", str(top.parent if not names else top), *(names or (top.name,))], check=True)
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A directory that a web server on this machine shows, and its address."""
+    """A directory that a web server on this machine publishes, and its address."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:

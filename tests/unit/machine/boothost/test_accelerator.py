@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which accelerator is chosen, why, and how often that is found out."""
+"""Choice of the accelerator: which one, its reason, and how often it is probed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def choose(tmp_path: Path) -> Choose:
 
 
 def guest(call: Call) -> Answer:
-    """A guest that comes up, does nothing, and leaves its status."""
+    """Simulate a guest that comes up, does nothing, and writes its status."""
     share = next(word for word in call.argv if word.startswith("/mnt/orch=")).partition("=")[2]
     Path(share, "status").write_text("0\n")
     return Answer("[    1.0] Run /bin/sh as init process\n")
@@ -53,7 +53,7 @@ def guest(call: Call) -> Answer:
 
 @pytest.mark.parametrize("wish", ["kvm", "tcg"])
 def test_what_the_scenario_wishes_is_taken_without_a_question(kvm: Path, choose: Choose, wish: str) -> None:
-    assert choose(FakeHost(), wish) == Accelerator(wish, "the scenario says so")
+    assert choose(FakeHost(), wish) == Accelerator(wish, "set by the scenario")
 
 
 @pytest.mark.parametrize("wish", ["auto", "kvm", "tcg"])
@@ -84,12 +84,12 @@ def test_kvm_is_believed_after_a_guest_has_booted_under_it(kvm: Path, choose: Ch
 
 
 def accelerators(host: FakeHost) -> list[str]:
-    """Under which accelerator each guest was booted."""
+    """Return the accelerator of each booted guest."""
     return ["kvm" if any("accel=kvm" in word for word in call.argv) else "tcg" for call in host.calls]
 
 
 def under(kvm: Answer, tcg: Answer | None = None) -> Callable[[Call], Answer]:
-    """A guest that ends so under KVM, and so under tcg, where it comes up if nothing is said."""
+    """Simulate a guest that ends with one answer under KVM and another under tcg, where it comes up by default."""
 
     def run(call: Call) -> Answer:
         if any("accel=kvm" in word for word in call.argv):
@@ -113,7 +113,7 @@ NO_KVM = Answer("qemu-system-x86_64: failed to initialize kvm: Permission denied
         (HANGS, "does not come up under it within 30 s"),
         (OOPS, "crashes under it: BUG: unable to handle"),
         (PANIC, "crashes under it: Kernel panic"),
-        (LOST, "QEMU ended without a word"),
+        (LOST, "QEMU ended without a message"),
     ],
 )
 def test_kvm_under_which_a_kernel_fails_that_comes_up_without_it_is_tcg_and_says_why(

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Boots on a host that can be lost; the host is this machine with a directory of its own, virtme-ng is a script."""
+"""Boots on a remote host whose connection can be lost.
+
+The host is the local machine with a separate directory; virtme-ng is a script.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ echo '{"event": "SHUTDOWN", "data": {"reason": "guest-reset"}}' >>"$share/../mon
 
 
 class Lab:
-    """A host, and all that a boot on it needs here."""
+    """A host, and the local files that a boot on it needs."""
 
     def __init__(self, place: Path, host: LocalHost) -> None:
         self.place, self.kept = place, place / "kept"
@@ -77,7 +80,7 @@ class Lab:
         return self.boot_host.boot(plan, share.with_name("console.log"), lambda _: None)
 
     def left(self) -> list[str]:
-        """What the boots have left of themselves."""
+        """Return the files that remain of the boots."""
         return [path.name for path in (self.kept / "runs").iterdir()]
 
 
@@ -106,8 +109,10 @@ def test_a_boot_asks_for_a_directory_that_nobody_else_has(tmp_path: Path) -> Non
 
 
 class Cut(LocalHost):
-    """Loses everything once, while a guest runs: the host ends what runs there, and a copy that was late makes the
-    directory again."""
+    """Loses the connection once, while a guest runs.
+
+    The host ends the running programs, and a copy that is still under way creates the directory again.
+    """
 
     def __init__(self, runs: Path) -> None:
         super().__init__("lab")
@@ -136,7 +141,7 @@ def test_one_cut_costs_one_boot(tmp_path: Path) -> None:
 
 
 class Late(LocalHost):
-    """Is lost when a boot is over and its results are here."""
+    """Loses the connection when a boot has ended and its results were fetched."""
 
     def run(self, command: Command) -> Completed:
         done = super().run(command)
@@ -169,10 +174,10 @@ def test_what_a_guest_must_not_leave_does_not_leave_the_host(tmp_path: Path) -> 
         booted = lab.boot("first")
     share = tmp_path / "first/guest"
     assert booted.version == "orch: the guest left a symbolic link to '/dev/zero' here"
-    told = " ".join(booted.report.odd)
+    problems = " ".join(booted.report.odd)
     assert len(booted.report.odd) == 5
     for what in ("guest/fifo was a FIFO", "guest/version was", "guest/root had the mode 4755", "run.sh was changed"):
-        assert what in told or "and so on, 1 more" in told
+        assert what in problems or "and so on, 1 more" in problems
     kinds = {path.name: (path.is_file(), path.is_symlink()) for path in share.iterdir()}
     assert set(kinds.values()) <= {(True, False), (False, False)}
     assert (share / "root").stat().st_mode & 0o7777 == 0o755

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest's root: made once per busybox, whole or not at all."""
+"""The guest's root: made once per busybox, completely or not at all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.fakes import Answer, FakeHost
 
 @pytest.fixture
 def busybox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A script that knows its applets."""
+    """Create a script that lists applets as busybox does."""
     program = tmp_path / "usr/busybox"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\nprintf 'busybox\\nsh\\nmount\\n['\n")
@@ -66,7 +66,7 @@ def test_a_busybox_that_does_not_run_leaves_no_root(busybox: Path, tmp_path: Pat
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """What Debian has for another architecture."""
+    """Create Debian's programs for another architecture."""
     made = {name: tmp_path / "arm64" / name for name in ("busybox", "bash")}
     (tmp_path / "arm64").mkdir()
     for name, path in made.items():

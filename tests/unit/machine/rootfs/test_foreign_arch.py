@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Programs of another architecture: fetched once from Debian, whole or not at all."""
+"""Programs of another architecture: fetched once from Debian, completely or not at all."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What of the host a guest is shown: nothing but programs and libraries, whatever the host's layout."""
+"""The host's directories in the guest: only programs and libraries, for every layout of the host."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.unit.machine.test_vng import BOOT
 
 
 def host(top: Path, *names: str, links: dict[str, str] | None = None) -> Path:
-    """A root directory with these directories and links."""
+    """Create a root directory with these directories and links."""
     for name in names:
         (top / name).mkdir(parents=True)
     for name, target in (links or {}).items():

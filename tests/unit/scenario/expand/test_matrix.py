@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernels that are made as a product of axes."""
+"""Kernels made as a product of axes."""
 
 from __future__ import annotations
 
@@ -353,12 +353,12 @@ def test_a_hundred_kernels_are_the_most(tmp_path: Path) -> None:
     source = "  include: {combination: {a: a0}, source: {tree: .}}\n"
     most = HEAD + "  axes:\n" + axis("a", 1) + axis("b", 10) + axis("c", 10) + source
     assert len(load_text(tmp_path, most).kernels) == 100
-    told = "combinations, more than the 100 that can be; leave some out with 'exclude'"
-    assert problems(most.replace(axis("b", 10), axis("b", 11))) == [f"6: the matrix has 110 {told}"]
+    message = "combinations, more than the 100 that can be; leave some out with 'exclude'"
+    assert problems(most.replace(axis("b", 10), axis("b", 11))) == [f"6: the matrix has 110 {message}"]
     excluded = most.replace(axis("b", 10), axis("b", 11)) + "  exclude: {b: b10}\n"
     assert len(load_text(tmp_path, excluded).kernels) == 100
     huge = HEAD + "  axes:\n" + "".join(axis(name, 10) for name in "abcdefghi")
-    assert problems(huge) == [f"6: the matrix has 1000000000 {told}"]
+    assert problems(huge) == [f"6: the matrix has 1000000000 {message}"]
 
 
 def test_every_key_of_a_generated_kernel_has_the_line_that_it_came_from() -> None:

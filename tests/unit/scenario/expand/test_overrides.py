@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Base and variant made on the fly: what is written on the command line, and the kernels that it makes."""
+"""Overrides: base and variant made from options of the command line."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def scenario(tmp_path: Path) -> Scenario:
-    """Two kernels; the base has expectations, and what it can do and does not."""
+    """Load a scenario with two kernels; the base has expectations, capabilities and known failures."""
     text = FULL.replace("    config: [guest, vfio]\n", "    config: [guest, vfio]\n    can: {levels: PMD}\n")
     return load_text(tmp_path, text.replace("    can:", "    xfail: {life.fork: unknown}\n    can:"))
 
 
 def read(*argv: str) -> Overrides:
-    """The overrides of a command line of `orch run`, here."""
+    """Return the overrides of a command line of `orch run` in the current directory."""
     given = cli.parser().parse_args(["run", "x.yaml", *argv])
     here = Path.cwd()
     return read_overrides(given.tree, given.git, given.changes or (), here=here, data=data_dir(here))
@@ -181,12 +181,12 @@ def test_what_is_told_asks_for_the_same_from_anywhere(
 ) -> None:
     (tmp_path / "my tree").mkdir()
     found = read("--tree", "my tree", "--patch", "vfio-thp", "--patch", "./draft", "--revert", "abc")
-    assert f"--tree '{tmp_path}/my tree'" in found.told
+    assert f"--tree '{tmp_path}/my tree'" in found.command_line
     monkeypatch.chdir("/")
-    given = cli.parser().parse_args(["run", "x.yaml", *shlex.split(found.told)])
+    given = cli.parser().parse_args(["run", "x.yaml", *shlex.split(found.command_line)])
     again = read_overrides(given.tree, given.git, given.changes, here=Path("/"), data=tmp_path / "kernels")
     assert again == found
-    assert read_overrides(None, f"{tmp_path}/linux@a..b", (), here=Path("/"), data=tmp_path).told == (
+    assert read_overrides(None, f"{tmp_path}/linux@a..b", (), here=Path("/"), data=tmp_path).command_line == (
         f"--git {tmp_path}/linux@a..b"
     )
 
@@ -269,12 +269,12 @@ def test_overrides_can_be_made_without_a_command_line(scenario: Scenario) -> Non
 
 def test_a_run_says_that_its_kernels_are_not_those_of_the_file(scenario: Scenario, tmp_path: Path) -> None:
     with_them = RunStore.create(tmp_path / "results", made(scenario, "--tree", "linux"), ())
-    told = f"--tree {tmp_path}/linux"
-    assert json.loads((with_them.path / "run.json").read_text())["scenario"]["overrides"] == told
+    options = f"--tree {tmp_path}/linux"
+    assert json.loads((with_them.path / "run.json").read_text())["scenario"]["overrides"] == options
     with_them.finish(RunStatus.FINISHED, 0)
     comparison = compare(load_run(with_them.path))
-    assert f"\n  with {told}\n" in terminal.render(comparison)
-    assert as_json.to_json(comparison)["run"]["overrides"] == told
+    assert f"\n  with {options}\n" in terminal.render(comparison)
+    assert as_json.to_json(comparison)["run"]["overrides"] == options
     without = RunStore.create(tmp_path / "results", scenario, ()).finish(RunStatus.FINISHED, 0)
     assert "\n  with " not in terminal.render(compare(load_run(without.path)))
 

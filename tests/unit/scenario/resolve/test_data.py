@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where orch's own data lies."""
+"""The directories of orch's own data."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def models() -> dict[str, dict[str, Any]]:
 
 
 def accepts(text: str) -> bool:
-    """Whether an editor, which reads YAML with numbers in it, finds nothing wrong."""
+    """Return whether an editor, which reads YAML with numbers, finds no mistake."""
     return Draft202012Validator(json_schema()).is_valid(yaml.safe_load(text))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a user reads when the keys or values of a scenario are wrong."""
+"""The messages about invalid keys and values of a scenario."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def problems(text: str, file: str = "scenarios/pud.yaml") -> list[str]:
-    """The problems of a scenario with this text, without the path before the line."""
+    """Return the problems of a scenario with this text, without the path before the line."""
     with pytest.raises(ScenarioError) as caught:
         load_text(Path.cwd(), text, file)
     assert all(problem.where.startswith(f"{file}:") for problem in caught.value.problems)
@@ -25,7 +25,7 @@ def problems(text: str, file: str = "scenarios/pud.yaml") -> list[str]:
 
 
 def kernels(*entries: str) -> str:
-    """The small scenario with more kernels."""
+    """Return the small scenario with more kernels."""
     return SMALL.replace("workloads:", "".join(f"  {entry}\n" for entry in entries) + "workloads:")
 
 
@@ -75,7 +75,7 @@ MISTAKES = [
     (SMALL.replace(", bar: 4G", ""), "3: device 'testdev' has no 'bar', the size of its BAR; add one, such as 4G"),
     (
         SMALL.replace("run: alignment, ", ""),
-        "8: workload 'bar' has none of 'run', 'selftests' and 'command'; add the one that says what runs",
+        "8: workload 'bar' has none of 'run', 'selftests' and 'command'; add one of them",
     ),
     (SMALL.replace(", suite: trixie", ""), "6: the source of kernel 'base' has no 'suite'; add it"),
     (SMALL[: SMALL.index("workloads")] + "workloads: {}\n", "7: 'workloads' is empty; at least one is needed"),
@@ -229,7 +229,7 @@ workloads:
 @pytest.mark.parametrize(
     ("text", "count"),
     [
-        # what depends on something wrong is not itself called wrong
+        # a value that depends on an invalid one is not itself reported
         (kernels("b: {extends: base}").replace("suite: trixie", "suite: 7@"), 1),
         (kernels("b: {extends: base, xyzzy: 1}", "c: {extends: b}"), 1),
         (kernels("b: {extends: [base]}"), 1),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a user reads when a name in a scenario leads nowhere, or a range beyond a BAR."""
+"""The messages about unknown names in a scenario, and ranges beyond a BAR."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Attributes of entries, held against what vfio-pci asks for."""
+"""Attributes of entries, compared with those that vfio-pci requests."""
 
 from __future__ import annotations
 

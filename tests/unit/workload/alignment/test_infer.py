@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Levels on kernels that cannot show their page tables: what real stock kernels measured, and what stays unknown."""
+"""Levels on kernels that cannot show their page tables: measurements of real stock kernels, and undecidable cases."""
 
 from __future__ import annotations
 
@@ -68,16 +68,16 @@ def test_faults_that_came_again_leave_the_level_unknown() -> None:
 
 @pytest.mark.parametrize("missing", ["faults", "vmpte", "address", "length"])
 def test_without_all_witnesses_nothing_is_deduced(missing: str) -> None:
-    told = numbers(0x7F3D80000000, 2, 0)
-    del told[missing]
-    assert deduce(told, NEW) is None
+    measured = numbers(0x7F3D80000000, 2, 0)
+    del measured[missing]
+    assert deduce(measured, NEW) is None
 
 
 def test_one_fault_for_two_mebibytes_is_told_apart_by_what_the_kernel_does_with_a_fault() -> None:
-    """A table for 512 PTEs, or for one PMD entry: 4 KiB can be either."""
-    told = numbers(0x7F3D80000000, 1, 4096, length=2 << 20)
-    assert deduce(told, NEW) == Entries(0, 1, 0)
-    assert deduce(told, OLD) == Entries(512, 0, 0)
+    """4 KiB can be a table for 512 PTEs or for one PMD entry."""
+    measured = numbers(0x7F3D80000000, 1, 4096, length=2 << 20)
+    assert deduce(measured, NEW) == Entries(0, 1, 0)
+    assert deduce(measured, OLD) == Entries(512, 0, 0)
 
 
 @given(
@@ -93,8 +93,8 @@ def test_an_answer_is_never_wrong_about_a_kernel_that_does_one_of_the_known_thin
     can = Capability(levels, maps)
     truth = predict(Extent(address, 1 << 32, 0, length), can)
     vmpte = min(truth.vmpte[0] + 4096 * tables, truth.vmpte[1])
-    told = numbers(address, truth.faults, vmpte, length)
-    assert deduce(told, can) in (truth.entries, None)
+    measured = numbers(address, truth.faults, vmpte, length)
+    assert deduce(measured, can) in (truth.entries, None)
 
 
 def measurements(test: str, values: dict[str, int]) -> list[Measurement]:
@@ -105,12 +105,12 @@ def test_deduced_entries_stand_beside_their_witnesses_and_say_what_they_are() ->
     read = measurements("kernel", numbers(0x7F3D80000000, 2, 0) | READ)
     unread = measurements("qemu", numbers(0x7F3D80000000, 2, 0))
     other = measurements("random", {"congruent_pmd": 3})
-    told = with_deduced([*read, *unread, *other], NEW)
-    added = {(one.test, one.name): (one.value, one.evidence) for one in told if one not in [*read, *unread, *other]}
+    measured = with_deduced([*read, *unread, *other], NEW)
+    added = {(one.test, one.name): (one.value, one.evidence) for one in measured if one not in [*read, *unread, *other]}
     assert added == {
         ("qemu", "entries_pte"): (0, "m:vmpte"),
         ("qemu", "entries_pmd"): (0, "m:vmpte"),
         ("qemu", "entries_pud"): (2, "m:vmpte"),
         ("qemu", DEDUCED): (1, "m:vmpte"),
     }
-    assert len(told) == len(read) + len(unread) + len(other) + 4
+    assert len(measured) == len(read) + len(unread) + len(other) + 4

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the program said of each placement."""
+"""The program's verdict on each placement."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ DATA = Path(__file__).parents[2] / "data" / "workload"
 PLACEMENTS = ("kernel", "qemu", "offset", "misaligned")
 
 
-def said(log: str) -> dict[tuple[int, str], str]:
+def statuses(log: str) -> dict[tuple[int, str], str]:
     tap = parse_ktap((DATA / log).read_text())
     return {(v.bar, v.test): v.said.value for v in verdicts(tap, "0000:00:10.0", PLACEMENTS)}
 
 
 def test_a_real_log() -> None:
     expected = {(bar, placement): "ok" for bar in (0, 2) for placement in PLACEMENTS}
-    assert said("alignment-7.3-2G.ktap.log") == expected | {(1, placement): "skip" for placement in PLACEMENTS}
+    assert statuses("alignment-7.3-2G.ktap.log") == expected | {(1, placement): "skip" for placement in PLACEMENTS}
 
 
 def test_a_guest_that_was_killed() -> None:
-    told = said("alignment-7.3-killed.ktap.log")
-    assert told[2, "offset"] == "ok"
-    assert (2, "misaligned") not in told
+    found = statuses("alignment-7.3-killed.ktap.log")
+    assert found[2, "offset"] == "ok"
+    assert (2, "misaligned") not in found
 
 
 def test_reasons_and_evidence() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The oracle against a model that walks page by page, and against the numbers of the thread."""
+"""The oracle, compared with a model that walks page by page, and with the numbers in the mail thread."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ extents = st.builds(
 
 
 def walked(extent: Extent, can: Capability) -> tuple[Entries, int, set[tuple[Level, int]]]:
-    """The entries, the faults and the tables of a mapping that is touched page by page, a fault for each new entry."""
+    """Return entries, faults and tables of a mapping touched page by page, with a fault for each new entry."""
     mapped: dict[int, Level] = {}
     tables: set[tuple[Level, int]] = set()
     counts, faults = dict.fromkeys(Level, 0), 0
@@ -63,7 +63,7 @@ def walked(extent: Extent, can: Capability) -> tuple[Entries, int, set[tuple[Lev
 
 
 def fits(extent: Extent, can: Capability, page: int, level: Level, size: int) -> bool:
-    """Whether the kernel would enter the block of `size` around `page`."""
+    """Return whether the kernel would map the block of `size` around `page`."""
     block = page - page % size
     whole = extent.address <= block and block + size <= extent.address + extent.length
     allowed = level is Level.PTE or (level in can.levels and can.fault_maps is FaultMaps.ENTRY)
@@ -71,7 +71,7 @@ def fits(extent: Extent, can: Capability, page: int, level: Level, size: int) ->
 
 
 def is_own(extent: Extent, table: tuple[Level, int]) -> bool:
-    """Whether all that a table spans is in the mapping, so that no neighbour can have it."""
+    """Return whether the whole range of a table is in the mapping, so that no neighbouring mapping can share it."""
     spans = next(spans for level, _, spans in LEVELS if level is table[0])
     first = table[1] * spans
     return extent.address <= first and first + spans <= extent.address + extent.length
@@ -80,10 +80,10 @@ def is_own(extent: Extent, table: tuple[Level, int]) -> bool:
 @given(extents, capabilities)
 def test_it_agrees_with_a_walk_from_page_to_page(extent: Extent, can: Capability) -> None:
     entries, faults, tables = walked(extent, can)
-    told = predict(extent, can, SMALL)
-    assert told.entries == entries
-    assert told.faults == told.dma_faults == faults
-    assert told.vmpte == (sum(is_own(extent, table) for table in tables), len(tables))
+    prediction = predict(extent, can, SMALL)
+    assert prediction.entries == entries
+    assert prediction.faults == prediction.dma_faults == faults
+    assert prediction.vmpte == (sum(is_own(extent, table) for table in tables), len(tables))
 
 
 @given(extents, capabilities)
@@ -122,11 +122,11 @@ def test_no_address_is_better_than_a_congruent_one(extent: Extent, can: Capabili
 
 @given(extents, capabilities)
 def test_there_is_always_a_fault_and_the_least_is_no_more_than_the_most(extent: Extent, can: Capability) -> None:
-    told = predict(extent, can, SMALL)
-    assert told.faults >= 1
-    assert 0 <= told.vmpte[0] <= told.vmpte[1]
-    # A mapping has two ends, each of which can lie in a table of every level.
-    assert told.vmpte[1] - told.vmpte[0] <= 2 * len(LEVELS)
+    prediction = predict(extent, can, SMALL)
+    assert prediction.faults >= 1
+    assert 0 <= prediction.vmpte[0] <= prediction.vmpte[1]
+    # A mapping has two ends, each of which can be in a table of every level.
+    assert prediction.vmpte[1] - prediction.vmpte[0] <= 2 * len(LEVELS)
 
 
 @given(extents, capabilities, st.integers(0, 40))
@@ -167,8 +167,8 @@ def test_an_alignment_is_a_power_of_two_that_divides_the_distance(distance: int)
     ],
 )
 def test_the_numbers_of_the_thread(can: Capability, address: int, entries: Entries, faults: int) -> None:
-    told = predict(Extent(address, BAR, 0, 2 * GIB), can)
-    assert (told.entries, told.faults, told.dma_faults) == (entries, faults, faults)
+    prediction = predict(Extent(address, BAR, 0, 2 * GIB), can)
+    assert (prediction.entries, prediction.faults, prediction.dma_faults) == (entries, faults, faults)
 
 
 def test_page_tables_of_the_thread_are_those_that_were_measured() -> None:
@@ -181,11 +181,11 @@ def test_page_tables_of_the_thread_are_those_that_were_measured() -> None:
 
 
 def test_an_odd_range_mixes_three_levels() -> None:
-    told = predict(Extent(HIGH + 4096, BAR, 4096, 2 * GIB - 4096), ALL)
-    assert told.entries == Entries(511, 511, 1)
-    assert told.faults == 1023
-    assert told.alignment == GIB
-    assert told.vmpte == (0, 3 * 4096)
+    prediction = predict(Extent(HIGH + 4096, BAR, 4096, 2 * GIB - 4096), ALL)
+    assert prediction.entries == Entries(511, 511, 1)
+    assert prediction.faults == 1023
+    assert prediction.alignment == GIB
+    assert prediction.vmpte == (0, 3 * 4096)
 
 
 def test_a_page_that_is_covered_in_part_is_mapped_whole() -> None:
@@ -194,8 +194,8 @@ def test_a_page_that_is_covered_in_part_is_mapped_whole() -> None:
 
 def test_the_alignment_is_to_the_offset_and_the_entries_go_by_the_physical_address() -> None:
     """A BAR below 2 MiB need not be aligned to 2 MiB."""
-    told = predict(Extent(HIGH, 0xFEB00000, 0, MIB), ALL)
-    assert (told.alignment, told.entries) == (GIB, Entries(256, 0, 0))
+    prediction = predict(Extent(HIGH, 0xFEB00000, 0, MIB), ALL)
+    assert (prediction.alignment, prediction.entries) == (GIB, Entries(256, 0, 0))
 
 
 @pytest.mark.parametrize(

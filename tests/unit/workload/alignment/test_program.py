@@ -78,7 +78,7 @@ def test_only_a_kernel_that_cannot_show_its_page_tables_is_excused_from_it() -> 
 
 
 def a_compiler(version: str) -> FakeHost:
-    """A host on which compilers of this version make empty programs; all else really runs."""
+    """Return a host whose compilers, of this version, make empty programs; all other commands really run."""
 
     def compiled(call: Call) -> Answer:
         if call.argv[1] == "--version":

@@ -15,7 +15,7 @@ from orchestrator.workload.alignment.program import FLAGS, GUEST, sources
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The guest program, compiled for this machine."""
+    """Return the guest program, compiled for the local machine."""
     binary = tmp_path_factory.mktemp("program") / "alignment"
     files = [str(path) for path in sources() if path.suffix == ".c"]
     subprocess.run(["gcc", *FLAGS, f"-I{GUEST}", "-o", str(binary), *files], check=True)
@@ -23,7 +23,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def listed(program: Path, workload: AlignmentWorkload) -> tuple[str, ...]:
-    """What the program says it would run."""
+    """Return the tests that the program lists."""
     argv = [str(program), "--list"]
     argv += [word for group in workload.tests for word in ("--test", group.value)]
     argv += [word for placement in workload.placements for word in ("--placement", placement.value)]

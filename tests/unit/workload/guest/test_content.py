@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Parts of the guest program's tests `content` and `sub-page`, compiled for this machine."""
+"""Parts of the guest program's tests `content` and `sub-page`, compiled for the local machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def harnesses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def said(binary: Path, *arguments: object) -> list[str]:
+def output(binary: Path, *arguments: object) -> list[str]:
     argv = [str(binary), *(str(argument) for argument in arguments)]
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
 
@@ -33,13 +33,13 @@ def said(binary: Path, *arguments: object) -> list[str]:
 def sample_pages(
     harnesses: Path, offset: int, length: int, address: int, seed: int = 0
 ) -> tuple[tuple[int, int], list[int]]:
-    first, *rest = said(harnesses / "sample_pages", offset, length, address, seed)
+    first, *rest = output(harnesses / "sample_pages", offset, length, address, seed)
     pmd, pud = (int(word) for word in first.split())
     return (pmd, pud), [int(line) for line in rest]
 
 
 def sides(offset: int, length: int, start: int, size: int) -> set[int]:
-    """The pages on both sides of every multiple of `size` inside a range whose first byte is at `start`."""
+    """Return the pages on both sides of every multiple of `size` in a range whose first byte is at `start`."""
     inside = range((start // size + 1) * size, start + length, size)
     return {offset + boundary - start + side for boundary in inside for side in (-4 * KIB, 0)}
 
@@ -92,7 +92,7 @@ def test_the_seed_decides_which_pages_and_in_which_order(harnesses: Path) -> Non
 
 
 def test_a_right_mapping_has_no_wrong_page_and_is_restored(harnesses: Path) -> None:
-    assert said(harnesses / "pattern", 1, 64) == [*(f"{number} 0" for number in range(6)), "restored"]
+    assert output(harnesses / "pattern", 1, 64) == [*(f"{number} 0" for number in range(6)), "restored"]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_right_mapping_has_no_wrong_page_and_is_restored(harnesses: Path) -> N
 )
 def test_a_wrong_page_is_found_and_named(harnesses: Path, seed: int, back: str) -> None:
     """Page 20 of the mapping shows page 3."""
-    fresh, mapped, written, *_, verdict = said(harnesses / "pattern", seed, 64, 20, 3)
+    fresh, mapped, written, *_, verdict = output(harnesses / "pattern", seed, 64, 20, 3)
     assert fresh == "0 1 20 the page at BAR offset 0x3000"
     assert mapped == "1 1 20 the page at BAR offset 0x3000"
     assert written == back
@@ -114,14 +114,14 @@ def test_a_wrong_page_is_found_and_named(harnesses: Path, seed: int, back: str) 
 
 
 def test_a_mapping_that_ends_early_is_a_failed_access_and_no_death(harnesses: Path) -> None:
-    """Page 5 shows what is beyond the file's end, which SIGBUS answers."""
-    failed, verdict = said(harnesses / "pattern", 7, 64, 5, 1000)
+    """Page 5 is beyond the end of the file, so that an access raises SIGBUS."""
+    failed, verdict = output(harnesses / "pattern", 7, 64, 5, 1000)
     assert failed == f"-{errno.EFAULT} 1 5"
     assert verdict == "restored"
 
 
 def blocks(harnesses: Path, address: int, length: int, direction: str, *bad: str) -> tuple[list[int], str]:
-    *pages, verdict = said(harnesses / "renew", hex(address), hex(length), direction, *bad)
+    *pages, verdict = output(harnesses / "renew", hex(address), hex(length), direction, *bad)
     return [int(page, 16) for page in pages], verdict
 
 
@@ -178,9 +178,9 @@ fec00000-fec003ff : IOAPIC 0
 )
 def test_who_else_is_in_the_page(harnesses: Path, tmp_path: Path, first: int, last: int, answer: str) -> None:
     (tmp_path / "iomem").write_text(IOMEM)
-    assert said(harnesses / "iomem", tmp_path / "iomem", hex(first), hex(last)) == [answer]
+    assert output(harnesses / "iomem", tmp_path / "iomem", hex(first), hex(last)) == [answer]
 
 
 def test_without_the_right_to_see_addresses_nobody_is_found(harnesses: Path, tmp_path: Path) -> None:
     (tmp_path / "iomem").write_text("00000000-00000000 : Reserved\n  00000000-00000000 : 0000:00:10.0\n")
-    assert said(harnesses / "iomem", tmp_path / "iomem", "fd00d000", "fd00d0ff") == [f"-{errno.ENOENT} 0 "]
+    assert output(harnesses / "iomem", tmp_path / "iomem", "fd00d000", "fd00d0ff") == [f"-{errno.ENOENT} 0 "]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest program's parser of the IOMMU's page tables in debugfs, compiled for this machine."""
+"""The guest program's parser of the IOMMU's page tables in debugfs, compiled for the local machine."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ MIXED = DATA / "iommu-7.3-mixed.txt"
 """From Linux 7.3: type1v2, --offset 1046524K --length 1050632K of a BAR at 4 GiB."""
 IOVA, LENGTH, PHYSICAL = 0x17FDFF000, GIB + 2 * MIB + 8 * KIB, 0x13FDFF000
 OLD = DATA / "iommu-6.1-form.txt"
-"""The form of 6.1: all devices in one file, and zeroes below an entry that maps."""
+"""The format of 6.1: all devices in one file, and zeroes below an entry that maps."""
 SCALABLE = DATA / "iommu-scalable-form.txt"
-"""The form of scalable mode: a PASID, first-level tables, the first page read-only."""
+"""The format of scalable mode: a PASID, first-level tables, the first page read-only."""
 
 
 @dataclass(frozen=True)
 class Entries:
-    """What the harness prints; sizes and addresses in bytes."""
+    """The output of the harness; sizes and addresses are in bytes."""
 
     status: int = 0
     nr_4k: int = 0

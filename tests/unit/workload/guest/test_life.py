@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the guest program's group life is made of, compiled for this machine."""
+"""Parts of the guest program's group life, compiled for the local machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return binary
 
 
-def said(harness: Path, *arguments: str) -> list[str]:
+def output(harness: Path, *arguments: str) -> list[str]:
     return subprocess.run([harness, *arguments], check=True, capture_output=True, text=True).stdout.splitlines()
 
 
@@ -45,19 +45,19 @@ def said(harness: Path, *arguments: str) -> list[str]:
     ],
 )
 def test_the_kernels_errors_are_told_from_the_rest_of_the_log(harness: Path, record: str, judged: str) -> None:
-    assert said(harness, "log", record) == [judged]
+    assert output(harness, "log", record) == [judged]
 
 
 def test_a_signal_is_told_by_name_in_every_thread(harness: Path) -> None:
     found = "no signal SIGBUS SIGSEGV SIGSEGV SIGBUS 4096"
-    assert said(harness, "probe") == [f"here: {found}", f"there: {found}"]
+    assert output(harness, "probe") == [f"here: {found}", f"there: {found}"]
 
 
 BEFORE = "00000001 00000002 00000003"
 
 
 def test_tags_are_written_once_and_taken_back(harness: Path) -> None:
-    before, count, written, after = said(harness, "tags", "ram")
+    before, count, written, after = output(harness, "tags", "ram")
     assert before == after == BEFORE
     assert count == "3 tags, kept"
     assert len({*written.split(), *BEFORE.split()}) == 6
@@ -67,4 +67,4 @@ def test_tags_are_written_once_and_taken_back(harness: Path) -> None:
     ("bar", "outcome"), [("none", "not kept"), ("one", "not kept"), ("alias", "not kept"), ("fails", "failed")]
 )
 def test_what_does_not_keep_all_tags_is_at_once_as_it_was(harness: Path, bar: str, outcome: str) -> None:
-    assert said(harness, "tags", bar) == [BEFORE, f"3 tags, {outcome}", BEFORE, BEFORE]
+    assert output(harness, "tags", bar) == [BEFORE, f"3 tags, {outcome}", BEFORE, BEFORE]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest program's groups repeat, random and ranges on imagined kernels: what they say of good and of bad ones."""
+"""The guest program's groups repeat, random and ranges on simulated kernels: their output for good and bad ones."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ def ranges(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return harness("ranges_harness", tmp_path_factory.mktemp("ranges"))
 
 
-def said(binary: Path, *arguments: object) -> list[str]:
+def output(binary: Path, *arguments: object) -> list[str]:
     argv = [str(binary), *(str(argument) for argument in arguments)]
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def measured(lines: list[str]) -> dict[str, int]:
-    """The measurements by name; no other line may be among them."""
+    """Return the measurements by name; there must be no other lines."""
     return {name: int(value) for name, value, _, _ in (line.split() for line in lines)}
 
 
 def test_the_smallest_alignment_of_all_counts(repeat: Path) -> None:
     common = {"mmaps": 200, "distinct": 200, "length": 4 * KIB, "offset": 12 * KIB}
-    assert measured(said(repeat, "pages", 200)) == {**common, "alignment": 4 * KIB}
-    assert measured(said(repeat, "2M", 200)) == {**common, "alignment": 2 * MIB}
+    assert measured(output(repeat, "pages", 200)) == {**common, "alignment": 4 * KIB}
+    assert measured(output(repeat, "2M", 200)) == {**common, "alignment": 2 * MIB}
 
 
 @pytest.mark.parametrize(("repeats", "kind"), [(200, "exact"), (32, "exact"), (31, "varies")])
 def test_an_alignment_of_few_mmaps_is_luck(repeat: Path, repeats: int, kind: str) -> None:
-    assert f"alignment {2 * MIB} bytes {kind}" in said(repeat, "2M", repeats)
+    assert f"alignment {2 * MIB} bytes {kind}" in output(repeat, "2M", repeats)
 
 
 @pytest.mark.parametrize(
@@ -67,25 +67,25 @@ def test_an_alignment_of_few_mmaps_is_luck(repeat: Path, repeats: int, kind: str
     ],
 )
 def test_what_proves_nothing_is_not_ok(repeat: Path, kernel: str, words: str) -> None:
-    lines = [line for line in said(repeat, kernel, 200) if line.startswith("NOT OK")]
+    lines = [line for line in output(repeat, kernel, 200) if line.startswith("NOT OK")]
     assert len(lines) == 1
     assert words in lines[0]
 
 
 def test_nothing_asked_for_is_nothing_measured(repeat: Path, random: Path) -> None:
-    assert said(repeat, "2M", 0) == ["SKIP no mmaps were asked for (--repeats 0)"]
-    assert said(random, "congruent", 0, GIB) == ["SKIP no ranges were asked for (--ranges 0)"]
+    assert output(repeat, "2M", 0) == ["SKIP no mmaps were asked for (--repeats 0)"]
+    assert output(random, "congruent", 0, GIB) == ["SKIP no ranges were asked for (--ranges 0)"]
 
 
 def test_congruent_ranges_are_counted(random: Path) -> None:
-    good, bad = (measured(said(random, kernel, 2000, 4 * GIB)) for kernel in ("congruent", "page"))
+    good, bad = (measured(output(random, kernel, 2000, 4 * GIB)) for kernel in ("congruent", "page"))
     assert good["ranges"] == 2000
     assert good["congruent_pmd"] == good["long_pmd"] > good["long_pud"] == good["congruent_pud"] > 0
     assert bad == {**good, "congruent_pmd": 0, "congruent_pud": 0}
 
 
 def test_no_range_of_a_small_bar_is_long(random: Path) -> None:
-    counts = measured(said(random, "page", 100, 16 * KIB))
+    counts = measured(output(random, "page", 100, 16 * KIB))
     assert counts["long_pmd"] == counts["congruent_pmd"] == counts["long_pud"] == counts["congruent_pud"] == 0
 
 
@@ -98,7 +98,7 @@ def test_no_range_of_a_small_bar_is_long(random: Path) -> None:
     ],
 )
 def test_a_wrong_mapping_is_not_ok(random: Path, kernel: str, words: str) -> None:
-    first = said(random, kernel, 100, GIB)[0]
+    first = output(random, kernel, 100, GIB)[0]
     assert first.startswith("NOT OK")
     assert words in first
 
@@ -109,7 +109,7 @@ NOWHERE = -1
 @pytest.mark.parametrize(
     ("size", "offset", "length", "hole", "table", "pending", "before", "after"),
     [
-        # --hole is a page, and matters more than MSI-X
+        # --hole is a page, and overrides MSI-X
         (4 * GIB, 0, 0, GIB, NOWHERE, NOWHERE, (0, GIB), (GIB + 4 * KIB, 3 * GIB - 4 * KIB)),
         (4 * GIB, 0, 0, GIB, MIB, MIB + 8 * KIB, (0, GIB), (GIB + 4 * KIB, 3 * GIB - 4 * KIB)),
         # the table is the hole, all its pages; the pending bits only where they are alone in the BAR
@@ -151,7 +151,7 @@ def test_what_is_around_a_hole(
     after: tuple[int, int] | str,
 ) -> None:
     for part, expected in enumerate((before, after)):
-        last = said(ranges, part, size, offset, length, hole, table, pending)[-1]
+        last = output(ranges, part, size, offset, length, hole, table, pending)[-1]
         if isinstance(expected, str):
             assert last.startswith("SKIP")
             assert expected in last
@@ -177,7 +177,7 @@ def test_areas_of_a_sparse_bar(ranges: Path, hole: str, areas: tuple[int, ...], 
     """In KiB, of a BAR of 1 MiB."""
     hole = hole if hole == "-" else str(int(hole) * KIB)
     for part, expected in enumerate((before, after)):
-        last = said(ranges, part, MIB, 0, 0, hole, NOWHERE, NOWHERE, *(area * KIB for area in areas))[-1]
+        last = output(ranges, part, MIB, 0, 0, hole, NOWHERE, NOWHERE, *(area * KIB for area in areas))[-1]
         assert last.startswith(expected)
 
 
@@ -186,7 +186,7 @@ def test_areas_of_a_sparse_bar(ranges: Path, hole: str, areas: tuple[int, ...], 
     [
         (64 * KIB, (), True),
         (64 * KIB, (32 * KIB, 128 * KIB), True),
-        # a kernel of old leaves the pages out, and a device may have its table elsewhere
+        # an old kernel leaves the pages out, and a device may have its table elsewhere
         (64 * KIB, (0, 64 * KIB, 68 * KIB, 1024 * KIB), False),
         (NOWHERE, (), False),
     ],
@@ -195,8 +195,8 @@ def test_pages_of_an_msix_table_are_not_offered_without_a_word(
     ranges: Path, monkeypatch: pytest.MonkeyPatch, table: int, areas: tuple[int, ...], *, wrong: bool
 ) -> None:
     arguments = (1, MIB, 0, 0, "-", table, NOWHERE, *areas)
-    assert not any(line.startswith("NOT OK") for line in said(ranges, *arguments))
+    assert not any(line.startswith("NOT OK") for line in output(ranges, *arguments))
     monkeypatch.setenv("NO_MSIX_CAP", "1")
-    found = [line for line in said(ranges, *arguments) if line.startswith("NOT OK")]
+    found = [line for line in output(ranges, *arguments) if line.startswith("NOT OK")]
     assert len(found) == wrong
     assert all("VFIO_REGION_INFO_CAP_MSIX_MAPPABLE" in line for line in found)

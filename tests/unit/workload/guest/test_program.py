@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Parts of the guest program, compiled for this machine: the page-table dump's parser, and the placements."""
+"""Parts of the guest program, compiled for the local machine: the page-table dump's parser, and the placements."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.workload.alignment.program import GUEST
 DATA = Path(__file__).parents[2] / "data" / "workload"
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 RUNS = 8
-"""Enough for luck to show: half of all page-aligned addresses are aligned to 8 KiB."""
+"""Enough that chance would be seen: half of all page-aligned addresses are aligned to 8 KiB."""
 
 
 def harness(name: str, directory: Path) -> Path:
@@ -44,7 +44,7 @@ def numbers(binary: Path, *arguments: object) -> tuple[int, ...]:
     [
         # --offset 4K --length 2G --placement offset: every level, in the middle of the dump
         ("ptdump-7.3-mixed.txt", 0x7F9240001000, 2 * GIB, 512, 511, 1, 2 * GIB),
-        # a part of it; an entry of which only a part is in the range counts as one
+        # a part of it; an entry that is only partly in the range counts as one
         ("ptdump-7.3-mixed.txt", 0x7F9240200000, 2 * MIB, 0, 1, 0, 2 * MIB),
         ("ptdump-7.3-mixed.txt", 0x7F9280000000, 4 * KIB, 0, 0, 1, 4 * KIB),
         ("ptdump-7.3-mixed.txt", 0x7F923FE00000, 4 * MIB + 4 * KIB, 511, 1, 0, 2 * MIB),
@@ -53,7 +53,7 @@ def numbers(binary: Path, *arguments: object) -> tuple[int, ...]:
         ("ptdump-7.3-mixed.txt", 0x40000000, GIB, 0, 0, 0, 0),
         # --length 64M --placement kernel: the next mapping follows at once
         ("ptdump-7.3-pte.txt", 0x7FD098D3B000, 64 * MIB, 16384, 0, 0, 64 * MIB),
-        # the form of 6.1: a four-level kernel, runs of one level cut by their flags, skipped entries
+        # the format of 6.1: a four-level kernel, runs of one level split by their flags, skipped entries
         ("ptdump-6.1-form.txt", 0x7F2A00200000, 8 * MIB, 512, 3, 0, 8 * MIB),
         ("ptdump-6.1-form.txt", 0x7F2A00000000, 12 * MIB, 512, 3, 0, 8 * MIB),
         ("ptdump-6.1-form.txt", 0x8000000000, GIB, 0, 0, 0, 0),
@@ -100,18 +100,18 @@ WRONG_TYPE = (
 
 
 def attributes(pagetable: Path, dump: Path, start: int, end: int, prot: int) -> tuple[list[str], dict[str, int]]:
-    """What is not ok, and the measurements."""
+    """Return the lines that are not ok, and the measurements."""
     argv = [str(pagetable), str(dump), hex(start), hex(end), str(prot)]
     lines = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
     wrong = [line.removeprefix("NOT OK ") for line in lines if line.startswith("NOT OK ")]
-    told = (line.split() for line in lines if not line.startswith("NOT OK "))
-    return wrong, {name: int(value) for name, value, _, _ in told}
+    measurements = (line.split() for line in lines if not line.startswith("NOT OK "))
+    return wrong, {name: int(value) for name, value, _, _ in measurements}
 
 
 @pytest.mark.parametrize(
     ("flags", "prot", "wrong"),
     [
-        # What vfio-pci asks for: UC-, by PCD alone.
+        # What vfio-pci requests: UC-, by PCD alone.
         (X86.format("USR RW PCD PSE NX"), READ | WRITE, ""),
         (X86.format("USR ro PCD PSE NX"), READ, ""),
         (ARM64.format("USR ro NX SHD AF NG BLK UXN DEVICE/nGnRnE"), READ | WRITE, ""),
@@ -166,7 +166,7 @@ def test_attributes_that_nobody_asked_for_are_not_ok(
 
 
 def test_attributes_are_told_for_each_level(pagetable: Path) -> None:
-    """The form of 6.1: 512 PTEs, one of them global and UC; 3 PMD entries, two UC- by another slot, one executable."""
+    """The format of 6.1: 512 PTEs, one global and UC; 3 PMD entries, two UC- by another slot, one executable."""
     found, measured = attributes(pagetable, DATA / "ptdump-6.1-form.txt", 0x7F2A00200000, 0x7F2A00A00000, READ | WRITE)
     assert [line.split(" entries")[0] for line in found] == [
         "1 of 512 PTE",
@@ -205,7 +205,7 @@ def test_what_is_no_run_of_entries_counts_for_nothing(pagetable: Path, text: str
 def test_the_kernels_alignment_is_found_without_luck(
     placement: Path, direction: str, aligned: int, offset: int, length: int
 ) -> None:
-    """A kernel that aligns each mmap of a file to `aligned` is seen to do that, no less and no more, every time."""
+    """For a kernel that aligns each mmap of a file to `aligned`, exactly that alignment is found, every time."""
     step = aligned if direction == "up" else -aligned
     seen = {numbers(placement, "kernel", offset, length, aligned, direction) for _ in range(RUNS)}
     assert seen == {(0, aligned, step)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Parts of the guest program's groups repeat, random and ranges, compiled for this machine."""
+"""Parts of the guest program's groups repeat, random and ranges, compiled for the local machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Part(NamedTuple):
     has_pud: int
 
     def has(self, size: int) -> bool:
-        """By trying every block of `size` that begins in the part or just before it."""
+        """Check every block of `size` that begins in the part or directly before it."""
         first = self.offset // size * size
         blocks = range(first, self.offset + self.length, size)
         return any(self.offset <= block and block + size <= self.offset + self.length for block in blocks)
@@ -101,14 +101,14 @@ def test_parts_of_a_large_bar_are_of_every_kind(random_range: Path) -> None:
 
 
 def test_the_seed_decides_everything(random_range: Path) -> None:
-    """The first ranges of seed 0, written down: a run years ago is repeated with nothing but its seed."""
+    """The first ranges of seed 0 are fixed, so that an old run can be repeated with its seed only."""
     assert parts(random_range, 7, 0, 4 * GIB) == parts(random_range, 7, 0, 4 * GIB)
     assert parts(random_range, 7, 0, 4 * GIB) != parts(random_range, 8, 0, 4 * GIB)
     assert [part[:2] for part in parts(random_range, 0, 0, 4 * GIB, 3)] == FIRST_OF_SEED_0
 
 
 def config(*capabilities: tuple[int, bytes], listed: bool = True) -> bytes:
-    """Config space with these capabilities (id, what follows the pointer to the next), 16 bytes apart."""
+    """Return config space with these capabilities (id, content after the next pointer), 16 bytes apart."""
     space = bytearray(256)
     space[0x06] = 0x10 if listed else 0
     pointer = 0x34
@@ -170,7 +170,7 @@ def beyond_the_end() -> bytes:
         config((0x11, msix_body(16, 0x3000, 0x3800)), listed=False),
         looping(),
         beyond_the_end(),
-        b"\xff" * 256,  # a device that is gone
+        b"\xff" * 256,  # a removed device
     ],
 )
 def test_no_msix_is_no_error(msix: Path, space: bytes) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The KTAP parser: the specification's examples, dialects, real logs, and whatever else may come."""
+"""The KTAP parser: the specification's examples, dialects, real logs, and arbitrary text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def parse(text: str) -> Tap:
 
 
 def outcomes(tap: Tap) -> dict[str, str]:
-    """Every test as path → outcome, with the directive where there is one."""
+    """Return the outcome of every test by its path, with the directive if there is one."""
     return {
         "/".join(names): f"{test.outcome.value} {test.directive.value}" if test.directive else test.outcome.value
         for names, test in tap.walk()
@@ -464,11 +464,11 @@ def test_a_real_log() -> None:
 
 def test_a_real_log_of_a_guest_that_was_killed() -> None:
     tap = parse_ktap((DATA / "alignment-7.3-killed.ktap.log").read_text())
-    told = outcomes(tap)
-    assert told["0000:00:10.0"] == "missing"
-    assert told["0000:00:10.0/BAR2"] == "missing"
-    assert told["0000:00:10.0/BAR2/offset"] == "ok"
-    assert told["0000:00:10.0/BAR2/"] == "missing"
+    found = outcomes(tap)
+    assert found["0000:00:10.0"] == "missing"
+    assert found["0000:00:10.0/BAR2"] == "missing"
+    assert found["0000:00:10.0/BAR2/offset"] == "ok"
+    assert found["0000:00:10.0/BAR2/"] == "missing"
     assert not tap.problems
 
 
@@ -502,8 +502,8 @@ def test_any_depth(depth: int) -> None:
 
 
 @given(st.integers(0, len(dedent(SPECIFICATION))))
-def test_a_torn_document_tells_no_lies(end: int) -> None:
-    """Whatever was reported before the tear is reported still, and nothing else is."""
+def test_a_truncated_document_has_only_what_was_reported(end: int) -> None:
+    """Of a truncated document, exactly the tests before its end are reported."""
     whole = outcomes(parse(SPECIFICATION))
     torn = parse_ktap(dedent(SPECIFICATION)[:end].rpartition("\n")[0])
     for names, test in torn.walk():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The cases in a suite's KTAP: their names, and what came out of each; the logs in data/suites are of real runs."""
+"""The cases in a suite's KTAP: their names and statuses; the logs in data/suites are of real runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def cases(text: str, planned: tuple[str, ...] = ()) -> tuple[SuiteCase, ...]:
     return suite_cases(parse_ktap(text), planned)
 
 
-def came(text: str, planned: tuple[str, ...] = ()) -> dict[str, SuiteStatus]:
+def statuses(text: str, planned: tuple[str, ...] = ()) -> dict[str, SuiteStatus]:
     return {case.name: case.came for case in cases(text, planned)}
 
 
@@ -72,12 +72,12 @@ def test_subtests_of_any_depth_have_the_path_as_their_name() -> None:
     text = (
         "KTAP version 1\n1..1\n  KTAP version 1\n  1..1\n    KTAP version 1\n    1..1\n    ok 1 c\n  ok 1 b\nok 1 a\n"
     )
-    assert came(text) == {"a/b/c": SuiteStatus.PASS}
+    assert statuses(text) == {"a/b/c": SuiteStatus.PASS}
 
 
 def test_names_that_occur_again_are_numbered_and_never_collide() -> None:
     text = "TAP version 13\n1..4\nok 1 - a\nok 2 - a\nok 3 - a (2)\nok 4\n"
-    assert list(came(text)) == ["a", "a (3)", "a (2)", "#4"]
+    assert list(statuses(text)) == ["a", "a (3)", "a (2)", "#4"]
 
 
 def test_a_parent_that_failed_although_no_child_did() -> None:
@@ -90,18 +90,22 @@ def test_a_parent_that_failed_although_no_child_did() -> None:
 
 def test_a_parent_that_failed_with_a_child_says_nothing_new() -> None:
     text = "TAP version 13\n1..1\n# TAP version 13\n# 1..1\n# not ok 1 b\nnot ok 1 selftests: mm: a # exit=1\n"
-    assert came(text) == {"mm:a/b": SuiteStatus.FAIL}
+    assert statuses(text) == {"mm:a/b": SuiteStatus.FAIL}
 
 
 def test_a_program_that_died_left_tests_unreported() -> None:
     text = "TAP version 13\n1..1\n# TAP version 13\n# 1..3\n# ok 1 b\nnot ok 1 selftests: mm: a # exit=139\n"
-    assert came(text) == {"mm:a/b": SuiteStatus.PASS, "mm:a/#2": SuiteStatus.MISSING, "mm:a/#3": SuiteStatus.MISSING}
+    assert statuses(text) == {
+        "mm:a/b": SuiteStatus.PASS,
+        "mm:a/#2": SuiteStatus.MISSING,
+        "mm:a/#3": SuiteStatus.MISSING,
+    }
     assert cases(text)[1].message == "never reported: selftests: mm: a ended before it (exit=139)"
 
 
 def test_a_guest_that_died_left_programs_unreported_that_the_list_names() -> None:
     text = "TAP version 13\n1..3\nok 1 selftests: mm: a\n# selftests: mm: b\n# TAP version 13\n# 1..2\n# ok 1 x\n"
-    found = came(text, ("mm:a", "mm:b", "mm:c"))
+    found = statuses(text, ("mm:a", "mm:b", "mm:c"))
     assert found == {
         "mm:a": SuiteStatus.PASS,
         "mm:b/x": SuiteStatus.PASS,
@@ -116,7 +120,7 @@ def test_directives() -> None:
         "ok 5 e # XFAIL known\nnot ok 6 f # TIMEOUT 45 seconds\nnot ok 7 g # ERROR no device\n"
         "ok 8 h # XPASS\nnot ok 9 i # XPASS\n"
     )
-    assert list(came(text).values()) == [
+    assert list(statuses(text).values()) == [
         *(
             SuiteStatus.SKIP,
             SuiteStatus.SKIP,
@@ -151,7 +155,8 @@ COLLECTIONS = ("l:a", "l:b", "m:c", "m:d", "n:e")
 
 def test_programs_of_collections_that_the_runner_counts_each_from_one() -> None:
     first = "TAP version 13\n1..2\nok 1 selftests: l: a\nok 2 selftests: l: b\n"
-    found = came(f"{first}TAP version 13\n1..2\n# selftests: m: c\n# TAP version 13\n# 1..1\n# ok 1 x\n", COLLECTIONS)
+    second = "TAP version 13\n1..2\n# selftests: m: c\n# TAP version 13\n# 1..1\n# ok 1 x\n"
+    found = statuses(first + second, COLLECTIONS)
     missing = dict.fromkeys(("m:d", "n:e"), SuiteStatus.MISSING)
     assert found == {
         "l:a": SuiteStatus.PASS,
@@ -160,16 +165,16 @@ def test_programs_of_collections_that_the_runner_counts_each_from_one() -> None:
         "m:c": SuiteStatus.MISSING,
         **missing,
     }
-    assert list(came(first, COLLECTIONS)) == list(COLLECTIONS)
+    assert list(statuses(first, COLLECTIONS)) == list(COLLECTIONS)
     torn = first.replace("ok 1 selftests: l: a\n", "") + "TAP version 13\n1..2\nok 1 selftests: m: c\n"
-    assert came(torn, COLLECTIONS) == {
+    assert statuses(torn, COLLECTIONS) == {
         **{"l:b": SuiteStatus.PASS, "l:a": SuiteStatus.MISSING, "m:c": SuiteStatus.PASS},
         **missing,
     }
 
 
 def test_a_program_that_was_called_with_arguments_is_the_one_that_was_planned() -> None:
-    assert came("TAP version 13\n1..1\nok 1 selftests: l: a -v 2\n", ("l:a",)) == {"l:a": SuiteStatus.PASS}
+    assert statuses("TAP version 13\n1..1\nok 1 selftests: l: a -v 2\n", ("l:a",)) == {"l:a": SuiteStatus.PASS}
 
 
 @pytest.mark.parametrize(
@@ -191,7 +196,7 @@ def test_a_breach_of_the_protocol_fails(text: str, message: str) -> None:
 
 
 def test_a_plan_that_cannot_be_believed_is_an_error() -> None:
-    assert came("TAP version 13\n1..999999\nok 1 a\n") == {"a": SuiteStatus.PASS, "plan": SuiteStatus.ERROR}
+    assert statuses("TAP version 13\n1..999999\nok 1 a\n") == {"a": SuiteStatus.PASS, "plan": SuiteStatus.ERROR}
 
 
 @given(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The script that runs others' programs in the guest, and the choice of selftests."""
+"""The script that runs suites and commands in the guest, and the choice of selftests."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_script_of_a_command() -> None:
 
 
 def run_here(workload: SuiteWorkload, place: Path, shell: str = "sh") -> tuple[str, str]:
-    """What the script leaves of `workload`, its output and its status, run without its mounts in a directory."""
+    """Run the script for `workload` in a directory without its mounts; return the output and the status."""
     for name in ("program", "share", "work"):
         (place / name).mkdir()
     text = guest_script(workload, "", ())
@@ -90,28 +90,28 @@ ENDS = (
     ("(sleep 1; echo late) & echo early", "early\nlate", "0"),
     ("printf 'no newline'; sleep 300 &", "no newline", "0"),
 )
-"""What a program does, all that it and its children write before the end, and its exit status."""
+"""Programs: the command, the whole output of it and its children, and the exit status."""
 
 
 @pytest.mark.parametrize("shell", ["sh", "busybox sh"])
 def test_a_program_has_ended_when_it_ended(shell: str, tmp_path: Path) -> None:
-    """Whatever it leaves behind, with all that it wrote, and what its children wrote soon after."""
+    """The output is complete, with that of its children shortly after its end, whatever it leaves running."""
 
-    def told(number: int) -> tuple[str, list[str], str]:
+    def result(number: int) -> tuple[str, list[str], str]:
         place = tmp_path / str(number)
         place.mkdir()
         output, status = run_here(CommandWorkload("own", ENDS[number][0]), place, shell)
         return ENDS[number][0], output.splitlines(), status
 
     with ThreadPoolExecutor(len(ENDS)) as executor:
-        found = list(executor.map(told, range(len(ENDS))))
+        found = list(executor.map(result, range(len(ENDS))))
     assert found == [(command, output.splitlines(), status) for command, output, status in ENDS]
 
 
 def test_all_that_a_program_wrote_is_kept_though_a_child_writes_on(tmp_path: Path) -> None:
     command = "seq 1 50000; (while echo more; do sleep 0.1; done) & exit 0"
-    told, ended = run_here(CommandWorkload("own", command), tmp_path)
-    lines = told.splitlines()
+    output, ended = run_here(CommandWorkload("own", command), tmp_path)
+    lines = output.splitlines()
     assert lines[:50000] == [str(number) for number in range(1, 50001)]
     assert set(lines[50000:]) <= {"more"}
     assert ended == "0"
