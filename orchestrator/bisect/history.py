@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The history that is bisected: git bisect itself works in a bare repository of orch's own, without any checkout.
+"""Run git bisect in a bare repository, without a checkout.
 
 bisect/<id>/    one bare repository per bisection, which borrows the objects of the store of its origin
 
-What git is told is written anew each time, as a log for ``git bisect replay``: so nothing is lost with the repository.
+The input of git is written again each time, as a log for ``git bisect replay``.  So nothing is lost if the repository
+is removed.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ _FORMAT = "%H%x00%s%x00%an <%ae>%x00%aI%x00%P%x00%B"
 
 @dataclass(frozen=True)
 class Next:
-    """What git answers: the commit `test` to test next and how many are left, or the end."""
+    """The answer of git: the next commit to test, or the result.
+
+    `left` is how many commits are left.
+    """
 
     test: str = ""
     left: str = ""
@@ -39,7 +43,10 @@ class Next:
 
 @dataclass(frozen=True)
 class History:
-    """The commits of the repository `origin`, a path or an address, through orch's own `store` of it."""
+    """The commits of the repository `origin`, a path or an address.
+
+    They are read from orch's own `store` of it.
+    """
 
     host: Host
     cache: Path
@@ -47,37 +54,41 @@ class History:
     store: Path
 
     def resolve(self, ref: str, where: str) -> str:
-        """The id of the commit that `ref` names now.  Raises UsageError, with `where`, for none."""
+        """Return the id of the commit that `ref` names now.  Raises UsageError, with `where`, if there is none."""
         address = is_address(self.origin)
         return resolve(self.host, self.store, self.origin, ref, address=address, where=where)
 
     def commit(self, commit: str) -> Commit:
-        """A commit as people know it."""
-        told = check(git(self.host, self.store, "show", "-s", f"--format={_FORMAT}", commit), "reading a commit")
-        found, subject, author, date, parents, message = told.output.split("\0")
-        return Commit(found, subject, author, date, message.strip("\n"), tuple(parents.split()))
+        """Return the data of a commit."""
+        shown = check(git(self.host, self.store, "show", "-s", f"--format={_FORMAT}", commit), "reading a commit")
+        commit_id, subject, author, date, parents, message = shown.output.split("\0")
+        return Commit(commit_id, subject, author, date, message.strip("\n"), tuple(parents.split()))
 
     def count(self, good: str, bad: str) -> int:
-        """How many commits are after `good` up to `bad`."""
+        """Return the number of commits after `good` up to `bad`."""
         counted = git(self.host, self.store, "rev-list", "--count", f"{good}..{bad}")
         return int(check(counted, "counting commits").output)
 
     def require_order(self, good: str, bad: str, good_ref: str, bad_ref: str) -> None:
-        """Raise UsageError unless `good` is an ancestor of `bad`; the refs are what people call them."""
+        """Raise UsageError unless `good` is an ancestor of `bad`.
+
+        The refs are the names in the message.
+        """
         if good == bad:
             raise UsageError(f"--good {good_ref} and --bad {bad_ref} are one commit; there is nothing between them")
         if self._is_ancestor(good, bad):
             return
         if self._is_ancestor(bad, good):
-            told = f"--good {good_ref} comes after --bad {bad_ref} in {self.origin}"
-            raise UsageError(f"{told}; exchange them: good is the older one")
-        told = f"--good {good_ref} is no ancestor of --bad {bad_ref} in {self.origin}"
-        based = git(self.host, self.store, "merge-base", good, bad)
-        near = f"they part at {based.output[:SHORT]}, which can be the good one" if based.ok else "nothing joins them"
-        raise UsageError(f"{told}; {near}")
+            problem = f"--good {good_ref} comes after --bad {bad_ref} in {self.origin}"
+            raise UsageError(f"{problem}; exchange them: good is the older one")
+        problem = f"--good {good_ref} is no ancestor of --bad {bad_ref} in {self.origin}"
+        base = git(self.host, self.store, "merge-base", good, bad)
+        if not base.ok:
+            raise UsageError(f"{problem}; they have no common ancestor")
+        raise UsageError(f"{problem}; their common ancestor is {base.output[:SHORT]}, which can be the good one")
 
-    def _is_ancestor(self, one: str, other: str) -> bool:
-        done = git(self.host, self.store, "merge-base", "--is-ancestor", one, other)
+    def _is_ancestor(self, ancestor: str, commit: str) -> bool:
+        done = git(self.host, self.store, "merge-base", "--is-ancestor", ancestor, commit)
         if done.status not in (0, 1):
             check(done, "looking for an ancestor")
         return done.ok
@@ -91,18 +102,18 @@ class GitBisect:
     place: Path
 
     def ask(self, good: str, bad: str, answers: Iterable[tuple[str, Answer]]) -> Next:
-        """What git bisect wants after `answers`, in their order.
+        """Return the answer of git bisect after `answers`, in their order.
 
-        Raises InfrastructureError where git refuses to go on.
+        Raises InfrastructureError if git refuses to go on.
         """
         self._renew(bad)
         log = self.place / "orch.replay"
-        told = (f"git bisect {answer} {commit}\n" for commit, answer in answers)
-        log.write_text(f"git bisect start '{bad}' '{good}'\n" + "".join(told))
+        lines = (f"git bisect {answer} {commit}\n" for commit, answer in answers)
+        log.write_text(f"git bisect start '{bad}' '{good}'\n" + "".join(lines))
         return self._next(self._git("bisect", "replay", str(log)))
 
     def log(self) -> str:
-        """What ``git bisect replay`` needs, in git's own words; after `ask`."""
+        """Return the input for ``git bisect replay``, as git writes it; only after `ask`."""
         return check(self._git("bisect", "log"), "git bisect log").output
 
     def forget(self) -> None:
@@ -123,23 +134,23 @@ class GitBisect:
         return Next(test=head.output.strip(), left=left[-1] if left else "")
 
     def _renew(self, head: str) -> None:
-        """An empty repository: what an interrupted git left there would only confuse."""
+        """Make an empty repository, without what an interrupted git left there."""
         self.forget()
         try:
             self.place.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InfrastructureError(f"{self.place}: cannot be made: {error.strerror}") from error
+            raise InfrastructureError(f"{self.place}: cannot be created: {error.strerror}") from error
         open_bare(self.history.host, self.place, self.history.origin)
         borrow(self.place, self.history.store / "objects")
         check(self._git("update-ref", "--no-deref", "HEAD", head), "preparing git bisect")
 
 
 def open_history(host: Host, cache: Path, origin: str, *, where: str) -> History:
-    """The history of the repository `origin`.  Raises UsageError, with `where`, where there is none."""
+    """Return the history of the repository `origin`.  Raises UsageError, with `where`, if there is none."""
     return History(host, cache, origin, open_store(host, cache, origin, address=is_address(origin), where=where))
 
 
 def git_bisect(history: History, directory: Path) -> GitBisect:
-    """git bisect for the bisection that is kept in `directory`."""
+    """Return git bisect for the bisection in `directory`."""
     name = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]
     return GitBisect(history, history.cache / "bisect" / name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One commit → one run of the scenario on it alone → a trial."""
+"""Measure a commit: run the scenario on it alone."""
 
 from __future__ import annotations
 
@@ -32,18 +32,19 @@ from orchestrator.scenario.resolve.files import is_address
 from orchestrator.scenario.sources import GitSource, TreeSource
 
 _NO_NUMBERS = ("run", "oracle", "attributes", "log", "boot")
-"""The checks that are about no number that a kernel can be expected to have."""
+"""The checks without a number that an expectation can state."""
 
 
 Places = Callable[[Scenario, LocalHost], AbstractContextManager[tuple[BootHost, BuildHost | None]]]
-"""Opens where the guests of a scenario boot, and who compiles its kernels; None for this machine."""
+"""A function that opens the host for the guests of a scenario, and the one for its builds; None for this machine."""
 
 
 @dataclass(frozen=True)
 class CommitRunner:
-    """What measures commits: the scenario, whose base is taken from each, and where all of it works.
+    """The measurement of commits with a scenario.
 
-    `watch` opens whatever shows progress, and `places` the hosts, for as long as one trial takes.
+    The base of the scenario is taken from each commit.  For the time of one trial, `watch` opens the display of
+    progress, and `places` opens the hosts.
     """
 
     scenario: Scenario
@@ -54,12 +55,13 @@ class CommitRunner:
     places: Places
 
     def __call__(self, commit: str, cases: tuple[str, ...], results: Path) -> Trial:
-        """Build, boot and measure `commit`, with its run in `results`; only what reports `cases` is run, empty for all.
+        """Build, boot and measure `commit`, with its run in `results`.
 
-        Raises InfrastructureError, and KeyboardInterrupt after having stopped all that was started.
+        Only the workloads that report `cases` are run; all if it is empty.  Raises InfrastructureError, and
+        KeyboardInterrupt after all that was started has been stopped.
         """
-        begun = monotonic()
-        host = LocalHost()  # one that was told to stop is of no further use
+        started = monotonic()
+        host = LocalHost()  # a new one, since a host that was stopped cannot be used again
         scenario = scenario_at(self.scenario, self.question, commit, cases)
         settings = Settings(self.cache, results, self.jobs, self.question.forced, VIEWS)
         with (
@@ -70,23 +72,23 @@ class CommitRunner:
             try:
                 run = run_scenario(scenario, settings, host, executor, emit, boot_host, build_host)
             except UsageError as error:
-                return Trial(commit, "", monotonic() - begun, refused=first_line(error))
-        return trial_of(run, commit, monotonic() - begun)
+                return Trial(commit, "", monotonic() - started, refused=first_line(error))
+        return trial_of(run, commit, monotonic() - started)
 
 
 def scenario_at(scenario: Scenario, question: Question, commit: str, cases: tuple[str, ...]) -> Scenario:
-    """`scenario` with nothing but the kernel that is bisected, at `commit`, and the workloads that report `cases`."""
+    """Return `scenario` with only the bisected kernel, at `commit`, and the workloads that report `cases`."""
     kernel = replace(scenario.kernel(question.kernel), source=GitSource(question.repository, commit))
     needed = {name.partition("/")[0] for name in cases}
-    workloads = tuple(one for one in scenario.workloads if one.name in needed) or scenario.workloads
+    workloads = tuple(workload for workload in scenario.workloads if workload.name in needed) or scenario.workloads
     alone = replace(scenario, base=kernel.name, kernels=(kernel,), workloads=workloads)
     return seeded(alone, question.seed)
 
 
 def trial_of(run: Run, commit: str, seconds: float) -> Trial:
-    """What `run`, of one kernel, shows of `commit`.
+    """Return the trial of `commit` from `run`, which has one kernel.
 
-    Raises InfrastructureError where it could not be built for a reason that is not the commit's.
+    Raises InfrastructureError if the kernel could not be built for a reason other than the commit.
     """
     kernel = run.scenario.base
     facts = run.kernels.get(kernel, {})
@@ -98,20 +100,23 @@ def trial_of(run: Run, commit: str, seconds: float) -> Trial:
             raise InfrastructureError(failed.message)
         return Trial(commit, path, seconds, objects, refused=first_line(failed.message))
     built = any(job.kind is JobKind.BUILD and job.status is JobStatus.DONE for job in run.jobs)
-    made = [CaseResult(BUILD, Status.PASS)] if built else []
-    cases = (*made, *_boots(run), *map(_seen, run.cases))
+    build = [CaseResult(BUILD, Status.PASS)] if built else []
+    cases = (*build, *_boots(run), *map(_result, run.cases))
     return Trial(commit, path, seconds, objects, cases, tuple(_numbers(run, kernel)))
 
 
 def _boots(run: Run) -> Iterable[CaseResult]:
-    """The boots that ended as they should: a run has no case of them, but good is what does not crash."""
+    """Yield a PASS for each boot that ended as it should.
+
+    The run itself has no case of it.
+    """
     for boot in run.boots:
-        case = CaseId.of_boot(boot.kernel, boot.workload, boot.device)
-        if boot.boot.end is BootEnd.OK and all(one.id != case for one in boot.cases):
-            yield CaseResult(case.name, Status.PASS)
+        case_id = CaseId.of_boot(boot.kernel, boot.workload, boot.device)
+        if boot.boot.end is BootEnd.OK and all(case.id != case_id for case in boot.cases):
+            yield CaseResult(case_id.name, Status.PASS)
 
 
-def _seen(case: Case) -> CaseResult:
+def _result(case: Case) -> CaseResult:
     function = function_in(case.lines) if case.status is Status.CRASH else ""
     return CaseResult(case.id.name, case.status, case.expected, case.measured, case.message, function)
 
@@ -126,19 +131,20 @@ def _numbers(run: Run, kernel: str) -> Iterable[tuple[str, str]]:
                 yield place.case(kernel, check).name, value
 
 
-def first_line(told: object) -> str:
-    """The sentence of an error, without what may stand below it."""
-    return str(told).splitlines()[0] if str(told) else ""
+def first_line(message: object) -> str:
+    """Return the first line of an error's message."""
+    return str(message).splitlines()[0] if str(message) else ""
 
 
 def repository_of(kernel: Kernel, given: str) -> str:
-    """The repository to bisect: the one `given` on the command line, or that of the kernel's source.
+    """Return the repository to bisect.
 
-    Raises UsageError for a source that has no history, and for a kernel that is booted as it is.
+    It is the one `given` on the command line, or that of the kernel's source.  Raises UsageError for a source without a
+    history, and for a prebuilt kernel.
     """
     if kernel.prebuilt:
-        told = f"{kernel.where}: kernel '{kernel.name}', the base, is booted as it is, so that no commit can be built"
-        raise UsageError(f"{told} like it; choose a scenario whose base is built")
+        problem = f"kernel '{kernel.name}', the base, is booted as it is, so that no commit can be built like it"
+        raise UsageError(f"{kernel.where}: {problem}; choose a scenario whose base is built")
     if given:
         return given if is_address(given) else str(Path(given).expanduser().absolute())
     match kernel.source:
@@ -146,12 +152,15 @@ def repository_of(kernel: Kernel, given: str) -> str:
             return repository
         case TreeSource(path=path):
             return str(path)
-    told = f"{kernel.where}: the source of kernel '{kernel.name}' has no history to bisect"
-    raise UsageError(f"{told}; give a repository with --git, or a source such as {{git: ~/linux, ref: master}}")
+    problem = f"{kernel.where}: the source of kernel '{kernel.name}' has no history to bisect"
+    raise UsageError(f"{problem}; give a repository with --git, or a source such as {{git: ~/linux, ref: master}}")
 
 
 def digest_of(scenario: Scenario, kernel: Kernel) -> str:
-    """The identity of all that decides what is measured of a commit: the scenario's file, fragments and patches."""
+    """Return the digest of all that decides what is measured.
+
+    It is of the scenario's file, the fragments and the patches.
+    """
     patches = [path for path in kernel.patches if isinstance(path, Path)]
     files = [scenario.path, *kernel.config]
     files += [file for path in patches for file in (sorted(path.iterdir()) if path.is_dir() else [path])]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The values of a bisection: the question, what each boot of a commit showed, and what is made of it."""
+"""The values of a bisection: the question, the trials of commits, and the verdicts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from enum import StrEnum
 from orchestrator.result.model import Status
 
 SHORT = 12
-"""How many digits of a commit's id people are shown."""
+"""Digits of a commit's id in output for users."""
 
 
 class Answer(StrEnum):
-    """What is said of a commit, in git's own words."""
+    """The verdict on a commit, by the names of git bisect."""
 
     GOOD = "good"
     BAD = "bad"
@@ -22,14 +22,15 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class Question:
-    """What is looked for: the first commit in `good`..`bad` (ids) of `repository` that breaks what the cases judge.
+    """The question: which commit is the first that breaks a case?
 
-    `scenario` is the absolute path of its file, `digest` of all that the scenario and its kernel are made of.  `git` is
-    the repository that the command line gave, "" for the kernel's own.  `good_ref` and `bad_ref` are as given, `case`
-    is the pattern of the judging cases' names, "" for every case that good has and bad has not.  `repeat` is how often
-    the commits that decide are measured.  `seed` is for whatever the workloads choose by luck: the same at each commit.
-    `host` and `build_host` are the hosts that the command line gave, `hosts` the inventory's file, "" for what holds
-    without; `forced` are the functions to pass through although their host uses them.
+    It is one of `good`..`bad` (ids) of `repository`.  `scenario` is the absolute path of its file; `digest` is of all
+    files of the scenario and its kernel.  `git` is the repository on the command line, "" for the kernel's
+    own.  `good_ref` and `bad_ref` are as given.  `case` is the pattern of the names of the judging cases, "" for every
+    case that passes at good and fails at bad.  `repeat` is how often the deciding commits are measured.  `seed` is for
+    the random choices of the workloads, the same at each commit.  `host` and `build_host` are the hosts on the command
+    line, `hosts` is the inventory's file, "" for the default.  `forced` are the functions to pass through although
+    their host uses them.
     """
 
     scenario: str
@@ -53,7 +54,10 @@ class Question:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """A case as one boot showed it; `function` is that of the kernel in which it crashed, "" where it is not known."""
+    """The result of a case in one boot.
+
+    `function` is the kernel function of a crash, "" if it is not known.
+    """
 
     name: str
     status: Status
@@ -65,11 +69,11 @@ class CaseResult:
 
 @dataclass(frozen=True)
 class Trial:
-    """One time that a commit was built, booted and measured.
+    """One measurement of a commit, which was built and booted.
 
-    `run` is the run's directory, relative to the bisection's, "" where it came to none; `refused` says why then.
-    `seconds` is wall-clock time, `objects` what was compiled now.  `numbers` are (name, value) of all that can be
-    expected of a kernel, whether or not it is.
+    `run` is the run's directory, relative to the bisection's, "" if there is none; `refused` is then the reason.
+    `seconds` is wall-clock time, `objects` the number of compiled objects.  `numbers` are (name, value) of all that an
+    expectation can state, even if none does.
     """
 
     commit: str
@@ -81,15 +85,15 @@ class Trial:
     refused: str = ""
 
     def case(self, name: str) -> CaseResult | None:
-        """The case called `name`, or None."""
+        """Return the case called `name`, or None if there is none."""
         return next((case for case in self.cases if case.name == name), None)
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """One case that judges: how it ended at the good end and at the bad end.
+    """One case that judges: its status at the good end and at the bad end.
 
-    `signs` are the ways in which the bad end crashed, warned or did not build; empty for a bad end that did neither.
+    `signs` identify the crashes, warnings or build errors of the bad end; empty if it has none of these.
     """
 
     case: str
@@ -100,7 +104,10 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of a trial or a commit, and why; `shaky` where another time may well answer otherwise."""
+    """The verdict on a trial or a commit, and why.
+
+    `shaky` is whether another trial may well give another verdict.
+    """
 
     answer: Answer
     why: str
@@ -109,7 +116,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit for people: `date` is the author's, ISO 8601; `message` is whole."""
+    """A commit for output: `date` is the author's, ISO 8601; `message` is complete."""
 
     id: str
     subject: str
@@ -121,7 +128,10 @@ class Commit:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end: the first bad commit and the good one before it, or the commits that it may be if none can be named."""
+    """The result: the first bad commit and the good one before it.
+
+    If the first bad commit is not known, `candidates` are the commits that it may be.
+    """
 
     first_bad: Commit | None = None
     before: Commit | None = None
@@ -130,9 +140,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class State:
-    """All that is known of a bisection; what follows from it is worked out anew each time.
+    """All that is known of a bisection; what follows from it is computed each time.
 
-    `trials` are in the order of time, those of both ends included.
+    `trials` are in the order of time and include those of both ends.
     """
 
     question: Question
@@ -140,14 +150,14 @@ class State:
     outcome: Outcome | None = None
 
     def of(self, commit: str) -> tuple[Trial, ...]:
-        """The trials of `commit`."""
+        """Return the trials of `commit`."""
         return tuple(trial for trial in self.trials if trial.commit == commit)
 
     def measured(self) -> tuple[str, ...]:
-        """The commits that were tried, but for the ends, in the order of their first trials."""
+        """Return the tried commits without the ends, by their first trials."""
         ends = (self.question.good, self.question.bad)
         return tuple(dict.fromkeys(trial.commit for trial in self.trials if trial.commit not in ends))
 
     def with_trial(self, trial: Trial) -> State:
-        """This and one more trial."""
+        """Return this state with one more trial."""
         return replace(self, trials=(*self.trials, trial))

@@ -17,20 +17,23 @@ from orchestrator.result.model import Status
 from orchestrator.result.store.bounds import LONGEST_LINE, cut
 
 FORMAT = 1
-"""Raised when a key of the JSON changes its meaning or goes."""
+"""The version of the JSON: increased if a key is removed or changes its meaning."""
 
 _COLOURS = {Answer.GOOD: "green", Answer.BAD: "red", Answer.SKIP: "bold"}
 _INDENT = " " * 21
-_WORD = 8
+_VERDICT = 8
 _NUMBERS = 16
 _MESSAGE = 1000
-"""So many lines of a commit's message are shown."""
+"""Lines of a commit's message that are shown at most."""
 _LINES = 4
-"""So many lines say why; the run of the step and state.json have the rest."""
+"""Lines of a reason that are shown at most; the run of the step and state.json have the rest."""
 
 
 def title(state: State, count: int, width: int) -> list[str]:
-    """What is bisected: `count` is the number of commits after good up to bad."""
+    """Return the title: what is bisected.
+
+    `count` is the number of commits after good up to bad.
+    """
     question = state.question
     ends = f"good {question.good_ref} ({question.good[:SHORT]}), bad {question.bad_ref} ({question.bad[:SHORT]})"
     about = f"{question.name}: bisecting kernel '{question.kernel}' in {question.repository}, {_counted(count)}; {ends}"
@@ -42,77 +45,85 @@ def _counted(count: int) -> str:
 
 
 def header(width: int) -> str:
-    """The heading of the table of steps."""
-    return f"{'commit':<{SHORT}} {'verdict':<{_WORD}}{'subject, and why':<{width - SHORT - 1 - _WORD - _NUMBERS}}" + (
-        f"{'seconds':>8}{'objects':>8}"
-    )
+    """Return the heading of the table of steps."""
+    room = width - SHORT - 1 - _VERDICT - _NUMBERS
+    subject = f"{'subject, and why':<{room}}"
+    return f"{'commit':<{SHORT}} {'verdict':<{_VERDICT}}{subject}{'seconds':>8}{'objects':>8}"
 
 
 def row(step: Step, width: int, color: bool) -> list[str]:
-    """One trial: its commit, verdict, seconds and objects compiled, and below that why."""
+    """Return the lines of one trial.
+
+    They have its commit, verdict, seconds and compiled objects, and below that the reason.
+    """
     verdict = step.verdict
-    word = f"{verdict.answer if verdict else step.role.partition(' ')[0]:<{_WORD}}"
-    shown = paint(word, _COLOURS[verdict.answer] if verdict else "", color)
-    room = width - SHORT - 1 - _WORD - _NUMBERS
+    label = f"{verdict.answer if verdict else step.role.partition(' ')[0]:<{_VERDICT}}"
+    shown = paint(label, _COLOURS[verdict.answer] if verdict else "", color)
+    room = width - SHORT - 1 - _VERDICT - _NUMBERS
     subject = fit(one_line(step.commit.subject), room - 1)
     numbers = f"{step.trial.seconds:>8.1f}{step.trial.objects:>8}"
     first = f"{step.commit.id[:SHORT]} {shown}{subject:<{room}}{numbers}"
     why = verdict.why if verdict else _summary(step.trial)
-    told = f"{step.role}: {why}" if step.role else why
-    lines = wrap(told, width, _INDENT, _INDENT)
+    lines = wrap(f"{step.role}: {why}" if step.role else why, width, _INDENT, _INDENT)
     return [first, *lines[:_LINES], *([f"{_INDENT}..."] if len(lines) > _LINES else [])]
 
 
 def _summary(trial: Trial) -> str:
-    """How the cases of a trial ended, where nothing judges yet."""
+    """Return a text on the cases of a trial without a verdict."""
     if trial.refused:
         return trial.refused
     wrong = sorted((case for case in trial.cases if not case.status.expected), key=lambda case: len(case.message))
     passed = len(trial.cases) - len(wrong)
-    told = f"{passed} of {len(trial.cases)} cases as expected"
-    return f"{told}; {wrong[0].name}: {wrong[0].status} {wrong[0].message}" if wrong else told
+    counts = f"{passed} of {len(trial.cases)} cases as expected"
+    return f"{counts}; {wrong[0].name}: {wrong[0].status} {wrong[0].message}" if wrong else counts
 
 
 def judging(state: State, width: int) -> list[str]:
-    """The cases that judge; none where the ends cannot be told apart."""
+    """Return the lines on the cases that judge.
+
+    There are none if no case differs between the ends.
+    """
     found = criteria_of(state)
     if not found:
         return []
-    told = ", ".join(f"{one.case} ({one.good} -> {one.bad})" for one in found[:_MOST])
+    listed = ", ".join(f"{criterion.case} ({criterion.good} -> {criterion.bad})" for criterion in found[:_MOST])
     more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
-    return wrap(f"the judge: {told}{more}", width, rest="  ")
+    return wrap(f"the judge: {listed}{more}", width, rest="  ")
 
 
 _MOST = 4
-"""So many judging cases are named; more are too much to read."""
+"""Judging cases that are named at most."""
 
 
 def ends(state: State, width: int) -> list[str]:
-    """Both ends side by side: every case, and all that was measured."""
+    """Return the lines that compare both ends: every case, and all that was measured."""
     good, bad = (most_telling(state.of(end)) for end in (state.question.good, state.question.bad))
     after = dict(bad.numbers)
     stated = {case.name for case in (*good.cases, *bad.cases)}
     names = dict.fromkeys(case.name for case in (*good.cases, *bad.cases))
     rows = [(name, _cell(good.case(name)), _cell(bad.case(name))) for name in names]
     rows += [(name, value, after.get(name, "-")) for name, value in good.numbers if name not in stated]
-    sizes = [max(len(one[at]) for one in (*rows, ("", "good", "bad"))) for at in (1, 2)]
+    sizes = [max(len(row[at]) for row in (*rows, ("", "good", "bad"))) for at in (1, 2)]
     sizes = [min(size, 20) for size in sizes]
     room = width - sum(sizes) - 4
     lines = (("case or measurement", "good", "bad"), *rows)
     return [
-        f"{fit(name, room):<{room}}  {fit(one, sizes[0]):<{sizes[0]}}  {fit(other, sizes[1])}"
-        for name, one, other in lines
+        f"{fit(name, room):<{room}}  {fit(at_good, sizes[0]):<{sizes[0]}}  {fit(at_bad, sizes[1])}"
+        for name, at_good, at_bad in lines
     ]
 
 
-def _cell(seen: CaseResult | None) -> str:
-    if seen is None:
+def _cell(case: CaseResult | None) -> str:
+    if case is None:
         return "-"
-    return f"{seen.status} {seen.measured}".strip()
+    return f"{case.status} {case.measured}".strip()
 
 
 def report(state: State, directory: Path, width: int = 80, color: bool = False) -> str:
-    """The end, with a final newline: the first bad commit with its message and both measurements, or the candidates."""
+    """Return the result, with a final newline.
+
+    It is the first bad commit with its message and both measurements, or the candidates; "" before the end.
+    """
     outcome = state.outcome
     if outcome is None:
         return ""
@@ -120,8 +131,8 @@ def report(state: State, directory: Path, width: int = 80, color: bool = False) 
         body = _found(state, outcome.first_bad, outcome.before, width, color)
     else:
         body = _candidates(state, outcome.candidates, width)
-    told = f"git bisect replay {path_text(directory / LOG_FILE)}"
-    return "\n".join([*body, "", told, path_text(directory)]) + "\n"
+    command = f"git bisect replay {path_text(directory / LOG_FILE)}"
+    return "\n".join([*body, "", command, path_text(directory)]) + "\n"
 
 
 def _found(state: State, first_bad: Commit, before: Commit, width: int, color: bool) -> list[str]:
@@ -130,11 +141,11 @@ def _found(state: State, first_bad: Commit, before: Commit, width: int, color: b
     for criterion in changed:
         lines += [fit(criterion.case, width)]
         for name, commit in (("good", before), ("bad", first_bad)):
-            seen = state.of(commit.id)[-1].case(criterion.case)
-            lines += wrap(_measured(seen), width, f"  {name:<5}{commit.id[:SHORT]}  ", " " * 21)
+            case = state.of(commit.id)[-1].case(criterion.case)
+            lines += wrap(_measured(case), width, f"  {name:<5}{commit.id[:SHORT]}  ", " " * 21)
     if later:
-        told = ", ".join(one.case for one in later)
-        lines += ["", *wrap(f"still good there, so something later breaks: {told}; judge it with --case", width)]
+        names = ", ".join(criterion.case for criterion in later)
+        lines += ["", *wrap(f"still good there, so something later breaks: {names}; judge it with --case", width)]
     return lines
 
 
@@ -144,7 +155,10 @@ def _message(commit: Commit) -> list[str]:
 
 
 def _split(state: State, first_bad: Commit) -> tuple[list[Criterion], list[Criterion]]:
-    """The judging cases that the first bad commit breaks, and those that something later does."""
+    """Return the judging cases that the first bad commit breaks, and the others.
+
+    The others are broken by a later commit.
+    """
     trial = state.of(first_bad.id)[-1]
     changed: list[Criterion] = []
     later: list[Criterion] = []
@@ -154,13 +168,13 @@ def _split(state: State, first_bad: Commit) -> tuple[list[Criterion], list[Crite
     return changed, later
 
 
-def _measured(seen: CaseResult | None) -> str:
-    if seen is None:
+def _measured(case: CaseResult | None) -> str:
+    if case is None:
         return "not measured"
-    parts = [f"measured {seen.measured}" if seen.measured else "", f"expected {seen.expected}" if seen.expected else ""]
-    told = ", ".join(part for part in parts if part)
-    wordy = seen.status is not Status.PASS and not (seen.measured and seen.expected)
-    return f"{seen.status} {told or seen.message}".strip() if not wordy else f"{seen.status} {seen.message}".strip()
+    parts = [f"measured {case.measured}" if case.measured else "", f"expected {case.expected}" if case.expected else ""]
+    values = ", ".join(part for part in parts if part)
+    has_message = case.status is not Status.PASS and not (case.measured and case.expected)
+    return f"{case.status} {case.message if has_message else values or case.message}".strip()
 
 
 def _candidates(state: State, candidates: Iterable[Commit], width: int) -> list[str]:
@@ -174,7 +188,7 @@ def _candidates(state: State, candidates: Iterable[Commit], width: int) -> list[
 
 
 def to_json(state: State, directory: Path) -> dict[str, Any]:
-    """The whole bisection for programs; `first_bad` is null where there are only candidates."""
+    """Return the whole bisection for programs; `first_bad` is null if there are only candidates."""
     outcome = state.outcome
     first_bad, before = (outcome.first_bad, outcome.before) if outcome else (None, None)
     return {
@@ -182,7 +196,7 @@ def to_json(state: State, directory: Path) -> dict[str, Any]:
         "directory": str(directory),
         "log": str(directory / LOG_FILE),
         "question": asdict(state.question),
-        "judge": [asdict(one) for one in criteria_of(state)],
+        "judge": [asdict(criterion) for criterion in criteria_of(state)],
         "first_bad": _with_measurements(state, first_bad),
         "before": _with_measurements(state, before),
         "candidates": [asdict(commit) for commit in outcome.candidates] if outcome else [],
@@ -193,7 +207,7 @@ def to_json(state: State, directory: Path) -> dict[str, Any]:
 def _with_measurements(state: State, commit: Commit | None) -> dict[str, Any] | None:
     if commit is None:
         return None
-    judged = {one.case for one in criteria_of(state)}
+    judged = {criterion.case for criterion in criteria_of(state)}
     cases = [asdict(case) for case in state.of(commit.id)[-1].cases if case.name in judged]
     return {**asdict(commit), "cases": cases}
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The bisection itself: measure the ends, test what git asks for, measure again what decides.
+"""Search the first bad commit: measure the ends, test what git requests, repeat what decides.
 
-Each end is measured `repeat` times, and at the end so are the first bad commit and the good one before it.  Where a
-second answer contradicts the first the commit is skipped, and git goes on with what is still known.
+Each end is measured `repeat` times, and so are, at last, the first bad commit and the good one before it.  If a second
+answer contradicts the first, the commit is skipped, and git continues with the other answers.
 """
 
 from __future__ import annotations
@@ -21,19 +21,25 @@ from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.result.store.files import write_atomically
 
 _TRIES = 2
-"""How often a commit is tried of which only the infrastructure has said anything."""
+"""How often a commit is tried if only failures of the infrastructure are known of it."""
 
 
 class Measure(Protocol):
-    """Builds, boots and measures a commit; only what reports `cases` is run, empty for all."""
+    """A function that builds, boots and measures a commit.
+
+    Only what reports `cases` is run, or all if `cases` is empty.
+    """
 
     def __call__(self, commit: str, cases: tuple[str, ...], results: Path, /) -> Trial:
-        """The trial, whose run is kept in `results`."""
+        """Return the trial, whose run is kept in `results`."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One trial that has ended, for whoever watches: what it says is None as long as nothing judges."""
+    """One trial that has ended, for the watcher.
+
+    `verdict` is None as long as no case judges.
+    """
 
     commit: Commit
     trial: Trial
@@ -43,7 +49,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Watcher:
-    """Who is told: of the cases that judge, of every step, and of what git says is left."""
+    """Callbacks for the judging cases, each step, and what is left.
+
+    The last is the number of commits left, as git prints it.
+    """
 
     judging: Callable[[State], None]
     step: Callable[[Step], None]
@@ -51,7 +60,7 @@ class Watcher:
 
 
 class Search:
-    """One bisection under way; `state` is on disk whenever something was measured."""
+    """One running bisection; `state` is written to disk after each measurement."""
 
     def __init__(self, state: State, git: GitBisect, directory: Path, measure: Measure, watcher: Watcher) -> None:
         self.state = state
@@ -62,19 +71,19 @@ class Search:
         self._watcher = watcher
 
     def run(self) -> State:
-        """Go on until there is an outcome; the state that has it.
+        """Continue until there is an outcome, and return the state with it.
 
-        Raises UsageError where the ends cannot be told apart, InfrastructureError.
+        Raises UsageError if no case differs between the ends, and InfrastructureError.
         """
         save(self._directory, self.state)
         self._measure_ends()
-        wanted = self._ask()
-        while wanted.test or not self._is_sure(wanted):
-            if wanted.test:
-                self._watcher.left(wanted.left)
-                self._try(wanted.test)
-            wanted = self._ask()
-        self.state = with_outcome(self.state, self._outcome(wanted))
+        answer = self._ask()
+        while answer.test or not self._is_sure(answer):
+            if answer.test:
+                self._watcher.left(answer.left)
+                self._try(answer.test)
+            answer = self._ask()
+        self.state = with_outcome(self.state, self._outcome(answer))
         save(self._directory, self.state)
         return self.state
 
@@ -87,8 +96,9 @@ class Search:
     def _measure_ends(self) -> None:
         question = self.state.question
         ends = ((question.good, "good end"), (question.bad, "bad end"))
-        if not self._criteria():  # what the infrastructure spoilt last time may be well by now
-            self.state = replace(self.state, trials=tuple(one for one in self.state.trials if not spoilt_by(one)))
+        if not self._criteria():  # after a failure of the infrastructure last time, a new trial may succeed
+            kept = tuple(trial for trial in self.state.trials if not spoilt_by(trial))
+            self.state = replace(self.state, trials=kept)
         for commit, role in ends:
             while not self._criteria() and self._is_unknown(commit):
                 self._once(commit, role)
@@ -104,54 +114,59 @@ class Search:
 
     def _fail_with_ends(self, ends: tuple[tuple[str, str], ...]) -> NoReturn:
         for commit, role in ends:
-            spoilt = spoilt_by(most_telling(self.state.of(commit)))
-            if spoilt:
-                raise InfrastructureError(f"the {role} could not be measured: {spoilt.message}")
+            failure = spoilt_by(most_telling(self.state.of(commit)))
+            if failure:
+                raise InfrastructureError(f"the {role} could not be measured: {failure.message}")
         raise UsageError(nothing_differs(self.state))
 
     def _criteria(self) -> tuple[str, ...]:
-        return tuple(one.case for one in criteria_of(self.state))
+        return tuple(criterion.case for criterion in criteria_of(self.state))
 
     def _try(self, commit: str) -> None:
-        """Measure a commit that git asked for; again where it was the infrastructure that failed."""
+        """Measure a commit that git requested, and again if the infrastructure failed."""
         self._once(commit, "")
         while self._is_unknown(commit):
             self._once(commit, "again")
 
     def _is_unknown(self, commit: str) -> bool:
-        """Whether nothing is known of a commit, or only that the infrastructure failed, and it is worth a try."""
+        """Whether a commit is not yet known and may be tried again.
+
+        It has no trial without a failure of the infrastructure.
+        """
         trials = self.state.of(commit)
-        return len(trials) < _TRIES and all(map(self._is_spoilt, trials))
+        return len(trials) < _TRIES and all(map(self._has_failed, trials))
 
     def _wants_more(self, commit: str) -> bool:
-        """Whether a commit that decides was not measured as often as asked."""
+        """Whether a commit that decides was not yet measured `repeat` times."""
         trials = self.state.of(commit)
         wanted = self.state.question.repeat
-        firm = [trial for trial in trials if not self._is_spoilt(trial)]
+        firm = [trial for trial in trials if not self._has_failed(trial)]
         return len(firm) < wanted and len(trials) < wanted + _TRIES
 
-    def _is_spoilt(self, trial: Trial) -> bool:
+    def _has_failed(self, trial: Trial) -> bool:
+        """Whether the infrastructure failed in a trial."""
         judging = criteria_of(self.state)
         return judge(judging, trial).shaky if judging else spoilt_by(trial) is not None
 
-    def _is_sure(self, wanted: Next) -> bool:
-        """Whether the answer stands after what decides it was measured once more."""
-        if not wanted.first_bad:
+    def _is_sure(self, answer: Next) -> bool:
+        """Whether the answer is unchanged after the commits that decide it were measured `repeat` times."""
+        if not answer.first_bad:
             return True
         before = answers(self.state)
-        for commit, role in ((self._before(wanted.first_bad), "good, again"), (wanted.first_bad, "bad, again")):
+        for commit, role in ((self._before(answer.first_bad), "good, again"), (answer.first_bad, "bad, again")):
             while self._wants_more(commit):
                 self._once(commit, role)
         return answers(self.state) == before
 
     def _before(self, commit: str) -> str:
-        """The good commit before the first bad one: a parent that was measured.
+        """Return the good commit before the first bad one.
 
-        Where git knew better than to ask for one, all of the parents come before the good end.
+        It is a parent that was measured, or else the good end.  If git did not request any of the parents, all of them
+        are before the good end.
         """
         parents = self._history.commit(commit).parents
         good = dict(answers(self.state))
-        return next((one for one in parents if good.get(one) is Answer.GOOD), self.state.question.good)
+        return next((parent for parent in parents if good.get(parent) is Answer.GOOD), self.state.question.good)
 
     def _once(self, commit: str, role: str) -> Trial:
         judging = self._criteria()
@@ -165,8 +180,8 @@ class Search:
         self._watcher.step(Step(self._history.commit(commit), trial, verdict, role))
         return trial
 
-    def _outcome(self, wanted: Next) -> Outcome:
-        if wanted.first_bad:
-            first_bad, before = wanted.first_bad, self._before(wanted.first_bad)
+    def _outcome(self, answer: Next) -> Outcome:
+        if answer.first_bad:
+            first_bad, before = answer.first_bad, self._before(answer.first_bad)
             return Outcome(self._history.commit(first_bad), self._history.commit(before))
-        return Outcome(candidates=tuple(map(self._history.commit, wanted.candidates)))
+        return Outcome(candidates=tuple(map(self._history.commit, answer.candidates)))

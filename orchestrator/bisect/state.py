@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A bisection on disk: everything that was measured is written as it happens, so that a kill costs one boot at most.
+"""A bisection on disk.
+
+Each trial is written when it ends, so that a kill loses one boot at most.
 
 results/bisect-<scenario>-<time>/
     state.json       the question, every trial, the verdicts, the outcome
-    bisect.log       what git was told, for ``git bisect replay``
-    report.txt       the end, as it was printed
+    bisect.log       the answers for git, for ``git bisect replay``
+    report.txt       the result, as it was printed
     steps/NN-<commit>/<run>/    every trial: a run directory like any other
 """
 
@@ -34,12 +36,12 @@ LOG_FILE = "bisect.log"
 REPORT_FILE = "report.txt"
 _FORMAT = 1
 _MOST = 64 * MIB
-"""Bytes of a state that are read."""
+"""Bytes of a state that are read at most."""
 _PREFIX = "bisect-"
 
 
 def new_directory(results: Path, name: str) -> Path:
-    """A directory for a new bisection of the scenario called `name`.  Raises InfrastructureError."""
+    """Make the directory of a new bisection of the scenario called `name`.  Raises InfrastructureError."""
     make_directory(results)
     stem = results.resolve() / f"{_PREFIX}{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     for attempt in range(1, 1000):
@@ -55,7 +57,7 @@ def new_directory(results: Path, name: str) -> Path:
 
 @contextmanager
 def kept_alone(host: Host, directory: Path) -> Iterator[None]:
-    """Be the only one to work on the bisection in `directory`.  Raises UsageError where somebody is."""
+    """Lock the bisection in `directory`.  Raises UsageError if another process works on it."""
 
     def refuse() -> None:
         raise UsageError(f"{directory}: another orch works on this bisection; wait until it has ended")
@@ -65,18 +67,18 @@ def kept_alone(host: Host, directory: Path) -> Iterator[None]:
 
 
 def save(directory: Path, state: State) -> None:
-    """Write down all that is known.  Raises InfrastructureError where the disk does not take it."""
+    """Write the state to `directory`.  Raises InfrastructureError if the file cannot be written."""
     write_atomically(directory / STATE_FILE, to_json(encode(state)))
 
 
 def encode(state: State) -> dict[str, Any]:
-    """What `state.json` says.  `criteria` and `verdicts` follow from the rest and are for people."""
+    """Return the content of `state.json`.  `criteria` and `verdicts` follow from the rest and are for users."""
     commits = dict.fromkeys(trial.commit for trial in state.trials)
     verdicts = {commit: verdict_of(state, commit) for commit in commits}
     return {
         "format": _FORMAT,
         "question": asdict(state.question),
-        "criteria": [asdict(one) for one in criteria_of(state)],
+        "criteria": [asdict(criterion) for criterion in criteria_of(state)],
         "verdicts": {commit: asdict(verdict) for commit, verdict in verdicts.items() if verdict},
         "trials": [asdict(trial) for trial in state.trials],
         "outcome": asdict(state.outcome) if state.outcome else None,
@@ -84,7 +86,7 @@ def encode(state: State) -> dict[str, Any]:
 
 
 def load(directory: Path) -> State:
-    """The state kept in `directory`.  Raises UsageError where there is none, or one that cannot be read."""
+    """Return the state in `directory`.  Raises UsageError if there is none, or if it cannot be read."""
     path = directory / STATE_FILE
     try:
         content = read_untrusted(directory, STATE_FILE, _MOST)
@@ -98,17 +100,18 @@ def load(directory: Path) -> State:
     except (OSError, OddFileError) as error:
         raise UsageError(f"{directory}: no bisection is kept here: no {STATE_FILE} can be read") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        told = f"{path}: damaged, or not of orch ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
-        raise UsageError(f"{told}; begin a new bisection without --resume") from error
+        cause = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        problem = f"{path}: damaged, or not written by orch ({cause})"
+        raise UsageError(f"{problem}; start a new bisection without --resume") from error
 
 
 def find_unfinished(results: Path, asked: Mapping[str, object]) -> Path:
-    """The newest bisection in `results` that has not ended, and whose question has what was `asked`.
+    """Return the newest unfinished bisection in `results` with the `asked` question.
 
-    Raises UsageError where there is none; one that cannot be read does not hide the others.
+    Raises UsageError if there is none.  A bisection that cannot be read does not hide the others.
     """
     unread: UsageError | None = None
-    for path in sorted(results.glob(f"{_PREFIX}*/{STATE_FILE}"), key=lambda one: one.stat().st_mtime, reverse=True):
+    for path in sorted(results.glob(f"{_PREFIX}*/{STATE_FILE}"), key=lambda file: file.stat().st_mtime, reverse=True):
         try:
             state = load(path.parent)
         except UsageError as error:
@@ -118,22 +121,25 @@ def find_unfinished(results: Path, asked: Mapping[str, object]) -> Path:
             return path.parent.resolve()
     if unread:
         raise unread
-    told = f"{results}: no bisection is unfinished here" + (" that asks the same" if asked else "")
-    raise UsageError(f"{told}; leave out --resume to begin one, or name its directory")
+    problem = f"{results}: no bisection is unfinished here" + (" with the same question" if asked else "")
+    raise UsageError(f"{problem}; leave out --resume to start one, or name its directory")
 
 
 def differing(question: Question, asked: Mapping[str, object]) -> list[str]:
-    """The parts of `question` that are not as `asked`."""
+    """Return the fields of `question` that are not as `asked`."""
     return [name for name, value in asked.items() if getattr(question, name) != value]
 
 
 def step_directory(directory: Path, state: State, commit: str) -> Path:
-    """Where the runs of `commit` are kept: in the order in which the commits were first tried."""
+    """Return the directory for the runs of `commit`.
+
+    Its number is the order in which commits were first tried.
+    """
     tried = list(dict.fromkeys(trial.commit for trial in state.trials))
     number = tried.index(commit) if commit in tried else len(tried)
     return directory / "steps" / f"{number:02}-{commit[:SHORT]}"
 
 
 def with_outcome(state: State, outcome: Outcome) -> State:
-    """The bisection at its end."""
+    """Return the state with the outcome of the bisection."""
     return replace(state, outcome=outcome)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from orchestrator.machine.model import BootEnd
 from orchestrator.machine.monitor import UNKNOWN, MachineEnd
+from orchestrator.machine.printk import TIMESTAMP, strip_timestamp
 
 FLOOD_BYTES = 64 << 20
 """Limit of a guest's console output in bytes.  A Linux boot with all messages writes about 200 KiB."""
@@ -17,7 +18,6 @@ LINE_BYTES = 64
 """Bytes that each line counts in addition to its length, as it needs them in memory."""
 
 _CONTEXT_LINES = 14
-_STAMP = re.compile(r"\[\s*\d+\.\d+\](?:\[\s*[TC]\d+\])?\s*")
 _PANIC = re.compile(r"Kernel panic - not syncing|PANIC: early exception")
 _OOPS = re.compile(
     r"BUG: |Oops: |kernel BUG at |general protection fault|Unable to handle kernel|Internal error: |"
@@ -198,7 +198,7 @@ def _last_of_kernel(log: list[str]) -> tuple[int, str]:
     Returns (0, "") if it wrote none.  Output of the firmware, QEMU and virtme-ng before the kernel's first line is
     ignored.
     """
-    first = next((at for at, line in enumerate(log, 1) if _STAMP.match(line) or _BANNER.match(line)), 0)
+    first = next((at for at, line in enumerate(log, 1) if TIMESTAMP.match(line) or _BANNER.match(line)), 0)
     own = [(at, text) for at, text in kernel_lines(log) if first and at >= first and text and not _VIRTME.match(text)]
     return own[-1] if own else (0, "")
 
@@ -221,15 +221,10 @@ def kernel_lines(log: list[str]) -> Iterator[tuple[int, str]]:
     """
     early = True
     for number, line in enumerate(log, 1):
-        stamp = _STAMP.search(line)
+        stamp = TIMESTAMP.search(line)
         early = early and stamp is None
         if stamp or early:
             yield number, line[stamp.end() if stamp else 0 :].strip()
-
-
-def without_time(line: str) -> str:
-    """Return a line of the kernel without its timestamp."""
-    return _STAMP.sub("", line, count=1).strip()
 
 
 def first_match(log: list[str], pattern: re.Pattern[str]) -> int:
@@ -252,5 +247,5 @@ def context(log: list[str], number: int) -> tuple[str, ...]:
 
 def last_lines(log: list[str]) -> tuple[str, ...]:
     """Return the last lines that are not empty, without those of virtme-ng's init."""
-    own = (line for line in log if line.strip() and not _VIRTME.match(without_time(line)))
+    own = (line for line in log if line.strip() and not _VIRTME.match(strip_timestamp(line.strip()).strip()))
     return tuple(line.rstrip()[:_LONGEST] for line in deque(own, _CONTEXT_LINES))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from orchestrator.machine.model import Splat
+from orchestrator.machine.printk import TIMESTAMP
 from orchestrator.machine.splat_kinds import kind_of, requests_trace
 
 MOST_SPLATS = 200
@@ -33,8 +34,6 @@ _TEXTS = ("refcount", "list corruption", "vmalloc", "usercopy", "stack")
 _SAME_OOPS = 12
 """Kernel lines between the headers of one oops, such as "BUG: unable to handle page fault" and "Oops: "."""
 
-# printk's timestamp and, with CONFIG_PRINTK_CALLER, the task or the CPU (info_print_prefix in kernel/printk/printk.c).
-_STAMP = re.compile(r"\[ {0,6}\d{1,8}\.\d{1,6}\](?:\[ {0,8}[TC]\d{1,10}\])? ?")
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]|\x1b.|[\x00-\x08\x0b-\x1f\x7f]")
 _LEVEL = re.compile(r"<\d{1,3}>")
 _TRACE = re.compile(r"Call [Tt]race:|stack backtrace:|---\[ end trace ")
@@ -86,7 +85,7 @@ def messages(log: str) -> Iterator[tuple[int, str]]:
     """
     early = True
     for number, line in enumerate(log.split("\n"), 1):
-        stamps = [found.span() for found in _STAMP.finditer(line)] if "[" in line else []
+        stamps = [found.span() for found in TIMESTAMP.finditer(line)] if "[" in line else []
         early = early and not stamps
         if early:
             yield number, _plain(line[:_TEXT])

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A comparison as JSON, for programs: the same names as in the terminal and in the result directory."""
+"""A comparison as JSON for programs.
+
+The names are the same as on the terminal and in the result directory.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,11 @@ from orchestrator.result.model import NO_BAR, Case, Status
 from orchestrator.result.run import Run
 
 FORMAT = 1
-"""Raised when a key changes its meaning or goes; new keys may come without."""
+"""The version of the format: increased if a key is removed or changes its meaning, but not for a new key."""
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
-    """`comparison` as values that `json.dumps` takes, with the keys in a fixed order.
+    """Return `comparison` as values that `json.dumps` accepts, with the keys in a fixed order.
 
     Numbers are in the units that go with them; `change` is null for the base.
     """
@@ -74,8 +77,9 @@ def _row(row: Row) -> dict[str, Any]:
         "measurements": {name: {"value": m.value, "unit": m.unit, "exact": m.exact} for name, m in numbers},
         "per_gib": per_gib(reading.values),
         "changes": {
-            one.check: {"change": str(one.change), "base": one.base, "variant": one.variant} | _note(one.note)
-            for one in row.changes
+            change.check: {"change": str(change.change), "base": change.base, "variant": change.variant}
+            | _note(change.note)
+            for change in row.changes
         },
     }
 
@@ -97,8 +101,8 @@ def _suite_row(row: SuiteRow) -> dict[str, Any]:
         "counts": {str(status): row.counts[status] for status in Status if status in row.counts},
         "note": row.note,
         "changes": {
-            one.name: {"change": one.change, "base": one.base, "variant": one.variant} | _note(one.note)
-            for one in row.changes
+            change.name: {"change": change.change, "base": change.base, "variant": change.variant} | _note(change.note)
+            for change in row.changes
         },
     }
 

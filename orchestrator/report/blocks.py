@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The table of a place: where each kernel mapped it, how, and how that compares with the base."""
+"""The table of a place: how each kernel mapped it.
+
+The last columns are the change from the base and the status.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ _PLACEMENTS: Mapping[str, str] = {
 
 
 def exact_table(run: Run, block: Block, width: int, color: bool) -> list[str]:
-    """The lines of a place's heading and table, with notes below the rows that need one."""
+    """Return the lines of a place's heading and table.
+
+    Notes are below the rows that need them.
+    """
     table = lay_out(_exact_columns(block), width, color)
     lines = [*heading(run, block, width, color), *table.header]
     for row, line in zip(block.rows, table.rows, strict=True):
@@ -42,9 +48,9 @@ def exact_table(run: Run, block: Block, width: int, color: bool) -> list[str]:
 
 
 def heading(run: Run, block: Block, width: int, color: bool) -> list[str]:
-    """A line that says what was mapped: device, BAR, offset, length, placement or test.
+    """Return a line on what was mapped: device, BAR, offset, length, placement or test.
 
-    The workload is named only where there are several.
+    The workload is named only if there are several.
     """
     place = block.place
     parts = [f"{place.device} BAR{place.bar}" if place.bar != NO_BAR else f"{place.device}: nothing was reported"]
@@ -63,10 +69,13 @@ def heading(run: Run, block: Block, width: int, color: bool) -> list[str]:
 
 
 def _offset(run: Run, block: Block) -> int:
-    """Where in the BAR the range begins: as it was measured, or else as the scenario asks."""
+    """Return the start of the range in the BAR.
+
+    It is the measured one, or else that of the scenario.
+    """
     measured_at = (row.reading.values["offset"].value for row in block.rows if "offset" in row.reading.values)
-    asked = run.scenario.workloads.get(block.place.workload, {}).get("offset")
-    return next(measured_at, asked if isinstance(asked, int) else 0)
+    requested = run.scenario.workloads.get(block.place.workload, {}).get("offset")
+    return next(measured_at, requested if isinstance(requested, int) else 0)
 
 
 def _exact_columns(block: Block) -> tuple[Column, ...]:
@@ -82,7 +91,7 @@ def _exact_columns(block: Block) -> tuple[Column, ...]:
         Column("alignment", check("alignment"), short="align"),
         Column("level", column(_level)),
         Column("entries", check("entries")),
-        # arm64 alone has a bit for it (CONTPTE).
+        # Only arm64 has a bit for it (CONTPTE).
         *([Column("CONT", contiguous)] if any(cell.text != _ABSENT for cell in contiguous) else []),
         Column("faults", check("faults")),
         Column("faults", check("dma_faults"), above="DMA"),

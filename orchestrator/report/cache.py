@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The cache as a list for people, and as JSON for programs."""
+"""The cache, as a list for users and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _TITLES = {
 }
 _KEYED = (EntryKind.SOURCE, EntryKind.TREE, EntryKind.BUILD, EntryKind.SELFTESTS, EntryKind.WORKLOAD, EntryKind.ROOT)
 _OTHER_COLUMNS = 38
-"""Characters that all but the first column of the list take."""
+"""Characters of all columns of the list but the first."""
 _AGES = ((86400 * 365, "y"), (86400, "d"), (3600, "h"), (60, "min"))
 
 
 def size_text(size: int) -> str:
-    """`size` in bytes with one decimal in the unit that suits it: "1.8 GiB", "12.4 MiB", "3 KiB"."""
+    """Return `size`, in bytes, in a suitable unit: "1.8 GiB", "12.4 MiB", "3 KiB"."""
     for shift, unit in ((30, "GiB"), (20, "MiB")):
         if size >= 1 << shift:
             return f"{size / (1 << shift):.1f} {unit}"
@@ -46,14 +46,17 @@ def size_text(size: int) -> str:
 
 
 def age_text(seconds: float) -> str:
-    """How long ago that is, in the largest unit: "3 d", "5 h", "12 min", "now"."""
-    length, unit = next((one for one in _AGES if seconds >= one[0]), (0, "now"))
+    """Return an age in its largest unit: "3 d", "5 h", "12 min", "now"."""
+    length, unit = next(((length, unit) for length, unit in _AGES if seconds >= length), (0, "now"))
     return f"{int(seconds // length)} {unit}" if length else unit
 
 
 def list_lines(entries: tuple[Entry, ...], root: Path, now: float, width: int, color: bool) -> Iterator[str]:
-    """The lines of `orch cache ls`: a block per kind, the last used first; `now` is in seconds since 1970."""
-    body = [_row(one, now) for one in entries]
+    """Yield the lines of `orch cache ls`: a block per kind, the last used first.
+
+    `now` is in seconds since 1970.
+    """
+    body = [_row(entry, now) for entry in entries]
     columns = (
         Column("", tuple(Cell(f"  {fit(row[0], width - _OTHER_COLUMNS)}") for row in body), left=True),
         Column("key", tuple(Cell(row[1]) for row in body), left=True),
@@ -69,7 +72,7 @@ def list_lines(entries: tuple[Entry, ...], root: Path, now: float, width: int, c
         count = f"{len(members)}, " if len(members) > 1 else ""
         yield paint(f"{_TITLES[kind]}: {count}{size_text(total)}", "bold", color)
         yield from (row for _, row in members)
-    yield f"{size_text(sum(one.size for one in entries))} in {root}"
+    yield f"{size_text(sum(entry.size for entry in entries))} in {root}"
 
 
 def _row(entry: Entry, now: float) -> tuple[str, str, str, str]:
@@ -78,7 +81,7 @@ def _row(entry: Entry, now: float) -> tuple[str, str, str, str]:
 
 
 def to_json(entries: Iterable[Entry], root: Path) -> dict[str, object]:
-    """The same for programs: sizes in bytes, times in UTC."""
+    """Return the same for programs: sizes in bytes, times in UTC."""
     listed = [
         {
             "kind": entry.kind.value,
@@ -93,25 +96,27 @@ def to_json(entries: Iterable[Entry], root: Path) -> dict[str, object]:
 
 
 def removal_lines(entries: Iterable[Entry], now: float, width: int) -> Iterator[str]:
-    """A line for each of `entries`, which go or have gone."""
-    gone = tuple(entries)
-    rows = [(f"{one.kind.value}: {one_line(one.what)}", *_row(one, now)[2:]) for one in gone]
+    """Yield a line for each of `entries`, which are to be removed or were removed."""
+    rows = [(f"{entry.kind.value}: {one_line(entry.what)}", *_row(entry, now)[2:]) for entry in entries]
     columns = (
         Column("", tuple(Cell(f"  {row[0]}") for row in rows), left=True),
         Column("", tuple(Cell(row[1]) for row in rows)),
         Column("", tuple(Cell(row[2]) for row in rows)),
     )
-    yield from lay_out(columns, width, color=False).rows if gone else ()
+    yield from lay_out(columns, width, color=False).rows if rows else ()
 
 
 def findings_lines(found: Findings, root: Path) -> Iterator[str]:
-    """What `orch cache verify` found: a line for each broken entry, and the counts."""
-    for one in found.broken:
-        yield f"{_short(one.place.relative_to(root))}: {one.what}"
+    """Yield the lines of `orch cache verify`: one for each broken entry, and the counts."""
+    for broken in found.broken:
+        yield f"{_short(broken.place.relative_to(root))}: {broken.what}"
     counts = f"{found.whole} entries are whole, {len(found.broken)} broken"
     yield counts + (f", {found.unrecorded} not recorded (made by an earlier orch)" if found.unrecorded else "")
 
 
 def _short(place: Path) -> str:
-    """A path whose last part, a key of 32 or 64 digits, is cut to what tells it from others."""
+    """Return a path with a short last part, if that is a key.
+
+    A key has 32 or 64 digits and is cut to 12.
+    """
     return str(place.with_name(place.name[:12])) if len(place.name) >= 32 else str(place)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The table of what a mapping costs for each GiB of it: page tables, faults, and times as ratios to the base."""
+"""The table of the costs of a mapping per GiB.
+
+Costs are page tables, faults, and times, with ratios to the base.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,20 @@ from orchestrator.result.run import Run
 TITLE = "Cost per GiB.  Times are noisy, and comparable within this run only; no verdict rests on them."
 
 LEAST = 16 << 20
-"""Bytes below which a mapping's fixed costs say nothing of a GiB."""
+"""Bytes of the smallest mapping shown: for a smaller one, fixed costs would dominate the costs per GiB."""
 
 _ABSENT = "-"
 
 
 def cost_table(run: Run, block: Block, width: int, color: bool) -> list[str]:
-    """The lines of a place's costs; none where nothing was timed, or too little mapped to speak of a GiB."""
+    """Return the lines of a place's costs.
+
+    There are none if nothing was timed, or if less than `LEAST` was mapped.
+    """
     if (block.length or 0) < LEAST:
         return []
     costs = [per_gib(row.reading.values) for row in block.rows]
-    if not any("touch_time" in one or "dma_time" in one for one in costs):
+    if not any("touch_time" in cost or "dma_time" in cost for cost in costs):
         return []
     columns = (
         Column("kernel", tuple(Cell(row.kernel) for row in block.rows), left=True),
@@ -40,20 +46,24 @@ def cost_table(run: Run, block: Block, width: int, color: bool) -> list[str]:
 
 
 def _numbers(costs: list[dict[str, float]], name: str, unit: int = 1) -> tuple[Cell, ...]:
-    return tuple(Cell(_number(one[name] / unit) if name in one else _ABSENT) for one in costs)
+    return tuple(Cell(_number(cost[name] / unit) if name in cost else _ABSENT) for cost in costs)
 
 
 def _number(value: float) -> str:
-    """Whole where it is whole, else with one digit behind the point; "<0.1" for less."""
+    """Return a number as text.
+
+    An integer has no fraction, another number has one decimal, and a small one is "<0.1".
+    """
     if value == int(value):
         return str(int(value))
     return f"{value:.1f}" if value >= 0.05 else "<0.1"
 
 
 def _times(costs: list[dict[str, float]], name: str) -> tuple[Cell, ...]:
-    return tuple(Cell(format_ns(round(one[name])) if name in one else _ABSENT) for one in costs)
+    return tuple(Cell(format_ns(round(cost[name])) if name in cost else _ABSENT) for cost in costs)
 
 
 def _ratios(costs: list[dict[str, float]], name: str) -> tuple[Cell, ...]:
     base = round(costs[0].get(name, 0))
-    return (Cell(""), *(Cell(format_ratio(round(one[name]), base) if name in one else _ABSENT) for one in costs[1:]))
+    ratios = (format_ratio(round(cost[name]), base) if name in cost else _ABSENT for cost in costs[1:])
+    return (Cell(""), *map(Cell, ratios))

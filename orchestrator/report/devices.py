@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A host's PCI functions as a list for people, and as JSON for programs."""
+"""A host's PCI functions, as a list for users and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _INDENT = "  "
 
 
 def class_name(function: Function) -> str:
-    """Its class in a word, with the code of class and subclass."""
+    """Return the class of a function, and the code of class and subclass."""
     return f"{_CLASSES.get(function.class_code >> 16, 'class')} {function.class_code >> 8:04x}"
 
 
 def lines(inventory: Inventory, width: int, color: bool) -> Iterator[str]:
-    """The lines of `orch devices`: a block per function."""
+    """Yield the lines of `orch devices`: a block per function."""
     for function in inventory.functions:
         yield _head(function, color)
         for bar in function.bars:
@@ -56,7 +56,7 @@ def _head(function: Function, color: bool) -> str:
 
 
 def bar_text(bar: Bar) -> str:
-    """One BAR in a line."""
+    """Return one BAR as a line."""
     if bar.io:
         return f"BAR{bar.number}  {format_size(bar.size)} of I/O ports"
     kind = f"{64 if bar.wide else 32}-bit{', prefetchable' if bar.prefetchable else ''}"
@@ -65,26 +65,26 @@ def bar_text(bar: Bar) -> str:
 
 
 def _state(inventory: Inventory, function: Function) -> Iterator[str]:
-    """Whether it can be passed through, and all that stands in the way."""
+    """Yield whether a function can be passed through, and all obstacles."""
     if function.lease:
         yield f"leased by {holder_words(function.lease)}"
     reasons = own_obstacles(inventory, function)
     if not obstacles(inventory, function):
-        along = ", ".join(one.address for one in taken_along(inventory, function)[1:])
+        along = ", ".join(member.address for member in taken_along(inventory, function)[1:])
         yield "can be passed through" + (f"; {along} of its group must leave its driver, too" if along else "")
     yield from (f"no: {reason}" for reason in reasons[:1])
     yield from (f"    {reason}" for reason in reasons[1:])
 
 
 def to_json(inventory: Inventory) -> dict[str, object]:
-    """The same for programs: sizes in bytes, ids as numbers."""
+    """Return the same for programs: sizes in bytes, ids as numbers."""
     return {
         "host": inventory.host,
         "vfio": asdict(inventory.vfio),
         "functions": [
             asdict(function)
             | {
-                "group_members": [one.address for one in inventory.group_of(function)],
+                "group_members": [member.address for member in inventory.group_of(function)],
                 "obstacles": list(obstacles(inventory, function)),
             }
             for function in inventory.functions

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the doctor found, as lines for people and as JSON for programs."""
+"""The findings of `orch doctor`, as lines for users and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ from orchestrator.report.text import paint, wrap
 
 _COLOURS = {State.OK: "green", State.WARNING: "bold", State.MISSING: "red"}
 _STATE = max(map(len, State)) + 2
-_MEND = "  mend: "
+_FIX = "  fix: "
 
 
 def lines(report: Report, width: int, color: bool, *, quiet: bool) -> Iterator[str]:
-    """The lines of `orch doctor`; `quiet` leaves out all that is well, and is nothing where everything is."""
-    shown = [one for one in report.findings if not quiet or one.state is not State.OK]
+    """Yield the lines of `orch doctor`.
+
+    With `quiet`, what is OK is left out, so that there are none if all is OK.
+    """
+    shown = [finding for finding in report.findings if not quiet or finding.state is not State.OK]
     if not shown:
         return
-    if not quiet or report.host != LOCAL:  # commands are to be run there
+    if not quiet or report.host != LOCAL:  # the commands below are for that host
         yield from wrap(f"{report.host}: {report.system}", width)
-    column = max(len(one.what) for one in shown) + 2
+    column = max(len(finding.what) for finding in shown) + 2
     for finding in shown:
         yield from _finding(finding, column, width, color)
-    if sum(bool(one.packages) for one in shown) > 1:
+    if sum(bool(finding.packages) for finding in shown) > 1:
         yield "all packages at once:"
         yield f"  {report.install}"
     if not quiet:
@@ -34,17 +37,20 @@ def lines(report: Report, width: int, color: bool, *, quiet: bool) -> Iterator[s
 
 
 def _finding(finding: HostFinding, column: int, width: int, color: bool) -> Iterator[str]:
-    """One finding; the command that mends it stands on a line of its own, however long, so that it can be copied."""
+    """Yield the lines of one finding.
+
+    The command that fixes it is one line of any length, so that it can be copied.
+    """
     first = f"{finding.state:<{_STATE}}{finding.what:<{column}}"
     head, *more = wrap(finding.detail, width, first, " " * len(first))
     yield paint(finding.state, _COLOURS[finding.state], color) + head[len(finding.state) :]
     yield from more
     if finding.mend:
-        yield f"{_MEND}{finding.mend}"
+        yield f"{_FIX}{finding.mend}"
 
 
 def to_json(report: Report) -> dict[str, object]:
-    """The same for programs."""
+    """Return the same for programs."""
     return {
         "host": report.host,
         "system": report.system,

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a test that passed found out, in a few words: the numbers that a reader of its name would ask for."""
+"""The results of a test that passed, as a short text.
+
+They are the numbers that its name is about.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,11 @@ _IOMMU_PAGES = (("iommu_1g", "1G"), ("iommu_2m", "2M"), ("iommu_4k", "4K"))
 
 
 def facts(values: Mapping[str, Measurement]) -> str:
-    """What a DMA map took, or the error with which it was refused; whether a small BAR can be mapped."""
-    return ", ".join(_facts({name: one.value for name, one in values.items()}))
+    """Return the results as a short text.
+
+    They are the cost of a DMA map or the error of a refused one, and whether a small BAR can be mapped.
+    """
+    return ", ".join(_facts({name: measurement.value for name, measurement in values.items()}))
 
 
 def _facts(numbers: Mapping[str, int]) -> Iterator[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which PCI functions a run gave to its guests, in words."""
+"""The PCI functions that a run passed through to its guests, as text."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from orchestrator.result.run import ScenarioRecord
 
 
 def device_lines(scenario: ScenarioRecord) -> tuple[str, ...]:
-    """What became of each device that was to be passed through: which function it is, or why it is emulated."""
-    return tuple(f"device {name}: {words}" for name, words in device_words(scenario).items() if words)
+    """Return a line for each device for passthrough.
+
+    It names the function, or the reason why the device is emulated.
+    """
+    return tuple(f"device {name}: {text}" for name, text in device_words(scenario).items() if text)
 
 
 def device_words(scenario: ScenarioRecord) -> dict[str, str]:
-    """The same by the device's name; "" for those that are emulated because the scenario wants it so."""
-    return {name: _words(device) for name, device in scenario.devices.items()}
+    """Return the same by the device's name.
+
+    The text is "" for a device that the scenario defines as emulated.
+    """
+    return {name: _describe(device) for name, device in scenario.devices.items()}
 
 
-def _words(device: Mapping[str, object]) -> str:
+def _describe(device: Mapping[str, object]) -> str:
     if device.get("address"):
         return f"the host's {device['address']} ({device['found']})"
     return f"emulated, because {device['instead']}" if device.get("instead") else ""

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A run as JUnit XML, for CI: a suite per kernel, a test case per case.
+"""A run as JUnit XML: a suite per kernel, a test per case.
 
 FAIL, XPASS, TIMEOUT, CRASH   <failure type=STATUS>
 ERROR                         <error>
 SKIP, XFAIL                   <skipped>, an XFAIL with "XFAIL: " and its reason
 
-Parsers refuse a text of 10 MB (XML_MAX_TEXT_LENGTH of libxml2) and what is no character of XML: each text is bounded,
-all details together are, and what is no character is shown by its number.
+Parsers refuse a text of 10 MB (XML_MAX_TEXT_LENGTH of libxml2), and what is not a character of XML.  So each text and
+the sum of all details are bounded, and what is not a character is shown by its number.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from orchestrator.result.run import JobKind, Run
 from orchestrator.result.store.bounds import LONGEST_LINE, LONGEST_MESSAGE, LONGEST_NAME, MOST_LINES, cut
 
 MOST_DETAILS = 8_000_000
-"""Characters of the messages and details of all cases; the later ones are cut or left out."""
+"""Characters of the messages and details of all cases at most; later ones are cut or left out."""
 _LONGEST_NAME = 2 * LONGEST_NAME
-"""Characters of a name, in which device, BAR and check stand beside the test's."""
+"""Characters of a name at most; it has device, BAR and check beside the name of the test."""
 _MOST_PROPERTIES = 100
 _SHORTEST = 200
-"""Characters that a message keeps where there is no room left."""
+"""Characters that a message keeps if no room is left."""
 _LEFT_OUT = "(left out: the details of the cases before it fill the report; see result.json of the boot)"
 
 
 def render(run: Run) -> str:
-    """The XML document.  Well-formed and bounded whatever the consoles said; times are in seconds.  Never raises.
+    """Return the XML document.  It is well-formed and bounded for any console output.  Never raises.
 
-    A boot's time is shared by its `run` cases, which are what took it; checks of their numbers take none.
+    Times are in seconds.  A boot's time is divided among its `run` cases; checks of their numbers take no time.
     """
     room = _Room()
     suites = [_suite(run, kernel, room) for kernel in run.scenario.kernels]
@@ -44,13 +44,13 @@ def render(run: Run) -> str:
 
 
 class _Room:
-    """What is left for the messages and details of cases."""
+    """The number of characters left for the messages and details of cases."""
 
     def __init__(self) -> None:
         self._left = MOST_DETAILS
 
     def take(self, text: str, otherwise: str = _LEFT_OUT) -> str:
-        """`text` if there is room for it, else what stands in its place."""
+        """Return `text` if there is room for it, else `otherwise`."""
         if len(text) > self._left:
             return otherwise
         self._left -= len(text)
@@ -71,9 +71,9 @@ def _suite(run: Run, kernel: str, room: _Room) -> TestSuite:
 
 
 def _properties(run: Run, kernel: str) -> dict[str, str]:
-    """Where the numbers come from: the kernel's provenance, the device, the tools."""
+    """Return the origin of the numbers: the kernel's provenance, the device, the tools."""
     devices = {boot.device: None for boot in run.boots if boot.kernel == kernel}
-    told = {
+    facts = {
         "kernel": kernel,
         **run.kernels.get(kernel, {}),
         "device": " ".join(devices),
@@ -84,19 +84,22 @@ def _properties(run: Run, kernel: str) -> dict[str, str]:
         "overrides": run.scenario.overrides,
         "run": run.id,
     }
-    known = [(name, value) for name, value in told.items() if value not in (None, "")]
+    known = [(name, value) for name, value in facts.items() if value not in (None, "")]
     return {_name(name): one_line(_text(value)) for name, value in known[:_MOST_PROPERTIES]}
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
-    """The names as they are shown; one that is changed to be shown, and cut or then like another, has a hash."""
+    """Return the names as they are shown, each unique.
+
+    A name that is cut, or that is changed and then equals another one, gets a hash.
+    """
     given = list(names)
     shown = [in_a_line(name[: _LONGEST_NAME + 1]) for name in given]
     count = Counter(shown)
 
     def unique(raw: str, name: str) -> str:
-        whole = name == raw or count[name] == 1
-        return name if whole and len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}...{_hash(raw)}"
+        distinct = name == raw or count[name] == 1
+        return name if distinct and len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}...{_hash(raw)}"
 
     return [unique(raw, name) for raw, name in zip(given, shown, strict=True)]
 
@@ -111,7 +114,7 @@ def _hash(name: str) -> str:
 
 def _text(value: object) -> str:
     if isinstance(value, list | tuple):
-        return " ".join(_text(one) for one in value)
+        return " ".join(_text(item) for item in value)
     return json.dumps(value, default=str) if isinstance(value, Mapping | bool) else str(value)
 
 
@@ -121,8 +124,8 @@ def _seconds(run: Run, kernel: str, cases: list[Case]) -> dict[CaseId, float]:
         if job.kernel != kernel or not job.seconds:
             continue
         own = [case.id for case in cases if _belongs(case.id, job.kind, job.workload)]
-        bearers = [one for one in own if one.check == "run"] or own[:1]
-        shares |= {one: job.seconds / len(bearers) for one in bearers}
+        timed = [case_id for case_id in own if case_id.check == "run"] or own[:1]
+        shares |= {case_id: job.seconds / len(timed) for case_id in timed}
     return shares
 
 
@@ -133,9 +136,9 @@ def _belongs(case: CaseId, kind: JobKind, workload: str) -> bool:
 
 def _test_case(run: Run, case: Case, name: str, seconds: float, room: _Room) -> TestCase:
     test = TestCase(name, f"{_name(run.scenario.name)}.{_name(case.id.kernel)}", seconds)
-    # The package drops an element that has neither message nor output.
-    told = one_line(case.message) or case.status.value
-    message = room.take(told, told[:_SHORTEST])
+    # junit_xml drops an element that has neither message nor output.
+    text = one_line(case.message) or case.status.value
+    message = room.take(text, text[:_SHORTEST])
     if case.status in (Status.FAIL, Status.XPASS, Status.TIMEOUT, Status.CRASH):
         test.add_failure_info(message, room.take(_details(case)), case.status.value)
     elif case.status is Status.ERROR:
@@ -148,6 +151,6 @@ def _test_case(run: Run, case: Case, name: str, seconds: float, room: _Room) -> 
 
 
 def _details(case: Case) -> str:
-    told = (("expected", case.expected), ("measured", case.measured), ("evidence", case.evidence))
-    lines = [f"{name}: {cut(text, LONGEST_MESSAGE)}" for name, text in told if text]
+    parts = (("expected", case.expected), ("measured", case.measured), ("evidence", case.evidence))
+    lines = [f"{name}: {cut(text, LONGEST_MESSAGE)}" for name, text in parts if text]
     return clean("\n".join([*lines, *(cut(line, LONGEST_LINE) for line in case.lines[:MOST_LINES])]))

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tests that do not measure one mapping, as a table: a line per test, a column per kernel."""
+"""The table of tests that do not measure one mapping.
+
+It has a line per test and a column per kernel.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,20 @@ _ABSENT = "-"
 
 
 def is_further(block: Block) -> bool:
-    """Whether the block's test belongs in such a table: it measures no mapping, or had none to measure anywhere."""
+    """Whether the block's test is shown in such a table.
+
+    It measures no mapping, or was skipped on all kernels.
+    """
     if not block.place.test:
         return False
     return not measures_mapping(block.place.test) or all(row.status is Status.SKIP for row in block.rows)
 
 
 def matrices(blocks: tuple[Block, ...], width: int, color: bool) -> Iterator[list[str]]:
-    """The lines of a table for each workload and BAR that has such tests, with the reasons of what was skipped."""
+    """Yield the lines of a table for each workload and BAR.
+
+    Only those with such tests have one.  The reasons of skipped tests are below it.
+    """
     further = [block for block in blocks if is_further(block)]
     for (workload, device, bar), group in groupby(
         further, key=lambda b: (b.place.workload, b.place.device, b.place.bar)
@@ -45,16 +54,16 @@ def _matrix(title: str, blocks: list[Block], width: int, color: bool) -> list[st
 
 
 def _column(blocks: list[Block], at: int) -> Column:
-    """The kernel whose row is the one at `at` in each block."""
+    """Return the column of the kernel whose row has the index `at` in each block."""
     return Column(blocks[0].rows[at].kernel, tuple(_cell(block.rows[at]) for block in blocks), left=True)
 
 
 def _parts(names: Column, columns: list[Column], width: int) -> Iterator[list[Column]]:
-    """As many columns at a time as fit beside the names."""
+    """Yield groups of as many columns as fit beside the names."""
     part: list[Column] = []
     room = width - names.width
     for column in columns:
-        if part and sum(one.width + 2 for one in (*part, column)) > room:
+        if part and sum(added.width + 2 for added in (*part, column)) > room:
             yield part
             part = []
         part.append(column)
@@ -62,12 +71,15 @@ def _parts(names: Column, columns: list[Column], width: int) -> Iterator[list[Co
 
 
 def _cell(row: Row) -> Cell:
-    """What a test came to: the level that its mmaps allow where that is what it is about, else status and facts."""
+    """Return the result of a test.
+
+    It is the level that its mmaps allow, if the test is about that, else status and facts.
+    """
     if row.status is None:
         return Cell(_ABSENT)
     run = row.reading.case("run")
     if row.status is Status.XFAIL and run and run.status is Status.SKIP:
-        return Cell(run.status)  # not reached in a boot that is known to crash
+        return Cell(run.status)  # not reached, since the boot crashed in a known way
     level = row.reading.case("level")
     if level and level.measured and row.status is Status.PASS:
         return Cell(level.measured.split(" ")[0])
@@ -77,7 +89,10 @@ def _cell(row: Row) -> Cell:
 
 
 def _reasons(blocks: list[Block], width: int) -> list[str]:
-    """Why tests were skipped or are known to fail: each reason once, with the tests, and the kernels unless all."""
+    """Return why tests were skipped or are known to fail.
+
+    Each reason is shown once, with its tests, and with its kernels unless it is the reason on all of them.
+    """
     found: dict[tuple[Status, str], dict[str, list[str]]] = {}
     for block in blocks:
         for row in block.rows:
@@ -86,11 +101,11 @@ def _reasons(blocks: list[Block], width: int) -> list[str]:
                 why = one_line(case.message)
                 key = (case.status, why if case.status is Status.SKIP else known_reason(why))
                 found.setdefault(key, {}).setdefault(row.kernel, []).append(block.place.test)
-    lines = (_reason(*key, where, len(blocks[0].rows), width) for key, where in found.items())
+    lines = (_reason(*key, tests, len(blocks[0].rows), width) for key, tests in found.items())
     return [line for reason in lines for line in reason]
 
 
-def _reason(status: Status, reason: str, where: dict[str, list[str]], nr_kernels: int, width: int) -> list[str]:
-    tests = list(dict.fromkeys(test for tests in where.values() for test in tests))
-    kernels = f" on {', '.join(where)}" if len(where) < nr_kernels else ""
+def _reason(status: Status, reason: str, by_kernel: dict[str, list[str]], nr_kernels: int, width: int) -> list[str]:
+    tests = list(dict.fromkeys(test for tests in by_kernel.values() for test in tests))
+    kernels = f" on {', '.join(by_kernel)}" if len(by_kernel) < nr_kernels else ""
     return wrap(f"{reason} ({', '.join(tests)}{kernels})", width, f"{status:<6}", "      ")

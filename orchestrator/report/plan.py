@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The plan for a person or a program: every job with the time at which it would begin and how long it would take."""
+"""The plan of a run: each job with its start and duration.
+
+It is for users or programs.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,14 @@ from orchestrator.run.dry_run import Step
 from orchestrator.run.estimate import Capacity
 
 NARROWEST = 24
-"""Where the names of the jobs leave fewer columns for what they do, that stands below."""
+"""If the names of the jobs leave fewer columns for the descriptions, these are below the names."""
 
 
 def to_json(steps: Sequence[Step]) -> list[dict[str, object]]:
-    """The steps as values that `json.dumps` takes; `start` and `seconds` are in seconds, `start` from the first job's.
+    """Return the steps as values that `json.dumps` accepts.
 
-    `guessed` says that nothing like the job was timed here yet.
+    `start` and `seconds` are in seconds, `start` from the start of the first job.  `guessed` is whether no similar job
+    was timed on this machine before.
     """
     return [
         {
@@ -33,7 +37,10 @@ def to_json(steps: Sequence[Step]) -> list[dict[str, object]]:
 
 
 def render(steps: Sequence[Step], capacity: Capacity, width: int) -> str:
-    """The steps as lines of at most `width` columns, in the order of their start, and a last one with the total."""
+    """Return the steps as lines of at most `width` columns.
+
+    They are in the order of their start, with a total at the end.
+    """
     wide = max(len(in_a_line(step.job)) for step in steps)
     lines = [line for step in steps for line in _lines(step, wide, width)]
     return "\n".join((*lines, *wrap(_total(steps, capacity), width))) + "\n"
@@ -56,19 +63,19 @@ def _lines(step: Step, wide: int, width: int) -> Iterator[str]:
 def _total(steps: Sequence[Step], capacity: Capacity) -> str:
     ends = max(step.begins + step.seconds for step in steps)
     cores = f"{capacity.jobs} core" + ("" if capacity.jobs == 1 else "s")
-    said = f"about {_words(ends)} on {cores}, {capacity.memory / (1 << 30):.0f} GiB"
+    total = f"about {_duration(ends)} on {cores}, {capacity.memory / (1 << 30):.0f} GiB"
     if capacity.boot_host:
-        said += f", guests on {capacity.boot_host} ({capacity.limits.cores} cores)"
+        total += f", guests on {capacity.boot_host} ({capacity.limits.cores} cores)"
     if capacity.makers.host:
-        said += f", built on {capacity.makers.host} with {capacity.makers.jobs} jobs"
+        total += f", built on {capacity.makers.host} with {capacity.makers.jobs} jobs"
     if not all(step.fetched for step in steps):
-        said += ", once the sources are here"
+        total += ", once the sources are here"
     if any(step.guessed for step in steps):
-        said += "; ~ is a guess: nothing like it was timed here yet"
-    return said
+        total += "; ~ is a guess: nothing like it was timed here yet"
+    return total
 
 
-def _words(seconds: float) -> str:
-    """A duration as a person says it."""
+def _duration(seconds: float) -> str:
+    """Return a duration in minutes and seconds, such as "4 min 32 s"."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Progress for a person who waits: a live view on a terminal, plain lines anywhere else.  Consumes events only."""
+"""Progress of a run: a live view on a terminal, plain lines elsewhere.  Consumes events only."""
 
 from __future__ import annotations
 
@@ -19,21 +19,24 @@ from orchestrator.events import Emit, Event, Kind
 from orchestrator.report.text import fit, one_line
 
 SILENCE_SECONDS = 30.0
-"""How long a phase may go on without a line where nobody sees the live view: a log of CI must show that it lives."""
+"""Longest time without a line of a running phase if there is no live view, so that a CI log shows progress."""
 
 LONGEST_LINE = 2000
-"""Characters of a line: a guest or a compiler can write one of megabytes."""
+"""Characters of a line at most: a guest or a compiler can write a line of megabytes."""
 
 _MARKS = {Kind.START: "...", Kind.PROGRESS: "...", Kind.END: "done", Kind.FAILED: "FAILED", Kind.NOTE: "note"}
 
 
 def clock(seconds: float) -> str:
-    """Elapsed time as m:ss."""
+    """Return an elapsed time as m:ss."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
 def line_of(event: Event, elapsed: float) -> str:
-    """One event as a plain line; `elapsed` is seconds since the run began."""
+    """Return one event as a plain line.
+
+    `elapsed` is seconds since the start of the run.
+    """
     detail = f": {one_line(event.text)}" if event.text else ""
     took = f" ({event.seconds:.1f} s)" if event.kind in (Kind.END, Kind.FAILED) else ""
     what = f"{one_line(event.job)}: {one_line(event.phase)}"
@@ -42,7 +45,7 @@ def line_of(event: Event, elapsed: float) -> str:
 
 @contextmanager
 def progress(stream: TextIO, *, verbose: bool) -> Iterator[Emit]:
-    """A consumer of events that shows them on `stream` while the context lasts."""
+    """Yield a consumer of events, which shows them on `stream` while the context is open."""
     console = Console(file=stream, highlight=False)
     if not console.is_terminal:
         lines = _Lines(stream, verbose=verbose)
@@ -55,7 +58,10 @@ def progress(stream: TextIO, *, verbose: bool) -> Iterator[Emit]:
 
 
 class _Lines:
-    """Plain lines: each phase's start and end, how far a long phase is, and with `verbose` everything between."""
+    """Plain lines: the start and end of each phase, and reminders.
+
+    `verbose` adds all progress.
+    """
 
     def __init__(self, stream: TextIO, *, verbose: bool) -> None:
         self._stream = stream
@@ -70,50 +76,53 @@ class _Lines:
             self._print(event)
 
     def remind(self) -> None:
-        """A line for each phase that has had none for `SILENCE_SECONDS`: a build says its count of objects."""
+        """Print the progress of each phase without a line for `SILENCE_SECONDS`.
+
+        Of a build, it is the count of objects.
+        """
         for event in self._view.silent(SILENCE_SECONDS):
             self._print(event)
 
     @contextmanager
     def reminding(self) -> Iterator[None]:
-        """Remind every second, in a thread of its own, while the context lasts."""
-        over = threading.Event()
+        """Call `remind` every second, in its own thread, while the context is open."""
+        ended = threading.Event()
 
-        def go_on() -> None:
-            while not over.wait(1):
+        def repeat() -> None:
+            while not ended.wait(1):
                 self.remind()
 
-        thread = threading.Thread(target=go_on, name="progress", daemon=True)
+        thread = threading.Thread(target=repeat, name="progress", daemon=True)
         thread.start()
         try:
             yield
         finally:
-            over.set()
+            ended.set()
             thread.join()
 
     def _print(self, event: Event) -> None:
         with self._lock:
-            print(line_of(event, monotonic() - self._view.begun), file=self._stream, flush=True)
+            print(line_of(event, monotonic() - self._view.started), file=self._stream, flush=True)
 
 
 @dataclass
 class _Active:
-    began: float
+    started: float
     text: str
-    shown: float
-    """When a line was last printed of it."""
+    printed: float
+    """The time at which a line about it was last printed."""
 
 
 class _View:
-    """The phases under way, as a table of one line each."""
+    """The running phases, as a table with a line for each."""
 
     def __init__(self) -> None:
-        self.begun = monotonic()
+        self.started = monotonic()
         self._active: dict[tuple[str, str], _Active] = {}
         self._lock = threading.Lock()
 
     def take(self, event: Event) -> None:
-        """Follow one event."""
+        """Update the view with one event."""
         key = (event.job, event.phase)
         with self._lock:
             if event.kind in (Kind.END, Kind.FAILED):
@@ -124,16 +133,19 @@ class _View:
                 self._active[key] = _Active(monotonic(), event.text, monotonic())
 
     def silent(self, seconds: float) -> list[Event]:
-        """How far each phase is that had no line for so many `seconds`; each has one from now on."""
+        """Return the progress of each phase without a line for `seconds`.
+
+        It counts as printed now.
+        """
         now = monotonic()
         with self._lock:
-            due = [(key, one) for key, one in self._active.items() if now - one.shown >= seconds]
-            for _, one in due:
-                one.shown = now
-        return [Event(job, phase, Kind.PROGRESS, one.text) for (job, phase), one in due]
+            due = [(key, active) for key, active in self._active.items() if now - active.printed >= seconds]
+            for _, active in due:
+                active.printed = now
+        return [Event(job, phase, Kind.PROGRESS, active.text) for (job, phase), active in due]
 
     def render(self) -> Table:
-        """The view as it is now."""
+        """Return the view in its present state."""
         table = Table.grid(padding=(0, 2))
         for _ in range(3):
             table.add_column(no_wrap=True)
@@ -141,17 +153,14 @@ class _View:
         now = monotonic()
         with self._lock:
             for (job, phase), active in self._active.items():
-                told = (
-                    Text(one_line(job), "bold"),
-                    Text(one_line(phase)),
-                    Text(fit(one_line(active.text), LONGEST_LINE)),
-                )
-                table.add_row(clock(now - active.began).rjust(6), *told)
+                elapsed = clock(now - active.started).rjust(6)
+                text = Text(fit(one_line(active.text), LONGEST_LINE))
+                table.add_row(elapsed, Text(one_line(job), "bold"), Text(one_line(phase)), text)
         return table
 
 
 class _Screen:
-    """A terminal: what is under way stays at the bottom, what has ended scrolls above it."""
+    """A terminal: running phases stay at the bottom, lines about ended ones scroll above them."""
 
     def __init__(self, view: _View, console: Console, *, verbose: bool) -> None:
         self._view = view
@@ -164,5 +173,5 @@ class _Screen:
         shown = event.kind in (Kind.END, Kind.FAILED, Kind.NOTE) or (self._verbose and event.kind is Kind.PROGRESS)
         if shown:
             style = {Kind.FAILED: "red", Kind.NOTE: "yellow"}.get(event.kind, "")
-            line = line_of(event, monotonic() - self._view.begun)
+            line = line_of(event, monotonic() - self._view.started)
             self._console.print(Text(line, style), overflow="ellipsis", no_wrap=event.kind is not Kind.NOTE)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Suites on a terminal: a line per kernel, and then the cases that did not pass everywhere, never all of them."""
+"""Suites on a terminal: a line per kernel, then cases.
+
+Cases that passed on every kernel are not shown.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,20 @@ from orchestrator.result.compare.suite import OF_THE_BOOT, CaseChange, Suite, Su
 from orchestrator.result.model import Case, Status
 
 MOST = 20
-"""Groups of cases that are shown of one suite; all are in JUnit."""
+"""Groups of cases that are shown of one suite at most; all are in JUnit."""
 
 _ABSENT = "-"
 _FAILED = (Status.FAIL, Status.XPASS, Status.TIMEOUT, Status.CRASH, Status.ERROR)
 
 _Outcome = tuple[str, Status | None, str]
-"""A kernel, the status of a case there, and what it says."""
+"""A kernel, the status of a case there, and its message."""
 
 
 def suite_table(suite: Suite, width: int, color: bool) -> list[str]:
-    """The lines of a suite: heading, a table with a row per kernel, and what did not pass everywhere."""
+    """Return the lines of a suite: heading, table, and cases.
+
+    The table has a row per kernel.  Cases that passed everywhere are not shown.
+    """
     table = lay_out(tuple(_columns(suite)), width, color)
     on = f" on {suite.device}" if suite.device else ""
     lines = [paint(fit(one_line(f"{suite.workload}: {suite.what}{on}"), width), "bold", color), *table.header]
@@ -63,12 +69,15 @@ def _status(row: SuiteRow) -> Cell:
 
 
 def _noteworthy(suite: Suite, width: int, color: bool) -> list[str]:
-    """The cases that did not pass, or not on every kernel; those of which the same is to be said stand together."""
-    changes = [{one.name: one for one in row.changes} for row in suite.rows]
-    told = [(label, _outcomes(suite, label, changes)) for label in suite.labels]
-    shown = [(label, outcomes) for label, outcomes in told if {status for _, status, _ in outcomes} != {Status.PASS}]
-    shown.sort(key=lambda one: _urgency(*one))
-    groups = [(list(group), key[0]) for key, group in groupby(shown, key=lambda one: (one[1], _own(one[0])))]
+    """Return the lines of the cases that did not pass on every kernel.
+
+    Those with equal outcomes are one group.
+    """
+    changes = [{change.name: change for change in row.changes} for row in suite.rows]
+    cases = [(label, _outcomes(suite, label, changes)) for label in suite.labels]
+    shown = [(label, outcomes) for label, outcomes in cases if {status for _, status, _ in outcomes} != {Status.PASS}]
+    shown.sort(key=lambda case: _urgency(*case))
+    groups = [(list(group), key[0]) for key, group in groupby(shown, key=lambda case: (case[1], _own(case[0])))]
     lines: list[str] = []
     for group, outcomes in groups[:MOST]:
         more = f" and {len(group) - 1} more" if len(group) > 1 else ""
@@ -79,29 +88,38 @@ def _noteworthy(suite: Suite, width: int, color: bool) -> list[str]:
 
 
 def _outcomes(suite: Suite, label: str, changes: list[dict[str, CaseChange]]) -> tuple[_Outcome, ...]:
-    """What every kernel that could have such a case says of it: a suite that did not end lacks the rest of them.
+    """Return the outcome of a case for each kernel that could have it.
 
-    `changes` are those of each row, by label.
+    If a suite did not end, cases are missing.  `changes` are those of each row, by label.
     """
-    rows = zip(suite.rows, changes, strict=True)
-    could = (one for one in rows if label in one[0].cases or (one[0].ended and label not in OF_THE_BOOT))
-    return tuple(_outcome(row, row.cases.get(label), own.get(label)) for row, own in could)
+    return tuple(
+        _outcome(row, row.cases.get(label), own.get(label))
+        for row, own in zip(suite.rows, changes, strict=True)
+        if label in row.cases or (row.ended and label not in OF_THE_BOOT)
+    )
 
 
-def _outcome(row: SuiteRow, case: Case | None, told: CaseChange | None) -> _Outcome:
+def _outcome(row: SuiteRow, case: Case | None, change: CaseChange | None) -> _Outcome:
     if case is not None:
-        return row.kernel, case.status, told.note if told and told.note else case.message
-    status = Status.PASS if row.change and told is None else told.variant if told else None
+        return row.kernel, case.status, change.note if change and change.note else case.message
+    status = Status.PASS if row.change and change is None else change.variant if change else None
     return row.kernel, status, ""
 
 
 def _own(label: str) -> str:
-    """The label of a check of the whole, which stands alone; "" for a test."""
+    """Return the label of a check of the whole boot, which is never grouped.
+
+    Returns "" for a test.
+    """
     return label if label in OF_THE_BOOT else ""
 
 
 def _urgency(label: str, outcomes: tuple[_Outcome, ...]) -> tuple[int, bool, tuple[str, ...]]:
-    """What is not as expected first, then what differs, then what no kernel passed; checks of the whole lead."""
+    """Return the sort key of a case.
+
+    Unexpected cases are first, then those that differ, then those that no kernel passed.  In each of these, checks of
+    the whole boot come first.
+    """
     statuses = [status for _, status, _ in outcomes]
     bad = any(status is not None and not status.expected for status in statuses)
     rank = 0 if bad else 1 if len(set(statuses)) > 1 else 2
@@ -109,15 +127,15 @@ def _urgency(label: str, outcomes: tuple[_Outcome, ...]) -> tuple[int, bool, tup
 
 
 def _lines(suite: Suite, label: str, outcomes: tuple[_Outcome, ...], width: int, color: bool) -> Iterator[str]:
-    for (status, message), group in groupby(outcomes, key=lambda one: one[1:]):
+    for (status, message), group in groupby(outcomes, key=lambda outcome: outcome[1:]):
         kernels = [kernel for kernel, _, _ in group]
-        said = f": {message}" if message else ""
+        detail = f": {message}" if message else ""
         head = f"  {status or 'absent':<8} "
-        lines = wrap(f"{', '.join(kernels)}{said}", width, head, " " * len(head))
+        lines = wrap(f"{', '.join(kernels)}{detail}", width, head, " " * len(head))
         bad = status is not None and not status.expected
         yield lines[0].replace(str(status), paint(str(status), "red", color), 1) if bad else lines[0]
         yield from lines[1:]
-        told = (row.cases.get(label) for row in suite.rows if row.kernel in kernels)
-        evidence = next((case.evidence for case in told if case and bad), "")
+        cases = (row.cases.get(label) for row in suite.rows if row.kernel in kernels)
+        evidence = next((case.evidence for case in cases if case and bad), "")
         if evidence:
             yield f"{' ' * len(head)}see {path_text(evidence)}"

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A table of text that fits into a given width: by narrower gaps, shorter headers, and at last fewer columns."""
+"""A table of text that fits into a given width.
+
+It gets narrower gaps, then shorter headers, then fewer columns.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,12 @@ from dataclasses import dataclass, replace
 from orchestrator.report.text import fit, paint
 
 LONGEST_CELL = 200
-"""Characters of a cell or a title; no name of a kernel is longer."""
+"""Characters of a cell or a title at most; no name of a kernel is longer."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a cell, and its colour."""
+    """The text of a cell, and its colour."""
 
     text: str
     colour: str = ""
@@ -22,9 +25,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column with its cells, top to bottom: `header` is the last line of its title, `above` the one before.
+    """A column with its cells, top to bottom.
 
-    `short` replaces the header where space is scarce; an `optional` column is left out if that is not enough.
+    `header` is the last line of its title, `above` the line before.  If the table is too wide, `short` replaces the
+    header; if it is still too wide, an `optional` column is left out.
     """
 
     header: str
@@ -36,14 +40,17 @@ class Column:
 
     @property
     def width(self) -> int:
-        """The characters that the widest of title and cells takes."""
+        """The number of characters of the widest of title and cells."""
         texts = (self.header, self.above, *(cell.text for cell in self.cells))
         return max(len(fit(text, LONGEST_CELL)) for text in texts)
 
 
 @dataclass(frozen=True)
 class Table:
-    """The lines of a table; `rows` has one line per row, so that notes can stand between them."""
+    """The lines of a table.
+
+    `rows` has one line per row, so that notes can be put between them.
+    """
 
     header: tuple[str, ...]
     rows: tuple[str, ...]
@@ -52,10 +59,10 @@ class Table:
 def lay_out(columns: tuple[Column, ...], width: int, color: bool) -> Table:
     """Lay out `columns`, all of the same height, in lines of at most `width` characters.
 
-    No line has trailing space.  What fits by no other means is cut off the first column.
+    No line has trailing space.  If nothing else helps, the first column is cut.
     """
-    attempts = list(_attempts(columns))
-    gap, kept = next((one for one in attempts if _total(*one) <= width), attempts[-1])
+    layouts = list(_layouts(columns))
+    gap, kept = next((layout for layout in layouts if _total(*layout) <= width), layouts[-1])
     spare = width - _total(gap, kept)
     widths = [column.width for column in kept]
     widths[0] += min(0, spare)
@@ -65,8 +72,11 @@ def lay_out(columns: tuple[Column, ...], width: int, color: bool) -> Table:
     return Table(tuple(line for line in header if line), tuple(body))
 
 
-def _attempts(columns: tuple[Column, ...]) -> Iterator[tuple[str, tuple[Column, ...]]]:
-    """Ever narrower ways to lay out the same: the gap between columns, and the columns."""
+def _layouts(columns: tuple[Column, ...]) -> Iterator[tuple[str, tuple[Column, ...]]]:
+    """Yield layouts of the same columns, each narrower than the last.
+
+    A layout is the gap and the columns.
+    """
     short = tuple(replace(column, header=column.short or column.header) for column in columns)
     yield "  ", columns
     yield " ", columns

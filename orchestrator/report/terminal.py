@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A comparison as text for a terminal, or for a mail: ASCII, never wider than asked, the same for the same run."""
+"""A comparison as text for a terminal or a mail.
+
+It is ASCII, has a given width, and is always the same for the same run.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,13 @@ from orchestrator.result.run import Run, RunStatus
 _INDENT = " " * 9
 
 MOST = 200
-"""Groups of cases that are shown as not as expected; all are in JUnit."""
+"""Groups of unexpected cases that are shown at most; all are in JUnit."""
 
 
 def render(comparison: Comparison, width: int = 80, color: bool = False) -> str:
-    """The whole report: tables per place, costs, what is not as expected, and the summary, with a final newline.
+    """Return the whole report, with a final newline: tables of places, costs, unexpected cases, summary.
 
-    Lines are at most `width` characters (60 is the least that makes sense), but for paths, which are never cut.
+    Lines have at most `width` characters (at least 60), except paths, which are never cut.
     """
     run = comparison.run
     sections = [
@@ -72,15 +75,16 @@ def _costs(comparison: Comparison, width: int, color: bool) -> list[list[str]]:
 
 
 def _unexpected(comparison: Comparison, width: int, color: bool) -> list[str]:
-    """The cases that are not as expected, without those of suites, which show their own.
+    """Return the lines of the unexpected cases.
 
-    Those left unmeasured for one and the same reason stand together.
+    Those of suites are in the sections of these.  Cases that were not measured for the same reason are shown as one
+    group.
     """
     cases = [case for case in comparison.unexpected if case.id.workload not in comparison.run.suites]
     lines = [paint("Not as expected:", "bold", color)] if cases else []
-    groups = [list(group) for _, group in groupby(cases, key=_cause)]
-    for together in groups[:MOST]:
-        lines += ["", *_cases(together, width, color)]
+    groups = [list(same) for _, same in groupby(cases, key=_cause)]
+    for group in groups[:MOST]:
+        lines += ["", *_cases(group, width, color)]
     rest = sum(map(len, groups[MOST:]))
     return [*lines, "", f"... and {rest} more cases: see junit.xml"] if rest else lines
 
@@ -97,12 +101,12 @@ def _cases(cases: list[Case], width: int, color: bool) -> list[str]:
         f"{in_a_line(first.id.kernel)}: {in_a_line(first.id.name)}{more}", width, f"{first.status:<8} ", _INDENT
     )
     title[0] = paint(first.status, "red", color) + title[0].removeprefix(first.status)
-    body = wrap(_told(first), width, _INDENT, _INDENT)
+    body = wrap(_detail(first), width, _INDENT, _INDENT)
     evidence = [f"{_INDENT}see {path_text(first.evidence)}"] if first.evidence else []
     return title + body + evidence
 
 
-def _told(case: Case) -> str:
+def _detail(case: Case) -> str:
     if case.id.check != "oracle" and case.expected and case.measured and case.status is Status.FAIL:
         return f"expected {case.expected}, measured {case.measured}"
     return case.message
@@ -111,7 +115,7 @@ def _told(case: Case) -> str:
 def _summary(run: Run, color: bool) -> str:
     total = len(run.cases)
     counts = ", ".join(f"{count} {status.lower()}" for status, count in run.counts.items())
-    told = f"{total} case{'' if total == 1 else 's'}: {counts}" if total else "no case ended"
+    ended = f"{total} case{'' if total == 1 else 's'}: {counts}" if total else "no case ended"
     missing = f"; {_unfinished(run)}" if run.unfinished else ""
     good = run.ok and run.status is RunStatus.FINISHED
-    return paint(told + missing, "green" if good else "red", color)
+    return paint(ended + missing, "green" if good else "red", color)

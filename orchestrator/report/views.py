@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The files in a run's directory that are rendered from the run each time that a job ends."""
+"""The files of a run that are rendered each time a job ends."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from orchestrator.report import junit
 from orchestrator.result.store.writer import View
 
 VIEWS: Mapping[str, View] = {"junit.xml": junit.render}
-"""By name."""
+"""The functions that render the files, by file name."""

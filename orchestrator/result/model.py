@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The vocabulary of results: statuses, measurements, cases, and how a boot ended."""
+"""Types of results: statuses, case ids, cases, and what a workload reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NO_BAR = -1
 
 
 class Status(StrEnum):
-    """How a test case ended.  ERROR is the infrastructure's fault, never the kernel's."""
+    """The result of a test case.  ERROR is a failure of the infrastructure, never of the kernel."""
 
     PASS = "PASS"
     FAIL = "FAIL"
@@ -30,18 +30,18 @@ class Status(StrEnum):
 
     @property
     def expected(self) -> bool:
-        """Whether a run in which every case ended so is a success."""
+        """Whether a run is a success if all of its cases have this status."""
         return self in (Status.PASS, Status.SKIP, Status.XFAIL)
 
 
 @dataclass(frozen=True, order=True)
 class CaseId:
-    """What a case is about.
+    """The identity of a case.
 
     `check` is one of alignment, level, entries, faults, dma_faults; the program's own verdict (`run`); whether all
-    numbers are what they must be (`oracle`); whether all entries have the attributes that vfio-pci asks for
-    (`attributes`); how the whole boot ended (`boot`), what the guest kernel made of it (`log`), what the guest left in
-    its share that it must not (`share`), and entries of a suite's `xfail` that name no case of it (`xfail`).
+    numbers are as predicted (`oracle`); whether all entries have the attributes that vfio-pci requests (`attributes`);
+    how the whole boot ended (`boot`); the guest kernel's log and taint (`log`); files that the guest must not leave in
+    its share (`share`); and entries of a suite's `xfail` that match none of its cases (`xfail`).
     """
 
     kernel: str
@@ -53,36 +53,49 @@ class CaseId:
 
     @classmethod
     def of_build(cls, kernel: str) -> CaseId:
-        """The case of building `kernel`, called ``build``: it exists only where the build failed."""
+        """Return the id of building `kernel`, called ``build``.
+
+        Such a case exists only if the build failed.
+        """
         return cls(kernel, workload="build")
 
     @classmethod
     def of_boot(cls, kernel: str, workload: str, device: str) -> CaseId:
-        """The case of a whole boot: it exists only where the boot did not end as it should."""
+        """Return the id of a whole boot.
+
+        Such a case exists only if the boot did not end as it should.
+        """
         return cls(kernel, workload, device, check="boot")
 
     @classmethod
     def of_log(cls, kernel: str, workload: str, device: str) -> CaseId:
-        """The case of a guest kernel's log and taint: that of a boot that ended badly exists only where it fails."""
+        """Return the id of a guest kernel's log and taint.
+
+        If the boot did not end as it should, such a case exists only if it fails.
+        """
         return cls(kernel, workload, device, check="log")
 
     @classmethod
     def of_share(cls, kernel: str, workload: str, device: str) -> CaseId:
-        """The case of what a guest left: it exists only where something of it was odd."""
+        """Return the id of what a guest left in its share.
+
+        Such a case exists only if something is wrong there.
+        """
         return cls(kernel, workload, device, check="share")
 
     @property
     def name(self) -> str:
-        """The case's name inside its kernel's suite: stable across runs, unique in the suite."""
+        """The case's name: the same in every run, unique in its kernel's suite."""
         bar = "" if self.bar == NO_BAR else f"BAR{self.bar}"
         return "/".join(part for part in (self.workload, self.device, bar, self.test, self.check) if part)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the program itself said of one test of one BAR in its KTAP line: PASS, FAIL or SKIP.
+    """The program's own result of one test of one BAR.
 
-    `reason` is what follows ``# SKIP``, or the diagnostic line of a ``not ok``.  `evidence` is where the line stands.
+    `status` is PASS, FAIL or SKIP, from the KTAP line.  `reason` is the text after ``# SKIP``, or the diagnostic line
+    of a ``not ok``.  `evidence` is the place of the line.
     """
 
     status: Status
@@ -92,12 +105,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class WorkloadOutput:
-    """What the workload told before its boot ended.
+    """What the workload reported before its boot ended.
 
-    `program` has the verdicts by BAR and test.  `evidence` (a path relative to the run directory) stands in
-    where a measurement or a verdict names no line of its own.  `capability` is what the kernel can do, which the
-    measurements are held against.  `unread` is why the page tables could not be read, "" where they could.
-    `taint` has the bits of the guest kernel's taint that are no fault.
+    `program` has the verdicts by BAR and test.  `evidence` (a path relative to the run directory) is used if a
+    measurement or a verdict names no line of its own.  `capability` is what the kernel can do; the measurements are
+    compared with predictions for it.  `unread` is why the page tables could not be read, "" if they could.
+    `taint` has the bits of the guest kernel's taint that are not a fault.
     """
 
     measurements: tuple[Measurement, ...] = ()
@@ -110,11 +123,12 @@ class WorkloadOutput:
 
 @dataclass(frozen=True)
 class Case:
-    """One verdict: what was expected, what was measured (both ready to print), and where the evidence lies.
+    """One verdict, with its values and its evidence.
 
-    `evidence` is a path relative to the run directory, with `:line` where a line shows it.  `message` is one sentence,
-    empty for PASS.  `lines` are what the console said, where the boot's end decided the status.  `bad_input` says that
-    an ERROR is the user's own, such as a patch that does not apply.
+    `expected` and `measured` are ready to print.  `evidence` is a path relative to the run directory, with `:line` if
+    one line shows it.  `message` is one sentence, empty for PASS.  `lines` are lines of the console, if the boot's end
+    decided the status.  `bad_input` is whether an ERROR was caused by the user's input, such as a patch that does not
+    apply.
     """
 
     id: CaseId
@@ -128,9 +142,10 @@ class Case:
 
 
 def share_cases(kernel: str, workload: str, device: str, boot: BootReport) -> tuple[Case, ...]:
-    """The case of what a guest must not leave or do, such as a link in the place of a file; none where all was well.
+    """Return the case of what a guest must not leave or do.
 
-    It is an ERROR, whatever the workload itself came to: what orch read there may not be all, or not be true.
+    An example is a link instead of a file.  There is none if all is well.  It is an ERROR, whatever the result of the
+    workload: what orch read there may be incomplete or false.
     """
     if not boot.odd:
         return ()
@@ -140,7 +155,7 @@ def share_cases(kernel: str, workload: str, device: str, boot: BootReport) -> tu
 
 
 def status_of_end(end: BootEnd) -> Status:
-    """The status of a case that a boot with this end left unreported."""
+    """Return the status of a case that was not reported because the boot ended so."""
     return _STATUS_OF_END[end]
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One execution of a scenario as a value: what `store` writes, and what comparison and reports read."""
+"""One execution of a scenario, as a value.
+
+`store` writes it; the comparison and the reports read it.
+"""
 
 from __future__ import annotations
 
@@ -15,24 +18,24 @@ from orchestrator.workload.model import Measurement
 
 
 class RunStatus(StrEnum):
-    """How far a run came.  A run that was killed is `interrupted` to every reader."""
+    """The progress of a run.  A run that was killed is `interrupted` to every reader."""
 
     RUNNING = "running"
     FINISHED = "finished"
     INTERRUPTED = "interrupted"
     FAILED = "failed"
-    """Stopped by an error of the infrastructure; what had ended before is there."""
+    """Stopped by an error of the infrastructure; results from before the error are kept."""
 
 
 class JobKind(StrEnum):
-    """What a job does."""
+    """The type of a job."""
 
     BUILD = "build"
     BOOT = "boot"
 
 
 class JobStatus(StrEnum):
-    """How far a job came."""
+    """The progress of a job."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -47,8 +50,8 @@ class JobStatus(StrEnum):
 class Job:
     """One unit of work: build one kernel, or boot one kernel and run one workload.
 
-    `began` is when it started, in seconds since the run did, None before; `seconds` is wall-clock time, None until the
-    job has ended.  `note` says why a job was skipped.
+    `began` is its start in seconds after the start of the run, None before; `seconds` is wall-clock time, None until
+    the job has ended.  `note` is why a job was skipped.
     """
 
     id: str
@@ -62,13 +65,13 @@ class Job:
 
     @property
     def directory(self) -> Path:
-        """Where the job's files lie, relative to the run directory."""
+        """The directory of the job's files, relative to the run directory."""
         return Path("kernels", self.kernel) if self.kind is JobKind.BUILD else Path("boots", self.kernel, self.workload)
 
 
 @dataclass(frozen=True)
 class BootResult:
-    """All that one boot left behind: how it ended, what was measured, and the verdicts."""
+    """The complete result of one boot: its end, the measurements and the verdicts."""
 
     kernel: str
     workload: str
@@ -79,15 +82,19 @@ class BootResult:
 
     @property
     def ended_well(self) -> bool:
-        """Whether the boot ended as it should, or in a way that is known of this kernel."""
+        """Whether the boot ended as it should, or in a known way.
+
+        In a known way means that its `boot` case is as expected, such as an XFAIL.
+        """
         return self.boot.end is BootEnd.OK or any(c.id.check == "boot" and c.status.expected for c in self.cases)
 
 
 @dataclass(frozen=True)
 class ScenarioRecord:
-    """The scenario as it was run: `sha256` is of the file, `workloads` and `devices` are for reports and people.
+    """The scenario as it was run.
 
-    `overrides` are the options by which the kernels took the place of those of the file; empty for the file's own.
+    `sha256` is of the file.  `workloads` and `devices` are for reports and users.  `overrides` are the options that
+    replaced the kernels of the file; empty if the file's own were used.
     """
 
     name: str
@@ -106,8 +113,8 @@ class Run:
     """One execution of a scenario.
 
     `path` is the run directory.  `started` and `ended` are ISO 8601 in UTC, `ended` empty while it runs.  `tools`
-    are versions by name.  `kernels` is what the kernel room tells of each build, free-form JSON.  `builds` has a case
-    for each kernel that did not build, `boots` one entry for each boot that has ended, in the order of `jobs`.
+    are versions by name.  `kernels` is what the `kernel` package reports of each build, free-form JSON.  `builds` has a
+    case for each kernel that did not build, `boots` one entry for each boot that has ended, in the order of `jobs`.
     """
 
     id: str
@@ -127,32 +134,38 @@ class Run:
 
     @property
     def cases(self) -> tuple[Case, ...]:
-        """Every case of the run: failed builds first, then the boots in the order of the jobs."""
+        """All cases of the run: failed builds, then boots in job order."""
         return self.builds + tuple(case for boot in self.boots for case in boot.cases)
 
     @property
     def counts(self) -> dict[Status, int]:
-        """How many cases ended with each status; a status that none has is left out."""
+        """The number of cases with each status; a status without a case is left out."""
         counted = Counter(case.status for case in self.cases)
         return {status: counted[status] for status in Status if counted[status]}
 
     @property
     def ok(self) -> bool:
-        """Whether every job ended, none failed, every kernel has a result of every workload, and every case is as
-        expected."""
+        """Whether all jobs are done, no result is missing, and every case is as expected."""
         done = all(job.status is JobStatus.DONE for job in self.jobs)
-        return done and self._whole and all(c.status.expected for c in self.cases)
+        return done and self._complete and all(c.status.expected for c in self.cases)
 
     @property
-    def _whole(self) -> bool:
-        """Whether every kernel of the scenario has cases of every workload, whatever the list of jobs says."""
-        there = {(boot.kernel, boot.workload) for boot in self.boots if boot.cases}
-        return all((kernel, name) in there for kernel in self.scenario.kernels for name in self.scenario.workloads)
+    def _complete(self) -> bool:
+        """Whether every kernel of the scenario has cases of every workload.
+
+        The list of jobs does not matter.
+        """
+        booted = {(boot.kernel, boot.workload) for boot in self.boots if boot.cases}
+        return all((kernel, name) in booted for kernel in self.scenario.kernels for name in self.scenario.workloads)
 
     @property
     def suites(self) -> tuple[str, ...]:
-        """The workloads that others wrote: they are read and shown in another way than orch's own."""
-        return tuple(name for name, told in self.scenario.workloads.items() if "targets" in told or "command" in told)
+        """The workloads that are selftests or commands, not orch's own.
+
+        They are read and shown in another way.
+        """
+        workloads = self.scenario.workloads.items()
+        return tuple(name for name, workload in workloads if "targets" in workload or "command" in workload)
 
     @property
     def unfinished(self) -> tuple[Job, ...]:
@@ -161,25 +174,28 @@ class Run:
         return tuple(job for job in self.jobs if job.status in open_states)
 
     def job(self, job_id: str) -> Job:
-        """The job called `job_id`; KeyError where there is none."""
+        """Return the job called `job_id`.  Raises KeyError if there is none."""
         for job in self.jobs:
             if job.id == job_id:
                 return job
         raise KeyError(job_id)
 
     def boot(self, kernel: str, workload: str) -> BootResult | None:
-        """What the boot of `kernel` for `workload` left behind, or None if it has not ended."""
+        """Return the result of booting `kernel` for `workload`, or None before its end."""
         found = (boot for boot in self.boots if (boot.kernel, boot.workload) == (kernel, workload))
         return next(found, None)
 
 
 def with_job(run: Run, job: Job) -> Run:
-    """`run` with the job of the same id replaced."""
+    """Return `run` with `job` in place of the job of the same id."""
     return replace(run, jobs=tuple(job if old.id == job.id else old for old in run.jobs))
 
 
 def with_boot(run: Run, result: BootResult) -> Run:
-    """`run` with one more boot's result, in the order of the jobs, however the boots happened to end."""
+    """Return `run` with one more boot's result, in the order of the jobs.
+
+    The order in which the boots ended does not matter.
+    """
     order = {(job.kernel, job.workload): at for at, job in enumerate(run.jobs)}
     kept = [boot for boot in run.boots if (boot.kernel, boot.workload) != (result.kernel, result.workload)]
     boots = sorted([*kept, result], key=lambda boot: order.get((boot.kernel, boot.workload), len(order)))
@@ -187,7 +203,10 @@ def with_boot(run: Run, result: BootResult) -> Run:
 
 
 def with_failed_build(run: Run, case: Case) -> Run:
-    """`run` with the case of a kernel that did not build, in the order of the scenario's kernels."""
+    """Return `run` with the case of a kernel that did not build.
+
+    The cases are in the order of the scenario's kernels.
+    """
     order = {name: at for at, name in enumerate(run.scenario.kernels)}
     kept = [old for old in run.builds if old.id != case.id]
     builds = sorted([*kept, case], key=lambda failed: order.get(failed.id.kernel, len(order)))

@@ -20,8 +20,8 @@ from orchestrator.events import Emit, phase
 from orchestrator.host.local import LOCAL
 from orchestrator.host.lock import locked
 from orchestrator.machine.boothost.base import KVM, BootHost
-from orchestrator.machine.console import without_time
 from orchestrator.machine.model import Accelerator, Boot, BootEnd, BootReport
+from orchestrator.machine.printk import strip_timestamp
 from orchestrator.scenario.model import Machine
 
 PROBE_DEADLINE_SECONDS = {"kvm": 30.0, "tcg": 90.0}
@@ -127,7 +127,7 @@ def judge_kvm(report: BootReport) -> Accelerator:
     """
     if report.end in _CAME_UP:
         return Accelerator("kvm", "a guest booted under it")
-    message = report.why or (without_time(report.lines[0]) if report.lines else "it wrote nothing")
+    message = report.why or (strip_timestamp(report.lines[0].strip()).strip() if report.lines else "it wrote nothing")
     if report.end is not BootEnd.QEMU:
         raise UndecidedError(f"this kernel {_HOW.get(report.end, 'crashes under it')}: {message}")
     if report.why:

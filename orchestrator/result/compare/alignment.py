@@ -1,18 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Variants against the base: what each did better, worse or alike.  Pure, exact, and blind to timed numbers.
+"""Compare each variant with the base: better, worse or equal.  Pure and exact; times are not compared.
 
-A change is about what was measured, not about what was expected: a variant that maps PMDs where the base maps PTEs
-is a fix even if both do what the scenario expects of them.
+A change is about the measured values, not about the expected ones: if a variant maps PMDs and the base maps PTEs, this
+is a fix, even if both do what the scenario expects of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from orchestrator.result.compare.readings import CompareKey, KernelReading, Reader, places
-from orchestrator.result.compare.status import Change, change_of_log, new_complaints
+from orchestrator.result.compare.status import (
+    Change,
+    change_of_log,
+    change_of_statuses,
+    change_of_values,
+    new_complaints,
+    rank_of,
+    same_rank,
+    sum_up,
+    worst_of,
+)
 from orchestrator.result.judge.checks import OWN_FAULTS
 from orchestrator.result.judge.levels import proven, rank
 from orchestrator.result.model import Case, Status
@@ -34,17 +43,18 @@ CHECKS = (
     "boot",
     "share",
 )
-"""What is compared: checks of `result.judge.alignment`, stated by an expectation or not, and the end of the boot."""
+"""What is compared: the checks of `result.judge.alignment`, even without an expectation, and the end of the boot."""
 
 _BY_STATUS = ("run", "oracle", "attributes", "log", "share")
-"""The checks without a number of their own: their status is all that they measure."""
+"""The checks that have no number: only their statuses are compared."""
 
 
 @dataclass(frozen=True)
 class CheckChange:
-    """The change of one check: what base and variant measured, ready to print, empty where nothing was.
+    """The change of one check.
 
-    `note` names what a guest kernel complained of under the variant only.
+    `base` and `variant` are the measured values, ready to print, empty if nothing was measured.  `note` names the
+    complaints of the guest kernel that are new under the variant.
     """
 
     check: str
@@ -58,7 +68,7 @@ class CheckChange:
 class Row:
     """One kernel at one place.  `change` sums up `changes` and is None for the base.
 
-    `status` is the worst of its cases and of the boot's end; None where there is none.
+    `status` is the worst of its cases and of the boot's end; None if there is neither.
     """
 
     reading: KernelReading
@@ -74,7 +84,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Block:
-    """All kernels at one place, the base first.  `length` is in bytes, None where no kernel told it."""
+    """All kernels at one place, the base first.  `length` is in bytes, None if no kernel reported it."""
 
     place: CompareKey
     length: int | None
@@ -83,7 +93,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run and its blocks, one per place."""
+    """A run and its blocks, one for each place."""
 
     run: Run
     blocks: tuple[Block, ...]
@@ -97,7 +107,7 @@ class Comparison:
 def compare(run: Run) -> Comparison:
     """Compare every variant of a run with its base, place by place.
 
-    The run need not be finished: what is missing is `incomplete`.  Never raises.
+    The run may be unfinished: what is missing is `incomplete`.  Never raises.
     """
     reader = Reader(run)
     return Comparison(run, tuple(_block(run, reader, place) for place in places(run)))
@@ -107,7 +117,7 @@ def _block(run: Run, reader: Reader, place: CompareKey) -> Block:
     scenario = run.scenario
     names = (scenario.base, *(name for name in scenario.kernels if name != scenario.base))
     base, *variants = (reader.read(name, place) for name in names)
-    lengths = (one.values["length"].value for one in (base, *variants) if "length" in one.values)
+    lengths = (reading.values["length"].value for reading in (base, *variants) if "length" in reading.values)
     rows = (Row(base, worst_status(base), None), *(_row(base, variant) for variant in variants))
     return Block(place, next(lengths, None), rows)
 
@@ -119,94 +129,69 @@ def _row(base: KernelReading, variant: KernelReading) -> Row:
         for check, change in pairs
         if change
     )
-    status, note = worst_status(variant), next((one.note for one in changes if one.note), "")
+    status, note = worst_status(variant), next((change.note for change in changes if change.note), "")
+    total = sum_up((change.change for change in changes), otherwise=Change.INCOMPLETE)
     about_log = note and variant.note == getattr(variant.case("log"), "message", "")
-    return Row(replace(variant, note=note) if about_log else variant, status, _sum_up(changes), changes)
+    return Row(replace(variant, note=note) if about_log else variant, status, total, changes)
 
 
 def _note(check: str, base: KernelReading, variant: KernelReading) -> str:
-    told = check == "log" and base.end is not None and variant.end is not None
-    return new_complaints(base.complaints, variant.complaints) if told else ""
-
-
-_WORST_FIRST = (
-    Status.CRASH,
-    Status.TIMEOUT,
-    Status.FAIL,
-    Status.ERROR,
-    Status.XPASS,
-    Status.XFAIL,
-    Status.SKIP,
-    Status.PASS,
-)
+    both_booted = base.end is not None and variant.end is not None
+    return new_complaints(base.complaints, variant.complaints) if check == "log" and both_booted else ""
 
 
 def worst_status(reading: KernelReading) -> Status | None:
-    """The worst status of a reading's cases and of its boot's end; None where there was no boot and no case."""
+    """Return the worst status of a reading's cases and of its boot's end.
+
+    Returns None if there was no boot and no case.
+    """
     found = {case.status for case in reading.cases} | ({reading.end} if reading.end else set())
     return worst_of(found)
 
 
-def worst_of(statuses: Iterable[Status]) -> Status | None:
-    """The worst of `statuses`; None where there are none."""
-    found = set(statuses)
-    return next((status for status in _WORST_FIRST if status in found), None)
-
-
-def _sum_up(changes: tuple[CheckChange, ...]) -> Change:
-    """A row's change: the first of these that any check shows.
-
-    Incomplete outranks fix: who has not seen all of a variant cannot call it better.
-    """
-    order = (Change.REGRESSION, Change.INCOMPLETE, Change.FIX, Change.REMOVED, Change.ADDED, Change.UNCHANGED)
-    found = {change.change for change in changes}
-    return next((change for change in order if change in found), Change.INCOMPLETE)
-
-
-_RANK = {Status.PASS: 2, Status.XPASS: 2, Status.FAIL: 1, Status.XFAIL: 1, Status.TIMEOUT: 0, Status.CRASH: 0}
-"""How well a check fared; SKIP, ERROR and "not run" have no rank, for they say nothing about the kernel."""
-
-
 @dataclass(frozen=True)
 class _Outcome:
-    """PASS with a number, or the status that stands in for it; None for not run."""
+    """PASS for a check with a number, else the status that replaces it.
+
+    `status` is None if the check was not run.
+    """
 
     status: Status | None
 
-    @property
-    def rank(self) -> int | None:
-        return _RANK.get(self.status) if self.status else None
-
 
 def _change(check: str, base: KernelReading, variant: KernelReading) -> Change | None:
-    """The change of one check; None where neither side has it."""
+    """Return the change of one check, or None if it is left out."""
     before, after = _outcome(check, base), _outcome(check, variant)
     if _uneventful(check, before, after):
         return None
-    if any(side is not None and side.rank is None for side in (before, after)):
+    if any(side is not None and rank_of(side.status) is None for side in (before, after)):
         return Change.INCOMPLETE
     if before is None or after is None:
         return Change.ADDED if before is None else Change.REMOVED
-    if check == "log" and before.rank == after.rank:
+    if check == "log" and same_rank(before.status, after.status):
         return change_of_log(base.complaints, variant.complaints)
     if before.status is after.status is Status.PASS and check in _ORDER:
         return _ORDER[check](base, variant)
-    return _ordered(before.rank or 0, after.rank or 0)
+    return change_of_statuses(before.status, after.status)
 
 
 def _uneventful(check: str, before: _Outcome | None, after: _Outcome | None) -> bool:
-    """Two boots with a good end, or clean logs, are nothing to tell; nor is any check that neither side came to.
+    """Whether a check is left out of the changes.
 
-    Attributes that could be read of one side only are nothing either.
+    This holds for two boots with a good end, two clean logs, and a check that neither side reached.  It also holds for
+    attributes that could be read on one side only.
     """
     if before is None or after is None:
         return check == "attributes" or before is after
-    boring = Status.PASS if check in ("boot", "log") else None
-    return before.status is boring and after.status is boring
+    left_out = Status.PASS if check in ("boot", "log") else None
+    return before.status is left_out and after.status is left_out
 
 
 def _outcome(check: str, reading: KernelReading) -> _Outcome | None:
-    """How `check` fared; None where a good boot simply has no such check."""
+    """Return the outcome of `check`.
+
+    Returns None if the boot was good and has no such check.
+    """
     if check == "boot":
         return _Outcome(reading.end)
     if check not in _BY_STATUS and measured(check, reading):
@@ -218,7 +203,10 @@ def _outcome(check: str, reading: KernelReading) -> _Outcome | None:
 
 
 def measured(check: str, reading: KernelReading) -> str:
-    """What `check` measured, ready to print: a number, a level, a status; empty where nothing was measured."""
+    """Return what `check` measured, ready to print: a number, a level, a status.
+
+    Returns "" if nothing was measured.
+    """
     if check == "boot":
         return reading.end or ""
     if check in _BY_STATUS:
@@ -226,44 +214,34 @@ def measured(check: str, reading: KernelReading) -> str:
         return case.status if case else ""
     if check in ("level", "entries"):
         return _level(reading) if check == "level" else str(reading.entries.total) if reading.entries else ""
-    one = reading.values.get(check)
-    if one is None:
+    found = reading.values.get(check)
+    if found is None:
         return ""
-    return measured_size(one.value) if check == "alignment" else str(one.value)
+    return measured_size(found.value) if check == "alignment" else str(found.value)
 
 
 def _level(reading: KernelReading) -> str:
-    """The levels in use, or the level that many addresses prove possible."""
+    """Return the levels in use, or the level that many addresses prove possible."""
     many = proven(reading.place.test, reading.numbers, Capability())
     return str(reading.entries or many or "")
 
 
-_Key = TypeVar("_Key", int, tuple[int, int], tuple[tuple[int, int], int])
-
-
-def _ordered(before: _Key, after: _Key) -> Change:
-    """Larger is better."""
-    if before == after:
-        return Change.UNCHANGED
-    return Change.FIX if after > before else Change.REGRESSION
-
-
 def _by_alignment(base: KernelReading, variant: KernelReading) -> Change:
-    return _ordered(base.values["alignment"].value, variant.values["alignment"].value)
+    return change_of_values(base.values["alignment"].value, variant.values["alignment"].value)
 
 
 def _by_level(base: KernelReading, variant: KernelReading) -> Change:
-    many = [proven(one.place.test, one.numbers, Capability()) for one in (base, variant)]
+    many = [proven(reading.place.test, reading.numbers, Capability()) for reading in (base, variant)]
     if many[0] and many[1]:
-        return _ordered(rank(many[0].level), rank(many[1].level))
+        return change_of_values(rank(many[0].level), rank(many[1].level))
     before, after = _entries(base), _entries(variant)
     if before.pure and before.pure is after.pure:
         return Change.UNCHANGED
-    return _ordered(before.quality, after.quality)
+    return change_of_values(before.quality, after.quality)
 
 
 def _by_entries(base: KernelReading, variant: KernelReading) -> Change:
-    return _ordered(_entries(base).quality, _entries(variant).quality)
+    return change_of_values(_entries(base).quality, _entries(variant).quality)
 
 
 def _entries(reading: KernelReading) -> Entries:
@@ -271,11 +249,12 @@ def _entries(reading: KernelReading) -> Entries:
 
 
 def _by_faults(name: str) -> Callable[[KernelReading, KernelReading], Change]:
-    """Entries decide, and then the faults beyond one per entry.
+    """Return the comparison of a fault count.
 
-    Linux before 6.12 fills a whole mapping with PTEs on its first fault, so that a lone fault is the worst case, and
-    no better than one fault for each of the same PTEs.  What is worse is to take several faults for one entry.  Where
-    a test counts no entries, no number of faults is better than another.
+    Entries are compared first, then the faults beyond one per entry.  Linux before 6.12 fills a whole mapping with PTEs
+    on its first fault.  A single fault is then the worst case, and not better than one fault for each of the same
+    PTEs.  Several faults for one entry are worse.  If a test counts no entries, no number of faults is better than
+    another.
     """
 
     def order(base: KernelReading, variant: KernelReading) -> Change:
@@ -286,13 +265,13 @@ def _by_faults(name: str) -> Callable[[KernelReading, KernelReading], Change]:
             same = base.values[name].value == variant.values[name].value
             return Change.UNCHANGED if same else Change.INCOMPLETE
         waste = [_waste(base, name, before.total), _waste(variant, name, after.total)]
-        return _ordered((before.quality, -waste[0]), (after.quality, -waste[1]))
+        return change_of_values((before.quality, -waste[0]), (after.quality, -waste[1]))
 
     return order
 
 
 def _waste(reading: KernelReading, name: str, entries: int) -> int:
-    """Faults beyond one per entry and the program's own."""
+    """Return the number of faults beyond one per entry and the program's own."""
     return max(0, reading.values[name].value - entries - OWN_FAULTS)
 
 

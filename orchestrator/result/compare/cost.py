@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a mapping costs user space, for each GiB of it, so that BARs of different sizes can be compared.  Pure."""
+"""The cost of a mapping for user space, per GiB.  Pure.
+
+The costs of BARs of different sizes can thus be compared.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ from orchestrator.workload.model import Measurement
 GIB = 1 << 30
 
 COSTS = ("vmpte", "faults", "touch_time", "dma_faults", "dma_time")
-"""The measurements that are a cost: page tables (bytes), faults and time (ns) of the first touch and of the DMA map."""
+"""The measurements of cost: page tables (bytes), and faults and time (ns) of the first touch and of the DMA map."""
 
 
 def per_gib(values: Mapping[str, Measurement]) -> dict[str, float]:
-    """Each cost among the measurements of one mapping, by name, for one GiB of its length, in its own unit.
+    """Return the costs of one mapping, by name, per GiB of its length.
 
-    What was not measured is left out, and so is what no float can hold; without a length there is nothing to divide
-    by, and the answer is empty.
+    `values` are its measurements.  Each cost is in its own unit.  A cost that was not measured, or that does not fit in
+    a float, is left out.  Without a length the result is empty.
     """
     length = values["length"].value if "length" in values else 0
     costs: dict[str, float] = {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What one kernel did at one place, gathered from a run: numbers where there are some, else why there are none."""
+"""What one kernel did at one place: its numbers, or why there are none."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from orchestrator.workload.model import Measurement
 
 @dataclass(frozen=True, order=True)
 class CompareKey:
-    """What the kernels are compared at: one test of one BAR of one device, under one workload.
+    """The place at which kernels are compared.
 
-    `bar` is NO_BAR and `test` empty for a workload of which no boot reported anything.
+    It is one test of one BAR of one device, under one workload.  `bar` is NO_BAR and `test` empty if no boot reported
+    anything of the workload.
     """
 
     workload: str
@@ -27,7 +28,7 @@ class CompareKey:
     test: str = ""
 
     def case(self, kernel: str, check: str) -> CaseId:
-        """The id of a case of `kernel` at this place."""
+        """Return the id of a case of `kernel` at this place."""
         return CaseId(kernel, self.workload, self.device, self.bar, self.test, check)
 
 
@@ -36,9 +37,9 @@ class KernelReading:
     """One kernel at one place.
 
     `cases` are those of the place, and those of the guest kernel's log and of the share, which are about every place of
-    a boot.  `end` is the status of how the boot ended, PASS for a good end, None where there was no boot.  `note` says
-    in one sentence what went wrong, with `evidence`, and is empty where nothing did.  `complaints` are those of the
-    guest kernel, and where each stands.
+    a boot.  `end` is the status of the boot's end, PASS for a good end, None if there was no boot.  `note` is one
+    sentence on what went wrong, with `evidence`; it is empty if nothing did.  `complaints` are those of the guest
+    kernel, each with its place.
     """
 
     kernel: str
@@ -53,31 +54,34 @@ class KernelReading:
     @property
     def numbers(self) -> dict[str, int]:
         """The values without their units, by name."""
-        return {name: one.value for name, one in self.values.items()}
+        return {name: measurement.value for name, measurement in self.values.items()}
 
     @property
     def entries(self) -> Entries | None:
-        """The page-table entries of the mapping, None where they were not measured."""
+        """The page-table entries of the mapping, None if they were not measured."""
         return entries_of(self.numbers)
 
     def case(self, check: str) -> Case | None:
-        """The case of `check`, or None."""
+        """Return the case of `check`, or None if there is none."""
         return next((case for case in self.cases if case.id.check == check), None)
 
     @property
     def gap(self) -> Status | None:
-        """Why a number is missing: the status of the program's own verdict, or else of the boot's end."""
+        """The status that explains a missing number.
+
+        It is that of the program's own verdict, or else that of the boot's end.
+        """
         run = self.case("run")
         return run.status if run and run.status is not Status.PASS else self.end
 
 
 def places(run: Run) -> tuple[CompareKey, ...]:
-    """Every place of a run, in the order of its workloads, BARs and tests.
+    """Return all places of a run, in the order of its workloads, BARs and tests.
 
-    A workload that no kernel reported anything of is still a place, without BAR, so that no report passes over it.
+    A workload of which no kernel reported anything is a place without a BAR, so that every report shows it.
     """
     found = {_place(case.id): None for case in run.cases if case.id.bar != NO_BAR}
-    found |= {_place(one): None for boot in run.boots for one in boot.measurements}
+    found |= {_place(measurement): None for boot in run.boots for measurement in boot.measurements}
     reported = {place.workload for place in found}
     silent = [
         CompareKey(name, _device(run, name))
@@ -90,14 +94,17 @@ def places(run: Run) -> tuple[CompareKey, ...]:
 
 
 class Reader:
-    """What the kernels of a run did at each place.  A boot is gone through once: it can have thousands of places."""
+    """What the kernels of a run did at each place.
+
+    The results of a boot are sorted only once, since they can be of thousands of places.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._boots = {(boot.kernel, boot.workload): _Sorted(boot) for boot in reversed(run.boots)}
 
     def read(self, kernel: str, place: CompareKey) -> KernelReading:
-        """What `kernel` did at `place`."""
+        """Return what `kernel` did at `place`."""
         boot = self._boots.get((kernel, place.workload))
         if boot is None:
             note, evidence, cases = why_no_boot(self._run, kernel, place.workload)
@@ -108,7 +115,10 @@ class Reader:
 
 
 class _Sorted:
-    """What a boot left, by place; `of_all` are the cases that are about every place, `ends` tell how it ended."""
+    """The results of a boot, by place.
+
+    `of_all` are the cases about every place, `ends` are those about the boot's end.
+    """
 
     def __init__(self, boot: BootResult) -> None:
         self.end, self.complaints = _end(boot), complaints(boot.boot)
@@ -116,25 +126,28 @@ class _Sorted:
         self.of_all = [case for case in boot.cases if case.id.check in ("log", "share")]
         self.values: dict[CompareKey, dict[str, Measurement]] = {}
         self.cases: dict[CompareKey, list[Case]] = {}
-        for one in boot.measurements:
-            self.values.setdefault(_place(one), {})[one.name] = one
+        for measurement in boot.measurements:
+            self.values.setdefault(_place(measurement), {})[measurement.name] = measurement
         for case in boot.cases:
             if _is_of_a_place(case):
                 self.cases.setdefault(_place(case.id), []).append(case)
 
 
 def _is_of_a_place(case: Case) -> bool:
-    """Attributes that could not be read are a case of their own, and say nothing of where a mapping is and how."""
+    """Whether a case is about one place.
+
+    The case of attributes that could not be read is not: it says nothing about the place or the entries of a mapping.
+    """
     unread = case.id.check == "attributes" and case.status is Status.SKIP
     return not unread and case.id.check not in ("boot", "log", "share")
 
 
-def _place(one: CaseId | Measurement) -> CompareKey:
-    return CompareKey(one.workload, one.device, one.bar, one.test)
+def _place(owner: CaseId | Measurement) -> CompareKey:
+    return CompareKey(owner.workload, owner.device, owner.bar, owner.test)
 
 
 def _workloads(run: Run) -> tuple[str, ...]:
-    """The workloads of the plan, or those of the scenario where nothing was planned yet."""
+    """Return the workloads of the plan, or of the scenario if nothing is planned."""
     planned = dict.fromkeys(job.workload for job in run.jobs if job.kind is JobKind.BOOT)
     return tuple(planned or run.scenario.workloads)
 
@@ -145,21 +158,27 @@ def _device(run: Run, workload: str) -> str:
 
 
 def _end(boot: BootResult) -> Status:
-    """PASS for a boot that ended OK; one that ended OK without reporting anything is an ERROR."""
-    said = next((case.status for case in boot.cases if case.id.check == "boot"), None)
-    return said or (Status.PASS if boot.boot.end is BootEnd.OK else status_of_end(boot.boot.end))
+    """Return the status of a boot's end.
+
+    It is PASS for a boot that ended OK, but ERROR if this boot reported nothing; else it follows from the end.
+    """
+    status = next((case.status for case in boot.cases if case.id.check == "boot"), None)
+    return status or (Status.PASS if boot.boot.end is BootEnd.OK else status_of_end(boot.boot.end))
 
 
 def _what_went_wrong(ends: list[Case], cases: tuple[Case, ...]) -> tuple[str, str]:
     failed = [case for case in cases if case.status is not Status.PASS]
     checks = ("run", "oracle", "attributes", "log", "share")
-    telling = [case for check in checks for case in failed if case.id.check == check]
-    first = next(iter(ends + telling), None)
+    causes = [case for check in checks for case in failed if case.id.check == check]
+    first = next(iter(ends + causes), None)
     return (first.message, first.evidence) if first else ("", "")
 
 
 def why_no_boot(run: Run, kernel: str, workload: str) -> tuple[str, str, tuple[Case, ...]]:
-    """Why a boot left nothing: a sentence, the evidence, and the case of the build that failed, if that is why."""
+    """Return why a boot has no result: a sentence, the evidence, and cases.
+
+    The case is that of the failed build, if that is why.
+    """
     failed = tuple(case for case in run.builds if case.id.kernel == kernel)
     if failed:
         return f"not built: {failed[0].message}", failed[0].evidence, failed

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The checks of an expectation: what it states, what was measured, and whether that meets it.  Pure."""
+"""The checks of an expectation: the stated value, the measured value, and whether they agree.  Pure."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from orchestrator.workload.alignment.tests import placement_of
 from orchestrator.yamlfile.units import format_size, measured_size
 
 OWN_FAULTS = 8
-"""Faults that the workload may take of its own (stack, libc, the counters' page) while it counts those of a mapping.
+"""Faults of the workload itself (stack, libc, the counters' page) that may be counted with those of a mapping.
 
-A count passes from the expected number up to this many more; fewer than expected never passes.
+A count passes if it is the expected number or up to this many more.  Fewer than expected never passes.
 """
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found, ready to print; `measured` is empty where the guest did not report it."""
+    """The result of a check, ready to print.
+
+    `measured` is empty if the guest did not report it.
+    """
 
     expected: str
     measured: str
@@ -29,12 +32,12 @@ class CheckResult:
 
 
 Find = Callable[[Expectation, Numbers, Capability], CheckResult | None]
-"""Hold an expectation of a kernel that can do so much against numbers; None where it does not state the check."""
+"""A function that compares an expectation with numbers, for what the kernel can do; None without such a check."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check by its name in cases.  `source` names the measurement whose line is the evidence."""
+    """One check, by its name in cases.  `source` is the measurement whose line is the evidence."""
 
     name: str
     source: str
@@ -42,10 +45,10 @@ class Check:
 
 
 def checks_of(test: str) -> tuple[Check, ...]:
-    """The checks that the expectation of a placement has for `test`.
+    """Return the checks that the expectation of a placement has for `test`.
 
-    Numbers of entries and faults are those of the range that the workload names, hence of the tests of its placements
-    alone; a level is claimed for every range.
+    Expected entries and faults are for the range in the workload, and so only for the tests of its placements.  A
+    level is claimed for every range.
     """
     if test == placement_of(test):
         return _OF_PLACEMENTS
@@ -79,16 +82,16 @@ def _entries(expectation: Expectation, numbers: Numbers, _: Capability) -> Check
     if expectation.entries is None:
         return None
     entries = entries_of(numbers)
-    measured = f"{entries.total} ({_how_mixed(entries)})" if entries else ""
+    measured = f"{entries.total} ({_levels(entries)})" if entries else ""
     return CheckResult(str(expectation.entries), measured, entries is not None and entries.total == expectation.entries)
 
 
-def _how_mixed(entries: Entries) -> str:
+def _levels(entries: Entries) -> str:
     return f"all {entries.pure}" if entries.pure else str(entries)
 
 
 def _faults(name: str, stated: Callable[[Expectation], int | None]) -> Check:
-    """The check of a fault count: at least what is expected, at most the program's own faults more."""
+    """Return the check of a fault count: from the expected number up to `OWN_FAULTS` more."""
 
     def find(expectation: Expectation, numbers: Numbers, _: Capability) -> CheckResult | None:
         least, found = stated(expectation), numbers.get(name)

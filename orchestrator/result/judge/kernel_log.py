@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a guest kernel said of itself during a whole boot: no splat in its log, and no taint that tells of a fault.
+"""Judge the guest kernel's log and taint of a whole boot.
 
-A boot is judged alone, whatever the base shows; what is new against the base is `result.compare.alignment`'s.  Pure.
+There must be no splat, and no taint that shows a fault.
+
+A boot is judged alone, without the base; `result.compare.alignment` finds what is new against the base.  Pure.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -16,21 +17,19 @@ from orchestrator.result.judge.taint import EVENTS, SPLATTERS, letters_of, spell
 from orchestrator.result.judge.xfail import reason_for_any
 from orchestrator.result.model import Case, CaseId, Status
 
-TIMESTAMP = re.compile(r"^\s*\[ *\d+\.\d+\](\[ *[CT]\d+\])? ?")
-"""What printk puts before a line."""
-
 Known = Sequence[tuple[str, str]]
 """Patterns of the names of cases that are known to fail, and why."""
 
 _LINES = 12
-"""Splats that a case lists."""
+"""Splats that a case lists at most."""
 
 
 def log_cases(kernel: str, workload: str, device: str, report: BootReport, ordinary: int, known: Known) -> list[Case]:
-    """The case ``log`` of a boot: FAIL where the guest kernel wrote a splat or has a taint beyond `ordinary`.
+    """Return the case ``log`` of a boot, if it has one.
 
-    A boot that ended otherwise than OK has one only where there is something to say.  A guest that did not tell its
-    taint has proven nothing: ERROR.  Where `known` names each splat, it is an XFAIL; see `names_of`.  Never raises.
+    It is a FAIL if the guest kernel wrote a splat or has a taint beyond `ordinary`.  A boot that did not end OK has
+    this case only if it is a FAIL.  If the guest did not report its taint, it is an ERROR.  If `known` matches every
+    splat, it is an XFAIL; see `names_of`.  Never raises.
     """
     splats = _beside_the_end(report)
     status, message = _judged(report, splats, ordinary)
@@ -38,36 +37,43 @@ def log_cases(kernel: str, workload: str, device: str, report: BootReport, ordin
         return []
     measured = "" if report.taint is None else f"taint {_change(*report.taint)}, {_count(splats)}"
     evidence = _evidence(report, splats[0]) if splats else report.evidence
-    lines = tuple(f"{_evidence(report, one)}: {one.text}{_times(one)}" for one in splats[:_LINES])
+    lines = tuple(f"{_evidence(report, splat)}: {splat.text}{_times(splat)}" for splat in splats[:_LINES])
     case_id = CaseId.of_log(kernel, workload, device)
     case = Case(case_id, status, _expected(report, ordinary), measured, message, evidence, lines)
     return [_with_xfail(case, known, _troubles(report, splats, EVENTS | ~ordinary))]
 
 
 def complaints(report: BootReport) -> Mapping[str, str]:
-    """What a guest kernel complained of, in words that are equal for two boots that met with the same, and where.
+    """Return the complaints of a guest kernel, each with its place in the logs.
 
-    The comparison holds these of a variant against the base's.  A taint stands nowhere.
+    The place of a taint is "".  Two boots with the same complaint have equal keys, so that the comparison can find what
+    is new under a variant.
     """
     places = {splat.title: _evidence(report, splat) for splat in report.splats}
     return {trouble: places.get(trouble, "") for trouble in _troubles(report, report.splats, EVENTS)}
 
 
 def names_of(case: CaseId, trouble: str) -> tuple[str, ...]:
-    """The names by which `xfail` may know a splat or a taint: ``log``, ``log/TITLE``, and both behind the workload."""
+    """Return the names of a splat or a taint in `xfail`.
+
+    They are ``log`` and ``log/TITLE``, and both after the workload's name.
+    """
     return ("log", f"{case.workload}/log", f"log/{trouble}", f"{case.workload}/log/{trouble}")
 
 
 def _beside_the_end(report: BootReport) -> tuple[Splat, ...]:
-    """The splats without that which ended the boot, of which the case ``boot`` tells, and the panic that it led to."""
+    """Return the splats, without the one that ended the boot, and without panics.
+
+    The end of the boot is in the case ``boot``.
+    """
     if report.end not in (BootEnd.OOPS, BootEnd.PANIC):
         return report.splats
-    where = f"/{report.evidence}"
-    return tuple(one for one in report.splats if one.kind != PANIC and not where.endswith(f"/{one.place}"))
+    place = f"/{report.evidence}"
+    return tuple(splat for splat in report.splats if splat.kind != PANIC and not place.endswith(f"/{splat.place}"))
 
 
 def _troubles(report: BootReport, splats: Sequence[Splat], faults: int) -> tuple[str, ...]:
-    """The titles of the splats, and the taints of `faults` that no splat accounts for."""
+    """Return the titles of the splats, and the taints among `faults` that no splat explains."""
     before, after = report.taint or (0, 0)
     taint = (before | after) & faults & ~(SPLATTERS if splats else 0)
     return (*(splat.title for splat in splats), *(f"taint {letter}" for letter in letters_of(taint)))
@@ -78,7 +84,7 @@ def _judged(report: BootReport, splats: Sequence[Splat], ordinary: int) -> tuple
         more = f" (and {len(splats) - 1} more)" if len(splats) > 1 else ""
         return Status.FAIL, f"the guest kernel warned: {splats[0].text}{more}"
     if report.taint is None:
-        return Status.ERROR, "the guest did not tell its taint, in tainted.before and tainted.after"
+        return Status.ERROR, "the guest did not report its taint, in tainted.before and tainted.after"
     before, after = report.taint
     if before & ~ordinary:
         return Status.FAIL, f"the guest kernel was tainted before the workload began: {spell_taint(before)}"
@@ -88,18 +94,18 @@ def _judged(report: BootReport, splats: Sequence[Splat], ordinary: int) -> tuple
 
 
 def _expected(report: BootReport, ordinary: int) -> str:
-    """What was expected, with those ordinary bits that were seen."""
+    """Return the expected value, with the ordinary bits that were seen."""
     seen = 0 if report.taint is None else (report.taint[0] | report.taint[1]) & ordinary
     return f"no taint{f' but {spell_taint(seen)}' if seen else ''}, no warning"
 
 
 def _with_xfail(case: Case, known: Known, troubles: Sequence[str]) -> Case:
-    """`case` as an XFAIL where all that is wrong is known, and as an XPASS where ``log`` is and nothing is wrong.
+    """Return `case` as an XFAIL if all that is wrong is known.
 
-    A pattern that names no log, such as ``*``, is about tests.
+    It is an XPASS if ``log`` is known and nothing is wrong.  A pattern without ``log``, such as ``*``, is about tests.
     """
-    about = [one for one in known if "log" in one[0].split("/")[:2]]
-    reasons = [reason_for_any(names_of(case.id, trouble), about) for trouble in troubles or ("",)]
+    of_logs = [(pattern, why) for pattern, why in known if "log" in pattern.split("/")[:2]]
+    reasons = [reason_for_any(names_of(case.id, trouble), of_logs) for trouble in troubles or ("",)]
     if not all(reasons) or case.status not in (Status.PASS, Status.FAIL):
         return case
     reason = "; ".join(dict.fromkeys(filter(None, reasons)))

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The level at which a BAR is mapped: what a scenario claims, held against one mapping or against many addresses.
+"""Compare a scenario's claim of a level with the mapping of a BAR.
 
-A claim is about the kernel, not about the range: PUD means PUD entries wherever a range of the BAR has room for one,
-and the smaller ones for the rest.  A better level than claimed fails, too.
+The claim is compared with one mapping or with many addresses.
+
+A claim is about the kernel, not about the range: PUD means PUD entries where a range of the BAR has room for one, and
+smaller entries for the rest.  A better level than claimed fails, too.
 """
 
 from __future__ import annotations
@@ -23,21 +25,25 @@ _ORDER = (Level.PTE, Level.PMD, Level.PUD)
 
 
 def rank(level: Level) -> int:
-    """Larger is better."""
+    """Return how good a level is; larger is better."""
     return _ORDER.index(level)
 
 
 def best_entries(numbers: Numbers, level: Level) -> Entries | None:
-    """The entries that a kernel with entries up to `level` would map a test's range with, at the best of addresses.
+    """Return the best entries for a test's range, on a kernel with `level`.
 
-    None where the test did not say what it mapped.
+    The kernel has entries up to `level`, and the address is the best possible one.  Returns None if the test did not
+    report what it mapped.
     """
     extent = extent_of(numbers)
     return predict(extent.congruent, Capability(_ORDER[1 : rank(level) + 1])).entries if extent else None
 
 
 def level_of_one(numbers: Numbers, claim: Level) -> tuple[str, str, bool]:
-    """What a claim means for one mapping, what was measured (each ready to print), and whether it is so."""
+    """Return the expected value, the measured value, and whether they agree.
+
+    The expected value is what the claim means for the mapping.  Both are ready to print.
+    """
     best, entries = best_entries(numbers, claim), entries_of(numbers)
     expected = claim.value if best is None or best.pure is claim else f"{claim}, which is {best} here"
     return expected, str(entries) if best and entries else "", best is not None and entries == best
@@ -45,9 +51,9 @@ def level_of_one(numbers: Numbers, claim: Level) -> tuple[str, str, bool]:
 
 @dataclass(frozen=True)
 class Proven:
-    """What many addresses prove together.
+    """What a test of many addresses proves.
 
-    `level` is the best one that none of them rules out, `room` the largest one that any of their ranges has room for.
+    `level` is the best level that no address rules out, `room` the largest level for which any range has room.
     `why` has the numbers, ready to print.
     """
 
@@ -60,7 +66,10 @@ class Proven:
 
 
 def level_of_many(test: str, numbers: Numbers, can: Capability, claim: Level) -> tuple[str, str, bool]:
-    """The same as `level_of_one` for a test of many addresses on a kernel that `can` do so much."""
+    """Return the same as `level_of_one` for a test of many addresses.
+
+    `can` is what the kernel can do.
+    """
     found = proven(test, numbers, can)
     if found is None:
         return claim.value, "", False
@@ -70,7 +79,10 @@ def level_of_many(test: str, numbers: Numbers, can: Capability, claim: Level) ->
 
 
 def proven(test: str, numbers: Numbers, can: Capability) -> Proven | None:
-    """What the tests `random` and `repeat.*` prove; None for other tests, and where not all of it was reported."""
+    """Return what the tests `random` and `repeat.*` prove.
+
+    Returns None for other tests, or if a number is missing.
+    """
     try:
         if test == "random":
             return _of_ranges(numbers, can)
@@ -97,6 +109,9 @@ def _of_mmaps(numbers: Numbers, can: Capability) -> Proven:
 
 
 def _reached(room: Level, can: Capability, good: Callable[[Level], bool]) -> Level:
-    """The best level up to `room` that the kernel can use, with all below it good, too."""
+    """Return the best usable level up to `room` that is good.
+
+    All usable levels below it are good, too.
+    """
     usable = [level for level in _ORDER[1 : rank(room) + 1] if level in can.levels]
     return [Level.PTE, *takewhile(good, usable)][-1]

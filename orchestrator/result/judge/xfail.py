@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Cases that are known to fail, by patterns of their names, with the reason of each.  Pure."""
+"""Known failures: patterns of the names of cases, each with a reason.  Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from fnmatch import fnmatchcase
 from orchestrator.result.model import Case, Status
 
 _TOUCHED = (Status.PASS, Status.FAIL, Status.CRASH, Status.TIMEOUT, Status.XFAIL)
-"""A skip and a fault of the infrastructure stay what they are."""
+"""The statuses that a known failure changes; a skip and a failure of the infrastructure are not changed."""
 
 _OF_THE_WHOLE = ("boot", "build", "log", "plan", "share", "suite", "xfail")
-"""The cases that are about no test, most of which exist only where something is wrong."""
+"""The cases that are not about a test.  Most of them exist only if something is wrong."""
 
 
 def with_xfail(case: Case, known: Iterable[tuple[str, str]]) -> Case:
-    """`case` as an XFAIL where it failed and `known` has a pattern of its name and why, as an XPASS where it passed.
+    """Return `case` as an XFAIL or XPASS if a pattern matches its name.
 
-    A case that is about no test goes by its check, or by its workload and check (`split/boot`).
+    It is an XFAIL if it failed, an XPASS if it passed.  `known` has patterns with reasons.  A case that is not about a
+    test is named by its check, or by its workload and check (`split/boot`).
     """
     reason = reason_for(case, known)
     if reason is None or case.status not in _TOUCHED:
@@ -31,14 +32,14 @@ def with_xfail(case: Case, known: Iterable[tuple[str, str]]) -> Case:
 
 
 def reason_for(case: Case, known: Iterable[tuple[str, str]]) -> str | None:
-    """Why `case` is known to fail; None where nothing is known of it."""
+    """Return why `case` is known to fail, or None if it is not."""
     return reason_for_any(_names(case), known)
 
 
 def reason_for_any(names: Sequence[str], known: Iterable[tuple[str, str]]) -> str | None:
-    """Why what goes by any of `names` is known to fail; None where nothing is known of it.
+    """Return why a case with any of `names` is known to fail, or None.
 
-    A name that is exactly that of the case comes before every pattern: ``map[2M]`` is a name, too.
+    An entry that is exactly one of the names comes before all patterns, since ``map[2M]`` is a name, too.
     """
     entries = tuple(known)
     exact = (why for pattern, why in entries if pattern in names)
@@ -46,16 +47,16 @@ def reason_for_any(names: Sequence[str], known: Iterable[tuple[str, str]]) -> st
 
 
 def names_it(pattern: str, name: str) -> bool:
-    """Whether an entry of ``xfail`` is `name` itself or a pattern of it."""
+    """Whether an entry of ``xfail`` is `name` itself or a pattern that matches it."""
     return pattern == name or fnmatchcase(name, pattern)
 
 
 def without_case(cases: Sequence[Case], known: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """The entries of `known` that name none of `cases`, which are all of one suite that ran to its end.
+    """Return the entries of `known` that match none of `cases`.
 
-    An entry below a case that did not pass is left out (``mm:a/b``, where ``mm:a`` was skipped), since nobody knows
-    what that would have reported.  So is one that names a case that exists only where something is wrong, such as
-    ``log/TITLE`` and ``suite``.
+    `cases` are all cases of a suite that ran to its end.  Left out is an entry below a case that did not pass
+    (``mm:a/b``, if ``mm:a`` was skipped), since it is not known what that would have reported.  Also left out is an
+    entry for a case that exists only if something is wrong, such as ``log/TITLE`` and ``suite``.
     """
     names = {name for case in cases for name in _names(case)}
     stopped = {name for case in cases if case.status is not Status.PASS for name in _names(case)}
@@ -72,30 +73,39 @@ def without_case(cases: Sequence[Case], known: Iterable[tuple[str, str]]) -> tup
 
 
 def _names(case: Case) -> tuple[str, ...]:
-    """The names by which ``xfail`` may know a case."""
+    """Return the names of a case in ``xfail``."""
     return (case.id.test,) if case.id.test else (case.id.check, f"{case.id.workload}/{case.id.check}")
 
 
 def _above(pattern: str) -> Iterator[str]:
-    """The patterns of all cases above those that `pattern` names: ``a`` and ``a/b`` for ``a/b/c``."""
+    """Return the patterns of all cases above those of `pattern`: ``a`` and ``a/b`` for ``a/b/c``."""
     parts = pattern.split("/")
     return ("/".join(parts[:count]) for count in range(1, len(parts)))
 
 
 def cases_with_xfail(cases: Sequence[Case], known: Sequence[tuple[str, str]]) -> list[Case]:
-    """All `cases` of one test: those that failed are XFAILs; where none did, the first is an XPASS."""
+    """Return all `cases` of one test, with what is known of them.
+
+    Cases that failed are XFAILs.  If none failed, the first is an XPASS.
+    """
     if all(case.status is Status.PASS for case in cases):
         return [with_xfail(cases[0], known), *cases[1:]]
     return [case if case.status is Status.PASS else with_xfail(case, known) for case in cases]
 
 
 def boot_with_xfail(case: Case, known: Sequence[tuple[str, str]], *, began: bool) -> Case:
-    """The case of a boot: only a crash can be known, and only one that came after the workload began."""
+    """Return the case of a boot, as an XFAIL if it is known.
+
+    Only a crash can be known, and only after the workload has started.
+    """
     return with_xfail(case, known) if began and case.status is Status.CRASH else case
 
 
 def known_reason(message: str) -> str:
-    """The reason in the message of an XFAIL, without what was seen this time, which stands in the last parentheses."""
+    """Return the reason in the message of an XFAIL.
+
+    What happened this time, in the last parentheses, is left out.
+    """
     depth = 0
     for at in range(len(message) - 1, -1, -1):
         depth += (message[at] == ")") - (message[at] == "(")

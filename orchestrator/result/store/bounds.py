@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Cut what a guest wrote to the size of a result: the rest is in the console log and in the share, where it came from.
+"""Limit the size of what a guest wrote, for a result.
+
+All of it is in the console log and in the share.
 
 One line of a console can have 30 MB, and a document of KTAP a million cases.
 """
@@ -22,9 +24,9 @@ LONGEST_NAME = 400
 
 
 def bounded(result: BootResult) -> BootResult:
-    """`result` with a bounded number of cases, and with texts of a bounded length.
+    """Return `result` with a bounded number of cases, and with texts of a bounded length.
 
-    Cases that are left out are an ERROR: nothing is known of them.
+    If cases are left out, there is one more case, an ERROR, since their results are not kept.
     """
     cases = tuple(bounded_case(case) for case in result.cases[:MOST_CASES])
     if len(result.cases) > MOST_CASES:
@@ -35,7 +37,7 @@ def bounded(result: BootResult) -> BootResult:
 
 
 def bounded_case(case: Case) -> Case:
-    """`case` with texts of a bounded length."""
+    """Return `case` with texts of a bounded length."""
     return replace(
         case,
         id=replace(case.id, test=_name(case.id.test)),
@@ -47,12 +49,15 @@ def bounded_case(case: Case) -> Case:
 
 
 def cut(text: str, most: int) -> str:
-    """`text`, or its first `most` characters and how many there are."""
+    """Return `text`, or its first `most` characters and its length if it is longer."""
     return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
 
 
 def _name(name: str) -> str:
-    """A name that stays unique: of a long one, the beginning and a hash of the whole."""
+    """Return a name, a long one as its start and a hash.
+
+    It is still unique.
+    """
     if len(name) <= LONGEST_NAME:
         return name
     digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
@@ -61,8 +66,8 @@ def _name(name: str) -> str:
 
 def _bounded_report(report: BootReport) -> BootReport:
     splats = tuple(
-        replace(one, title=cut(one.title, LONGEST_LINE), text=cut(one.text, LONGEST_LINE))
-        for one in report.splats[:MOST_LINES]
+        replace(splat, title=cut(splat.title, LONGEST_LINE), text=cut(splat.text, LONGEST_LINE))
+        for splat in report.splats[:MOST_LINES]
     )
     why = cut(report.why, LONGEST_MESSAGE)
     return replace(report, lines=_lines(report.lines), splats=splats, odd=_lines(report.odd), why=why)

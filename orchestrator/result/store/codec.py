@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Results ⇄ JSON: the format of `run.json` and `result.json`.
 
-Encoding is `dataclasses.asdict`, so that the files say what the values say.  Decoding takes the keys that it knows
-and ignores others, so that an older orch can read what a newer one added.  It checks every type, since a result can
-come from anywhere, and who reports it relies on the types.
+Encoding is `dataclasses.asdict`, so that the files have the names of the values.  Decoding reads the keys that it knows
+and ignores others, so that an older orch can read files of a newer one.  It checks every type, since a result can come
+from anywhere, and the reports rely on the types.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ from orchestrator.result.run import BootResult, Job, JobKind, Run, RunStatus, Sc
 from orchestrator.workload.measurement import possible, short_number
 
 FORMAT = 1
-"""The version of the result directory's format: raised when an older reader would misread it."""
+"""The version of the result directory's format: increased if an older reader would misread it."""
 
 Json = dict[str, Any]
 
 
 def encode_run(run: Run) -> Json:
-    """What `run.json` says: all of the run but the cases and measurements, which lie with their jobs."""
+    """Return the content of `run.json`: the run without cases and measurements.
+
+    These are in the directories of the jobs.
+    """
     jobs = [asdict(job) | {"directory": str(job.directory)} for job in run.jobs]
     return {
         "format": FORMAT,
@@ -41,15 +44,15 @@ def encode_run(run: Run) -> Json:
         "accelerator": run.accelerator,
         "tools": dict(run.tools),
         "counts": run.counts,
-        "kernels": {name: dict(told) for name, told in run.kernels.items()},
+        "kernels": {name: dict(facts) for name, facts in run.kernels.items()},
         "jobs": jobs,
     }
 
 
 def decode_run(data: Mapping[str, Any], path: Path) -> Run:
-    """The run of `run.json` without cases; `path` is the run directory.
+    """Return the run of `run.json`, without cases; `path` is the run directory.
 
-    Raises ValueError where the data is not what `encode_run` makes.
+    Raises ValueError if the data is not in the format of `encode_run`.
     """
     stored = _adapter(_StoredRun).validate_python(data)
     for name in (*stored.scenario.kernels, *stored.scenario.workloads):
@@ -58,21 +61,21 @@ def decode_run(data: Mapping[str, Any], path: Path) -> Run:
         _refuse_path(job.kernel)
         if job.kind is JobKind.BOOT:
             _refuse_path(job.workload)
-    values = {one.name: getattr(stored, one.name) for one in fields(stored)}
+    values = {field.name: getattr(stored, field.name) for field in fields(stored)}
     return Run(path=path, **values)
 
 
 def encode_boot(result: BootResult) -> Json:
-    """What `boots/<kernel>/<workload>/result.json` says."""
+    """Return the content of `boots/<kernel>/<workload>/result.json`."""
     return {"format": FORMAT, **asdict(result)}
 
 
 def decode_boot(data: Mapping[str, Any]) -> BootResult:
-    """A boot's result.  Raises ValueError where the data is not what `encode_boot` makes."""
+    """Return a boot's result.  Raises ValueError if the data is not in the format of `encode_boot`."""
     result: BootResult = _adapter(BootResult).validate_python(data)
     owner = (result.kernel, result.workload)
     owners = {(case.id.kernel, case.id.workload) for case in result.cases}
-    owners |= {(one.kernel, one.workload) for one in result.measurements}
+    owners |= {(measurement.kernel, measurement.workload) for measurement in result.measurements}
     if owners - {owner}:
         raise ValueError(f"the result of {'/'.join(owner)} has a case or a measurement of another boot")
     for measurement in result.measurements:
@@ -81,26 +84,26 @@ def decode_boot(data: Mapping[str, Any]) -> BootResult:
     return result
 
 
-def encode_build(told: Mapping[str, object], failure: Case | None) -> Json:
-    """What `kernels/<kernel>/result.json` says: the kernel room's provenance, and the case of a failed build."""
-    return {"format": FORMAT, "provenance": dict(told), "failure": asdict(failure) if failure else None}
+def encode_build(facts: Mapping[str, object], failure: Case | None) -> Json:
+    """Return the content of `kernels/<kernel>/result.json`: the kernel's provenance, and the case of a failed build."""
+    return {"format": FORMAT, "provenance": dict(facts), "failure": asdict(failure) if failure else None}
 
 
 def decode_case(data: Mapping[str, Any]) -> Case:
-    """A case.  Raises ValueError where the data is none."""
+    """Return a case.  Raises ValueError if the data is not a case."""
     case: Case = _adapter(Case).validate_python(data)
     return case
 
 
 def decode_facts(data: object) -> dict[str, object]:
-    """What is stored of a build.  Raises ValueError where that is no JSON object."""
+    """Return the stored provenance of a build.  Raises ValueError if it is not a JSON object."""
     facts: dict[str, object] = _adapter(dict[str, object]).validate_python(data)
     return facts
 
 
 @dataclass(frozen=True)
 class _StoredRun:
-    """What `run.json` holds of a `Run`, with the types of its fields."""
+    """The part of a `Run` that is in `run.json`, with the types of its fields."""
 
     id: str
     status: RunStatus
@@ -117,11 +120,14 @@ class _StoredRun:
 
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    """Checks values against the annotations of a dataclass, and of those in it; keys that it lacks are ignored."""
+    """Return a checker of values against the annotations of a dataclass.
+
+    The dataclasses in it are checked, too.  Keys that are not in them are ignored.
+    """
     return TypeAdapter(kind)
 
 
 def _refuse_path(name: str) -> None:
     """Raise ValueError for a name that would lead out of the run directory."""
     if name in ("", ".", "..") or "/" in name or "\0" in name:
-        raise ValueError(f"{name!r} is the name of no kernel or workload")
+        raise ValueError(f"{name!r} is not the name of a kernel or workload")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Files that survive a kill at any point: whole files by rename, logs by append, disk errors in one sentence."""
+"""Write files so that they survive a kill at any point.
+
+Whole files are replaced by rename, logs grow by whole lines, and disk errors become one sentence.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from typing import Any
 
 from orchestrator.errors import InfrastructureError, UsageError
 
-_MEND = {
+_FIX = {
     errno.ENOSPC: "free some space there, or choose another results directory",
     errno.EDQUOT: "free some of your quota, or choose another results directory",
     errno.EACCES: "give yourself the permission, or choose another results directory",
@@ -24,49 +27,50 @@ _MEND = {
 
 
 def is_full(error: InfrastructureError) -> bool:
-    """Whether `error`, from `disk_errors`, is that the disk or the quota is full."""
+    """Whether `error`, from `disk_errors`, means that the disk or the quota is full."""
     return isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError into an InfrastructureError that names the path, the error and what to do about it."""
+    """Turn an OSError into an InfrastructureError that names the path, the error and a fix."""
     try:
         yield
     except OSError as error:
-        mend = _MEND.get(error.errno or 0, "choose another results directory")
-        raise InfrastructureError(f"{path}: cannot write: {error.strerror or error}; {mend}") from error
+        fix = _FIX.get(error.errno or 0, "choose another results directory")
+        raise InfrastructureError(f"{path}: cannot write: {error.strerror or error}; {fix}") from error
 
 
 def make_directory(path: Path) -> Path:
-    """Create `path` and its parents where they are missing.  Raises InfrastructureError."""
+    """Create `path` and its parents if they are missing.  Raises InfrastructureError."""
     with disk_errors(path):
         path.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Replace `path` so that a reader sees the old content or the new, never a part.  Raises InfrastructureError.
+    """Replace `path` at once: a reader sees the old or new content.
 
-    It is not synced to the disk: a killed process loses nothing, a power cut may.
+    A reader never sees a part.  Raises InfrastructureError.  The file is not synced to the disk: a killed process loses
+    nothing, but a power failure can lose it.
     """
-    # Surrogates come from console bytes that are no UTF-8; they must not stop a result from being written.
+    # Surrogates come from console bytes that are not UTF-8.  They must not prevent a result from being written.
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     with disk_errors(path), _replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
 def point_symlink(link: Path, target: str) -> None:
-    """Make `link` point to `target`, which is relative to it, with no moment without a link.
+    """Make `link` point to `target`, which is relative to it.
 
-    Raises InfrastructureError.
+    There is a link at any time.  Raises InfrastructureError.
     """
     with disk_errors(link), _replacing(link) as temporary:
         temporary.symlink_to(target)
 
 
 def append_line(path: Path, record: Mapping[str, object]) -> None:
-    """Append one JSON object as one line, or nothing of it.  Raises InfrastructureError."""
+    """Append one JSON object as one whole line, or nothing.  Raises InfrastructureError."""
     line = (json.dumps(record, default=str) + "\n").encode()
     with disk_errors(path), path.open("ab", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
@@ -79,9 +83,9 @@ def append_line(path: Path, record: Mapping[str, object]) -> None:
 
 
 def read_lines(path: Path) -> tuple[dict[str, object], ...]:
-    """The objects of a JSON Lines file; none if it does not exist, and without a torn last line.
+    """Return the objects of a JSON Lines file, without an incomplete last line.
 
-    Raises UsageError with ``path:line`` for a damaged line before the last.
+    There are none if the file does not exist.  Raises UsageError with ``path:line`` for a damaged line before the last.
     """
     if not path.exists():
         return ()
@@ -90,19 +94,28 @@ def read_lines(path: Path) -> tuple[dict[str, object], ...]:
 
 
 def to_json(value: object) -> str:
-    """`value` as indented JSON text with a final newline; keys keep their order, and what is no JSON becomes text."""
+    """Return `value` as indented JSON with a final newline.
+
+    Keys keep their order, and what is not JSON becomes text.
+    """
     return json.dumps(value, indent=2, ensure_ascii=True, default=str) + "\n"
 
 
 def plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    """`value` as it will be once written and read: tuples become lists, and what is no JSON becomes text."""
+    """Return `value` as if it was written and read again.
+
+    Tuples become lists, and what is not JSON becomes text.
+    """
     read: dict[str, Any] = json.loads(json.dumps(value, default=str))
     return read
 
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary name in the directory of `path`, renamed over it at the end, or removed on an error."""
+    """Yield a temporary name in the directory of `path`.
+
+    The file is renamed to `path` at the end, or removed on an error.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         yield temporary

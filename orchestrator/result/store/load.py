@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reads a result directory, whatever point its run was killed at, and finds the one that the user means."""
+"""Read a result directory, and find the one that the user means.
+
+The run may have been killed at any point.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ RUN_FILE = "run.json"
 RESULT_FILE = "result.json"
 LATEST = "latest"
 _MOST = 128 * MIB
-"""Bytes of a file of JSON that are read: a boot with the largest output that is read leaves less."""
+"""Bytes of a JSON file that are read at most: the result of a boot is smaller, even with the largest output."""
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -34,11 +37,11 @@ T = TypeVar("T")
 
 
 def load_run(path: Path) -> Run:
-    """The run whose directory is `path`.
+    """Return the run whose directory is `path`.
 
-    A run that never said that it ended is shown as interrupted, and so are the jobs that it left running; a job that
-    left its result is taken for ended even if the run died before it could say so.  Raises UsageError where `path`
-    is no run directory, is damaged, or was written by a newer orch.
+    A run without a recorded end is interrupted, and so are its jobs that were running.  A job with a result has ended,
+    even if the run was killed before it recorded this.  Raises UsageError if `path` is not a run directory, is
+    damaged, or was written by a newer orch.
     """
     data = _stored(path, RUN_FILE)
     if data is None:
@@ -50,14 +53,15 @@ def load_run(path: Path) -> Run:
 
 
 def read_events(run_directory: Path) -> tuple[dict[str, object], ...]:
-    """The events of a run, without the line that a kill tore.  Raises UsageError for a damaged file."""
+    """Return the events of a run, without an incomplete last line.  Raises UsageError for a damaged file."""
     return read_lines(run_directory / "events.jsonl")
 
 
 def find_run(results: Path, name: str) -> Path:
-    """The run directory that `name` means: "latest", a run's id in `results`, or a path.
+    """Return the run directory that `name` means.
 
-    Raises UsageError that names the runs nearest to `name`.
+    `name` is "latest", a run's id in `results`, or a path.  Raises UsageError with the most similar names if there is
+    none.
     """
     for candidate in (results / name, Path(name)):
         if (candidate / RUN_FILE).is_file():
@@ -71,7 +75,7 @@ def find_run(results: Path, name: str) -> Path:
 
 
 def _newest_last(run_id: str) -> list[str]:
-    """Order by the time in the id, whatever the scenario is called."""
+    """Return the sort key of a run, the time in its id."""
     return re.findall(r"\d{8}-\d{6}.*$", run_id) or [""]
 
 
@@ -80,7 +84,10 @@ def _either(names: list[str]) -> str:
 
 
 def _with_result(run: Run, job: Job) -> Run:
-    """`run` with what the job left behind, and the job's status mended where the run died first."""
+    """Return `run` with the stored result of a job.
+
+    The job's status follows from the result, since the run may have been killed before it recorded that.
+    """
     name = f"{job.directory}/{RESULT_FILE}"
     path = run.path / name
     data = _stored(run.path, name)
@@ -110,12 +117,15 @@ def _with_boot(run: Run, job: Job, data: dict[str, Any]) -> Run:
 
 
 def _ended(job: Job, status: JobStatus) -> Job:
-    """The job with the status that follows from its result, whatever run.json says."""
+    """Return the job with the status that follows from its result, whatever is in run.json."""
     return replace(job, status=status)
 
 
 def _stored(run: Path, name: str) -> dict[str, Any] | None:
-    """The JSON object in the file `name` of a run directory; None if there is no such file."""
+    """Return the JSON object in a file of a run directory.
+
+    Returns None if there is no file `name`.
+    """
     path = run / name
     try:
         content = read_untrusted(run, name, _MOST)
@@ -137,16 +147,19 @@ def _stored(run: Path, name: str) -> dict[str, Any] | None:
 
 
 def _text_only(value: Any) -> Any:
-    """`value` with a question mark for each byte that was not text, as Python has it in paths (PEP 383)."""
+    """Return `value` with a question mark for each byte that was not text.
+
+    Such a byte is a lone surrogate (PEP 383).
+    """
     if isinstance(value, str):
         return value.encode(errors="replace").decode()
     if isinstance(value, list):
-        return [_text_only(one) for one in value]
-    return {_text_only(key): _text_only(one) for key, one in value.items()} if isinstance(value, dict) else value
+        return [_text_only(item) for item in value]
+    return {_text_only(key): _text_only(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _finite(text: str) -> float:
-    """A number of JSON, without the infinite ones and NaN, which Python would read."""
+    """Return a number of JSON.  Raises ValueError for infinity and NaN, which Python's `json` accepts."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text[:20]} is not a number")

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A disk that is full for a moment, since a guest has filled it, must not end a run; nor may it stay "running".
+"""Write even if a guest has filled the disk for a moment.
 
-A guest that fills the disk of the results is ended, and what it left is removed (`machine.share`).  Until then, what
-the other jobs have to write waits.
+So the run goes on, and its end is recorded.
+
+A guest that fills the disk of the results is ended, and its files are removed (`machine.share`).  Until then, the
+writes of the other jobs wait.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ _RESERVED = 2 << 20
 
 
 def patiently(write: Callable[[], None]) -> None:
-    """Call `write`, again and again for some seconds while the disk is full.  Raises InfrastructureError."""
+    """Call `write`, and repeat it for some seconds while the disk is full.  Raises InfrastructureError."""
     end = monotonic() + _SECONDS
     while True:
         try:
@@ -36,10 +38,16 @@ def patiently(write: Callable[[], None]) -> None:
 
 
 class Reserve:
-    """Space on the disk of a directory that is kept for the last words of a run, without a name."""
+    """Disk space in a directory for the last writes of a run.
+
+    It is reserved by a file without a name.
+    """
 
     def __init__(self, directory: Path) -> None:
-        """Take the space; none is taken where the file system cannot do that, or is full already."""
+        """Reserve the space.
+
+        None is reserved if the file system cannot do that, or is already full.
+        """
         self._release: Callable[[], object] = lambda: None
         with suppress(OSError):
             file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - closed by `release`, or with this object
@@ -49,5 +57,5 @@ class Reserve:
             os.posix_fallocate(descriptor, 0, _RESERVED)
 
     def release(self) -> None:
-        """Give the space to whoever writes next."""
+        """Free the space for the next writes."""
         self._release()

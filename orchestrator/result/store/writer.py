@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The result directory: the contract between a run, its reader, and whoever checks or reproduces it.
+"""Write the result directory, the interface between a run and its readers.
+
+Users check and reproduce a run with it, too.
 
     results/latest → <run>            the newest run
     results/<run>/
         run.json                      the run and its jobs: rewritten whenever a job starts or ends
-        scenario.yaml                 a verbatim copy
+        scenario.yaml                 an exact copy
         junit.xml, …                  views: rewritten whenever a job ends
-        events.jsonl                  what happened, one line each
-        kernels/<kernel>/             result.json, and what the kernel room leaves (config, build.log)
-        boots/<kernel>/<workload>/    result.json, and what the boot leaves (console.log, ktap.log, measurements.jsonl)
+        events.jsonl                  the events, one per line
+        kernels/<kernel>/             result.json, and files of the build (config, build.log)
+        boots/<kernel>/<workload>/    result.json, and files of the boot (console.log, ktap.log, measurements.jsonl)
 
-Each file is replaced whole, or appended to by whole lines; so a run killed at any point can be read.  A job's
-`result.json` is written before `run.json` says that the job is done.
+Each file is replaced as a whole, or grows by whole lines; so a run that was killed at any point can be read.  A job's
+`result.json` is written before `run.json` records that the job is done.
 """
 
 from __future__ import annotations
@@ -56,10 +58,10 @@ from orchestrator.scenario.model import Scenario
 __all__ = ["RunStore", "View", "find_run", "load_run", "read_events"]
 
 TRACEBACK = "traceback.txt"
-"""Where the traceback of an error of orch's own is kept."""
+"""The file for the traceback of an error in orch itself."""
 
 View = Callable[[Run], str]
-"""Renders a file of the run directory from the run, such as JUnit."""
+"""A function that renders a file of the run directory from the run, such as JUnit."""
 
 
 def _now() -> datetime:
@@ -67,17 +69,17 @@ def _now() -> datetime:
 
 
 class RunStore:
-    """Writes one run's directory as the run goes.  All methods may be called from several threads.
+    """The writer of one run's directory, during the run.
 
-    All of them raise InfrastructureError where the disk does not take it.
+    All methods may be called from several threads.  All of them raise InfrastructureError if a file cannot be written.
     """
 
     def __init__(self, run: Run, views: Mapping[str, View], now: Callable[[], datetime]) -> None:
-        """Use `create`."""
+        """Set the initial state; to make a store, use `create`."""
         self._run = run
         self._views = dict(views)
         self._now = now
-        self._began = now()
+        self._started = now()
         self._lock = threading.RLock()
         self._unrendered = False
         self._reserve = Reserve(run.path)
@@ -92,10 +94,10 @@ class RunStore:
         views: Mapping[str, View] | None = None,
         now: Callable[[], datetime] = _now,
     ) -> RunStore:
-        """Make a new run directory in `results`, copy the scenario into it and point `latest` to it.
+        """Make a new run directory in `results` with a copy of the scenario.
 
-        `views` are the files rendered from the run each time that a job ends, by name.  `now` gives the time in UTC.
-        Raises UsageError if the scenario's file is gone.
+        `latest` then points to it.  `views` are, by name, the files that are rendered from the run each time a job
+        ends.  `now` returns the time in UTC.  Raises UsageError if the scenario's file cannot be read.
         """
         text = _scenario_text(scenario)
         directory = _new_directory(make_directory(results.resolve()), scenario.name, now())
@@ -115,7 +117,7 @@ class RunStore:
 
     @property
     def run(self) -> Run:
-        """The run as it stands now."""
+        """The run in its present state."""
         with self._lock:
             return self._run
 
@@ -125,13 +127,14 @@ class RunStore:
         return self.run.path
 
     def directory(self, job_id: str) -> Path:
-        """The job's own directory, absolute, made where it is missing.  Raises KeyError for an unknown job."""
+        """Return a job's directory, absolute, and create it if it is missing.  Raises KeyError for an unknown job."""
         return make_directory(self.path / self.run.job(job_id).directory)
 
     def describe(self, *, host: str = "", accelerator: str = "", tools: Mapping[str, str] | None = None) -> None:
-        """Say where and with what the run works; what is left out stays as it was said before.
+        """Record the host, the accelerator and the tools of the run.
 
-        `tools` are versions by name (orch, qemu, virtme-ng); `accelerator` is the one that really boots.
+        What is left out is not changed.  `tools` are versions by name (orch, qemu, virtme-ng); `accelerator` is the one
+        that is really used.
         """
         with self._lock:
             self._run = replace(
@@ -143,15 +146,18 @@ class RunStore:
             self._save()
 
     def event(self, **fields: object) -> None:
-        """Append one line to `events.jsonl`: the time and `fields`, which must be JSON or have a `str`."""
+        """Append one line with the time and `fields` to `events.jsonl`.
+
+        The values must be JSON or have a `str`.
+        """
         with self._lock:
             record = {"time": _iso(self._now()), **fields}
             patiently(lambda: append_line(self.path / "events.jsonl", record))
 
     def keep_traceback(self, error: BaseException, job_id: str = "") -> Path:
-        """Write the traceback of `error` to the directory of a job, or of the run; the path is relative to the run's.
+        """Write the traceback of `error` to the directory of a job, or of the run.
 
-        It is as good as the disk allows: an error here would hide the one that is reported.
+        Returns the path, relative to the run directory.  An error of the disk is ignored: it would hide `error`.
         """
         directory = self.run.job(job_id).directory if job_id else Path()
         path = directory / TRACEBACK
@@ -161,31 +167,31 @@ class RunStore:
         return path
 
     def start_job(self, job_id: str) -> None:
-        """Say that a job runs now."""
+        """Record that a job has started."""
         with self._lock:
-            began = (self._now() - self._began).total_seconds()
-            self._set_job(job_id, status=JobStatus.RUNNING, began=round(began, 3))
+            seconds = (self._now() - self._started).total_seconds()
+            self._set_job(job_id, status=JobStatus.RUNNING, began=round(seconds, 3))
             self._save()
 
     def end_build(
-        self, job_id: str, told: Mapping[str, object], *, seconds: float, failure: Case | None = None
+        self, job_id: str, facts: Mapping[str, object], *, seconds: float, failure: Case | None = None
     ) -> None:
-        """Store what the kernel room tells of a build, as free-form JSON (key, version, source, patches, compiler, …).
+        """Store the provenance of a build, free-form JSON (key, version, source, patches, compiler, …).
 
         `failure` is the case of a build that failed, with the id `CaseId.of_build`.
         """
         with self._lock:
             job = self._run.job(job_id)
             path = self.directory(job_id) / RESULT_FILE
-            self._write(path, to_json(encode_build(told, failure)))
-            self._run = replace(self._run, kernels={**self._run.kernels, job.kernel: plain(told)})
+            self._write(path, to_json(encode_build(facts, failure)))
+            self._run = replace(self._run, kernels={**self._run.kernels, job.kernel: plain(facts)})
             if failure:
                 self._run = with_failed_build(self._run, failure)
             self._set_job(job_id, status=JobStatus.FAILED if failure else JobStatus.DONE, seconds=seconds)
             self._save(self._rendered())
 
     def end_boot(self, job_id: str, result: BootResult, *, seconds: float) -> None:
-        """Store what a boot left behind.  The job is FAILED if the boot did not end OK, whatever its cases say."""
+        """Store the result of a boot.  The job is FAILED if the boot did not end well, whatever its other cases are."""
         status = JobStatus.DONE if result.ended_well else JobStatus.FAILED
         with self._lock:
             self._write(self.directory(job_id) / RESULT_FILE, to_json(encode_boot(result)))
@@ -194,15 +200,15 @@ class RunStore:
             self._save(self._rendered())
 
     def skip_job(self, job_id: str, why: str) -> None:
-        """Say that a job will not start, because one that it needs failed."""
+        """Record that a job will not start, because a job that it needs failed."""
         with self._lock:
             self._set_job(job_id, status=JobStatus.SKIPPED, note=why)
             self._save(self._rendered())
 
     def finish(self, status: RunStatus, exit_status: int) -> Run:
-        """Close the run: jobs that still run become interrupted.  Returns the run as it was stored.
+        """End the run; jobs that still run become interrupted.  Returns the run as it was stored.
 
-        A run whose views cannot all be rendered did not end well, whatever its `exit_status` is.
+        If a view cannot be rendered, an `exit_status` of 0 is replaced by that of an InfrastructureError.
         """
         with self._lock:
             self._reserve.release()
@@ -225,7 +231,10 @@ class RunStore:
             self._write(self._run.path / name, text)
 
     def _rendered(self) -> dict[str, str]:
-        """The views, but for those that fail: the traceback of one is kept, and the run goes on."""
+        """Return the rendered views.
+
+        If one fails, its traceback is kept, and the run goes on without it.
+        """
         self._unrendered = False
         texts = {}
         for name, view in self._views.items():
@@ -248,7 +257,10 @@ def _scenario_text(scenario: Scenario) -> bytes:
 
 
 def _new_directory(results: Path, name: str, now: datetime) -> Path:
-    """A directory that nobody has, made by the very call that finds it free."""
+    """Create a new directory for a run.
+
+    The same call finds a free name and takes it, so two runs cannot get the same one.
+    """
     stem = f"{name}-{now:%Y%m%d-%H%M%S}"
     attempt = 1
     while True:

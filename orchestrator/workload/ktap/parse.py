@@ -18,6 +18,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from orchestrator.errors import Problem
+from orchestrator.machine.printk import strip_timestamp
 from orchestrator.workload.ktap.line import clean_lines, split_description, split_skip
 from orchestrator.workload.ktap.model import Outcome, Tap, TapTest
 
@@ -29,7 +30,7 @@ MOST_BEHIND = 1000
 
 _DEEPEST = 64
 
-_STAMP = re.compile(r"(?:<\d{1,3}>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?", re.ASCII)
+_LOG_LEVEL = re.compile(r"<\d{1,3}>", re.ASCII)
 _VERSION = re.compile(r"(?P<indent>(?:[ \t]|# )*)(?P<kind>K?TAP) version \d+\s*", re.ASCII)
 _PLAN = re.compile(r"(?P<indent>[ \t]*)1\.\.(?P<tests>\d{1,9})\s*(?:#\s*(?P<comment>.*))?", re.ASCII)
 _RESULT = re.compile(
@@ -128,11 +129,12 @@ class _Parser:
 
     def feed(self, number: int, line: str) -> None:
         self.number = number
-        stamp = _STAMP.match(line)
-        if self.stamped is None and _is_tap(line[stamp.end() :] if stamp else line):
-            self.stamped = stamp is not None
+        message = _message(line)
+        stamp = message != line
+        if self.stamped is None and _is_tap(message):
+            self.stamped = stamp
         if self.stamped and stamp:
-            line = line[stamp.end() :]
+            line = message
         elif self.stamped:
             self._note(self.levels[-1], line)
             return
@@ -293,3 +295,11 @@ class _Parser:
 
 def _is_tap(line: str) -> bool:
     return any(pattern.fullmatch(line) for pattern in (_VERSION, _PLAN, _NUMBERED))
+
+
+def _message(line: str) -> str:
+    """Return `line` without printk's time and the log level before it; a line without a time is returned whole."""
+    level = _LOG_LEVEL.match(line)
+    text = line[level.end() :] if level else line
+    message = strip_timestamp(text)
+    return message if message != text else line

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which cases judge a commit, what they say of it, and what is said where none does."""
+"""The cases that judge a commit, their verdicts, and reasons if none judges."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEVELS = criteria((GOOD,), (BAD,), "", "base")
 
 
 def showing(status: Status, message: str = "", name: str = LEVEL) -> Trial:
-    """A trial with one case."""
+    """Return a trial with one case."""
     return Trial("c", "", 1.0, 0, (CaseResult(BUILD, Status.PASS), CaseResult(name, status, "", "", message)))
 
 
@@ -234,14 +234,16 @@ def test_what_was_the_infrastructures_fault_is_outvoted() -> None:
 
 
 def state(before: Callable[[str], Trial], after: Callable[[str], Trial], case: str = "") -> State:
-    """Both ends, measured."""
+    """Return a state with both ends measured."""
     question = Question("s.yaml", "", "toy", "base", "", "/r", "v1", "topic", "a", "b", case, 2, 1)
     return State(question, (before("a"), after("b")))
 
 
 def test_two_ends_that_are_alike_are_told_so() -> None:
     told = nothing_differs(state(good, good))
-    assert told.startswith("no case passes at good and fails at bad, of --good v1 and --bad topic; tell the kernel's")
+    assert told.startswith(
+        "no case passes at good and fails at bad, of --good v1 and --bad topic; state in the kernel's"
+    )
     assert "'expect' in s.yaml" in told
 
 
@@ -270,4 +272,4 @@ def test_a_pattern_that_no_case_has_names_the_nearest() -> None:
 
 def test_ends_that_do_not_answer_alike_each_time_are_told_so() -> None:
     shaky = state(good, bad).with_trial(good("b"))
-    assert f"{LEVEL} does not end alike each time: PASS at good, FAIL, PASS at bad" in nothing_differs(shaky)
+    assert f"{LEVEL} does not end the same way each time: PASS at good, FAIL, PASS at bad" in nothing_differs(shaky)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The bisection with real git on small histories: what is found, what is measured again, and what a stop costs."""
+"""Bisections with real git on small histories.
+
+Tested are the results, the repeated measurements, and the cost of a stop.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +101,10 @@ def test_the_users_repository_is_left_as_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lie", [good, bad])
 def test_an_answer_that_was_wrong_once_is_found_out(tmp_path: Path, lie: object) -> None:
-    """The ninth of eighteen is asked for first, and leads git astray: to one side of it or to the other."""
+    """The ninth of eighteen commits is requested first.
+
+    Its wrong answer leads git to the one side or the other.
+    """
     culprit = 9 if lie is good else 10
     truth = bad if lie is good else good
     made = toy(tmp_path, culprit, {9: [lie, truth]})  # type: ignore[list-item]

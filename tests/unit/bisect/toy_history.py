@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A small git history for bisections, and a bench that answers at once what a table says of each commit."""
+"""A small git history for bisections, with a table of answers.
+
+The answers replace builds and boots.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ _ENVIRONMENT = {
 
 
 def git(repository: Path, *argv: str, text: str = "") -> str:
-    """What git says in the repository of a user."""
+    """Return the output of git in the repository of a user."""
     environment = os.environ | _ENVIRONMENT
     done = subprocess.run(
         ["git", *argv], cwd=repository, env=environment, input=text, capture_output=True, text=True, check=True
@@ -35,7 +38,10 @@ def git(repository: Path, *argv: str, text: str = "") -> str:
 
 
 def make_history(place: Path, count: int) -> list[str]:
-    """A checkout at `place` with one commit and `count` more after it, in a line; their ids."""
+    """Make a checkout at `place` with one commit and `count` more.
+
+    Returns their ids, in a line.
+    """
     place.mkdir(parents=True)
     git(place, "init", "-q", "-b", "master")
     ids = []
@@ -48,33 +54,33 @@ def make_history(place: Path, count: int) -> list[str]:
 
 
 def good(commit: str) -> Trial:
-    """A commit with PUD entries."""
+    """Return the trial of a commit with PUD entries."""
     level = CaseResult(LEVEL, Status.PASS, "PUD", "PUD")
     return Trial(commit, "", 1.0, 3, (CaseResult(BUILD, Status.PASS), level), ((LEVEL, "PUD"),))
 
 
 def bad(commit: str) -> Trial:
-    """A commit with PTEs."""
+    """Return the trial of a commit with PTEs."""
     level = CaseResult(LEVEL, Status.FAIL, "PUD", "PTE", "level PTE, expected PUD")
     return Trial(commit, "", 1.0, 3, (CaseResult(BUILD, Status.PASS), level), ((LEVEL, "PTE"),))
 
 
 def unbuilt(commit: str) -> Trial:
-    """A commit that does not compile."""
+    """Return the trial of a commit that does not compile."""
     return Trial(
         commit, "", 1.0, 1, (CaseResult(BUILD, Status.FAIL, message="kernel 'base' does not build: a.c:7: error"),)
     )
 
 
 def crashed(commit: str, why: str = "a panic") -> Trial:
-    """A commit that does not boot."""
+    """Return the trial of a commit that does not boot."""
     message = f"the guest kernel panicked: {why}"
     cases = (CaseResult(BOOT, Status.CRASH, message=message), CaseResult(LEVEL, Status.CRASH, "PUD", "", message))
     return Trial(commit, "", 1.0, 3, (CaseResult(BUILD, Status.PASS), *cases))
 
 
 def failed(commit: str) -> Trial:
-    """A commit of which the infrastructure told nothing."""
+    """Return the trial of a commit for which the infrastructure failed."""
     message = "the virtual machine ended before the workload did"
     return Trial(
         commit, "", 1.0, 0, (CaseResult(BUILD, Status.PASS), CaseResult(LEVEL, Status.ERROR, "PUD", "", message))
@@ -82,7 +88,7 @@ def failed(commit: str) -> Trial:
 
 
 def refused(commit: str) -> Trial:
-    """A commit to which the recipe's patch does not apply."""
+    """Return the trial of a commit to which the recipe's patch does not apply."""
     return Trial(commit, "", 1.0, refused="kernel 'base': patch a.patch does not apply")
 
 
@@ -91,7 +97,10 @@ Tell = Callable[[str], Trial]
 
 @dataclass
 class Toy:
-    """One bisection of a toy history: `table` has the answers by the commit's number, a list for one after another."""
+    """One bisection of a toy history.
+
+    `table` has the answers by the commit's number, a list if they differ from trial to trial.
+    """
 
     home: Path
     ids: list[str]
@@ -107,23 +116,26 @@ class Toy:
 
     @property
     def directory(self) -> Path:
-        """Where the bisection is kept."""
+        """The directory of the bisection."""
         return self.home / "results/bisect-toy"
 
     def question(self) -> Question:
-        """From the first commit to the last."""
+        """Return the question from the first commit to the last."""
         first, last = self.ids[0], self.ids[-1]
         repository = str(self.home / "user")
         options = {"case": self.case, "repeat": self.repeat, "seed": 1}
         return Question("toy.yaml", "", "toy", "base", "", repository, "v1", "topic", first, last, **options)  # type: ignore[arg-type]
 
     def bisect(self) -> GitBisect:
-        """git bisect for it."""
+        """Return git bisect for it."""
         history = open_history(LocalHost(), self.home / "cache", str(self.home / "user"), where="toy")
         return git_bisect(history, self.directory)
 
     def measure(self, commit: str, cases: tuple[str, ...], _results: Path) -> Trial:
-        """What the table says of a commit; Ctrl-C at the measurement number `stop_at`."""
+        """Return the trial from the table.
+
+        Ctrl-C is pressed at the measurement number `stop_at`.
+        """
         number = self.ids.index(commit)
         if self.stop_at and len(self.measured) + 1 == self.stop_at:
             raise KeyboardInterrupt
@@ -141,12 +153,15 @@ class Toy:
         return Search(state or State(self.question()), self.bisect(), self.directory, self.measure, watcher).run()
 
     def found(self, state: State) -> int:
-        """The number of the first bad commit."""
+        """Return the number of the first bad commit."""
         assert state.outcome
         assert state.outcome.first_bad
         return self.ids.index(state.outcome.first_bad.id)
 
 
 def toy(home: Path, culprit: int, table: dict[int, Tell | list[Tell]] | None = None, count: int = 18) -> Toy:
-    """A bisection of `count` commits in a line, the one with the number `culprit` being the first bad one."""
+    """Return a bisection of `count` commits in a line.
+
+    The one with the number `culprit` is the first bad one.
+    """
     return Toy(home, make_history(home / "user", count), table or {}, culprit)

@@ -543,7 +543,7 @@ def test_lines_fit_a_terminal_but_commands_stay_whole() -> None:
     assert lines[0] == "lab: Debian GNU/Linux 12 (bookworm), Linux 6.18.44-fc-v669 x86_64"
     assert lines[-1] == "51 ok, 2 warnings, 2 missing"
     assert max(len(line) for line in lines if not line.startswith("  ")) <= 80
-    assert "  mend: sudo apt-get install -y --no-install-recommends gcc" in lines
+    assert "  fix: sudo apt-get install -y --no-install-recommends gcc" in lines
     assert lines[-3:-1] == ["all packages at once:", f"  {result.install}"]
     starts = {line.index(line.split(None, 1)[1]) for line in lines[1:-1] if line.startswith(("ok", "warn", "missing"))}
     assert starts == {9}
@@ -555,7 +555,7 @@ def test_quiet_shows_only_what_is_not_well() -> None:
     assert lines == [
         "lab: Debian GNU/Linux 12 (bookworm), Linux 6.18.44-fc-v669 x86_64",
         "missing  gcc  not found; needed for kernels that are built",
-        "  mend: apt-get install -y --no-install-recommends gcc",
+        "  fix: apt-get install -y --no-install-recommends gcc",
     ]
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every text of a run is hostile: no report lets it act on a terminal or a parser, or grows with it."""
+"""Every text of a run is hostile.
+
+No report lets it act on a terminal or a parser, or grows with it.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,10 @@ OWN_COLOUR = re.compile("\x1b\\[(?:0|1|31|32)m")
 
 
 def everywhere(value: Any, text: str) -> Any:
-    """`value` with `text` behind every string in it; enumerations stay."""
+    """Return `value` with `text` after every string in it.
+
+    Enumerations are not changed.
+    """
     if isinstance(value, Enum):
         return value
     if isinstance(value, str):
@@ -64,7 +70,10 @@ def everywhere(value: Any, text: str) -> Any:
 
 
 def suite_run() -> Run:
-    """Two kernels with a suite: cases that pass, fail and are skipped, and one that one kernel alone has."""
+    """Return a run of two kernels with a suite.
+
+    Its cases pass, fail and are skipped, and one of them is in one kernel alone.
+    """
 
     def boot(kernel: str, **statuses: Status) -> BootResult:
         cases = tuple(
@@ -87,8 +96,11 @@ PLACEMENTS = {"pud placements": "pud", "broken placements": "broken"}
 
 
 def run_with(name: str, text: str) -> Run:
-    """A sample run with `text` in all its strings, but in the names of checks and measurements, and in the keys of
-    what a workload or device is: without these a run would show nothing."""
+    """Return a sample run with `text` in its strings.
+
+    Not changed are the names of checks and measurements, and the keys of workloads and devices: without these, a run
+    would show nothing.
+    """
     plain = RUNS[PLACEMENTS.get(name, name)]()
     run: Run = everywhere(plain, text)
     test = "" if name in PLACEMENTS else text
@@ -203,12 +215,12 @@ def test_a_word_of_any_length_is_wrapped_at_once() -> None:
 
 
 def with_cases(*cases: Case) -> Run:
-    """A run of one kernel with these cases."""
+    """Return a run of one kernel with these cases."""
     return run_of(BootResult("base", "mm", "dev", GOOD, cases))
 
 
 def failed(test: str, message: str = "", lines: tuple[str, ...] = (), bar: int = -1) -> Case:
-    """A case that failed."""
+    """Return a case that failed."""
     case_id = CaseId("base", "mm", "dev", bar, test, check="run")
     return Case(case_id, Status.FAIL, message=message, lines=lines)
 

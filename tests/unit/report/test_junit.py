@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""JUnit XML: what CI sees."""
+"""JUnit XML, as CI reads it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.unit.result.test_samples import ALL_PTE, PTE, booted, broken_run, ker
 
 
 def suites(run: Run) -> dict[str, ET.Element]:
-    """The suites of the rendered document by kernel."""
+    """Return the suites of the rendered document by kernel."""
     return {suite.attrib["name"]: suite for suite in ET.fromstring(junit.render(run).encode())}
 
 
 def with_case(case: Case) -> Run:
-    """A run of one kernel with this one case."""
+    """Return a run of one kernel with this case."""
     run = run_of(booted(kernel("base", ALL_PTE), told("base", {"kernel": PTE})))
     return replace(run, boots=(replace(run.boots[0], cases=(case,)),))
 
@@ -31,7 +31,7 @@ def with_case(case: Case) -> Run:
 def element(
     status: Status, expected: str = "", measured: str = "", message: str = "", evidence: str = ""
 ) -> ET.Element:
-    """The `testcase` of a case with this status."""
+    """Return the `testcase` of a case with this status."""
     case = Case(
         CaseId("base", "alignment", "testdev", 2, "kernel", "level"), status, expected, measured, message, evidence
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tests that do not measure one mapping: a line each, a column per kernel."""
+"""Tests that do not measure one mapping: a line per test, a column per kernel."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SKIP  a page or more (sub-page)
 
 
 def boot(name: str, level: Level, repeat: int, bottomup: int, congruent: int) -> BootResult:
-    """A boot that measured these least alignments, and this many ranges congruent."""
+    """Return a boot with these least alignments and numbers of congruent ranges."""
     numbers = {
         "repeat.topdown": {"mmaps": 200, "alignment": repeat, "length": 2 << 30, "offset": 0},
         "repeat.bottomup": {"mmaps": 200, "alignment": bottomup, "length": 2 << 30, "offset": 0},

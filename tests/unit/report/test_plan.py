@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The plan as a person reads it: in the order of the start, honest where it is guessed, never too wide."""
+"""The plan for a user: in order, with marked guesses, in the given width."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Progress where there is no terminal: a log that shows that a long phase lives, and how far it is."""
+"""Progress without a terminal: a log that shows long phases as active."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orchestrator.report.progress import progress
 
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time that progress sees, in seconds; a test sets it."""
+    """The time for the progress, in seconds, which a test sets."""
     clock = [100.0]
     monkeypatch.setattr(module, "monotonic", lambda: clock[0])
     return clock

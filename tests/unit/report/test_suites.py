@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Suites compared kernel by kernel, and how they are shown."""
+"""The comparison of suites by kernel, and its report."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ PANIC = BootReport(BootEnd.PANIC, 9.0, ("Kernel panic - not syncing: x",), "boot
 
 
 def tap(*results: str) -> str:
-    """A TAP document of these results."""
+    """Return a TAP document of these results."""
     numbered = (result.replace("ok ", f"ok {number} ", 1) for number, result in enumerate(results, 1))
     return "\n".join(["TAP version 13", f"1..{len(results)}", *numbered, ""])
 
 
 def run_of(boots: dict[str, str], ends: dict[str, BootReport] | None = None, names: tuple[str, ...] = ()) -> Run:
-    """A run of one suite: its output by kernel, the first being the base."""
+    """Return a run of one suite; `boots` has its output by kernel, the base first."""
     kernels = names or tuple(boots)
     jobs = [Job(f"build/{name}", JobKind.BUILD, name, status=JobStatus.DONE) for name in kernels]
     jobs += [Job(f"boot/{name}/own", JobKind.BOOT, name, "own", JobStatus.DONE, 9.0) for name in kernels]
@@ -58,7 +58,7 @@ def run_of(boots: dict[str, str], ends: dict[str, BootReport] | None = None, nam
 
 
 def change(base: str, variant: str, end: BootReport = GOOD) -> Change | None:
-    """What becomes of the suite between two outputs."""
+    """Return the change of the suite between two outputs."""
     (suite,) = compare_suites(run_of({"base": base, "v": variant}, {"v": end}))
     return suite.rows[1].change
 
@@ -123,7 +123,7 @@ def test_what_is_the_same_of_many_stands_together_and_the_rest_is_cut() -> None:
 
 
 def nested(*results: str, parent: str = "ok") -> str:
-    """What the kernel's runner says of one program with these results."""
+    """Return the output of the kernel's runner for one program with these results."""
     below = "".join(f"# {line}\n" for line in tap(*results).splitlines())
     return f"TAP version 13\n1..1\n{below}{parent.replace('ok', 'ok 1 selftests: m: a', 1)}\n"
 

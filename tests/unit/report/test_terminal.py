@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a person reads: golden renderings in 80 columns, and what holds of all of them."""
+"""Reports for users: golden outputs in 80 columns, and properties of all reports."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ results/pud-20260617-193406
 
 
 def text_of(run: Run, width: int = 80) -> str:
-    """The report of a run, without colour."""
+    """Return the report of a run, without colour."""
     return render(compare(run), width)
 
 
@@ -226,7 +226,10 @@ def test_a_killed_run() -> None:
 
 
 def long_names(values: dict[str, int]) -> Run:
-    """Five kernels with names of 20 characters, mapped as `values` say or mixed, one of which was not built."""
+    """Return a run of five kernels with names of 20 characters.
+
+    They mapped as in `values` or mixed, and one of them was not built.
+    """
     names = [f"{name:x<20}" for name in ("debian", "vfio-thp", "vfio-size", "mm-align", "no-huge")]
     placed = zip(names[:4], (values, PMD, MIXED, values), strict=True)
     boots = (booted(kernel(name, ALL_PTE, ALL_PMD), told(name, {"kernel": what})) for name, what in placed)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sample runs for the tests of results and reports: the numbers of a 2 GiB BAR, measured by hand."""
+"""Sample runs for the tests of results and reports.
+
+The numbers are of a 2 GiB BAR and were measured by hand.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ HIGH = 127 << 40
 
 
 def numbers(alignment: int, entries: tuple[int, int, int], vmpte: int, touch: int, dma: int) -> dict[str, int]:
-    """The measurements of one placement; `entries` are PTE, PMD and PUD, times are in microseconds."""
+    """Return the measurements of one placement.
+
+    `entries` are PTE, PMD and PUD.  Times are in microseconds.
+    """
     total = sum(entries)
     return {
         "length": 2 << 30,
@@ -59,14 +65,14 @@ ALL_PUD = Expectation(1 << 30, Level.PUD, 2, 2)
 
 
 def kernel(name: str, expect: Expectation | None = None, qemu: Expectation | None = None) -> Kernel:
-    """A kernel with expectations of the placements `kernel` and `qemu`."""
+    """Return a kernel with expectations of the placements `kernel` and `qemu`."""
     pairs = ((Placement.KERNEL, expect), (Placement.QEMU, qemu))
     stated = tuple((placement, one) for placement, one in pairs if one is not None)
     return Kernel(name, DebianSource("linux-source-7.3", "sid"), expect=stated)
 
 
 def taken(name: str, placement: str, values: Numbers, bar: int = 2) -> tuple[Measurement, ...]:
-    """Measurements as the workload hands them on, one line of the file each."""
+    """Return measurements as the workload writes them, one per line of the file."""
     where = f"boots/{name}/alignment/measurements.jsonl"
     return tuple(
         Measurement(
@@ -79,7 +85,10 @@ def taken(name: str, placement: str, values: Numbers, bar: int = 2) -> tuple[Mea
 def told(
     name: str, places: Mapping[str, Numbers], verdicts: Mapping[str, Verdict] | None = None, can: Capability = ALL
 ) -> WorkloadOutput:
-    """What a workload tells: measurements per test of BAR 2, and a PASS for each, unless told otherwise."""
+    """Return the output of a workload: measurements per test of BAR 2.
+
+    Each test has a PASS, unless another verdict is given.
+    """
     passed = {placement: Verdict(Status.PASS, evidence=f"boots/{name}/alignment/ktap.log:3") for placement in places}
     said = passed | dict(verdicts or {})
     return WorkloadOutput(
@@ -104,18 +113,21 @@ HANG = BootReport(BootEnd.HANG, 300.0, ("ok 1 testdev/BAR2/kernel",), "boots/no-
 
 
 def booted(what: Kernel, said: WorkloadOutput, boot: BootReport = GOOD) -> BootResult:
-    """A judged boot."""
+    """Return a judged boot."""
     return BootResult(what.name, "alignment", "testdev", boot, judge(what, WORKLOAD, boot, said), said.measurements)
 
 
 def jobs(names: tuple[str, ...]) -> tuple[Job, ...]:
-    """A build and a boot per kernel, all pending."""
+    """Return a build and a boot per kernel, all pending."""
     builds = tuple(Job(f"build {name}", JobKind.BUILD, name) for name in names)
     return builds + tuple(Job(f"boot {name}/alignment", JobKind.BOOT, name, "alignment") for name in names)
 
 
 def run_of(*boots: BootResult, names: tuple[str, ...] = (), status: RunStatus = RunStatus.FINISHED) -> Run:
-    """A run whose kernels are `names` (or those that booted), with the first as base."""
+    """Return a run whose kernels are `names`, or those that booted.
+
+    The first one is the base.
+    """
     kernels = names or tuple(boot.kernel for boot in boots)
     ended = {boot.kernel for boot in boots}
     planned = tuple(
@@ -151,7 +163,7 @@ def run_of(*boots: BootResult, names: tuple[str, ...] = (), status: RunStatus = 
 
 
 def pud_run() -> Run:
-    """The five kernels of scenarios/pud.yaml, each doing what is expected of it."""
+    """Return a run of the five kernels of scenarios/pud.yaml, each as expected."""
     return run_of(
         booted(kernel("base", ALL_PTE, ALL_PUD), told("base", {"kernel": PTE, "qemu": PUD})),
         booted(kernel("vfio-thp", ALL_PMD, ALL_PUD), told("vfio-thp", {"kernel": PMD, "qemu": PUD})),
@@ -165,7 +177,10 @@ def pud_run() -> Run:
 
 
 def broken_run() -> Run:
-    """A mixed mapping, a crash before any report, a timeout after the first placement, and a failed expectation."""
+    """Return a run with four failures.
+
+    They are a mixed mapping, a crash before any report, a timeout after the first placement, and a failed expectation.
+    """
     return run_of(
         booted(kernel("base", ALL_PTE, ALL_PUD), told("base", {"kernel": PTE, "qemu": PUD})),
         booted(kernel("vfio-thp", ALL_PMD, ALL_PUD), told("vfio-thp", {"kernel": MIXED, "qemu": PUD})),
@@ -175,7 +190,7 @@ def broken_run() -> Run:
 
 
 def killed_run() -> Run:
-    """A run that was killed while its second kernel booted."""
+    """Return a run that was killed while its second kernel booted."""
     base = booted(kernel("base", ALL_PTE, ALL_PUD), told("base", {"kernel": PTE, "qemu": PUD}))
     run = run_of(base, names=("base", "vfio-thp", "mm-align"), status=RunStatus.INTERRUPTED)
     torn = replace(run.job("boot vfio-thp/alignment"), status=JobStatus.INTERRUPTED)
@@ -183,7 +198,7 @@ def killed_run() -> Run:
 
 
 def scenario_at(path: Path) -> Scenario:
-    """A scenario whose file is `path`, with three kernels."""
+    """Return a scenario whose file is `path`, with three kernels."""
     kernels = (kernel("base", ALL_PTE, ALL_PUD), kernel("vfio-thp", ALL_PMD, ALL_PUD), kernel("mm-align"))
     device = EmulatedDevice("testdev", "pci-testdev", 2 << 30)
     return Scenario("pud", path, "Which level?", "base", kernels, (device,), (WORKLOAD,))

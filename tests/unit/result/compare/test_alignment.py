@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Variants against the base, by what was measured."""
+"""Compare variants with the base by what was measured."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ QEMU_DIED = BootReport(BootEnd.QEMU, 1.0)
 
 
 def changes(row: Row) -> dict[str, Change]:
-    """A row's changes by check."""
+    """Return the changes of a row by check."""
     return {one.check: one.change for one in row.changes}
 
 
 def one_place(base: Numbers, variant: Numbers) -> dict[str, Change]:
-    """The changes by check of a variant, with no expectation at all."""
+    """Return the changes by check of a variant without any expectation."""
     boots = (booted(kernel(n), told(n, {"kernel": values})) for n, values in (("base", base), ("variant", variant)))
     return changes(compare(run_of(*boots)).blocks[0].rows[1])
 
 
 def of_boots(base: BootResult, variant: BootResult) -> Change | None:
-    """The variant's change at the first place."""
+    """Return the variant's change at the first place."""
     return compare(run_of(base, variant)).blocks[0].rows[1].change
 
 
 def ended(name: str, boot: BootReport, values: Numbers | None = None) -> BootResult:
-    """A boot that ended so, having measured `values` if given."""
+    """Return a boot with this end, which measured `values` if given."""
     return booted(kernel(name, ALL_PUD), told(name, {"kernel": values}) if values else WorkloadOutput(), boot)
 
 
@@ -227,7 +227,7 @@ def test_unexpected_are_the_cases_that_fail_the_run() -> None:
 
 
 def of_test(test: str, base: Numbers, variant: Numbers) -> dict[str, Change]:
-    """The changes by check of a variant in one test that is no placement."""
+    """Return the changes by check of a variant in one test without a placement."""
     boots = (booted(kernel(n), told(n, {test: values})) for n, values in (("base", base), ("variant", variant)))
     blocks = compare(run_of(*boots)).blocks
     return next(changes(block.rows[1]) for block in blocks if block.place.test == test)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Costs for each GiB of a mapping."""
+"""Costs per GiB of a mapping."""
 
 from __future__ import annotations
 

@@ -41,7 +41,10 @@ ONE = replace(WORKLOAD, placements=(Placement.KERNEL,))
 
 
 def cases_of(expect: Expectation, said: WorkloadOutput, boot: BootReport = GOOD) -> dict[str, Case]:
-    """The cases of one placement, by check, and how the boot ended; `test_result_log` has that of the log."""
+    """Return the cases of one placement by check, with the boot's end.
+
+    The case of the log is in `test_kernel_log`.
+    """
     cases = judge(kernel("k", expect), ONE, boot, said)
     return {case.id.check: case for case in cases if case.id.check != "log"}
 
@@ -129,7 +132,7 @@ def test_what_a_failed_program_did_not_measure_is_the_kernels_failure() -> None:
     cases = cases_of(ALL_PUD, said)
     assert {case.status for case in cases.values()} == {Status.FAIL}
     assert cases["run"].message == "mmap: Invalid argument"
-    assert cases["level"].message == "not measured, for the program failed: mmap: Invalid argument"
+    assert cases["level"].message == "not measured, because the program failed: mmap: Invalid argument"
     assert cases["level"].evidence == "ktap.log:4"
 
 
@@ -260,7 +263,10 @@ UNREAD = "the kernel cannot show its page tables"
 
 
 def unread(values: Numbers, *, deduced: bool) -> WorkloadOutput:
-    """What a kernel that cannot show its page tables leaves, with its entries deduced or not."""
+    """Return the output of a kernel that cannot show its page tables.
+
+    Its entries are deduced or not.
+    """
     known = {name: value for name, value in values.items() if deduced or not name.startswith("entries_")}
     marked = known | {"entries_deduced": 1} if deduced else known
     return replace(told("k", {"kernel": marked}), unread=UNREAD)
@@ -315,7 +321,7 @@ def test_a_kernel_that_can_show_its_page_tables_must() -> None:
 
 
 def level_of(test: str, values: Numbers, level: Level, can: Capability | None = None) -> Case:
-    """The level case of one test of the kernel's placement."""
+    """Return the level case of one test of the kernel's placement."""
     workload = replace(ONE, tests=tuple(TestGroup))
     said = told("k", {test: values}, can=can or Capability())
     cases = judge(kernel("k", Expectation(alignment=1 << 30, level=level, entries=2, faults=2)), workload, GOOD, said)
@@ -326,7 +332,7 @@ def level_of(test: str, values: Numbers, level: Level, can: Capability | None = 
 
 
 def part(offset: int, length: int, entries: tuple[int, int, int]) -> Numbers:
-    """What a test measures of a part of the BAR, at a perfect address."""
+    """Return what a test measures of a part of the BAR, at a perfect address."""
     values = numbers(1 << 30, entries, 0, 0, 0)
     return values | {"offset": offset, "length": length, "address": HIGH + offset}
 
@@ -355,7 +361,7 @@ def test_a_range_without_room_for_the_level_is_as_good_as_it_can_be() -> None:
 
 
 def drawn(long_pmd: int, congruent_pmd: int, long_pud: int, congruent_pud: int) -> Numbers:
-    """What the test `random` measures."""
+    """Return what the test `random` measures."""
     counts = {
         "long_pmd": long_pmd,
         "congruent_pmd": congruent_pmd,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a suite told, and how its boot ended, as cases."""
+"""The cases from the output of a suite and the end of its boot."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HALF = "KTAP version 1\n1..3\nok 1 a\n"
 
 
 def judged(workload: SuiteWorkload, output: str, status: int | None = 0, boot: BootReport = GOOD) -> dict[str, Case]:
-    """The cases by test, or by check where they are about the whole."""
+    """Return the cases by test, or by check if they are about the whole boot."""
     told = SuiteTold(output, status, evidence="boots/base/own/guest/output.log")
     cases = judge_suite("base", workload, boot, told)
     return {case.id.test or case.id.check: case for case in cases}
@@ -122,7 +122,7 @@ def test_a_runner_that_ran_nothing_says_why_once() -> None:
     ("output", "status", "expected", "message"),
     [
         ("TAP version 13\n1..1\nok 1 a\n", None, Status.CRASH, "it left no exit status"),
-        ("", 0, Status.ERROR, "the suite ran nothing: it said nothing"),
+        ("", 0, Status.ERROR, "the suite ran nothing: it printed nothing"),
         ("No such collection 'x'\n", 1, Status.ERROR, "the suite ran nothing: No such collection 'x'"),
         ("TAP version 13\n1..0\n", 0, Status.ERROR, "the suite ran nothing: 1..0"),
         ("TAP version 13\n1..0 # SKIP no device\n", 4, Status.SKIP, "no device"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Cases that are known to fail."""
+"""Known failures of cases."""
 
 from __future__ import annotations
 

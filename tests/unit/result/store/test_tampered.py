@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A stored run that was changed: one sentence and status 2, or a report; never a traceback, or 0 for a failure."""
+"""A stored run that was changed: one sentence, or a report.
+
+There is never a traceback, and never status 0 for a failure.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,10 @@ BUILD = "kernels/mm-align/result.json"
 
 
 def make_run(place: Path, *, good: bool = False) -> Path:
-    """A finished run: all is well, or one kernel panicked and one did not build."""
+    """Make a finished run: all is well, or there are failures.
+
+    The failures are a kernel that panicked and one that did not build.
+    """
     (place / "pud.yaml").write_text("name: pud\n")
     names = ("base", "vfio-thp", "mm-align")
     store = RunStore.create(place / "results", scenario_at(place / "pud.yaml"), jobs(names))
@@ -89,7 +95,7 @@ def show(run: Run) -> None:
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path of everything in a JSON value."""
+    """Yield the path of everything in a JSON value."""
     if path:
         yield path
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -101,7 +107,7 @@ GONE = object()
 
 
 def changed(data: Any, path: tuple[Any, ...], value: Any) -> Any:
-    """`data` with something else, or nothing, at `path`."""
+    """Return `data` with another value, or none, at `path`."""
     data = json.loads(json.dumps(data))
     inner = data
     for key in path[:-1]:
@@ -231,7 +237,7 @@ def test_a_name_that_leads_out_of_the_run_is_refused(whole: Path, tmp_path: Path
         data = json.loads((place / "run.json").read_text())
         data["jobs"][at]["kernel"] = name
         (place / "run.json").write_text(json.dumps(data))
-        with pytest.raises(UsageError, match="is the name of no kernel or workload"):
+        with pytest.raises(UsageError, match="is not the name of a kernel or workload"):
             load_run(place)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The result directory: written as the run goes, readable whenever it stops."""
+"""The result directory: written during the run, readable after any stop."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def noon() -> datetime:
 
 @pytest.fixture
 def store(tmp_path: Path) -> RunStore:
-    """A fresh run of three kernels."""
+    """Return the store of a new run of three kernels."""
     return create(tmp_path)
 
 
@@ -136,7 +136,7 @@ def test_a_killed_run_reads_as_interrupted_with_all_that_had_ended(store: RunSto
 
 
 def test_a_result_that_run_json_does_not_know_of_yet_is_read(store: RunStore) -> None:
-    """The run was killed between the job's result and its mention in run.json."""
+    """The run was killed after the job's result and before its entry in run.json."""
     run_base(store)
     before = store.path.parent / "before"
     store.start_job("boot mm-align/alignment")
