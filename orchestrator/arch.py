@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What orch must know of an architecture, in one value each.
+"""All facts about an architecture that orch needs, in one value each.
 
-A new one is one more value here, and fragments in kernels/configs (see CONTRIBUTING.md).
+A new architecture needs one more value here, and fragments in kernels/configs (see CONTRIBUTING.md).
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from dataclasses import dataclass
 class Arch:
     """One architecture, of kernels and of the machine on which they boot.
 
-    `name` is what scenarios use, and `kbuild` the kernel's ARCH; `directory` is below arch/ in its source; `machine` is
-    what uname(1) says; `debian` is Debian's name, and `triple` that of its programs for another machine.
+    `name` is its name in scenarios, and `kbuild` the kernel's ARCH.  `directory` is its directory below arch/ in the
+    kernel source.  `machine` is its name in uname(1).  `debian` is Debian's name for it.  `triple` is the prefix of its
+    cross compilers.
 
-    `image` is what is built and booted, a path in the build directory; `images` are what a build directory of somebody
-    else may have, the best first; `elf_machine` is the number in an ELF header (elf(5)).
+    `image` is the image that is built and booted, a path in the build directory.  `images` are the images that another
+    build directory may have, the best first.  `elf_machine` is the machine number in an ELF header (elf(5)).
 
-    `option` is the configuration option that only its kernels have, without CONFIG_; `page_table_option` the one with
-    which a kernel shows a process its own page tables, "" if none does.
+    `option` is the configuration option (without CONFIG_) that only its kernels have.  `page_table_option` is the option
+    of kernels that show a process's page tables, "" if there is none.
 
-    `qemu` is QEMU's program, in the Debian package `qemu_package`; `firmware` the files one of which QEMU needs to
-    start a guest, in the package `firmware_package`, if it needs any; `qemu_machine` its machine type with what must be
-    pinned of it; `cpus` the CPU model by accelerator; `iommu` the name that a scenario gives its IOMMU, "" if orch
-    knows none, and `iommu_arguments` QEMU's arguments for it; `kernel_arguments` those of the guest kernel that only
-    this architecture has; `iommu_hint` the argument with which a host's kernel turns its IOMMU on.
+    `qemu` is QEMU's program, in the Debian package `qemu_package`.  QEMU needs one of the files `firmware`, from the
+    package `firmware_package`, to start a guest.  `qemu_machine` is its machine type with the properties that orch
+    fixes.  `cpus` is the CPU model by accelerator.  `iommu` is the name of its IOMMU in scenarios, "" if orch supports
+    none; `iommu_arguments` are QEMU's arguments for it.  `kernel_arguments` are guest kernel arguments for this
+    architecture only.  `iommu_hint` is the argument that makes a host's kernel turn its IOMMU on.
     """
 
     name: str
@@ -55,7 +56,7 @@ class Arch:
 
     @property
     def cross_packages(self) -> tuple[str, str, str]:
-        """Debian's packages of gcc, the linker and the C library for it, on another machine."""
+        """Debian's packages for cross compilation: gcc, the linker, the C library."""
         target = self.triple.replace("_", "-")
         return f"gcc-{target}", f"binutils-{target}", f"libc6-dev-{self.debian}-cross"
 
@@ -67,7 +68,7 @@ X86_64 = Arch(
     machine="x86_64",
     debian="amd64",
     triple="x86_64-linux-gnu",
-    # The ELF image has a PVH entry (QEMU, docs/system/i386; arch/x86/platform/pvh): nothing is unpacked.
+    # The ELF image has a PVH entry (QEMU, docs/system/i386; arch/x86/platform/pvh), so the guest unpacks nothing.
     image="vmlinux",
     images=("arch/x86/boot/bzImage", "vmlinux"),
     elf_machine=62,
@@ -84,9 +85,9 @@ X86_64 = Arch(
     iommu="intel",
     iommu_arguments=("-device", "intel-iommu,intremap=on,caching-mode=on"),
     kernel_arguments=(
-        # A guest that dies before its serial driver is up should have said why.
+        # Shows the messages of a guest that fails before its serial driver has started.
         "earlycon=uart,io,0x3f8,115200",
-        # On a loaded host the emulated timer can miss the check of its interrupt, and the guest panics for nothing.
+        # On a loaded host the emulated timer can fail the kernel's interrupt check, and the guest panics without need.
         "no_timer_check",
     ),
     iommu_hint="intel_iommu=on (or amd_iommu=on)",
@@ -116,7 +117,7 @@ ARM64 = Arch(
     # docs/system/arm/cpu-features).
     cpus={"kvm": "host", "tcg": "max,pauth-impdef=on"},
     iommu="smmuv3",
-    # QEMU merges what it is told of the machine.
+    # QEMU merges several -machine options.
     iommu_arguments=("-machine", "iommu=smmuv3"),
     kernel_arguments=(),
     iommu_hint="iommu.passthrough=0",
@@ -150,18 +151,21 @@ RISCV64 = Arch(
 )
 
 ARCHES: Mapping[str, Arch] = {arch.name: arch for arch in (X86_64, ARM64, RISCV64)}
-"""All that orch knows, by name."""
+"""All architectures that orch supports, by name."""
 
 
 def arch_name(machine: str = "") -> str:
-    """The kernel's name of the architecture that uname(1) calls `machine`; this machine's if that is "".
+    """Return the kernel's name of an architecture from `machine`, its uname(1) name.
 
-    An architecture that orch does not know keeps its name.
+    "" means this machine.  An unsupported architecture keeps its name.
     """
     machine = machine or platform.machine()
     return next((arch.name for arch in ARCHES.values() if arch.machine == machine), machine)
 
 
 def is_foreign(arch: str) -> bool:
-    """Whether guests of `arch` can only be emulated here, and run none of this machine's programs."""
+    """Return whether guests of `arch` can only be emulated here.
+
+    They also cannot run this machine's programs.
+    """
     return arch != arch_name()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Everything that can go wrong, and whose fault it is.
+"""All errors that orch raises on purpose, and who has to act on each.
 
     OrchError
     ├── UsageError              the user's input is wrong          exit status 2
@@ -11,7 +11,7 @@
         ├── CommandError        a command that orch needs failed
         └── Interrupted         Ctrl-C or SIGTERM
 
-A message is one sentence in three parts: where, what, and how to mend it.  Only `cli.py` prints one.
+A message is one sentence in three parts: where, what, and how to fix it.  Only `cli.py` prints messages.
 """
 
 from __future__ import annotations
@@ -20,20 +20,23 @@ from dataclasses import dataclass
 
 
 class OrchError(Exception):
-    """The root: catch this to catch all that orch raises on purpose."""
+    """The base class of all errors that orch raises on purpose."""
 
     exit_status = 3
 
 
 class UsageError(OrchError):
-    """The command line or a file that the user wrote is wrong; nothing was started."""
+    """An error in the command line or in a user's file; nothing was started."""
 
     exit_status = 2
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake in a file: `where` is ``path:line``, `what` says what is wrong and how to mend it."""
+    """One mistake in a file.
+
+    `where` is ``path:line``; `what` describes the mistake and how to fix it.
+    """
 
     where: str
     what: str
@@ -43,7 +46,7 @@ class Problem:
 
 
 class ScenarioError(UsageError):
-    """A scenario that cannot be run; carries every problem found, in the order of the file."""
+    """A scenario that cannot run, with all its problems in the order of the file."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
@@ -55,24 +58,27 @@ class PatchError(UsageError):
 
 
 class ConfigError(UsageError):
-    """Requested kernel options that did not survive ``make olddefconfig``; names each and its dependencies."""
+    """Requested kernel options that ``make olddefconfig`` did not keep, each with its dependencies."""
 
 
 class KernelBuildError(OrchError):
-    """The compiler or linker refused the kernel: the kernel's fault, so a failed case and not an ERROR."""
+    """A compiler or linker error in the kernel.
+
+    The kernel is at fault, so the result is a failed case and not an ERROR.
+    """
 
     exit_status = 1
 
 
 class InfrastructureError(OrchError):
-    """The machine under orch failed: no disk, no network, no QEMU, a command that broke."""
+    """A failure of the machine: no disk space, no network, no QEMU, a failed command."""
 
 
 class CommandError(InfrastructureError):
-    """A command that orch needs exited with an error."""
+    """A command that orch needs ended with an error."""
 
 
-class Interrupted(InfrastructureError):  # noqa: N818 -- it is the user's wish, not an error
-    """The user or the system asked orch to stop."""
+class Interrupted(InfrastructureError):  # noqa: N818 -- a request of the user, not an error
+    """A request of the user or the system that orch stop."""
 
     exit_status = 130

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What happens while orch works, as values: the rooms emit events, the user interface only consumes them."""
+"""Events: what happens while orch works, as values.
+
+The working packages emit events; the user interface only consumes them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from time import monotonic
 
 
 class Kind(StrEnum):
-    """What an event says of its phase."""
+    """The kind of an event within its phase."""
 
     START = "start"
     PROGRESS = "progress"
@@ -22,9 +25,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """One step of one job: `job` is a kernel or boot, `phase` what is being done, `text` the detail to show.
+    """One step of one job.
 
-    `seconds` is the phase's duration, in END and FAILED.
+    `job` is a kernel or a boot, `phase` the current activity, `text` the detail to show.  `seconds` is the phase's
+    duration, in END and FAILED.
     """
 
     job: str
@@ -35,17 +39,20 @@ class Event:
 
 
 Emit = Callable[[Event], None]
-"""A consumer of events; called from the thread that works, so it must be quick and thread-safe."""
+"""A consumer of events.  It is called from the working thread, so it must be quick and thread-safe."""
 
 
 def ignore(_event: Event) -> None:
-    """The consumer for whoever does not care."""
+    """Discard the event."""
 
 
 @contextmanager
 def phase(emit: Emit, job: str, name: str, text: str = "") -> Iterator[Callable[[str], None]]:
-    """Emit a phase's START and its END (or FAILED) with the last detail; yields a function that emits a detail."""
-    begun = monotonic()
+    """Emit a phase's START, and at the end its END or FAILED.
+
+    END and FAILED carry the last detail.  Yields a function that emits a detail (PROGRESS).
+    """
+    start = monotonic()
     last = text
 
     def progress(detail: str) -> None:
@@ -57,6 +64,6 @@ def phase(emit: Emit, job: str, name: str, text: str = "") -> Iterator[Callable[
     try:
         yield progress
     except BaseException:
-        emit(Event(job, name, Kind.FAILED, last, monotonic() - begun))
+        emit(Event(job, name, Kind.FAILED, last, monotonic() - start))
         raise
-    emit(Event(job, name, Kind.END, last, monotonic() - begun))
+    emit(Event(job, name, Kind.END, last, monotonic() - start))

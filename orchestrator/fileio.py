@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Read a file that a user named: whatever is there, it is answered at once and in bounded memory."""
+"""Read a file that the user named, without blocking and in bounded memory."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _KINDS = {
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """The content of the regular file `path`, through links, at most `most` bytes.
+    """Return the content of the regular file `path`, at most `most` bytes; links are followed.
 
-    Raises OSError, and ValueError with the end of a sentence for what is no regular file, or a larger one: a FIFO would
-    be waited for, and /dev/zero has no end.
+    Raises OSError.  Raises ValueError, whose text is the end of a sentence, if the file is not regular or is larger:
+    reading a FIFO would block, and /dev/zero has no end.
     """
     kind = stat.S_IFMT(path.stat().st_mode)
     if kind != stat.S_IFREG:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""All that a host says of what a run needs there: programs and their versions, files, disks, limits; changes nothing.
+"""Report what a host has of a run's needs; change nothing.
 
-What is asked for comes with the request, and what it means is judged by whoever asked: here are only facts.
+These are programs and their versions, files, disks and limits.  The request names the items.  The report has facts
+only; the sender of the request evaluates them.
 """
 
 from __future__ import annotations
@@ -23,30 +24,36 @@ from orchestrator.agent.scan import scan
 from orchestrator.agent.sysfs import Tree
 
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-"""Where root's programs are, whoever asks: Debian leaves these out of a user's PATH."""
+"""The directories of root's programs; Debian leaves them out of a user's PATH."""
 _SECONDS = 20
 _ELF_INTERPRETER = 3
-"""elf(5), PT_INTERP: who has none needs no dynamic linker."""
+"""elf(5), PT_INTERP: a program without it needs no dynamic linker."""
 _MIRRORS = ("apt-get", "indextargets", "--format", "$(ORIGIN)", "Created-By: Packages")
 
 
 def search_path(own: list[str]) -> str:
-    """The directories that programs are looked for in, those of `own` first."""
+    """Return the search path for programs, with the directories of `own` first."""
     return os.pathsep.join([*own, os.environ.get("PATH", os.defpath), *_SBIN])
 
 
 def program(name: str, ask: list[str], path: str) -> dict[str, Any] | None:
-    """Where a program is, the first line that it says when asked for its version, and whether it runs; None if none."""
+    """Return a program's path, version line, and whether it runs; None if not found.
+
+    `ask` are the arguments that print its version; the version line is the first line of that output.
+    """
     found = shutil.which(name, path=path)
     if found is None:
         return None
-    status, output = told([found, *ask])
+    status, output = run_program([found, *ask])
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     return {"path": found, "version": lines[0] if lines else "", "runs": status == 0, "static": is_static(found)}
 
 
-def told(argv: list[str]) -> tuple[int, str]:
-    """The exit status and the output of a command; 127 where it cannot be started or does not end."""
+def run_program(argv: list[str]) -> tuple[int, str]:
+    """Return the exit status and the output of a command.
+
+    The status is 127 if the command cannot be started or does not end.
+    """
     environment = {**os.environ, "LC_ALL": "C"}
     try:
         done = subprocess.run(
@@ -64,7 +71,10 @@ def told(argv: list[str]) -> tuple[int, str]:
 
 
 def is_static(path: str) -> bool | None:
-    """Whether a program needs no dynamic linker (elf(5)); None for what is no 64-bit ELF file of this byte order."""
+    """Return whether a program needs no dynamic linker (elf(5)).
+
+    Returns None if it is not a 64-bit ELF file of this byte order.
+    """
     try:
         with open(path, "rb") as file:  # noqa: PTH123 -- a name from PATH
             head = file.read(64)
@@ -79,7 +89,7 @@ def is_static(path: str) -> bool | None:
 
 
 def versioned(names: list[str], path: str) -> list[str]:
-    """The programs called like one of `names` or with a number behind it: clang, clang-19."""
+    """Return the programs with a name of `names`, with or without a version: clang, clang-19."""
     pattern = re.compile("(" + "|".join(map(re.escape, names)) + r")(-\d+)?")
     found: set[str] = set()
     for directory in path.split(os.pathsep):
@@ -91,20 +101,23 @@ def versioned(names: list[str], path: str) -> list[str]:
 
 
 def programs(request: dict[str, Any]) -> dict[str, Any]:
-    """Every program that is asked for, by name; None for one that is not there."""
+    """Return every program of the request by name; None for a missing one."""
     path = search_path(request["path"])
     asked = {**{name: ["--version"] for name in versioned(request["versioned"], path)}, **request["programs"]}
     with ThreadPoolExecutor(4) as executor:
-        return dict(zip(asked, executor.map(lambda one: program(one[0], one[1], path), asked.items())))  # noqa: B905
+        return dict(zip(asked, executor.map(lambda item: program(item[0], item[1], path), asked.items())))  # noqa: B905
 
 
 def place(path: str) -> dict[str, Any]:
-    """The disk of a directory that need not exist yet: bytes in all and free, whether this user may write to it, and
-    whether it is there and somebody else's."""
+    """Return the facts about the disk of a directory, which need not exist yet.
+
+    `free` and `total` are in bytes; `writable` is whether this user may write to it; `foreign` is whether the directory
+    exists and belongs to another user.
+    """
     there = os.path.realpath(path)
     foreign = os.path.exists(there) and os.stat(there).st_uid != os.geteuid()  # noqa: PTH110, PTH116 -- of text
     while not os.access(there, os.F_OK):
-        there = os.path.dirname(there)  # noqa: PTH120 -- like the rest here, of text
+        there = os.path.dirname(there)  # noqa: PTH120 -- of text, like the rest here
     disk = os.statvfs(there)
     writable = os.access(there, os.W_OK | os.X_OK)
     return {
@@ -116,30 +129,36 @@ def place(path: str) -> dict[str, Any]:
 
 
 def memory(tree: Tree) -> dict[str, int]:
-    """Bytes of memory: all, and what can be had without swapping (proc(5), meminfo)."""
+    """Return the total memory and the memory available without swapping, in bytes.
+
+    Source: proc(5), meminfo.
+    """
     rows = dict(line.split(":", 1) for line in tree.read("/proc/meminfo").splitlines() if ":" in line)
-    told_kib = {name: int(rows.get(name, "0").split()[0]) << 10 for name in ("MemTotal", "MemAvailable")}
-    return {"total": told_kib["MemTotal"], "available": told_kib["MemAvailable"] or told_kib["MemTotal"]}
+    sizes = {name: int(rows.get(name, "0").split()[0]) << 10 for name in ("MemTotal", "MemAvailable")}
+    return {"total": sizes["MemTotal"], "available": sizes["MemAvailable"] or sizes["MemTotal"]}
 
 
 def kvm(tree: Tree) -> dict[str, Any]:
-    """/dev/kvm, which of the CPU's flags promises it: vmx (Intel), svm (AMD), "" for none; whether it is kvm_pvm."""
+    """Return the facts about /dev/kvm.
+
+    `flag` is the CPU flag for virtualization: vmx (Intel), svm (AMD), or "".  `pvm` is whether the module is kvm_pvm.
+    """
     node = tree.path("/dev/kvm")
-    words = set(tree.read("/proc/cpuinfo").split())
+    flags = set(tree.read("/proc/cpuinfo").split())
     usable = os.access(str(node), os.R_OK | os.W_OK)
-    flag = next((one for one in ("vmx", "svm") if one in words), "")
+    flag = next((name for name in ("vmx", "svm") if name in flags), "")
     return {"there": node.exists(), "usable": usable, "flag": flag, "pvm": tree.path("/sys/module/kvm_pvm").exists()}
 
 
 def module(tree: Tree, name: str) -> bool:
-    """Whether the running kernel can load a module, or has it built in."""
+    """Return whether the running kernel can load a module, or has it built in."""
     place_of = "/lib/modules/" + os.uname().release
     listed = tree.read(place_of, "modules.dep") + "\n" + tree.read(place_of, "modules.builtin")
     return bool(re.search(r"/" + re.escape(name) + r"\.ko\b", listed))
 
 
 def user() -> dict[str, Any]:
-    """Who asks, and how he could become root."""
+    """Return the user who runs this, and whether sudo is available."""
     number = os.geteuid()
     try:
         name = pwd.getpwuid(number).pw_name
@@ -149,13 +168,13 @@ def user() -> dict[str, Any]:
 
 
 def system(tree: Tree) -> str:
-    """What the distribution calls itself (os-release(5))."""
+    """Return the distribution's name for itself (os-release(5))."""
     lines = (line.partition("=") for line in tree.read("/etc/os-release").splitlines())
     return next((value.strip("\"'") for name, _, value in lines if name == "PRETTY_NAME"), platform.system())
 
 
 def check(tree: Tree, request: dict[str, Any]) -> dict[str, Any]:
-    """All of it."""
+    """Return the whole report."""
     return {
         "system": system(tree),
         "kernel": os.uname().release,
@@ -164,7 +183,7 @@ def check(tree: Tree, request: dict[str, Any]) -> dict[str, Any]:
         "python": platform.python_version(),
         "user": user(),
         "apt": shutil.which("apt-get") is not None,
-        "mirror": "Debian" in told(list(_MIRRORS))[1].split(),
+        "mirror": "Debian" in run_program(list(_MIRRORS))[1].split(),
         "programs": programs(request),
         "files": [name for name in request["files"] if tree.path(name).exists()],
         "places": {name: place(path) for name, path in request["places"].items()},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A lock that is waited for, for a moment's work."""
+"""A blocking lock for short work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from pathlib import Path
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`; the system frees it when this process dies, however it dies."""
+    """Hold the lock file `path`.
+
+    The system releases it when this process ends in any way.
+    """
     descriptor = os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Make a directory that others wrote to harmless for who reads, copies or removes it.
+"""Make an untrusted directory harmless to read, copy or remove.
 
-Afterwards it holds directories and regular files only.  They belong to orch's user, who can read and remove them; none
-has set-user-ID, set-group-ID or sticky bits, file capabilities or an access control list, or can be written by others.
-A symbolic link, a device, a FIFO or a socket is replaced by a text file of the same name that says what was there.
-What lies too deep is removed, and so is everything but the files that are asked for if there is more than the quota.
+Afterwards it holds directories and regular files only.  They belong to orch's user, who can read and remove them.  None
+has set-user-ID, set-group-ID or sticky bits, file capabilities or an access control list, or can be written by other
+users.  A symbolic link, a device, a FIFO or a socket is replaced by a text file of the same name that describes it.
+Directories that are too deep are removed.  If the content exceeds the quota, everything but the requested files is
+removed.
 """
 
 from __future__ import annotations
@@ -23,22 +24,21 @@ _MOST = 0o755
 _ATTRIBUTES = ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
 _CAPABILITY = "security.capability"
 _LISTED = 3
-"""How many odd things are named; the others are counted."""
+"""The number of problems that are named; the others are counted."""
 
 
 def make_harmless(root: Path, quota: Quota, kept: Collection[str]) -> tuple[str, ...]:
-    """Make the directory `root` harmless, and return what was odd in it: sentences, few and short, that name it.
+    """Make the directory `root` harmless, and return its problems as a few short sentences.
 
-    `kept` are the names of regular files at its top that stay even where there is more than `quota`; all of them
-    together get a quarter of it.  Nothing may write to it any more.  Raises OSError where the disk or a permission
-    refuses.
+    `kept` are names of regular files at its top that stay even if the content exceeds `quota`; together they get a
+    quarter of it.  No process may write to `root` any longer.  Raises OSError if the disk or a permission refuses.
     """
     top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         os.fchmod(top, stat.S_IMODE(os.fstat(top).st_mode) & _MOST | 0o700)
         reason = excess(root, quota)
         odd: list[str] = []
-        if reason == TOO_DEEP:  # that is mended, and hides whether there is too much
+        if reason == TOO_DEEP:  # this is fixed here; before, the total size is unknown
             odd = list(_tidied(top, top, os.fsencode(root.name), DEEPEST))
             reason = excess(root, quota)
         if reason:
@@ -55,7 +55,10 @@ def _summed(odd: list[str]) -> tuple[str, ...]:
 
 
 def _tidied(top: int, here: int, path: bytes, levels: int) -> Iterator[str]:
-    """Tidy what is in the directory `here`, called `path`, `top` or below it; yields what was odd."""
+    """Clean the directory `here`, whose name is `path`; yield its problems.
+
+    It is `top` or below it.
+    """
     for name in _names(here):
         below = path + b"/" + name
         with _inode(here, name) as found:
@@ -74,9 +77,9 @@ def _tidied(top: int, here: int, path: bytes, levels: int) -> Iterator[str]:
 
 
 def remove(top: int, here: int, name: bytes) -> None:
-    """Remove `name` from the directory `here`, with all below it, however deep that is.
+    """Remove `name` from the directory `here`, with all below it, at any depth.
 
-    Directories below it are first moved to the directory `top`: so no path gets long, and few descriptors are open.
+    Directories below it are first moved to the directory `top`.  So no path gets long, and few descriptors are open.
     """
     waiting = [(here, name)]
     while waiting:
@@ -86,21 +89,21 @@ def remove(top: int, here: int, name: bytes) -> None:
         with _inode(directory, each) as found:
             _own(found, os.fstat(found), 0o700)
             with _open(found) as inner:
-                waiting += [(top, _moved(inner, one, top)) for one in _names(inner) if not _unlinked(inner, one)]
+                waiting += [(top, _moved(inner, below, top)) for below in _names(inner) if not _unlinked(inner, below)]
         os.rmdir(each, dir_fd=directory)
 
 
 def _unlinked(directory: int, name: bytes) -> bool:
-    """Remove what is not a directory; False for a directory."""
+    """Remove `name` unless it is a directory; return False for a directory."""
     try:
         os.unlink(name, dir_fd=directory)
-    except (IsADirectoryError, PermissionError):  # unlink(2): which of them differs between file systems
+    except (IsADirectoryError, PermissionError):  # unlink(2): it depends on the file system which of them is raised
         return False
     return True
 
 
 def _moved(directory: int, name: bytes, top: int) -> bytes:
-    """Move a directory to `top`, under the new name that is returned."""
+    """Move a directory to `top`, and return its new name there."""
     with _inode(directory, name) as found:
         _own(found, os.fstat(found), 0o700)
     free = b".orch-" + os.urandom(8).hex().encode()
@@ -109,7 +112,7 @@ def _moved(directory: int, name: bytes, top: int) -> bytes:
 
 
 def _empty(top: int, kept: Collection[str], most: int) -> None:
-    """Remove everything but the regular files `kept`, each of which is cut to `most` bytes."""
+    """Remove everything but the regular files `kept`; each of them is cut to `most` bytes."""
     own = {os.fsencode(name) for name in kept}
     for name in _names(top):
         with _inode(top, name) as found:
@@ -132,7 +135,7 @@ def _tidied_file(found: int, status: os.stat_result, path: bytes) -> Iterator[st
 
 
 def _replaced(here: int, name: bytes, status: os.stat_result, path: bytes) -> str:
-    """Put a text file in the place of what is neither a file nor a directory."""
+    """Replace an entry that is neither a file nor a directory by a text file."""
     what = kind_of(status.st_mode)
     if stat.S_ISLNK(status.st_mode):
         what += f" to '{shown(os.readlink(name, dir_fd=here))}'"
@@ -146,7 +149,7 @@ def _replaced(here: int, name: bytes, status: os.stat_result, path: bytes) -> st
 
 
 def _own(found: int, status: os.stat_result, least: int) -> None:
-    """Give an inode to orch's user, with a mode that has `least` and nothing beyond 0755."""
+    """Give an inode to orch's user, with a mode between `least` and 0755."""
     place = f"/proc/self/fd/{found}"
     if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
         os.chown(place, os.geteuid(), os.getegid())
@@ -158,7 +161,7 @@ def _own(found: int, status: os.stat_result, least: int) -> None:
 
 
 def _without_attributes(found: int) -> bool:
-    """Remove capabilities and access control lists; whether there were capabilities."""
+    """Remove capabilities and access control lists; return whether there were capabilities."""
     had = False
     for name in _ATTRIBUTES:
         with suppress(OSError):  # there is none, or the file system has no such thing
@@ -168,7 +171,7 @@ def _without_attributes(found: int) -> bool:
 
 
 def _names(directory: int) -> list[bytes]:
-    """The names in a directory that is open, as the bytes that they are."""
+    """Return the names in an open directory as bytes."""
     return [os.fsencode(name) for name in os.listdir(directory)]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Inodes that others made: looked at without being opened, and named in messages without their escape sequences."""
+"""Untrusted inodes: examine them without opening them, and name them safely in messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import stat
 
 MIB = 1 << 20
 _LONGEST_NAME = 120
-"""Characters of a name that a message shows."""
+"""The most characters of a name that a message shows."""
 
 _KINDS = {
     stat.S_IFDIR: "a directory",
@@ -22,29 +22,35 @@ _KINDS = {
 
 
 def kind_of(mode: int) -> str:
-    """What an inode with this `st_mode` is, in words."""
+    """Return a description of an inode with this `st_mode`."""
     return _KINDS.get(stat.S_IFMT(mode), "of an unknown kind")
 
 
 def shown(name: str | bytes) -> str:
-    """A name that others chose as printable ASCII of bounded length: it can hold newlines and escape sequences."""
+    """Return an untrusted name as printable ASCII of bounded length.
+
+    Such a name can contain newlines and escape sequences.
+    """
     text = ascii(os.fsdecode(name))[1:-1]
     return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}..."
 
 
 def size_words(size: int) -> str:
-    """A limit in bytes in words, in whole MiB, or in whole KiB below one."""
+    """Return a limit in bytes as text, in whole MiB or KiB."""
     return f"{size // MIB:,} MiB" if size >= MIB else f"{size // 1024} KiB"
 
 
 def inode(directory: int, name: str | bytes) -> int:
-    """A descriptor (O_PATH) of `name` in a directory that is open: it opens nothing, and follows no link.
+    """Return a descriptor (O_PATH) of `name` in an open directory.
 
-    Raises OSError.  The caller closes it.
+    It opens nothing and follows no link.  The caller closes it.  Raises OSError.
     """
     return os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
 
 
 def reopened(descriptor: int, flags: int) -> int:
-    """The inode behind a descriptor from `inode`, opened with `flags`.  Raises OSError."""
+    """Open the inode of a descriptor from `inode` with `flags`.
+
+    Raises OSError.
+    """
     return os.open(f"/proc/self/fd/{descriptor}", flags | os.O_CLOEXEC)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a host keeps of what it was sent: objects, each a directory whose name says what is in it.
+"""The objects that a host keeps: directories named after a hash of their content.
 
-    look  say whether the object `place` is whole, and mark it as used, so that its age can be told
-    keep  give what has arrived in the directory `arrived` the name `place`, unless a whole object has it already; what
-          was not used for long goes then
+    look  report whether the object `place` is complete, and mark it as used, so that its age is known
+    keep  rename the directory `arrived` to `place`, unless a complete object has that name; then remove objects that
+          were not used for long
 
-An object can lose files: a host without power those that were not on its disk yet, and systemd-tmpfiles removes what
-nobody has read for 30 days from /var/tmp (tmpfiles.d/tmp.conf).  Hence a record in each of what it was made of.  What
-came later does no harm, such as what Python and virtme-ng write beside their files, or a certificate that a host adds.
+An object can lose files: a power cut loses those that were not on disk yet, and systemd-tmpfiles removes files from
+/var/tmp that were not read for 30 days (tmpfiles.d/tmp.conf).  So each object has a record of its original files.
+Additional files are harmless, such as those that Python and virtme-ng write beside their files, or a certificate that a
+host adds.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from orchestrator.agent.filelock import alone
 
 _RECORD = ".orch-record"
 UNUSED_SECONDS = 30 * 24 * 3600.0
-"""How long an object is kept that nobody uses; every run looks at what it uses."""
+"""The time after which an unused object is removed; every run marks the objects that it uses."""
 
 
 def whole(place: Path) -> bool:
-    """Whether nothing is lost of what an object was made of: each file is there, and no shorter than it was.
+    """Return whether every original file of an object is there, and no shorter than before.
 
-    That takes a second for the source of a kernel.
+    Takes a second for the source of a kernel.
     """
     try:
         record = json.loads((place / _RECORD).read_text(encoding="utf-8"))
@@ -42,21 +43,21 @@ def whole(place: Path) -> bool:
 
 
 def _sizes(place: Path) -> dict[str, int]:
-    """The size of each file below a directory, -1 for what is none."""
+    """Return the size of each file below a directory, -1 for other entries."""
     found = {}
     for top, directories, files in os.walk(str(place)):
         for name in (*directories, *files):
             path = Path(top, name)
             try:
                 status = path.lstat()
-            except FileNotFoundError:  # what came later may go any time
+            except FileNotFoundError:  # a file that was added later may be removed at any time
                 continue
             found[str(path.relative_to(place))] = status.st_size if stat.S_ISREG(status.st_mode) else -1
     return found
 
 
 def look(request: dict[str, Any]) -> dict[str, Any]:
-    """See the head of this file."""
+    """See the module's description."""
     place = Path(request["place"])
     if not whole(place):
         return {"whole": False}
@@ -65,10 +66,13 @@ def look(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def keep(request: dict[str, Any]) -> dict[str, Any]:
-    """See the head of this file; what had the name and is not whole goes where `arrived` was, to be removed with it."""
+    """See the module's description.
+
+    An incomplete object with the same name is moved beside `arrived`, to be removed with it.
+    """
     arrived, place = Path(request["arrived"]), Path(request["place"])
     (arrived / _RECORD).write_text(json.dumps(_sizes(arrived)), encoding="utf-8")
-    _settle(arrived)
+    _sync_disk(arrived)
     place.parent.mkdir(parents=True, exist_ok=True)
     with alone(place.parent.with_suffix(".lock")):
         if not whole(place):
@@ -80,14 +84,14 @@ def keep(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _forget_unused(objects: Path, rubbish: Path) -> None:
-    """Move what no run has looked at for long to a directory that is about to go."""
+    """Move objects that were not used for long to a directory that will be removed."""
     for entry in objects.iterdir():
         if entry.stat().st_mtime < time.time() - UNUSED_SECONDS:
             entry.rename(rubbish / ("unused-" + entry.name))
 
 
-def _settle(place: Path) -> None:
-    """Have the disk hold all that was written to it, before `place` gets a name by which it counts as whole."""
+def _sync_disk(place: Path) -> None:
+    """Flush the disk of `place`, before `place` gets the name that marks it as complete."""
     descriptor = os.open(str(place), os.O_RDONLY)
     # syncfs(2): Python has only sync(), which waits for every disk.
     if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The processes of a host that have a device open, by whatever name they opened it, or a BAR mapped."""
+"""Find the processes of a host that have a device open or a BAR mapped.
+
+The name by which they opened the device does not matter.
+"""
 
 from __future__ import annotations
 
@@ -15,41 +18,44 @@ from orchestrator.agent.sysfs import Tree, number
 from orchestrator.agent.usage import owners
 
 TOKEN = "ORCH_LEASE"
-"""The environment variable by which a guest's processes are known as those of one lease."""
+"""The environment variable that identifies a guest's processes as those of one lease."""
 _GROUP = re.compile(r"/vfio/(?:noiommu-)?(\d+)$")
-"""An IOMMU group: its node, and its device in sysfs."""
+"""An IOMMU group: its device node, or its device in sysfs."""
 _DULL = ("/dev/pts/", "/dev/null")
-"""What nearly every process has open."""
+"""Files that nearly every process has open."""
 _BAR = re.compile(r"/devices/pci\S*/([0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])/resource\d+(?:_wc)?$")
 _NVIDIA = 195
-"""NVIDIA's own driver registers its nodes nowhere in sysfs, but has a major number (admin-guide/devices.txt)."""
+"""NVIDIA's own driver does not register its nodes in sysfs, but has a major number (admin-guide/devices.txt)."""
 _NVIDIA_CONTROL = (254, 255)
-"""The minor numbers of its nodes for all functions together, nvidia-modeset and nvidiactl."""
+"""The minor numbers of its nodes for all functions: nvidia-modeset and nvidiactl."""
 _NVIDIA_GPUS = "/proc/driver/nvidia/gpus"
 
 
 def openers(tree: Tree) -> list[dict[str, Any]]:
-    """Who has something open that belongs to PCI functions (`owners`), to an IOMMU group, or to NVIDIA's driver."""
+    """Return the processes that have something of a PCI function open.
+
+    These are nodes of functions (`owners`), of IOMMU groups and of NVIDIA's driver, and BARs.
+    """
     found = []
     gpus = _nvidia_gpus(tree)
     for pid in _processes(tree):
-        for one in [*_nodes(tree, pid, gpus), *_bars(tree, pid)]:
+        for use in [*_nodes(tree, pid, gpus), *_bars(tree, pid)]:
             command = tree.read("/proc", pid, "comm")
-            found.append({"pid": int(pid), "command": command, **one, "token": token_of(tree, pid)})
+            found.append({"pid": int(pid), "command": command, **use, "token": token_of(tree, pid)})
     return found
 
 
 def token_of(tree: Tree, pid: str) -> str:
-    """The lease that a process belongs to; "" for none."""
+    """Return the token of the lease that a process belongs to; "" for none."""
     variables = tree.read("/proc", pid, "environ").split("\0")
-    return next((one.partition("=")[2] for one in variables if one.startswith(f"{TOKEN}=")), "")
+    return next((text.partition("=")[2] for text in variables if text.startswith(f"{TOKEN}=")), "")
 
 
 def users_of_group(tree: Tree, group: str) -> list[int]:
-    """The processes that have the IOMMU group open, or a VFIO device of it by its own node."""
+    """Return the processes that have the IOMMU group, or a VFIO device in it, open."""
     members = tree.names("/sys/kernel/iommu_groups", group, "devices")
-    users = [(int(pid), one) for pid in _processes(tree) for one in _nodes(tree, pid, {}) if one["vfio"]]
-    return sorted({pid for pid, one in users if one["group"] == group or one["owner"] in members})
+    users = [(int(pid), node) for pid in _processes(tree) for node in _nodes(tree, pid, {}) if node["vfio"]]
+    return sorted({pid for pid, node in users if node["group"] == group or node["owner"] in members})
 
 
 def _processes(tree: Tree) -> list[str]:
@@ -57,32 +63,38 @@ def _processes(tree: Tree) -> list[str]:
 
 
 def _opened(tree: Tree, pid: str) -> Iterator[tuple[str, Path]]:
-    """What a process calls each file that it has open, and the link that leads to that file."""
+    """Yield the name and the /proc link of each file that a process has open."""
     for entry in tree.names("/proc", pid, "fd"):
         path = tree.path("/proc", pid, "fd", entry)
-        with suppress(OSError):  # closed meanwhile
+        with suppress(OSError):  # the file was closed meanwhile
             yield os.readlink(str(path)), path  # noqa: PTH115 -- Path has none in Python 3.8
 
 
 def _nodes(tree: Tree, pid: str, gpus: dict[int, str]) -> list[dict[str, Any]]:
-    """The device nodes that a process has open and that belong to something, each once."""
+    """Return the relevant device nodes that a process has open, each once.
+
+    Relevant is a node that belongs to a function, a group or NVIDIA's driver.
+    """
     found: dict[tuple[int, int], dict[str, Any]] = {}
     for name, path in _opened(tree, pid):
-        # Only what can be a node: to ask a network file system that is gone for a file's status never ends.
+        # Only possible nodes: stat() hangs forever on a network file system whose server has failed.
         if "/dev/" in name and not name.startswith(_DULL):
             status = _status(path)
             if status and (stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode)):
                 key = stat.S_IFMT(status.st_mode), status.st_rdev
                 found[key] = found.get(key) or _node(tree, name, status, gpus)
-    numbered = any(0 <= one["nvidia"] < min(_NVIDIA_CONTROL) for one in found.values())
-    return [one for one in found.values() if _counts(one, numbered=numbered)]
+    numbered = any(0 <= node["nvidia"] < min(_NVIDIA_CONTROL) for node in found.values())
+    return [node for node in found.values() if _counts(node, numbered=numbered)]
 
 
-def _counts(one: dict[str, Any], *, numbered: bool) -> bool:
-    """Whether a node tells of a use; that for all of NVIDIA's functions does unless one that is `numbered` does."""
-    if one["nvidia"] in _NVIDIA_CONTROL:
+def _counts(node: dict[str, Any], *, numbered: bool) -> bool:
+    """Return whether an open node shows a use of a device.
+
+    A node for all of NVIDIA's functions counts only if the process has no node of a single function (`numbered`).
+    """
+    if node["nvidia"] in _NVIDIA_CONTROL:
         return not numbered
-    return bool(one["owner"] or one["group"] or one["nvidia"] >= 0)
+    return bool(node["owner"] or node["group"] or node["nvidia"] >= 0)
 
 
 def _status(path: Path) -> os.stat_result | None:
@@ -93,7 +105,10 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def _node(tree: Tree, name: str, status: os.stat_result, gpus: dict[int, str]) -> dict[str, Any]:
-    """What a device node belongs to, whatever it is called: a container and a chroot have names of their own."""
+    """Return the owner of a device node.
+
+    Its name is ignored: a container and a chroot have names of their own.
+    """
     major, minor = os.major(status.st_rdev), os.minor(status.st_rdev)
     kind = "char" if stat.S_ISCHR(status.st_mode) else "block"
     device = str(tree.real("/sys/dev", kind, f"{major}:{minor}"))
@@ -113,15 +128,21 @@ def _use(name: str, functions: list[str]) -> dict[str, Any]:
 
 
 def _bars(tree: Tree, pid: str) -> list[dict[str, Any]]:
-    """The BARs that a process has open or mapped by the files of sysfs (Documentation/PCI/sysfs-pci.rst)."""
+    """Return the BARs that a process has open or mapped through sysfs.
+
+    See Documentation/PCI/sysfs-pci.rst.
+    """
     mapped = [line.split(None, 5)[5:] for line in tree.read("/proc", pid, "maps").splitlines() if "/resource" in line]
-    names = [name for name, _ in _opened(tree, pid)] + [words[0] for words in mapped if words]
+    names = [name for name, _ in _opened(tree, pid)] + [fields[0] for fields in mapped if fields]
     matches = (_BAR.search(name) for name in sorted(set(names)))
     return [_use(match.string, [match.group(1)]) for match in matches if match]
 
 
 def _nvidia_gpus(tree: Tree) -> dict[int, str]:
-    """The functions of NVIDIA's own driver by the minor numbers of their nodes; none where it does not tell."""
+    """Return the functions of NVIDIA's own driver, by the minor numbers of their nodes.
+
+    Empty if the driver does not report them.
+    """
     found = {}
     for address in tree.names(_NVIDIA_GPUS):
         lines = (line.partition(":") for line in tree.read(_NVIDIA_GPUS, address, "information").splitlines())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The PCI functions of a host, as sysfs shows each (Documentation/ABI/testing/sysfs-bus-pci)."""
+"""The PCI functions of a host, from sysfs (Documentation/ABI/testing/sysfs-bus-pci)."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from orchestrator.agent.sysfs import Tree, number
 
 DEVICES = "/sys/bus/pci/devices"
 _BARS = 6
-"""Lines of the file `resource` before those of the expansion ROM and of bridges' windows."""
+"""Lines of the file `resource` before those of the expansion ROM and of the windows of bridges."""
 _HEADER_TYPE = 0x0E
-"""Where configuration space says of which type its header is (PCI Local Bus Specification 3.0, 6.1)."""
+"""The offset of the header type in configuration space (PCI Local Bus Specification 3.0, 6.1)."""
 
 
 def functions(tree: Tree) -> list[dict[str, Any]]:
-    """Every PCI function, by address."""
+    """Return every PCI function, sorted by address."""
     return [function(tree, address) for address in tree.names(DEVICES)]
 
 
 def function(tree: Tree, address: str) -> dict[str, Any]:
-    """One function: numbers as numbers, and "" for a driver or a group that is not there."""
+    """Return one function.
+
+    Numbers are integers; a missing driver or group is "".
+    """
     sizes = {name[8:-7]: tree.read(DEVICES, address, name) for name in _resizable(tree, address)}
     return {
         "address": address,
@@ -42,7 +45,7 @@ def function(tree: Tree, address: str) -> dict[str, Any]:
 
 
 def ids(tree: Tree, address: str) -> str:
-    """Vendor and device of a function as lspci(8) writes them; "" where there is none."""
+    """Return vendor and device as lspci(8) writes them; "" for a missing function."""
     if not tree.path(DEVICES, address).exists():
         return ""
     vendor, device = (number(tree.read(DEVICES, address, name)) for name in ("vendor", "device"))
@@ -54,7 +57,7 @@ def _resizable(tree: Tree, address: str) -> list[str]:
 
 
 def _header(tree: Tree, address: str) -> int:
-    """The type of the configuration header: 0 for a device, 1 for a bridge, 2 for CardBus."""
+    """Return the type of the configuration header: 0 device, 1 bridge, 2 CardBus."""
     try:
         with tree.path(DEVICES, address, "config").open("rb") as file:
             return file.read(_HEADER_TYPE + 1)[_HEADER_TYPE] & 0x7F
@@ -63,6 +66,6 @@ def _header(tree: Tree, address: str) -> int:
 
 
 def resources(tree: Tree, address: str) -> list[list[int]]:
-    """First byte, last byte and flags (include/linux/ioport.h) of each BAR."""
-    rows = [[number(word) for word in line.split()] for line in tree.read(DEVICES, address, "resource").splitlines()]
+    """Return first byte, last byte and flags (include/linux/ioport.h) of each BAR."""
+    rows = [[number(field) for field in line.split()] for line in tree.read(DEVICES, address, "resource").splitlines()]
     return [row for row in rows if len(row) == 3][:_BARS]

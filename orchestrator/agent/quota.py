@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How much others may leave in a directory, and a watch that reports while they write when it is too much.
+"""Limits for an untrusted directory, and a watch that reports if they are exceeded.
 
-The watch looks a few times a second.  What is written between two looks is the most that a directory can grow beyond
-its limit; with the space that is kept free on the disk, that is little enough for the results of others.
+The watch checks a few times a second.  Between two checks the directory can grow beyond its limit; with the space that
+is kept free on the disk, that does not endanger other results.
 """
 
 from __future__ import annotations
@@ -19,41 +19,44 @@ from time import monotonic
 from orchestrator.agent.inodes import size_words
 
 DEEPEST = 64
-"""Directories below each other that may be left: what lies deeper has paths that many programs cannot open."""
+"""The deepest allowed nesting of directories: deeper paths cannot be opened by many programs."""
 LONGEST_PATH = 1024
-"""Bytes of a path below the directory, for the same reason."""
+"""The longest allowed path below the directory, in bytes, for the same reason."""
 
 TOO_DEEP = f"directories more than {DEEPEST} levels deep"
 
 _PERIOD = 0.25
 _RARELY = 8
-"""One look in so many is also for files without a name, for which all processes are looked at."""
+"""One check in this number also counts files without a name, which needs a search of all processes."""
 _SHARE_OF_TIME = 20
-"""A look that takes long is followed by this many times as long without one."""
+"""After a slow check, the pause is this many times as long as the check."""
 
 
 @dataclass(frozen=True)
 class Quota:
-    """The most that may be left: bytes, and names (files, directories and all else).
+    """The limits of a directory: bytes, and names (files, directories and all other entries).
 
-    Holes in files count as bytes, since who copies the files may write zeros for them.
+    Holes in files count as bytes, since copying a file may fill them with zeros.
     """
 
     size: int
     names: int
 
     def on(self, place: Path) -> Quota:
-        """The same, but at most half of what is free now on the disk of `place`, of bytes and of inodes."""
+        """Return the quota, limited by the free space on the disk of `place`.
+
+        The limits are half of the free bytes, and half of the free inodes.
+        """
         free = os.statvfs(place)
-        # Some file systems do not count inodes, and say 0 of 0.
+        # Some file systems do not count inodes, and report 0 of 0.
         inodes = free.f_favail // 2 if free.f_files else self.names
         return Quota(min(self.size, free.f_bavail * free.f_frsize // 2), min(self.names, inodes))
 
 
 def excess(root: Path, quota: Quota) -> str:
-    """In what the directory `root` is beyond `quota`, for the end of a sentence; "" if it is not.
+    """Return how the directory `root` exceeds `quota`, for the end of a sentence, or "".
 
-    It may change meanwhile, in any way.  The time that this takes is bounded by `quota.names`.
+    The directory may change at any time.  `quota.names` bounds the duration.
     """
     size = names = 0
     with _directory(root) as top:
@@ -70,22 +73,22 @@ def excess(root: Path, quota: Quota) -> str:
 
 @contextmanager
 def watched(root: Path, quota: Quota, over: Callable[[str], None]) -> Iterator[None]:
-    """Look at `root` again and again; call `over` once, from another thread, with what `excess` says."""
+    """Check `root` repeatedly; call `over` once, from another thread, with the result of `excess`."""
     ended = Event()
 
-    def look() -> None:
-        pause, looks = _PERIOD, 0
+    def check() -> None:
+        pause, checks = _PERIOD, 0
         while not ended.wait(pause):
-            begun, looks = monotonic(), looks + 1
+            start, checks = monotonic(), checks + 1
             reason = excess(root, quota)
-            if not reason and looks % _RARELY == 0 and nameless(root) > quota.size:
+            if not reason and checks % _RARELY == 0 and nameless(root) > quota.size:
                 reason = f"more than {size_words(quota.size)} in files without a name"
             if reason:
                 over(reason)
                 return
-            pause = max(_PERIOD, _SHARE_OF_TIME * (monotonic() - begun))
+            pause = max(_PERIOD, _SHARE_OF_TIME * (monotonic() - start))
 
-    thread = Thread(target=look, name="quota", daemon=True)
+    thread = Thread(target=check, name="quota", daemon=True)
     thread.start()
     try:
         yield
@@ -95,7 +98,10 @@ def watched(root: Path, quota: Quota, over: Callable[[str], None]) -> Iterator[N
 
 
 def nameless(root: Path) -> int:
-    """The bytes on the disk of files that were removed from below `root` while a QEMU still has them open."""
+    """Return the bytes of removed files below `root` that QEMU still has open.
+
+    These are bytes on the disk.
+    """
     size, below = 0, f"{os.path.realpath(root)}/"
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -119,9 +125,10 @@ def _directory(path: Path | str, above: int | None = None) -> Iterator[int]:
 
 
 def _sizes(directory: int, levels: int) -> Iterator[int]:
-    """The bytes of everything below a directory, one by one; -1 for what is too deep.
+    """Yield the bytes of each entry below a directory; -1 if too deep.
 
-    A file with several names counts in parts.  What goes away meanwhile, or may not be read, counts nothing.
+    The size of a file with several names is divided among them.  Entries that disappear, or cannot be read, are
+    skipped.
     """
     with suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""All that a host says of its PCI functions, of what uses them, and of what VFIO needs; changes nothing."""
+"""Report a host's PCI functions, their uses, and VFIO's requirements; change nothing."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ from orchestrator.agent.usage import disks, displays, interfaces, other_uses
 from orchestrator.agent.virtiofs import shares
 
 _CAP_IPC_LOCK = 14
-"""include/uapi/linux/capability.h"""
+"""From include/uapi/linux/capability.h."""
 
 
 def _capable(tree: Tree, capability: int) -> bool:
-    """Whether this process has a capability (proc(5), status)."""
+    """Return whether this process has a capability (proc(5), status)."""
     lines = [line.split() for line in tree.read("/proc/self/status").splitlines()]
-    return any(words[0] == "CapEff:" and int(words[1], 16) >> capability & 1 for words in lines if len(words) == 2)
+    return any(fields[0] == "CapEff:" and int(fields[1], 16) >> capability & 1 for fields in lines if len(fields) == 2)
 
 
 def host(tree: Tree) -> dict[str, Any]:
-    """What VFIO needs of the host, whatever the device; `memlock` is in bytes, -1 for no limit."""
+    """Return the facts about the host that VFIO needs for any device.
+
+    `memlock` is in bytes, -1 for no limit.
+    """
     node = tree.path("/dev/vfio/vfio")
     return {
         "iommus": tree.names("/sys/class/iommu"),
@@ -36,15 +39,15 @@ def host(tree: Tree) -> dict[str, Any]:
         "node": node.exists(),
         "node_usable": os.access(str(node), os.R_OK | os.W_OK),
         "root": os.geteuid() == 0,
-        # Who may lock any memory is not counted (drivers/vfio/vfio_iommu_type1.c, vfio_lock_acct).
+        # No limit applies with this capability (drivers/vfio/vfio_iommu_type1.c, vfio_lock_acct).
         "memlock": -1 if _capable(tree, _CAP_IPC_LOCK) else resource.getrlimit(resource.RLIMIT_MEMLOCK)[0],
-        "options": [word for word in tree.read("/proc/cmdline").split() if "iommu" in word],
+        "options": [option for option in tree.read("/proc/cmdline").split() if "iommu" in option],
         "cpu": os.uname().machine,
     }
 
 
 def scan(tree: Tree) -> dict[str, Any]:
-    """All of it."""
+    """Return the whole report."""
     return {
         "functions": functions(tree),
         "interfaces": interfaces(tree),

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A directory on a host for the time of one boot, or of one copy.
+"""A temporary directory on a host, for one boot or one copy.
 
-It is there for as long as this program runs; when the program is told to stop, which its supervisor also does when orch
-is gone, it is removed.  Directories whose program was killed go when the next one starts, and so do those that have no
-lock: a copy that was still on its way has made them again.
+It exists for as long as this program runs.  It is removed when the program gets a stop signal, which its supervisor
+also sends when orch has ended.  Directories of killed programs are removed when the next one starts, and so are
+directories without a lock, which a copy can make again after their removal.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ _STOPPING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
 def main() -> int:
-    """The request has `directory`, where such directories are, and `name`, that of the new one."""
+    """Make the directory, wait for a stop signal, remove the directory.
+
+    The request has `directory`, the parent of such directories, and `name`, that of the new one.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     request = json.load(sys.stdin)
     place = Path(request["directory"])
@@ -38,7 +41,10 @@ def main() -> int:
 
 
 def _make(own: Path) -> int:
-    """Make the directory and return its lock; one program at a time, for another could sweep what is not locked yet."""
+    """Make the directory and return its lock.
+
+    One program at a time, since another could remove a directory that is not locked yet.
+    """
     with alone(own.parent.with_suffix(".lock")):
         _sweep(own.parent)
         held = lock(own.with_suffix(".lock"))
@@ -47,7 +53,7 @@ def _make(own: Path) -> int:
 
 
 def _sweep(place: Path) -> None:
-    """Remove what dead programs left."""
+    """Remove the directories of programs that have ended."""
     for name in {path.stem for path in place.iterdir()}:
         stale = place / f"{name}.lock"
         try:

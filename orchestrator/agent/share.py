@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Look after the directory that a guest writes to: report while it writes too much, and make it harmless afterwards.
+"""Watch the directory that a guest writes to, and make it harmless afterwards.
 
-The request has `directory`, `size` and `names`, its quota.  ``watch`` runs until it is told to stop, and prints
-``{"over": [reason]}`` if there is too much.  ``tidy`` also gets `kept`, and prints ``{"odd": [...]}``.
+The request has `directory` and its quota, `size` and `names`.  ``watch`` runs until a stop signal, and prints
+``{"over": [reason]}`` if the quota is exceeded.  ``tidy`` also gets `kept`, and prints ``{"odd": [...]}``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _STOPPING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
 def main() -> int:
-    """Do what the first argument says."""
+    """Run the command in the first argument."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     request = json.load(sys.stdin)
     directory, quota = Path(request["directory"]), Quota(request["size"], request["names"])

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the host uses its PCI functions for: networks, displays, disks, mediated devices.
+"""The host's uses of its PCI functions: networks, displays, disks, mediated devices.
 
-What is below a function, of whatever kind, would go with it: every function on the way to a device counts.
+A device below a function is removed from the host together with it, so every function on the path to a device counts as
+used.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ _FRAME_BUFFERS, _BLOCK = "/sys/class/graphics", "/sys/class/block"
 _MEDIATED = "/sys/bus/mdev/devices"
 _SUBSYSTEMS = "/sys/devices/virtual/nvme-subsystem"
 _DEEPEST = 8
-"""Layers of block devices on block devices that are followed."""
+"""The most layers of block devices on block devices that are followed."""
 
 
 def interfaces(tree: Tree) -> list[dict[str, Any]]:
-    """The network interfaces of PCI functions, with their flags; those of other network namespaces do not show."""
+    """Return the network interfaces of PCI functions, with their flags.
+
+    Those of other network namespaces are not visible.
+    """
     rows = ((name, tree.owners(_NET, name)) for name in tree.names(_NET))
     return [
         {"name": name, "owner": found[-1], "owners": found, "flags": number(tree.read(_NET, name, "flags"))}
@@ -32,14 +36,14 @@ def interfaces(tree: Tree) -> list[dict[str, Any]]:
 
 
 def displays(tree: Tree) -> list[dict[str, Any]]:
-    """The connectors of graphics cards that show a picture, and the frame buffers of a text console."""
+    """Return the connectors with an active picture, and the frame buffers of a text console."""
     cards = [(name, tree.owners(_DRM, name)) for name in tree.names(_DRM) if _shines(tree, name)]
     buffers = [(name, tree.owners(_FRAME_BUFFERS, name)) for name in tree.names(_FRAME_BUFFERS) if _console(tree)]
     return [{"name": name, "owner": found[-1], "owners": found} for name, found in cards + buffers if found]
 
 
 def other_uses(tree: Tree) -> list[dict[str, Any]]:
-    """What else the functions are used for, in words."""
+    """Return the other uses of functions, as text."""
     found = [([address], "it is the boot display, which a text console is on") for address in _boot_displays(tree)]
     found += [([address], "its network interface is in another network namespace") for address in _elsewhere(tree)]
     for name in tree.names(_MEDIATED):
@@ -48,9 +52,9 @@ def other_uses(tree: Tree) -> list[dict[str, Any]]:
 
 
 def _boot_displays(tree: Tree) -> list[str]:
-    """The displays that the firmware chose, where a text console is on a real display.
+    """Return the firmware's boot displays, if a text console is on a real display.
 
-    The console of VGA text has no frame buffer; a dummy one (drivers/video/console/dummycon.c) shows nothing.
+    The console of VGA text has no frame buffer; a dummy console (drivers/video/console/dummycon.c) shows nothing.
     """
     consoles = [name for name in tree.names(_CONSOLES) if tree.read(_CONSOLES, name, "bind") == "1"]
     if all("dummy" in tree.read(_CONSOLES, name, "name") for name in consoles):
@@ -59,10 +63,10 @@ def _boot_displays(tree: Tree) -> list[str]:
 
 
 def _elsewhere(tree: Tree) -> list[str]:
-    """The functions whose directory of network interfaces, their own or that of a virtio device, shows none.
+    """Return the functions with network interfaces in other network namespaces only.
 
-    It is there for as long as an interface is (drivers/base/core.c, cleanup_glue_dir), but shows those of this network
-    namespace only.
+    Their directory of network interfaces, their own or that of a virtio device, is empty.  It exists for as long as an
+    interface does (drivers/base/core.c, cleanup_glue_dir), but shows only those of this network namespace.
     """
     found = []
     for address in tree.names(DEVICES):
@@ -78,13 +82,13 @@ def _shines(tree: Tree, connector: str) -> bool:
 
 
 def _console(tree: Tree) -> bool:
-    """Whether a text console is on a frame buffer."""
+    """Return whether a text console is on a frame buffer."""
     consoles = [name for name in tree.names(_CONSOLES) if tree.read(_CONSOLES, name, "bind") == "1"]
     return any("frame buffer" in tree.read(_CONSOLES, name, "name") for name in consoles)
 
 
 def disks(tree: Tree) -> list[dict[str, Any]]:
-    """The block devices of PCI functions, and in words what each is used for."""
+    """Return the block devices of PCI functions, and their uses as text."""
     mounts, swaps = _mounted(tree), _swapped(tree)
     found = []
     for name in tree.names(_BLOCK):
@@ -96,7 +100,10 @@ def disks(tree: Tree) -> list[dict[str, Any]]:
 
 
 def owners(tree: Tree, *names: str) -> list[str]:
-    """The functions that a device is behind; that of an NVMe subsystem is behind each of its controllers."""
+    """Return the functions behind a device.
+
+    A device of an NVMe subsystem is behind each controller of the subsystem.
+    """
     found = tree.owners(*names)
     if found:
         return found
@@ -107,26 +114,29 @@ def owners(tree: Tree, *names: str) -> list[str]:
 
 
 def _mounted(tree: Tree) -> dict[str, str]:
-    """Where each block device is mounted, by "major:minor" and by its name (proc(5), mountinfo)."""
+    """Return the mount point of each block device, by "major:minor" and by name.
+
+    Source: proc(5), mountinfo.
+    """
     found: dict[str, str] = {}
     for line in tree.read("/proc/self/mountinfo").splitlines():
         before, _, after = line.partition(" - ")
-        words, source = before.split(), [*after.split(), "", ""][1]
-        if len(words) > 4:
-            found.setdefault(words[2], words[4])
+        fields, source = before.split(), [*after.split(), "", ""][1]
+        if len(fields) > 4:
+            found.setdefault(fields[2], fields[4])
             if source.startswith("/dev/"):
-                found.setdefault(tree.real(source).name, words[4])
+                found.setdefault(tree.real(source).name, fields[4])
     return found
 
 
 def _swapped(tree: Tree) -> set[str]:
-    """The names of the block devices that are swap space (proc(5), swaps)."""
+    """Return the names of the block devices that are swap space (proc(5), swaps)."""
     lines = [line.split() for line in tree.read("/proc/swaps").splitlines()[1:]]
-    return {tree.real(words[0]).name for words in lines if words and words[0].startswith("/")}
+    return {tree.real(fields[0]).name for fields in lines if fields and fields[0].startswith("/")}
 
 
 def _uses(tree: Tree, name: str, mounts: dict[str, str], swaps: set[str], depth: int) -> list[str]:
-    """What a block device is used for, itself or by those made of it (LVM, RAID, encryption)."""
+    """Return the uses of a block device, directly or through LVM, RAID or encryption."""
     where = mounts.get(tree.read(_BLOCK, name, "dev")) or mounts.get(name)
     uses = [f"{name} is mounted on {where}"] if where else []
     if name in swaps:
@@ -137,10 +147,11 @@ def _uses(tree: Tree, name: str, mounts: dict[str, str], swaps: set[str], depth:
 
 
 def _held(tree: Tree, name: str) -> list[str]:
-    """Whether somebody has a block device to himself, such as a file system of another mount namespace.
+    """Return the use of a block device that another owner has opened exclusively.
 
-    Only an exclusive opening tells; it is closed at once (open(2), O_EXCL on block devices), and waits for no medium.
-    An optical drive is left alone, which could close its tray (drivers/cdrom/cdrom.c, autoclose).
+    An example is a file system of another mount namespace.  Only an exclusive open detects that; it is closed at once
+    (open(2), O_EXCL on block devices), and does not wait for a medium.  An optical drive is skipped, since an open
+    could close its tray (drivers/cdrom/cdrom.c, autoclose).
     """
     if name.startswith("sr"):
         return []

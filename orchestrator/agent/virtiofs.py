@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Directories of a hypervisor's that a virtual machine has mounted: they come through virtio functions."""
+"""Directories of a hypervisor that a virtual machine has mounted through virtio functions."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from orchestrator.agent.sysfs import Tree
 
 _VIRTIO = "/sys/bus/virtio/devices"
 _DRIVERS = {"9p": "9pnet_virtio", "virtiofs": "virtiofs"}
-"""The drivers of the devices through which file systems of a type come (net/9p/trans_virtio.c, fs/fuse/virtio_fs.c)."""
+"""The drivers of the devices that provide file systems of a type (net/9p/trans_virtio.c, fs/fuse/virtio_fs.c)."""
 
 
 def shares(tree: Tree) -> list[dict[str, Any]]:
-    """What is mounted, in words, with the functions that it comes through."""
+    """Return these mounts as text, with the functions that provide them."""
     found = []
     for source, place, kind in _mounted(tree):
         for name in tree.names(_VIRTIO):
@@ -24,7 +24,10 @@ def shares(tree: Tree) -> list[dict[str, Any]]:
 
 
 def _mounted(tree: Tree) -> list[tuple[str, str, str]]:
-    """Source, place and type of each mount of these types (proc(5), mountinfo)."""
+    """Return source, mount point and type of each mount of these types.
+
+    Source: proc(5), mountinfo.
+    """
     found = []
     for line in tree.read("/proc/self/mountinfo").splitlines():
         before, _, after = line.partition(" - ")
@@ -35,8 +38,11 @@ def _mounted(tree: Tree) -> list[tuple[str, str, str]]:
 
 
 def _serves(tree: Tree, name: str, kind: str, source: str) -> bool:
-    """Whether a virtio device is behind a mount: its tag is the mount's source; without a tag to be seen it may be."""
+    """Return whether a virtio device provides a mount.
+
+    Its tag is the mount's source.  A device whose tag is not visible may be the one.
+    """
     if tree.target(_VIRTIO, name, "driver") != _DRIVERS[kind]:
         return False
-    tag = tree.read(_VIRTIO, name, "mount_tag").rstrip("\0")  # the kernel writes the zero at its end, too
+    tag = tree.read(_VIRTIO, name, "mount_tag").rstrip("\0")  # the kernel includes the zero at its end
     return tag in ("", source)

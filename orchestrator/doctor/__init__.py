@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a run needs of a host, what the host has of it, and the commands that mend the rest."""
+"""Check a host for the needs of a run, and give commands that fix problems."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which accelerator runs guests on a host, found by a real boot of a kernel that the cache has."""
+"""Determine the accelerator of a host by a real boot of a cached kernel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.arch import ARCHES, arch_name
-from orchestrator.doctor.mend import as_root
+from orchestrator.doctor.fixes import as_root
 from orchestrator.doctor.model import Facts, HostFinding, State
 from orchestrator.errors import InfrastructureError, Interrupted
 from orchestrator.events import ignore
@@ -28,10 +28,10 @@ _MODULES = {"vmx": "kvm_intel", "svm": "kvm_amd"}
 
 
 def accelerator(boot_host: BootHost, facts: Facts, cache: Path, *, anew: bool) -> HostFinding:
-    """Whether guests run under KVM on `boot_host`; a warning where they do not.
+    """Return whether guests run under KVM on `boot_host`; a warning if they do not.
 
-    `cache` is that of the machine orch runs on.  `anew` boots even where the answer is remembered there, which costs a
-    few seconds, or half a minute where KVM hangs.
+    `cache` is the cache of orch's own machine.  With `anew` the boot takes place even if the answer is cached; that
+    takes a few seconds, or half a minute if KVM hangs.
     """
     obstacle = _obstacle(facts)
     if obstacle:
@@ -42,7 +42,7 @@ def accelerator(boot_host: BootHost, facts: Facts, cache: Path, *, anew: bool) -
             raise InfrastructureError(f"{qemu} is not there")
         kernels = _kernels(cache)
         with shared(boot_host.host, kernels.users):
-            found = _tried(boot_host, cache, plainest(kernels, boot_host.arch), anew=anew)
+            found = _boot(boot_host, cache, plainest(kernels, boot_host.arch), anew=anew)
     except Interrupted:
         raise
     except (InfrastructureError, OSError) as error:
@@ -55,35 +55,38 @@ def accelerator(boot_host: BootHost, facts: Facts, cache: Path, *, anew: bool) -
 
 
 def _kernels(cache: Path) -> KernelCache:
-    """The kernels in `cache`.  Raises InfrastructureError where there are none, before anything is made there."""
+    """Return the kernels in `cache`.
+
+    Raises InfrastructureError if there are none, without writing to the cache.
+    """
     if not (cache / "builds").is_dir():
         raise InfrastructureError(f"no kernel is in the cache {cache} yet; the first run will try it")
     return KernelCache(cache)
 
 
 def _obstacle(facts: Facts) -> HostFinding | None:
-    """Why KVM need not even be tried; None where it is to be."""
+    """Return why KVM need not be tried; None if it must be."""
     kvm = facts.kvm
     if arch_name(facts.machine) not in ARCHES:
         known = ", ".join(ARCHES)
         return HostFinding("accelerator", State.MISSING, f"orch has no guests for {facts.machine}, only for {known}")
     if not kvm.there and kvm.flag:
-        mend = as_root(facts, f"modprobe {_MODULES[kvm.flag]}")
-        return HostFinding("accelerator", State.WARNING, f"there is no /dev/kvm; {_INSTEAD}", mend)
+        fix = as_root(facts, f"modprobe {_MODULES[kvm.flag]}")
+        return HostFinding("accelerator", State.WARNING, f"there is no /dev/kvm; {_INSTEAD}", fix)
     if not kvm.there:
         why = "there is no /dev/kvm, and the CPU shows no virtualization: it is off in the firmware or, in a virtual"
         return HostFinding("accelerator", State.WARNING, f"{why} machine, on its host; {_INSTEAD}")
     if not kvm.usable:
-        mend = as_root(facts, f"usermod -aG kvm {facts.user.name}")
+        fix = as_root(facts, f"usermod -aG kvm {facts.user.name}")
         why = f"{facts.user.name} may not open /dev/kvm, which counts from the next login on"
-        return HostFinding("accelerator", State.WARNING, f"{why}; {_INSTEAD}", mend)
+        return HostFinding("accelerator", State.WARNING, f"{why}; {_INSTEAD}", fix)
     return None
 
 
 def plainest(cache: KernelCache, arch: str) -> KernelBuild:
-    """The kernel of the cache that says most of KVM and least of itself: without patches, and the smallest of those.
+    """Return the best kernel of the cache for the test: without patches, the smallest.
 
-    Raises InfrastructureError where there is none for `arch`.
+    Raises InfrastructureError if there is none for `arch`.
     """
     found = []
     for directory in sorted(cache.builds.glob("*")):
@@ -100,8 +103,8 @@ def _patched(build: KernelBuild) -> bool:
     return bool(json.loads((build.directory / PROVENANCE).read_text()).get("patches"))
 
 
-def _tried(boot_host: BootHost, cache: Path, build: KernelBuild, *, anew: bool) -> Accelerator:
-    """The same question as a run's, whose answer is remembered for runs."""
+def _boot(boot_host: BootHost, cache: Path, build: KernelBuild, *, anew: bool) -> Accelerator:
+    """Choose the accelerator as a run does; the answer is cached for runs."""
     arch = build.arch
     root, qemu = guest_root(LocalHost(), cache, arch=arch), boot_host.qemu(arch)
     with boot_host.open():

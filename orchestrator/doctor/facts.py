@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Ask a host what it has of all that a run needs."""
+"""Get the facts of a host that matter for a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _SECONDS = 120.0
 
 
 def ask(host: Host, where: Where) -> Facts:
-    """What `host` has; changes nothing there.  Raises CommandError where it cannot be asked, or tells nonsense."""
+    """Return the facts of `host`; change nothing there.
+
+    Raises CommandError if the host cannot be asked, or its report cannot be read.
+    """
     request = sent(_request(where))
     done = check(
         host.run(Command(program("check"), stdin=request, timeout=_SECONDS)), f"{host.name}: looking at the host"
@@ -28,11 +31,14 @@ def ask(host: Host, where: Where) -> Facts:
     try:
         return facts(host.name, where, json.loads(done.output))
     except (ValueError, LookupError, TypeError) as error:
-        raise CommandError(f"{host.name}: what it says of itself cannot be read: {error}") from error
+        raise CommandError(f"{host.name}: its report cannot be read: {error}") from error
 
 
 def _request(where: Where) -> dict[str, Any]:
-    """All that any architecture needs: which it is, the host only tells in its answer."""
+    """Return the request, with the needs of all architectures.
+
+    The host's architecture is known only from its answer.
+    """
     wanted = [need for arch in ARCHES for need in needs(arch)]
     return {
         "programs": {name: [need.ask] for need in wanted for name in need.programs},
@@ -43,27 +49,30 @@ def _request(where: Where) -> dict[str, Any]:
     }
 
 
-def facts(host: str, where: Where, told: Mapping[str, Any]) -> Facts:
-    """What a host told (`agent.check`) as values.  Raises LookupError or TypeError where it told less."""
-    soft, hard = told["open_files"]
+def facts(host: str, where: Where, report: Mapping[str, Any]) -> Facts:
+    """Return a host's report (`agent.check`) as values.
+
+    Raises LookupError or TypeError if the report is incomplete.
+    """
+    soft, hard = report["open_files"]
     return Facts(
         host=host,
-        system=told["system"],
-        kernel=told["kernel"],
-        machine=told["machine"],
-        cpu=told["cpu"],
-        python=told["python"],
-        user=User(**told["user"]),
-        apt=told["apt"],
-        mirror=told["mirror"],
-        programs={name: Program(**one) for name, one in told["programs"].items() if one},
-        files=frozenset(told["files"]),
-        disks={name: Disk(path=Path(where.places[name]), **one) for name, one in told["places"].items()},
-        memory=told["memory"]["total"],
-        available=told["memory"]["available"],
-        cores=told["cores"],
-        kvm=Kvm(**told["kvm"]),
+        system=report["system"],
+        kernel=report["kernel"],
+        machine=report["machine"],
+        cpu=report["cpu"],
+        python=report["python"],
+        user=User(**report["user"]),
+        apt=report["apt"],
+        mirror=report["mirror"],
+        programs={name: Program(**found) for name, found in report["programs"].items() if found},
+        files=frozenset(report["files"]),
+        disks={name: Disk(path=Path(where.places[name]), **disk) for name, disk in report["places"].items()},
+        memory=report["memory"]["total"],
+        available=report["memory"]["available"],
+        cores=report["cores"],
+        kvm=Kvm(**report["kvm"]),
         open_files=(soft, hard),
-        vfio_pci=told["vfio_pci"],
-        inventory=inventory(host, told["scan"]),
+        vfio_pci=report["vfio_pci"],
+        inventory=inventory(host, report["scan"]),
     )

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the inventory says of a host, held against what the host says.  Pure."""
+"""Compare the inventory's entry for a host with the host.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from orchestrator.passthrough.check import obstacles
 
 
 def promised(facts: Facts, entry: Entry) -> Iterator[HostFinding]:
-    """A finding for each thing that the inventory's `entry` says: a warning where the host does not have it."""
+    """Yield a finding for each item of the inventory's `entry`.
+
+    It is a warning if the host does not have the item.
+    """
     if entry.cores is not None:
         yield _amount("cores for guests", entry, str(entry.cores), str(facts.cores), fits=entry.cores <= facts.cores)
     if entry.memory is not None:
@@ -22,10 +28,10 @@ def promised(facts: Facts, entry: Entry) -> Iterator[HostFinding]:
         yield _device(facts, entry, address)
 
 
-def _amount(what: str, entry: Entry, said: str, there: str, *, fits: bool) -> HostFinding:
+def _amount(what: str, entry: Entry, amount: str, there: str, *, fits: bool) -> HostFinding:
     if fits:
-        return HostFinding(what, State.OK, f"{said} of {there}")
-    return HostFinding(what, State.WARNING, f"{entry.where} gives {said}, and the host has {there}; give less there")
+        return HostFinding(what, State.OK, f"{amount} of {there}")
+    return HostFinding(what, State.WARNING, f"{entry.where} gives {amount}, and the host has {there}; give less there")
 
 
 def _device(facts: Facts, entry: Entry, address: str) -> HostFinding:

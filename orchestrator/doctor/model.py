@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The values of the doctor's room: what a host told, and what that means for a run."""
+"""The values of the doctor: facts of a host, and findings for a run."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from orchestrator.passthrough.model import Inventory
 
 
 class State(StrEnum):
-    """What a finding means, from good to bad."""
+    """The meaning of a finding, from good to bad."""
 
     OK = "ok"
     WARNING = "warning"
-    """Some runs cannot be, or take longer."""
+    """Some runs are impossible or slower."""
     MISSING = "missing"
-    """No run can be."""
+    """All runs are impossible."""
 
 
 @dataclass(frozen=True)
 class HostFinding:
-    """One thing that a run needs: `detail` says what there is of it, or what is wrong and for what that matters.
+    """One need of a run.
 
-    `mend` is the command that mends it, "" where none does; `packages` are those of Debian that it would install.
+    `detail` describes its state, or the problem and its effect.  `mend` is the command that fixes it, "" if there is
+    none; `packages` are the Debian packages that the command installs.
     """
 
     what: str
@@ -38,7 +39,10 @@ class HostFinding:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings on one host; `system` says what it is, `install` is one command for all packages, "" for none."""
+    """All findings on one host.
+
+    `system` describes the host; `install` is one command for all packages, "" for none.
+    """
 
     host: str
     system: str
@@ -47,21 +51,21 @@ class Report:
 
     @property
     def state(self) -> State:
-        """The worst of the findings."""
+        """The worst state of the findings."""
         return max((finding.state for finding in self.findings), key=list(State).index, default=State.OK)
 
     def of(self, state: State) -> tuple[HostFinding, ...]:
-        """The findings with `state`."""
+        """Return the findings with `state`."""
         return tuple(finding for finding in self.findings if finding.state is state)
 
 
 @dataclass(frozen=True)
 class Where:
-    """Where a run would work.
+    """The place of a run.
 
-    `python` is orch's own interpreter on the machine that orch runs on, None for another host: there only guests are
-    booted, unless it builds, too.  `places` are the directories that are written to, by what they are for.  `entry` is
-    what the inventory says of another host.
+    `python` is orch's own interpreter on the machine that orch runs on, None for another host, which only boots guests
+    unless it also builds.  `places` are the directories that a run writes to, by use.  `entry` is the inventory's entry
+    for another host.
     """
 
     python: Path | None
@@ -76,9 +80,9 @@ class Where:
 
 @dataclass(frozen=True)
 class Program:
-    """A program of a host: the first line that it says when asked for its version.
+    """A program of a host.
 
-    `static` is None where its file does not tell.
+    `version` is the first line of its version output.  `static` is None if its file does not show it.
     """
 
     path: str
@@ -89,21 +93,25 @@ class Program:
 
 @dataclass(frozen=True)
 class Disk:
-    """The disk of a directory, in bytes; `writable` by this user."""
+    """The disk of a directory, in bytes.
+
+    `writable` is whether this user may write to the directory.
+    """
 
     path: Path
     free: int
     total: int
     writable: bool
     foreign: bool = False
-    """Whether the directory is there, and somebody else's."""
+    """Whether the directory exists and belongs to another user."""
 
 
 @dataclass(frozen=True)
 class Kvm:
-    """/dev/kvm: whether it is there and may be opened; `flag` of the CPU promises it: "vmx", "svm", or "".
+    """The state of /dev/kvm: whether it exists and may be opened.
 
-    `pvm` is whether the module kvm_pvm stands behind it, which needs no such flag, and a guest kernel made for it.
+    `flag` is the CPU flag for virtualization: "vmx", "svm", or "".  `pvm` is whether the module is kvm_pvm, which needs
+    no such flag, and a guest kernel made for it.
     """
 
     there: bool
@@ -114,7 +122,10 @@ class Kvm:
 
 @dataclass(frozen=True)
 class User:
-    """As whom commands run on the host; `sudo` is whether that program is there."""
+    """The user that runs commands on the host.
+
+    `sudo` is whether that program exists.
+    """
 
     name: str
     root: bool
@@ -123,11 +134,11 @@ class User:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a host told (`agent.check`).
+    """The facts that a host reported (`agent.check`).
 
-    `machine` is as uname(1) calls it, `cpu` the CPU's vendor.  `apt` is whether apt-get is there, `mirror` whether it
-    knows a mirror of Debian.  `memory` and `available` are in bytes.  `open_files` are the soft and the hard limit.
-    `vfio_pci` is whether that driver can be loaded.
+    `machine` is the machine name of uname(1), `cpu` the CPU's vendor.  `apt` is whether apt-get exists, `mirror`
+    whether it has a mirror of Debian.  `memory` and `available` are in bytes.  `open_files` are the soft and the hard
+    limit.  `vfio_pci` is whether that driver can be loaded.
     """
 
     host: str

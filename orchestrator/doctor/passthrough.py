@@ -1,25 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What only passed-through devices need: an IOMMU that is on, VFIO, locked memory.  Pure; nothing here is `missing`."""
+"""Check the needs of passed-through devices: an active IOMMU, VFIO, locked memory.
+
+Pure; no finding here is `missing`.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
+from orchestrator.doctor.fixes import as_root, install, raise_limit
 from orchestrator.doctor.hardware import GUEST_BYTES, gib
-from orchestrator.doctor.mend import as_root, install, raise_limit
 from orchestrator.doctor.model import Facts, HostFinding, State
 from orchestrator.doctor.requirements import UPDATE_GRUB
 from orchestrator.passthrough.check import host_obstacles, obstacles, restoring
 
 _GRUB = "/etc/default/grub.d/orch.cfg"
 _SMALL_KERNEL = re.compile(r"-cloud-(amd64|arm64)$")
-"""Debian's kernels for virtual machines, which leave drivers out that its other kernels have."""
+"""Debian's kernels for virtual machines, which lack drivers of its other kernels."""
 _ONLY = "needed only to pass devices through"
 
 
 def passthrough(facts: Facts) -> Iterator[HostFinding]:
-    """A finding for each."""
+    """Yield a finding for each item."""
     yield _iommu(facts)
     yield _driver(facts)
     yield _locked_memory(facts)
@@ -36,8 +39,11 @@ def _iommu(facts: Facts) -> HostFinding:
 
 
 def _kernel_option(facts: Facts) -> str:
-    """The command that boots the host with its IOMMU on from the next time; "" where no option of the kernel does."""
-    if facts.cpu != "GenuineIntel" or UPDATE_GRUB not in facts.files:  # AMD's is on unless the firmware has it off
+    """Return the command that turns the IOMMU on from the next boot.
+
+    "" if no kernel option does.
+    """
+    if facts.cpu != "GenuineIntel" or UPDATE_GRUB not in facts.files:  # AMD's is on unless the firmware disables it
         return ""
     line = 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX intel_iommu=on"'
     return as_root(facts, f"echo '{line}' > {_GRUB} && update-grub")
@@ -48,11 +54,11 @@ def _driver(facts: Facts) -> HostFinding:
         return HostFinding("vfio-pci", State.OK, "there")
     if facts.vfio_pci:
         return HostFinding("vfio-pci", State.OK, "loaded when it is needed")
-    detail = f"kernel {facts.kernel} has no such driver (CONFIG_VFIO_PCI), and another has to be booted; {_ONLY}"
+    detail = f"kernel {facts.kernel} has no such driver (CONFIG_VFIO_PCI), and another kernel must be booted; {_ONLY}"
     small = _SMALL_KERNEL.search(facts.kernel)
-    # Not among the packages that are installed in one go: another kernel is another decision.
-    mend = install(facts, (f"linux-image-{small[1]}",)) if small else ""
-    return HostFinding("vfio-pci", State.WARNING, detail, mend)
+    # Not among the packages of the common command: another kernel is a separate decision.
+    fix = install(facts, (f"linux-image-{small[1]}",)) if small else ""
+    return HostFinding("vfio-pci", State.WARNING, detail, fix)
 
 
 def _locked_memory(facts: Facts) -> HostFinding:
@@ -65,13 +71,13 @@ def _locked_memory(facts: Facts) -> HostFinding:
 
 def _devices(facts: Facts) -> HostFinding:
     inventory = facts.inventory
-    left = [one.address for one in inventory.functions if one.left_behind and not one.lease]
+    left = [function.address for function in inventory.functions if function.left_behind and not function.lease]
     if left:
-        detail = f"{', '.join(left)} taken by a run that died, and not given back"
+        detail = f"{', '.join(left)} taken by a run that has ended, and not given back"
         return HostFinding("PCI functions", State.WARNING, detail, restoring(inventory.host))
     able = sum(not obstacles(inventory, function) for function in inventory.functions)
-    told = f"{len(inventory.functions)}, of which {able} can be passed through now"
+    text = f"{len(inventory.functions)}, of which {able} can be passed through now"
     why = host_obstacles(inventory.vfio) if inventory.vfio.groups else ()
     if why:
-        return HostFinding("PCI functions", State.WARNING, f"{told}: {why[0]}; {_ONLY}")
-    return HostFinding("PCI functions", State.OK, told)
+        return HostFinding("PCI functions", State.WARNING, f"{text}: {why[0]}; {_ONLY}")
+    return HostFinding("PCI functions", State.OK, text)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every program and file that orch, Kbuild, kselftest, b4, virtme-ng and the tests need, with its Debian package.
+"""Every required program and file, with its Debian package.
 
-This is the one list of them.  `tools/setup-system` installs what it says, before there is a virtual environment: so
-only the standard library may be imported here.  The VM tests run with a PATH that has nothing else
-(`tests/declared.py`).  What Debian marks as essential is always there, and is not listed.
+orch, Kbuild, kselftest, b4, virtme-ng and the tests need them; this is the only list.  `tools/setup-system` installs it
+before there is a virtual environment, so only the standard library may be imported here.  The VM tests run with a PATH
+that has nothing else (`tests/declared.py`).  Packages that Debian marks as essential are always installed, and are not
+listed.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from orchestrator.arch import ARCHES
 
 
 class Role(Enum):
-    """Who cannot do without."""
+    """The users of a need that cannot work without it."""
 
     BOOT = auto()
-    """Whoever boots guests: any host."""
+    """All hosts that boot guests."""
     HOME = auto()
     """The machine that orch runs on; other hosts do not need it."""
     BUILD = auto()
-    """Whoever builds kernels: the machine that orch runs on, and others where they build, too."""
+    """All machines that build kernels: the machine that orch runs on, and hosts that build."""
     SOME = auto()
     """Only some runs."""
     SOME_HOME = auto()
@@ -33,10 +34,11 @@ class Role(Enum):
 
 @dataclass(frozen=True)
 class Need:
-    """One of `programs`, and one of `files`, where it names any; Debian's `package` has it, or pip's `pip`.
+    """One need: one of `programs`, and one of `files` if it names any.
 
-    `use` says what needs it, in the plural.  `least` is the oldest version that will do; `ask` are the arguments that
-    make a program tell it.  `static` is whether it must be without dynamic linking.
+    Debian's `package` has it, or pip's `pip`.  `use` is what needs it, in the plural.  `least` is the oldest version
+    that works; `ask` are the arguments that make a program print its version.  `static` is whether it must be linked
+    statically.
     """
 
     what: str
@@ -52,23 +54,23 @@ class Need:
 
 
 LLVM = ("clang", "ld.lld", "llvm-ar")
-"""What must be there in one version for `compiler: clang-N`."""
+"""The programs that must be there in one version for `compiler: clang-N`."""
 LLVM_PACKAGES = ("clang-19", "lld-19", "llvm-19")
 UPDATE_GRUB = "/usr/sbin/update-grub"
-"""Where it is, the options that the host's kernel boots with can be changed by a command."""
+"""If it exists, a command can change the options that the host's kernel boots with."""
 _BUILDS = "kernels that are built"
 _DEBIAN = "kernels from Debian's archive"
 
 
 def needs(arch: str) -> tuple[Need, ...]:
-    """What runs need on a host of architecture `arch`, in the order in which it is told."""
+    """Return the needs of runs on a host of architecture `arch`, in report order."""
     return (*_qemus(arch), *_BOOTS, *_TOOLS, *_crosses(arch), *_SOURCES, *_TESTS)
 
 
 def setup_needs(arch: str, *, everything: bool) -> tuple[Need, ...]:
-    """What the set-up installs on a machine of architecture `arch`.
+    """Return the needs that the set-up installs on a machine of architecture `arch`.
 
-    With `everything` also what only kernels of other architectures, kernels that clang builds, and the tests need.
+    `everything` adds the needs of kernels of other architectures, of kernels that clang builds, and of the tests.
     """
     if everything:
         return (*needs(arch), *_LLVM)
@@ -118,7 +120,7 @@ def _cross(guest: str, program: str, package: str, least: str) -> Need:
 
 
 _OLDEST = {"gcc": "8.1", "ld": "2.30", "make": "4.0", "flex": "2.5.35", "bison": "2.0", "bc": "1.06.95"}
-"""What Linux 7.3 asks for (Documentation/process/changes.rst)."""
+"""The requirements of Linux 7.3 (Documentation/process/changes.rst)."""
 _ROMS = ("/usr/lib/ipxe/qemu/efi-e1000.rom", "/usr/share/qemu/efi-e1000.rom")
 
 _BOOTS = (

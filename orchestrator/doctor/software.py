@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Programs and files: what of them a host lacks, has too old, or has of the wrong kind.  Pure."""
+"""Check programs and files: missing, too old, or of the wrong kind.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,20 @@ import shlex
 from collections.abc import Iterator
 
 from orchestrator.arch import arch_name
-from orchestrator.doctor.mend import as_root, install
+from orchestrator.doctor.fixes import as_root, install
 from orchestrator.doctor.model import Facts, HostFinding, Program, State, Where
 from orchestrator.doctor.requirements import LLVM, LLVM_PACKAGES, Need, Role, needs
 
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 _NUMBER = re.compile(r"\d+")
 _PYTHON, _BUILDS_PYTHON = "3.10", "3.11"
-"""What virtme-ng 1.42 and the packages that it imports ask for (their Requires-Python), and orch itself does."""
+"""The requirements of virtme-ng 1.42 and its imports (their Requires-Python), and of orch itself."""
 
 
 def version_of(line: str) -> str:
-    """The version in the line that a program says of itself, "" where there is none.
+    """Return the version in a program's version line, "" if there is none.
 
-    A bare number counts only where nothing looks better, and what is in brackets is the distribution's.
+    A bare number counts only if there is no better match.  Text in brackets is the distribution's version.
     """
     plain = re.sub(r"\([^()]*\)", "", line)
     found = _VERSION.search(plain) or _VERSION.search(line) or _NUMBER.search(plain)
@@ -29,7 +32,7 @@ def version_of(line: str) -> str:
 
 
 def older(version: str, least: str) -> bool:
-    """Whether `version` is before `least`; one that cannot be read is not."""
+    """Return whether `version` is before `least`; an unreadable version is not."""
     return bool(version) and _parts(version) < _parts(least)
 
 
@@ -38,7 +41,7 @@ def _parts(version: str) -> tuple[int, ...]:
 
 
 def software(facts: Facts, where: Where) -> Iterator[HostFinding]:
-    """A finding for Python, for each need that matters on this host, for clang and for the mirror."""
+    """Yield a finding for Python, each need of this host, clang and the mirror."""
     yield _python(facts)
     for need in needs(arch_name(facts.machine)):
         if where.home or need.role not in (Role.HOME, Role.SOME_HOME, Role.TEST):
@@ -49,13 +52,13 @@ def software(facts: Facts, where: Where) -> Iterator[HostFinding]:
 
 
 def _python(facts: Facts) -> HostFinding:
-    """It is there, for it was Python that answered; of which version was not asked."""
+    """Check the version of Python; it exists, because it ran the check."""
     if older(facts.python, _PYTHON):
-        asks = f"{facts.python}, and virtme-ng asks for {_PYTHON} or newer; guests may not boot"
-        return HostFinding("python3", State.WARNING, asks)
+        detail = f"{facts.python}, and virtme-ng needs {_PYTHON} or newer; guests may not boot"
+        return HostFinding("python3", State.WARNING, detail)
     if older(facts.python, _BUILDS_PYTHON):
-        asks = f"{facts.python}; newer is needed only to build kernels here: orch asks for {_BUILDS_PYTHON} or newer"
-        return HostFinding("python3", State.WARNING, asks)
+        detail = f"{facts.python}; newer is needed only to build kernels here: orch needs {_BUILDS_PYTHON} or newer"
+        return HostFinding("python3", State.WARNING, detail)
     return HostFinding("python3", State.OK, facts.python)
 
 
@@ -74,18 +77,18 @@ def _judged(need: Need, facts: Facts, where: Where) -> HostFinding:
 
 
 def _wrong(need: Need, found: Program | None, file: str, version: str) -> str:
-    """What is wrong with what there is of a need; "" for nothing."""
+    """Return the problem of what was found for a need; "" for none."""
     if need.programs and found is None:
         return "not found"
     if found and not found.runs:
-        return f"{found.path} does not run: {found.version or 'it says nothing'}"
+        return f"{found.path} does not run: {found.version or 'no output'}"
     if need.files and not file:
         return f"{need.files[0]} not found" if found else "not found"
     if found and need.static and found.static is False:
         return f"{found.path} is linked dynamically, and a guest has no libraries"
     if need.least and older(version, need.least):
-        asks = "orch asks" if need.pip else "Linux 7.3 asks"
-        return f"{version}, and {asks} for {need.least} or newer"
+        user = "orch" if need.pip else "Linux 7.3"
+        return f"{version}, and {user} needs {need.least} or newer"
     return ""
 
 
@@ -101,14 +104,14 @@ def _with_command(need: Need, facts: Facts, where: Where, finding: HostFinding) 
 
 
 def _clang(facts: Facts) -> HostFinding:
-    """clang is of use only with LLVM's other tools of its version."""
+    """Check clang, which needs LLVM's other tools of the same version."""
     clang, *others = LLVM
     names = [name for name in facts.programs if re.fullmatch(rf"{clang}(-\d+)?", name)]
     suffixes = {name: name[len(clang) :] for name in names}
     whole = [name for name in names if all(f"{other}{suffixes[name]}" in facts.programs for other in others)]
     if whole:
-        told = (f"{name} ({version_of(facts.programs[name].version)})" for name in sorted(whole))
-        return HostFinding("clang", State.OK, ", ".join(told))
+        texts = (f"{name} ({version_of(facts.programs[name].version)})" for name in sorted(whole))
+        return HostFinding("clang", State.OK, ", ".join(texts))
     there = f"{', '.join(sorted(names))} without its {' and '.join(others)}" if names else "not found"
     detail = f"{there}; needed only for kernels that clang builds"
     return HostFinding(
@@ -117,7 +120,7 @@ def _clang(facts: Facts) -> HostFinding:
 
 
 def _mirror(facts: Facts) -> HostFinding:
-    """Debian's packages come from the mirror that the machine's own apt uses."""
+    """Check the Debian mirror, which is the mirror that the machine's own apt uses."""
     if facts.mirror:
         return HostFinding("Debian's mirror", State.OK, "known to apt")
     detail = "apt knows none; needed only for kernels from Debian's archive"

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Run a program of the room `agent` on a host that has nothing of orch: it is sent along with each call."""
+"""Run a program of the package `agent` on a host without orch.
+
+The package is sent along with each call.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from orchestrator import agent
 from orchestrator.host import supervisor
 
 _PACKAGE = Path(agent.__file__).parent
-# The programs come as a zip archive in the first line of stdin; Python imports from any file that it can seek in.
+# The programs are a zip archive in the first line of stdin; Python imports from any seekable file.
 _LOADER = """\
 import base64, io, os, runpy, sys
 line = sys.stdin.buffer.readline()
@@ -31,15 +34,15 @@ runpy.run_module(module, run_name="__main__", alter_sys=False)
 
 
 def program(name: str, *arguments: str) -> tuple[str, ...]:
-    """The command that runs the module `name` of `agent` with `arguments`; its stdin is from `sent`.
+    """Return the command that runs the module `name` of `agent` with `arguments`.
 
-    Its Python is the host's own, which the inventory names (`supervisor.PYTHON`).
+    Its stdin is the text from `sent`.  Its Python is the host's own, as named in the inventory (`supervisor.PYTHON`).
     """
     return (*supervisor.PYTHON, "-c", _LOADER, f"orchestrator.agent.{name}", *arguments)
 
 
 def sent(request: dict[str, Any]) -> str:
-    """The stdin of a program: all of `agent`, then the request."""
+    """Return the stdin of a program: all of `agent`, then the request."""
     return f"{_archive()}\n{json.dumps({'root': '/', **request})}"
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The seam to the outside world: what a host can do for the rooms above.
+"""The interface to hosts: all that the other packages can do on one.
 
-Only implementations of `Host` start processes, open connections or kill anything.
+Only implementations of `Host` start processes, open connections or kill processes.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from typing import Protocol
 from orchestrator.errors import CommandError
 
 LineSink = Callable[[str], None]
-"""Called with every line of a command's output, without its newline, as it is written."""
+"""Called for every line of a command's output, without its newline, as soon as it is written."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """What is to run on a host, and how.
+    """A command for a host, and the conditions under which it runs.
 
-    `env` is added to the host's environment.  `timeout` is in seconds: when it passes, the whole process tree is
-    killed, and `Completed.timed_out` is set.  `on_line` sees every output line as it comes; `log` is a local file that
-    the output is appended to as it comes, byte for byte.  When `until` is set, the command is told to end, with
-    SIGTERM; no error, but the status that this gives.  `grace` is how many seconds it then has, and after `timeout`,
-    until SIGKILL; None is the host's own, a few.
+    `env` is added to the host's environment.  `timeout` is in seconds: after it the whole process tree is killed, and
+    `Completed.timed_out` is set.  `on_line` is called for every output line at once.  `log` is a local file to which
+    the output is appended at once, byte for byte.
+
+    Setting `until` ends the command with SIGTERM; this is no error, and the status shows it.  `grace` is the time in
+    seconds from SIGTERM, for `until` or `timeout`, to SIGKILL; None means the host's default, a few seconds.
     """
 
     argv: tuple[str, ...]
@@ -42,11 +43,11 @@ class Command:
 
 @dataclass(frozen=True)
 class Completed:
-    """What a finished command left behind.
+    """The result of a finished command.
 
-    `status` is the exit status, or minus the signal's number; `output` is stdout with stderr folded in,
-    in the order written; `timed_out` says that the deadline passed and the command's whole tree was killed;
-    `seconds` is wall-clock time.
+    `status` is the exit status, or minus the signal's number.  `output` is stdout and stderr together, in the order
+    written.  `timed_out` is set if the timeout passed and the command's whole tree was killed.  `seconds` is wall-clock
+    time.
     """
 
     argv: tuple[str, ...]
@@ -62,60 +63,67 @@ class Completed:
 
 
 class Host(Protocol):
-    """Where a job runs: this machine, or one reached over SSH."""
+    """A place to run commands: this machine, or one reached over SSH."""
 
     @property
     def name(self) -> str:
         """A short name for logs and results."""
 
     def run(self, command: Command) -> Completed:
-        """Run `command` to its end, in a session of its own, and return what it left; never raises on a status.
+        """Run `command` to its end in a new session, and return its result.
 
-        Raises CommandError where the program does not exist or cannot be started, Interrupted after `stop_all`.
+        A nonzero status does not raise.  Raises CommandError if the program does not exist or cannot be started,
+        Interrupted after `stop_all`.
         """
 
     def put(self, local: Path, remote: Path) -> None:
-        """Copy a local file or directory tree to the host, with modes kept."""
+        """Copy a local file or directory tree to the host; modes are kept."""
 
     def get(self, remote: Path, local: Path) -> None:
-        """Copy a file or directory tree from the host, with modes kept."""
+        """Copy a file or directory tree from the host; modes are kept."""
 
     def stop_all(self) -> None:
-        """Kill the process tree of every command that this host object runs now, and refuse new ones."""
+        """Kill the process trees of all running commands, and refuse new commands.
+
+        Only the commands of this host object are affected.
+        """
 
     def refuse_if_stopped(self, what: str) -> None:
-        """Raise Interrupted, naming `what`, after `stop_all`: for work that is not a command."""
+        """Raise Interrupted, naming `what`, after `stop_all`; for work that is not a command."""
 
 
 class WrappedHost:
-    """A host that passes everything on to `host`; subclasses change the command on its way."""
+    """A host that forwards everything to `host`; subclasses change the command first."""
 
     host: Host
 
     @property
     def name(self) -> str:
-        """The name of the host behind."""
+        """The name of the wrapped host."""
         return self.host.name
 
     def put(self, local: Path, remote: Path) -> None:
-        """As the host behind."""
+        """Call `put` of the wrapped host."""
         self.host.put(local, remote)
 
     def get(self, remote: Path, local: Path) -> None:
-        """As the host behind."""
+        """Call `get` of the wrapped host."""
         self.host.get(remote, local)
 
     def stop_all(self) -> None:
-        """As the host behind."""
+        """Call `stop_all` of the wrapped host."""
         self.host.stop_all()
 
     def refuse_if_stopped(self, what: str) -> None:
-        """As the host behind."""
+        """Call `refuse_if_stopped` of the wrapped host."""
         self.host.refuse_if_stopped(what)
 
 
 def check(completed: Completed, what: str) -> Completed:
-    """Return `completed`, or raise CommandError that says `what` failed, how, and with which last lines."""
+    """Return `completed` if it is ok, else raise CommandError.
+
+    The error names `what` failed, how, and the last lines of the output.
+    """
     if completed.ok:
         return completed
     how = f"timed out after {completed.seconds:.0f} s" if completed.timed_out else f"exit status {completed.status}"

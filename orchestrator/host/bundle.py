@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""virtme-ng as a directory that can be sent to a host: all hosts boot with the same one, and none installs it."""
+"""virtme-ng as a directory that can be sent to a host.
+
+So all hosts boot with the same version, and no host has to install it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from orchestrator.host.base import Host
 from orchestrator.host.lock import locked
 
 _PACKAGES = ("virtme-ng", "argcomplete", "requests", "urllib3", "idna", "certifi", "charset-normalizer")
-"""virtme-ng, and what it imports: Python alone, without what is compiled for one version of it."""
+"""virtme-ng and its imports: pure Python only, without modules that are compiled for one version of Python."""
 _COMMANDS = {"vng": "virtme_ng.run", "virtme-run": "virtme.commands.run"}
 _WRAPPER = """\
 #!/bin/sh
@@ -22,7 +25,10 @@ PYTHONPATH=$here/lib exec {python} -c 'import sys; sys.argv[0] = "{name}"; from 
 
 
 def toolbox(host: Host, cache: Path, python: str) -> Path:
-    """The directory, made once for all that it is made of: its `bin` has vng, for a host whose Python is `python`."""
+    """Return the directory with virtme-ng for a host whose Python is `python`.
+
+    Its `bin` has vng.  It is made once for each combination of packages and Python.
+    """
     place = cache / "toolbox" / f"virtme-ng-{distribution('virtme-ng').version}-{_identity(python)}"
     with locked(host, place.with_name(f"{place.name}.lock")):
         if not place.exists():
@@ -49,7 +55,7 @@ def _make(place: Path, python: str) -> None:
 
 
 def copy_package(package: Distribution, lib: Path) -> None:
-    """Copy a package's modules and data, but not its scripts, and nothing that is compiled."""
+    """Copy a package's modules and data; scripts and compiled modules are left out."""
     for file in package.files or ():
         source = Path(str(file.locate()))
         if ".." not in file.parts and source.suffix not in (".pyc", ".so") and source.is_file():

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A host whose commands can write to one tree, and to nothing else of the machine: for the code of a stranger's patch.
+"""A host whose commands can write to one tree only, for code of untrusted patches.
 
 A kernel's Makefile runs as the user who builds it.  Its tree shares files with the trees of other kernels, as hard
 links, and the user may write to all of the cache.  So make runs in namespaces of its own (mount, PID, network and IPC,
-namespaces(7)), where the tree is an overlay: what make writes to the sources goes to a layer beside the tree.  Every
-other mount is read-only, /dev has harmless devices only, and no capability is left to change that, even for root.
+namespaces(7)), in which the tree is an overlay: changes to the sources are written to a layer beside the tree.  Every
+other mount is read-only, /dev has harmless devices only, and no capability remains to change that, even for root.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from orchestrator.host.base import Command, Completed, Host, WrappedHost
 
 _UNSHARE = ("unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child", "--mount-proc")
 _AS_USER = ("--user", "--map-root-user")
-"""Without root, a user namespace in which the user may mount (user_namespaces(7))."""
+"""Without root: a user namespace in which the user may mount (user_namespaces(7))."""
 
-# The root directory of a plain chroot is no mount point: its mount can be made neither private nor read-only.  So a
-# shell leaves the chroot, in a mount namespace that is new already, makes its root a mount point, and goes back in.
-# Outside, the user's PATH may lead nowhere.
+# The root directory of a plain chroot is no mount point, so its mount can be made neither private nor read-only.  So a
+# shell leaves the chroot, in a new mount namespace, makes the chroot's root a mount point, and enters the chroot again.
+# Outside the chroot, the directories of the user's PATH may not exist.
 _GO_BACK = """path=$PATH PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount --make-rprivate / && root=$(readlink /proc/self/fd/3) && mount --rbind "$root" "$root" || exit
 here=$root$1; shift
@@ -31,17 +31,19 @@ _LEAVE = """exec 3</; go_back=$1; shift
 exec nsenter --mount=/proc/self/ns/mnt /bin/sh -c "$go_back" sh "$(pwd -P)" "$@\""""
 _IN_CHROOT = ("unshare", "--mount", "--propagation", "unchanged", "sh", "-c", _LEAVE, "sh", _GO_BACK)
 
-_FAILED = "orch: not confined, for this failed: "
+_FAILED = "orch: not confined, because this failed: "
 _SECONDS = 60.0
 _TEMPORARY = ("TMPDIR", "CCACHE_TEMPDIR")
-"""Where programs make temporary files; ccache has a variable of its own, and makes some even if it only reads."""
+"""The directories for temporary files.  ccache has a variable of its own, and makes such files even if it only
+reads."""
 
-# The build directory is held aside while the overlay covers the tree.  What stays writable becomes a mount of its own
-# before all others become read-only.  A mount point with a blank is written as \040 in mountinfo (proc(5)).
+# The build directory is mounted elsewhere while the overlay is mounted over the tree.  Directories that stay writable
+# become mounts of their own before all other mounts become read-only.  A blank in a mount point is \040 in mountinfo
+# (proc(5)).
 _SCRIPT = r"""
 set -e
 tree=$1 layer=$2; shift 2
-trap 'echo "orch: not confined, for this failed: $step"' EXIT
+trap 'echo "orch: not confined, because this failed: $step"' EXIT
 step='an overlay of the tree'
 mkdir -p "$layer/upper" "$layer/overlay" "$layer/build" "$layer/tmp" "$layer/dev" "$tree/build"
 mount --bind "$tree/build" "$layer/build"
@@ -80,12 +82,12 @@ exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs -- "$@"
 
 @dataclass(frozen=True)
 class Confined(WrappedHost):
-    """Passes everything on to `host`, where the commands see `tree` through an overlay and can write to little else.
+    """Forwards everything to `host`, whose commands can then write to few directories only.
 
-    They can write to ``build`` in `tree`, for that is a copy, to the directories `writable`, none of which has the tree
-    in it, and to temporary files.  What they write to the sources is below `layer`/upper, and the next command with
-    this `layer` sees it.  All must be paths without odd characters (`orchestrator.paths`) on a file system that an
-    overlay can be on.
+    They see `tree` through an overlay.  They can write to ``build`` in `tree`, which is a copy, to the directories
+    `writable`, none of which contains the tree, and to temporary files.  Their changes to the sources are below
+    `layer`/upper, and are visible to the next command with this `layer`.  All paths must be without odd characters
+    (`orchestrator.paths`), on a file system that supports an overlay.
     """
 
     host: Host
@@ -94,7 +96,7 @@ class Confined(WrappedHost):
     writable: tuple[Path, ...] = ()
 
     def run(self, command: Command) -> Completed:
-        """As the host behind; the command's directory is the tree, whatever `cwd` is."""
+        """Run the command on the wrapped host, in the tree; its `cwd` is ignored."""
         places = (str(self.tree), str(self.layer), *map(str, self.writable))
         argv = (*own_namespaces(*_UNSHARE), "sh", "-c", _SCRIPT, "sh", *places, "--", *command.argv)
         env = {**command.env, **dict.fromkeys(_TEMPORARY, str(self.layer / "tmp"))}
@@ -103,7 +105,10 @@ class Confined(WrappedHost):
 
 
 def own_namespaces(*unshare: str) -> tuple[str, ...]:
-    """The command `unshare`, which has a mount namespace among its own, such that the user may run it where orch is."""
+    """Return the command `unshare` in a form that the user can run here.
+
+    `unshare` must make a mount namespace.  Without root a user namespace is added; in a chroot, the way out and back.
+    """
     if os.geteuid() != 0:
         return (*unshare, *_AS_USER)
     mounts = Path("/proc/self/mountinfo").read_text(errors="replace").splitlines()
@@ -112,9 +117,9 @@ def own_namespaces(*unshare: str) -> tuple[str, ...]:
 
 
 def why_not_confined(host: Host, place: Path) -> str:
-    """Why commands cannot be confined on the file system of the directory `place`; "" if they can.
+    """Return why commands cannot be confined on the file system of `place`, or "".
 
-    A tenth of a second.  Raises CommandError if nothing at all can be started, and Interrupted.
+    Takes a tenth of a second.  Raises CommandError if no command can be started, and Interrupted.
     """
     with TemporaryDirectory(prefix="confine-", dir=place, ignore_cleanup_errors=True) as directory:
         tree, layer = Path(directory, "tree"), Path(directory, "layer")
@@ -124,5 +129,5 @@ def why_not_confined(host: Host, place: Path) -> str:
         return ""
     lines = [line.strip() for line in done.output.splitlines() if line.strip()]
     step = next((line.removeprefix(_FAILED) for line in lines if line.startswith(_FAILED)), "")
-    said = next((line for line in lines if not line.startswith(_FAILED)), f"exit status {done.status}")
-    return f"{step}: {said}" if step else said
+    reason = next((line for line in lines if not line.startswith(_FAILED)), f"exit status {done.status}")
+    return f"{step}: {reason}" if step else reason

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A full disk, however it shows: an error of our own, or a line among hundreds of make's."""
+"""Detect and report a full disk, from an own error or from a command's output."""
 
 from __future__ import annotations
 
@@ -17,30 +17,33 @@ from orchestrator.errors import InfrastructureError, Interrupted, OrchError
 from orchestrator.host.base import Command, Host
 
 _NUMBERS = {errno.ENOSPC, errno.EDQUOT}
-# Not in the lines of source that the compiler shows behind a bar.
-# "Out of diskspace" is what git says of a pack (csum-file.c).
-_WORDS = re.compile(r"^(?!\s*\d* \|).*(?:No space left on device|Disk quota exceeded|Out of diskspace)", re.MULTILINE)
+# Not matched in lines of source, which the compiler prints after a bar.
+# "Out of diskspace" is git's message for a pack (csum-file.c).
+_FULL = re.compile(r"^(?!\s*\d* \|).*(?:No space left on device|Disk quota exceeded|Out of diskspace)", re.MULTILINE)
 
 
 def tells_full_disk(output: str) -> bool:
-    """Whether the `output` of a command says that it could not write for want of room."""
-    return bool(_WORDS.search(output))
+    """Return whether the `output` of a command reports a full disk."""
+    return bool(_FULL.search(output))
 
 
 def full_disk(directory: Path, what: str, *others: Path) -> InfrastructureError:
-    """The one sentence for `what`, which had no room in `directory`, the cache, where temporary files go, or in one of
-    `others` that it writes to: whichever has the least."""
+    """Return the error for `what`, which failed because a disk was full.
+
+    It names the directory whose disk has the least free space: `directory` (the cache), the directory for temporary
+    files, or one of `others`, to which `what` also writes.
+    """
     places = (directory, Path(tempfile.gettempdir()), *others)
-    place, free = min(((place, _free(place)) for place in places), key=lambda one: one[1])
-    mend = "make room, or run 'orch cache gc --keep SIZE'" if place is directory else "make room"
-    return InfrastructureError(f"{what}: no space was left on the disk of {place} ({free >> 20} MiB free now); {mend}")
+    place, free = min(((place, _free(place)) for place in places), key=lambda pair: pair[1])
+    fix = "make room, or run 'orch cache gc --keep SIZE'" if place is directory else "make room"
+    return InfrastructureError(f"{what}: no space was left on the disk of {place} ({free >> 20} MiB free now); {fix}")
 
 
 def sync_disk(place: Path) -> None:
-    """Have the disk hold all that was written to it: `place` is about to get the name by which it counts as whole, and
-    after a power cut it must not have that name and lack what is in it.
+    """Flush all unwritten data of the disk of `place`.
 
-    A fraction of a second, for most of it was written long ago.  Raises OSError for what the disk does not take.
+    Called before `place` gets the name that marks it as complete: after a power cut it must not have that name and lack
+    content.  Takes a fraction of a second, because most data was written before.  Raises OSError if the disk fails.
     """
     descriptor = os.open(place, os.O_RDONLY)
     try:
@@ -53,16 +56,17 @@ def sync_disk(place: Path) -> None:
 
 
 def _free(place: Path) -> int:
-    """The bytes that can be written to the disk of `place`, which need not exist yet."""
-    there = next((one for one in (place, *place.parents) if one.exists()), Path("/"))
+    """Return the free bytes on the disk of `place`, which need not exist yet."""
+    there = next((path for path in (place, *place.parents) if path.exists()), Path("/"))
     return shutil.disk_usage(there).free
 
 
 @contextmanager
 def removed_on_failure(host: Host, partial: Path) -> Iterator[None]:
-    """Remove `partial`, which is being filled, where that fails: a full disk must not be left full of it.
+    """Remove `partial`, which the context fills, if the context fails.
 
-    Where orch is told to stop, it stays for the next who fills it, or for ``orch cache gc``.
+    Otherwise a full disk would stay full.  If orch is stopped, `partial` stays, for the next attempt or for ``orch
+    cache gc``.
     """
     try:
         yield
@@ -75,7 +79,10 @@ def removed_on_failure(host: Host, partial: Path) -> Iterator[None]:
 
 @contextmanager
 def needs_room(directory: Path, what: str, *others: Path) -> Iterator[None]:
-    """Turn whatever a full disk does to the work on `what` into one InfrastructureError (`full_disk`)."""
+    """Turn every full-disk error during the work on `what` into one InfrastructureError.
+
+    See `full_disk`.
+    """
     try:
         yield
     except OSError as error:

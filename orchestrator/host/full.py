@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A host's full disk, told apart from one here, which is what `host.disk` makes of every command that had no room."""
+"""A full disk on a host, as distinct from a full disk on this machine.
+
+`host.disk` attributes every failed command to this machine's disks.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ from orchestrator.host.disk import tells_full_disk
 
 @contextmanager
 def needs_room_on(host: Host, directory: Path, what: str) -> Iterator[None]:
-    """Say of `host` that it has no room in `directory` for `what`; in the context, commands write there only."""
+    """Report a full disk as one of `host`, with `directory` and `what`.
+
+    In the context, commands write to `directory` only.
+    """
     try:
         yield
     except InfrastructureError as error:

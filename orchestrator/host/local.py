@@ -18,19 +18,23 @@ from orchestrator.host.base import Command, check
 from orchestrator.host.supervised import CHUNK, TICK, SupervisedHost, Wire
 
 LOCAL = "local"
-"""What this machine is called as a host."""
+"""The name of this machine as a host."""
 
 
 class LocalHost(SupervisedHost):
-    """This machine.  No process of a command outlives the command or orch, however either of them ends."""
+    """This machine.
+
+    No process of a command outlives the command or orch, however either of them ends.
+    """
 
     def __init__(self, name: str = LOCAL) -> None:
         super().__init__(name)
 
     def put(self, local: Path, remote: Path) -> None:
-        """Copy a file or tree to the new name `remote`, with modes kept; an existing directory is merged into.
+        """Copy a file or tree to `remote`; modes are kept.
 
-        Parent directories are made; symbolic links in a tree stay links.  Raises CommandError, Interrupted.
+        An existing directory at `remote` is merged into.  Parent directories are made; symbolic links in a tree stay
+        links.  Raises CommandError, Interrupted.
         """
         try:
             remote.parent.mkdir(parents=True, exist_ok=True)
@@ -40,7 +44,7 @@ class LocalHost(SupervisedHost):
         check(self.run(Command(argv)), f"copying {local} to {remote}")
 
     def get(self, remote: Path, local: Path) -> None:
-        """As `put`: source and destination are on the same machine."""
+        """Copy as `put` does: source and destination are on the same machine."""
         self.put(remote, local)
 
     def _dial(self) -> Wire:
@@ -48,7 +52,10 @@ class LocalHost(SupervisedHost):
 
 
 class _LocalWire:
-    """A supervisor behind pipes: not sockets, which QEMU could not open as /proc/self/fd/1."""
+    """A supervisor connected by pipes.
+
+    Sockets would not do: QEMU could not open one as /proc/self/fd/1.
+    """
 
     def __init__(self) -> None:
         argv = (sys.executable, "-I", "-S", supervisor.__file__)
@@ -74,7 +81,7 @@ class _LocalWire:
                 ready = [key.fileobj for key, _ in selector.select(TICK)]
                 yield self._read(self._stdout, ready, selector), self._read(self._stderr, ready, selector)
                 open_now = [key.fileobj for key in selector.get_map().values()]
-                # Only the supervisor has stderr.  Whoever has stdout after it is out of reach, and not waited for.
+                # Only the supervisor has stderr.  A process that still has stdout after its end is not waited for.
                 if self._stderr not in open_now and (self._stdout not in open_now or not ready):
                     return
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Locks between processes, which the system frees when a process dies, however it dies."""
+"""Locks between processes, which the system releases when a process ends in any way."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ _LOCKS = Path("/proc/locks")
 
 @contextmanager
 def locked(host: Host, path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the lock file `path`, whose directory is made; `on_wait` is called once if somebody else holds it.
+    """Hold the lock file `path`; its directory is made.
 
-    The system frees the lock of a process that dies.  Raises Interrupted if `host` is told to stop meanwhile.
+    `on_wait` is called once if another process holds the lock.  The system releases the lock of a process that ends.
+    Raises Interrupted if `host` is stopped meanwhile.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
@@ -44,7 +45,7 @@ def locked(host: Host, path: Path, on_wait: Callable[[], None] = lambda: None) -
 
 @contextmanager
 def briefly_locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` for a moment's work, which nobody needs to be able to interrupt."""
+    """Hold the lock file `path` for short work that need not be interruptible."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path):
         yield
@@ -52,10 +53,10 @@ def briefly_locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def shared(host: Host, path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Be one of any number of users of what `path` guards, while nobody is `alone` with it.
+    """Be one of many users of the resource that `path` guards.
 
-    `on_wait` is called once if somebody is.  Raises InfrastructureError where the lock file cannot be made, and
-    Interrupted if `host` is told to stop meanwhile.
+    Waits while a process is `alone` with it; `on_wait` is called once if one is.  Raises InfrastructureError if the
+    lock file cannot be made, Interrupted if `host` is stopped meanwhile.
     """
     with _flock(host, path, fcntl.LOCK_SH, on_wait):
         yield
@@ -63,9 +64,9 @@ def shared(host: Host, path: Path, on_wait: Callable[[], None] = lambda: None) -
 
 @contextmanager
 def alone(host: Host, path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Have what `path` guards to oneself; `on_wait`, which may raise, is called once if there are users (`shared`).
+    """Have exclusive use of the resource that `path` guards.
 
-    Raises as `shared`.
+    `on_wait`, which may raise, is called once if there are users (`shared`).  Raises the errors of `shared`.
     """
     with _flock(host, path, fcntl.LOCK_EX, on_wait):
         yield
@@ -99,7 +100,10 @@ def _granted(descriptor: int, kind: int) -> bool:
 
 
 def holders(path: Path) -> tuple[int, ...]:
-    """The processes that hold a lock on `path`, as far as the system tells (proc(5), /proc/locks); no error if not."""
+    """Return the processes that hold a lock on `path`.
+
+    Source: /proc/locks (proc(5)); empty if it gives no answer.
+    """
     with suppress(OSError):
         return _holders(_LOCKS.read_text(), path.stat().st_ino)
     return ()

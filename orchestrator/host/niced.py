@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A host whose commands give way: a build beside a boot takes only the time that the guest leaves."""
+"""A host whose commands run with low priority.
+
+A build beside a boot then takes only the CPU time that the guest leaves.
+"""
 
 from __future__ import annotations
 
@@ -10,29 +13,29 @@ from orchestrator.host.base import Command, Completed, Host, WrappedHost
 from orchestrator.host.supervisor import PYTHON
 
 NICENESS = 5
-"""A quarter of a core's time where a guest wants all of it (the kernel's sched_prio_to_weight): the guest hardly feels
-it, and a build never stands still, on a machine that others use either."""
+"""A quarter of a core's time if a guest wants all of it (the kernel's sched_prio_to_weight).  The guest is hardly
+slower, and a build never stops, even on a machine with other users."""
 
-# Every command has a session of its own, and where sched_autogroup is on, niceness counts within a session only:
-# between sessions it is the group's own that counts (sched(7), "The autogroup feature").
-# PWD is the user's directory, and Linux puts it unquoted into a line of shell (tools/scripts/Makefile.include).
+# Every command has a session of its own.  With sched_autogroup, niceness counts within a session only; between sessions
+# the niceness of the autogroup counts (sched(7), "The autogroup feature").
+# PWD is the user's directory, and Linux puts it unquoted into a shell command (tools/scripts/Makefile.include).
 _GIVE_WAY = f'{{ echo {NICENESS} >/proc/self/autogroup; }} 2>/dev/null; unset PWD OLDPWD; exec nice -n {NICENESS} "$@"'
 
 _NOT_STARTED = (126, 127)
-"""The exit statuses of nice itself where it cannot start the command (nice(1))."""
+"""The exit statuses of nice itself if it cannot start the command (nice(1))."""
 
 
 @dataclass(frozen=True)
 class Niced(WrappedHost):
-    """Passes everything on to `host`, where the commands run with a lower priority."""
+    """Forwards everything to `host`, where the commands run with a lower priority."""
 
     host: Host
 
     def run(self, command: Command) -> Completed:
-        """As the host behind."""
+        """Run the command on the wrapped host with low priority."""
         argv = command.argv
         self.host.refuse_if_stopped(argv[0])
-        # Programs of orch's own are over at once, and found by how their command begins.
+        # orch's own programs are short and keep their command, by whose first arguments the supervisor detects them.
         own = list(argv[: len(PYTHON)]) == PYTHON
         niced = argv if own else ("sh", "-c", _GIVE_WAY, "sh", *argv)
         done = self.host.run(replace(command, argv=niced))

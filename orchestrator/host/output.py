@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a command writes, on its way to the log, to whoever watches the lines, and to `Completed.output`."""
+"""Distribute a command's output to the log, to `on_line` and to `Completed.output`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,21 @@ from orchestrator.errors import CommandError
 from orchestrator.host.base import LineSink
 
 LONGEST_LINE = 1 << 16
-"""Characters after which a line without an end is passed on in pieces, so that /dev/zero costs no more than text."""
+"""The number of characters after which an unfinished line is passed on in pieces, which bounds memory for /dev/zero."""
 
 
 class Output:
-    """Takes a command's output in chunks; a context manager, because the log is a file.
+    """Takes a command's output in chunks.
 
-    The log gets every byte at once: a killed run loses nothing.  The text is UTF-8 with what is not replaced.
+    A context manager, because the log is a file.  The log gets every byte at once, so a killed run loses nothing.  The
+    text is UTF-8; invalid bytes are replaced.
     """
 
     def __init__(self, on_line: LineSink | None, log: Path | None) -> None:
-        """`on_line` gets every line without its end, `log` every byte; raises CommandError on an unwritable log."""
+        """Open the log.
+
+        `on_line` gets every line without its end, `log` every byte.  Raises CommandError if the log cannot be written.
+        """
         self._on_line = on_line
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._texts: list[str] = []
@@ -41,16 +45,19 @@ class Output:
 
     @property
     def text(self) -> str:
-        """Everything that was written so far, line ends as they came."""
+        """All output so far, with its original line ends."""
         return "".join(self._texts)
 
     def feed(self, chunk: bytes) -> None:
-        """Pass a chunk on; raises CommandError where the log cannot be written, and whatever `on_line` raises."""
+        """Pass a chunk on.
+
+        Raises CommandError if the log cannot be written, and any error of `on_line`.
+        """
         self._write_log(chunk)
         self._pass_on(self._decoder.decode(chunk))
 
     def finish(self) -> None:
-        """Pass on what the command left without a newline at its end."""
+        """Pass on the last line if it has no newline."""
         self._pass_on(self._decoder.decode(b"", final=True))
         if self._unfinished:
             self._emit(self._unfinished)

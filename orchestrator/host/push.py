@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Send files and directories to a host once: each is kept there under a hash of its content."""
+"""Send files and directories to a host once, under a hash of their content."""
 
 from __future__ import annotations
 
@@ -21,36 +21,40 @@ from orchestrator.host.scratch import scratch
 
 _SECONDS = 60.0
 _DISK_SECONDS = 600.0
-"""For what waits for a disk: the source of a kernel has 90,000 files, and takes 1.8 GB."""
+"""For operations that wait for a disk: the source of a kernel has 90,000 files and 1.8 GB."""
 
 
 _OWN = 'umask 077 && mkdir -p -- "$1" && test -O "$1" && chmod 700 -- "$1"'
-"""Its default lies where anybody may make directories, and who owns it could put other kernels there."""
+"""The default directory is in a place where any user may make directories; another owner could replace kernels
+there."""
 
 
 def own_directory(host: Host, directory: Path) -> None:
-    """Make `directory` on `host`, for nobody else.  Raises InfrastructureError where it is somebody else's."""
+    """Make `directory` on `host` for this user only.
+
+    Raises InfrastructureError if another user owns it.
+    """
     if not host.run(Command(("sh", "-c", _OWN, "sh", str(directory)), timeout=_SECONDS)).ok:
-        what = f"{host.name}: {directory} cannot be made, or is somebody else's"
+        what = f"{host.name}: {directory} cannot be made, or belongs to another user"
         raise InfrastructureError(f"{what}; give the host another 'directory' in the inventory")
 
 
 class RemoteStore:
-    """What this machine has sent to `host`, below `directory` there."""
+    """Everything that this machine has sent to `host`, below `directory` there."""
 
     def __init__(self, host: Host, directory: Path) -> None:
         self._host = host
         self._directory = directory
         self._placed: dict[Path, Path] = {}
-        self._one = Lock()
+        self._lock = Lock()
 
     def push(self, path: Path, without: str | None = None, identity: str = "") -> Path:
-        """Where a file or directory, which must not change, is on the host; it is sent if it is not there yet.
+        """Return the path, on the host, of a file or directory; send it if needed.
 
-        In a directory, what the pattern `without` names may come and go: it is not sent.  `identity` is what its
-        content is known by, where reading all of it would take long.  Raises CommandError where that fails.
+        The content of `path` must not change, except for names in a directory that match the pattern `without`; they
+        are not sent.  `identity` identifies the content if reading all of it would take long.  Raises CommandError.
         """
-        with self._one:
+        with self._lock:
             if path not in self._placed:
                 self._placed[path] = self._send(path, identity) if without is None else self._send_copy(path, without)
             return self._placed[path]
@@ -71,15 +75,15 @@ class RemoteStore:
                     self._objects("keep", arrived=arriving / "object", place=there)
         return there / path.name
 
-    def _objects(self, verb: str, **where: Path) -> bool:
-        """What the host says to `verb` (`agent.objects`): whether the object is whole."""
-        request = sent({name: str(path) for name, path in where.items()})
+    def _objects(self, verb: str, **paths: Path) -> bool:
+        """Run `verb` of `agent.objects` on the host; return whether the object is complete."""
+        request = sent({name: str(path) for name, path in paths.items()})
         done = self._host.run(Command(program("objects", verb), stdin=request, timeout=_DISK_SECONDS))
-        return bool(json.loads(check(done, f"{self._host.name}: {verb} {where['place']}").output)["whole"])
+        return bool(json.loads(check(done, f"{self._host.name}: {verb} {paths['place']}").output)["whole"])
 
 
 def content_hash(path: Path) -> str:
-    """A hash of the names, types, modes and contents of a file, or of a directory with all in it."""
+    """Return a hash of the names, types, modes and contents of a file or directory."""
     digest = hashlib.sha256()
     for name, kind, content in _parts(path):
         digest.update(f"{name}\0{kind}\0{len(content)}\0".encode() + content)
@@ -87,18 +91,18 @@ def content_hash(path: Path) -> str:
 
 
 def _parts(path: Path) -> Iterator[tuple[str, str, bytes]]:
-    """Each file below `path` with its mode, or the kind of thing that it is, and its content or target."""
+    """Yield name, mode or type, and content or target of each file below `path`."""
     below = (
         [path]
         if not path.is_dir()
         else sorted((Path(top) / name for top, dirs, files in os.walk(path) for name in (*dirs, *files)))
     )
-    for one in below:
-        status = one.lstat()
-        name = str(one.relative_to(path.parent))
+    for file in below:
+        status = file.lstat()
+        name = str(file.relative_to(path.parent))
         if stat.S_ISLNK(status.st_mode):
-            yield name, "link", os.fsencode(os.readlink(one))  # noqa: PTH115 -- as it is written
+            yield name, "link", os.fsencode(os.readlink(file))  # noqa: PTH115 -- the target as it is, not normalised
         elif stat.S_ISREG(status.st_mode):
-            yield name, oct(status.st_mode & 0o777), hashlib.sha256(one.read_bytes()).digest()
+            yield name, oct(status.st_mode & 0o777), hashlib.sha256(file.read_bytes()).digest()
         else:
             yield name, "directory", b""

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A host that remembers: the exact commands of a job, for whoever wants to do the same by hand."""
+"""A host that records the exact commands of a job.
+
+A user can repeat the job by hand with them.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,10 @@ from orchestrator.host.cleared import KEPT
 
 @dataclass
 class Recorder(WrappedHost):
-    """Passes everything on to `host` and keeps each command as a line of shell.
+    """Forwards everything to `host`, and records each command as a line of shell.
 
-    `cleared` is for a host whose commands do not see the user's environment (`host.cleared`): nor do those lines.
+    `cleared` is for a host whose commands do not see the user's environment (`host.cleared`); the recorded lines then
+    do not either.
     """
 
     host: Host
@@ -24,17 +28,20 @@ class Recorder(WrappedHost):
     cleared: bool = False
 
     def run(self, command: Command) -> Completed:
-        """As the host behind; see `Host.run`."""
+        """Record the command and run it on the wrapped host."""
         self.lines.append(shell_line(command.argv, command.cwd, command.env, cleared=self.cleared))
         return self.host.run(command)
 
     def script(self) -> str:
-        """The commands so far as a shell script."""
+        """Return the commands so far as a shell script."""
         return "#!/bin/sh\nset -e\n" + "".join(f"{line}\n" for line in self.lines)
 
 
 def shell_line(argv: tuple[str, ...], cwd: Path | None, env: Mapping[str, str] | None, *, cleared: bool = False) -> str:
-    """One command as a line of POSIX shell, in a subshell where it has a directory of its own."""
+    """Return one command as a line of POSIX shell.
+
+    It runs in a subshell if `cwd` is set.
+    """
     settings = [f"{name}={shlex.quote(value)}" for name, value in (env or {}).items()]
     if cleared:
         settings = ["env -i", *(f'{name}="${name}"' for name in KEPT), *settings]

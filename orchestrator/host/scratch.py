@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A directory on a host while it is needed: the host removes it, also when it hears nothing of orch any more."""
+"""A temporary directory on a host.
+
+The host removes it, also if the connection to orch is lost.
+"""
 
 from __future__ import annotations
 
@@ -18,34 +21,35 @@ from orchestrator.host.base import Command, Completed, Host
 from orchestrator.host.full import needs_room_on
 
 _REMOVING = 60.0
-"""Seconds that the host gets to remove it: a copy that was cut can be a whole source of Linux."""
+"""Seconds that the host gets to remove it: a cancelled copy can be a whole kernel source."""
 
 
 @contextmanager
 def scratch(host: Host, place: Path) -> Iterator[Path]:
-    """A new directory below `place` on `host` for the time of the context, held by a program there (`agent.scratch`).
+    """Make a new directory below `place` on `host`, and remove it after the context.
 
-    Raises InfrastructureError where it cannot be made, CommandError where the host is lost before it is.
+    A program on the host holds it (`agent.scratch`).  Raises InfrastructureError if it cannot be made, CommandError if
+    the host is lost before that.
     """
-    name, enough, said = secrets.token_hex(8), Event(), Queue[str]()
+    name, enough, output = secrets.token_hex(8), Event(), Queue[str]()
     request = sent({"directory": str(place), "name": name})
     with ThreadPoolExecutor(1, thread_name_prefix="scratch") as executor:
         running = executor.submit(
-            host.run, Command(program("scratch"), stdin=request, on_line=said.put, until=enough, grace=_REMOVING)
+            host.run, Command(program("scratch"), stdin=request, on_line=output.put, until=enough, grace=_REMOVING)
         )
         try:
             with needs_room_on(host, place, "a directory"):
-                _wait(host, place, running, said)
+                _wait(host, place, running, output)
             yield place / name
         finally:
             enough.set()
-            # What was done with the directory is done, even where the host is lost by now.
+            # The work with the directory is complete, even if the host is lost by now.
             running.exception()
 
 
-def _wait(host: Host, place: Path, running: Future[Completed], said: Queue[str]) -> None:
-    running.add_done_callback(lambda _: said.put("{}"))
-    line = said.get()
+def _wait(host: Host, place: Path, running: Future[Completed], output: Queue[str]) -> None:
+    running.add_done_callback(lambda _: output.put("{}"))
+    line = output.get()
     with suppress(ValueError):
         if json.loads(line).get("said") == "ready":
             return

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A machine reached over SSH as a host: it needs sshd, python3 of 3.8 or newer, tar, and nothing of orch."""
+"""A machine reached over SSH as a host.
+
+It needs sshd, python3 of 3.8 or newer, and tar; nothing of orch.
+"""
 
 from __future__ import annotations
 
@@ -24,38 +27,39 @@ from orchestrator.host.supervised import CHUNK, TICK, SupervisedHost, Wire
 __all__ = ("Address", "SshHost")
 
 LINGER = 2.0
-"""Seconds that output may still trickle in after the supervisor's exit status."""
-SAID = 1 << 13
-"""Bytes of the other end's complaints about a copy that are kept."""
+"""Seconds in which output may still arrive after the supervisor's exit status."""
+MOST_STDERR = 1 << 13
+"""The most bytes that are kept of the stderr of a copy command."""
 UNPACK = ("sh", "-c", 'mkdir -p -- "$1" && exec tar -xpof - -C "$1"', "unpack")
 PACK = ("sh", "-c", 'p=$(readlink -f -- "$1") && exec tar -cf - -C "${p%/*}/" -- "${p##*/}"', "pack")
-"""A name that is itself a link is followed, as `cp -H` does; what is inside a tree is taken as it is."""
+"""A link given by its own name is followed, as `cp -H` does; links inside a tree are kept."""
 PROGRAM = Path(supervisor.__file__).read_bytes()
 
 
 class SshHost(SupervisedHost):
-    """A machine reached over SSH, by connections that are opened when needed, and anew after a loss.
+    """A machine reached over SSH.
 
-    It never asks anything: no password, no agent, no unknown host key, and no ~/.ssh/config, so that a run does not
-    depend on who starts it.
+    Connections are opened on demand, and again after a loss.  The user is never asked for anything; no password, no
+    agent, no unknown host key and no ~/.ssh/config is used, so that a run does not depend on the user who starts it.
     """
 
     patience = SILENCE
 
     def __init__(self, address: Address, name: str = "") -> None:
-        """Nothing is connected yet; `name` is `address.host` by default."""
+        """Set the host up without connecting; `name` is `address.host` by default."""
         super().__init__(name or address.host)
         self._python = address.python
         self._connections = Connections(address, self.name)
 
     def close(self) -> None:
-        """Close the connections; a command that still runs is killed on the host."""
+        """Close the connections; commands that still run are killed on the host."""
         self._connections.close()
 
     def put(self, local: Path, remote: Path) -> None:
-        """Copy a file or tree to the new name `remote`, with modes kept; an existing directory is merged into.
+        """Copy a file or tree to `remote`; modes are kept.
 
-        Parent directories are made; symbolic links in a tree stay links.  Raises CommandError, Interrupted.
+        An existing directory at `remote` is merged into.  Parent directories are made; symbolic links in a tree stay
+        links.  Raises CommandError, Interrupted.
         """
         with (
             self._copying((*UNPACK, str(remote.parent)), f"{local} to {remote}") as pipe,
@@ -64,20 +68,23 @@ class SshHost(SupervisedHost):
             tar.add(local.resolve(), arcname=remote.name)
 
     def get(self, remote: Path, local: Path) -> None:
-        """As `put`, the other way; a host that sends a name outside of `local` is refused."""
+        """Copy a file or tree from the host, as `put` does.
+
+        Names outside of `local` are refused.
+        """
         with (
             self._copying((*PACK, str(remote)), f"{remote} to {local}") as pipe,
             tarfile.open(fileobj=cast(IO[bytes], pipe), mode="r|", bufsize=CHUNK) as tar,
         ):
             local.parent.mkdir(parents=True, exist_ok=True)
-            # Python 3.11.2, Debian 12's, knows no filters; later ones are told that the members have been looked at.
+            # Python 3.11.2, Debian 12's, has no filters.  For later versions: `_received` has checked the members.
             tar.extraction_filter = lambda member, _path: member
             received = (_received(member, local) for member in tar)
             tar.extractall(local.parent, members=(member for member in received if member))
 
     @contextlib.contextmanager
     def _copying(self, argv: tuple[str, ...], what: str) -> Iterator[_Pipe]:
-        """Run `argv`, lend its streams, and raise CommandError where either end has failed."""
+        """Run `argv` and yield its streams; raise CommandError if either end has failed."""
 
         def refuse_if_stopped() -> None:
             self.refuse_if_stopped(f"copying {what}")
@@ -91,7 +98,7 @@ class SshHost(SupervisedHost):
                 problem = str(error)
             pipe.finish(LINGER if problem else None)
             if problem or channel.exit_status != 0:
-                reason = "; ".join(filter(None, (problem, pipe.said))) or "the connection was lost"
+                reason = "; ".join(filter(None, (problem, pipe.stderr))) or "the connection was lost"
                 raise CommandError(f"{self.name}: copying {what} failed: {reason}")
 
     def _dial(self) -> Wire:
@@ -103,9 +110,10 @@ class SshHost(SupervisedHost):
 
 
 def _received(member: tarfile.TarInfo, local: Path) -> tarfile.TarInfo | None:
-    """Return the member as what it becomes at `local`: renamed, ours, mode kept; None for what is not a file.
+    """Return the member as it is written at `local`; None for a device or a FIFO.
 
-    Raises tarfile.ExtractError on a name outside of `local`, also one that is so through a link sent before it.
+    It is renamed and gets this user as owner; its mode is kept.  Raises tarfile.ExtractError for a name outside of
+    `local`, including one that leaves it through a link sent before.
     """
     if member.isdev():
         return None
@@ -118,7 +126,10 @@ def _received(member: tarfile.TarInfo, local: Path) -> tarfile.TarInfo | None:
 
 
 def _inside(name: str, local: Path) -> str:
-    """What a name in the stream, of which the first part is the copied thing itself, is called beside `local`."""
+    """Return the name beside `local` for a name in the stream.
+
+    The first part of `name` is the copied file or directory itself.
+    """
     inner = Path(*Path(name).parts[1:])
     if not Path(os.path.realpath(local / inner)).is_relative_to(os.path.realpath(local)):
         raise tarfile.ExtractError(f"{name} is outside of what was asked for")
@@ -126,55 +137,55 @@ def _inside(name: str, local: Path) -> str:
 
 
 class _Pipe:
-    """A channel as the file of a tar stream, which can be stopped while it waits.
+    """A channel as the file of a tar stream; waiting can be interrupted.
 
-    What the other end says on stderr is read, too: tar complains of every file, and would wait for a reader.
+    It also reads the other end's stderr: tar writes a message for every file, and would block without a reader.
     """
 
     def __init__(self, channel: Channel, refuse_if_stopped: Callable[[], None]) -> None:
         channel.settimeout(TICK)
         self._channel = channel
-        self._complaints = b""
+        self._stderr = b""
         self._refuse_if_stopped = refuse_if_stopped
 
     @property
-    def said(self) -> str:
-        """What the other end said on stderr, the beginning of it."""
-        return self._complaints.decode(errors="replace").strip()
+    def stderr(self) -> str:
+        """The beginning of the other end's stderr."""
+        return self._stderr.decode(errors="replace").strip()
 
     def read(self, size: int) -> bytes:
-        """At most `size` bytes, none at the end."""
+        """Read at most `size` bytes, none at the end."""
         while True:
-            self._look()
+            self._poll()
             with contextlib.suppress(TimeoutError):
                 return cast(bytes, self._channel.recv(size))
 
     def write(self, data: bytes) -> None:
-        """Write all of it."""
+        """Write all of `data`."""
         while data:
-            self._look()
+            self._poll()
             with contextlib.suppress(TimeoutError):
                 data = data[self._channel.send(data) :]
 
     def finish(self, seconds: float | None) -> None:
-        """End the stream and wait for the other end, at most `seconds`."""
+        """End the stream and wait at most `seconds` for the other end."""
         self._channel.shutdown_write()
         end = time.monotonic() + seconds if seconds is not None else float("inf")
         while not self._channel.status_event.wait(TICK) and time.monotonic() < end:
-            self._look()
-        self._hear()
+            self._poll()
+        self._read_stderr()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         self._refuse_if_stopped()
-        self._hear()
+        self._read_stderr()
 
-    def _hear(self) -> None:
+    def _read_stderr(self) -> None:
         while self._channel.recv_stderr_ready():
-            self._complaints = (self._complaints + self._channel.recv_stderr(CHUNK))[:SAID]
+            self._stderr = (self._stderr + self._channel.recv_stderr(CHUNK))[:MOST_STDERR]
 
 
 class _SshWire:
-    """A supervisor behind an SSH channel without a terminal, for which sshd makes pipes."""
+    """A supervisor behind an SSH channel without a terminal; sshd connects it by pipes."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""SSH connections to one machine: as many as its sessions need, each opened when needed, and anew after a loss."""
+"""SSH connections to one machine: as many as its sessions need.
+
+Each is opened on demand, and again after a loss.
+"""
 
 from __future__ import annotations
 
@@ -20,26 +23,28 @@ from orchestrator.errors import CommandError
 from orchestrator.host.supervised import TICK
 
 CONNECT_TIMEOUT = 15
-"""Seconds for TCP, the SSH banner, and authentication each."""
+"""Seconds for each of TCP, the SSH banner and authentication."""
 BEAT = 10.0
 """Seconds between two heartbeats to a running command."""
 SILENCE = 60.0
-"""Seconds without an answer after which either end takes the connection as lost."""
+"""Seconds without an answer after which either end considers the connection lost."""
 SESSIONS = 8
-"""Sessions on one connection.  sshd's MaxSessions is usually 10 (sshd_config(5)), and a session that was closed here
-counts there for a moment longer."""
+"""Sessions on one connection.  sshd's MaxSessions is usually 10 (sshd_config(5)), and sshd counts a session that was
+closed here for a moment longer."""
 _BEGINS = b"orch-begins\n"
-"""What a session says before the command: a login shell may have said something before it, such as ~/.bashrc's."""
+"""The line that a session prints before the command: a login shell may print something first, for example from
+~/.bashrc."""
 
-logging.getLogger("paramiko").addHandler(logging.NullHandler())  # else it prints tracebacks on stderr
+logging.getLogger("paramiko").addHandler(logging.NullHandler())  # otherwise it prints tracebacks on stderr
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where and as whom to log in.
+    """The address and the login of a host.
 
     `key` is a private key without passphrase; None tries the keys in ~/.ssh.  The host's key must be in `known_hosts`.
-    `python` is the host's interpreter, 3.8 or newer; a path avoids shims such as pyenv's, which cost time per command.
+    `python` is the host's interpreter, 3.8 or newer.  A full path avoids wrappers such as pyenv's, which cost time per
+    command.
     """
 
     host: str
@@ -51,39 +56,46 @@ class Address:
 
 
 class Connections:
-    """The connections to `address`, which messages call `name`; safe to use from many threads."""
+    """The connections to `address`; thread-safe.
+
+    `name` is the host's name in messages.
+    """
 
     def __init__(self, address: Address, name: str) -> None:
-        """Nothing is connected yet."""
+        """Set the connections up without connecting."""
         self._address = address
         self._name = name
         self._lock = threading.Lock()
         self._lines: list[_Line] = []
 
     def start(self, command: str, refuse_if_stopped: Callable[[], None]) -> Channel:
-        """A session in which the login shell has just begun `command`, a line that any shell understands.
+        """Return a session in which the login shell has just started `command`.
 
-        What the shell has said before is gone.  Raises CommandError, and what `refuse_if_stopped` raises.
+        `command` is a line that every shell understands.  Earlier output of the shell is discarded.  Raises
+        CommandError, and the errors of `refuse_if_stopped`.
         """
-        with self._one_sentence(), contextlib.ExitStack() as undo:
-            with self._turn(refuse_if_stopped):
+        with self._errors_converted(), contextlib.ExitStack() as undo:
+            with self._locked(refuse_if_stopped):
                 channel = self._session()
             undo.callback(channel.close)
-            # exec, so that whatever the login shell is, it does not stand between sshd and the command.
+            # exec, so that no login shell stays between sshd and the command.
             channel.exec_command(f"echo {_BEGINS.decode().strip()}; exec {command}")
-            self._begin(channel, refuse_if_stopped)
+            self._skip_preamble(channel, refuse_if_stopped)
             undo.pop_all()
             return channel
 
     def close(self) -> None:
-        """Close them all."""
+        """Close all connections."""
         with self._lock:
             for line in self._lines:
                 line.connection.close()
 
     @contextlib.contextmanager
-    def _turn(self, refuse_if_stopped: Callable[[], None]) -> Iterator[None]:
-        """Have the lock, for which one waits a minute where another thread connects to a host that does not answer."""
+    def _locked(self, refuse_if_stopped: Callable[[], None]) -> Iterator[None]:
+        """Hold the lock.
+
+        This can wait a minute while another thread connects to a host that does not answer.
+        """
         while not self._lock.acquire(timeout=TICK):
             refuse_if_stopped()
         try:
@@ -100,31 +112,31 @@ class Connections:
         self._lines.append(line)
         return line.session()
 
-    def _begin(self, channel: Channel, refuse_if_stopped: Callable[[], None]) -> None:
-        """Read past what the login shell says before the command."""
-        said, end = bytearray(), time.monotonic() + SILENCE
+    def _skip_preamble(self, channel: Channel, refuse_if_stopped: Callable[[], None]) -> None:
+        """Read past the output of the login shell before the command."""
+        output, end = bytearray(), time.monotonic() + SILENCE
         channel.settimeout(TICK)
-        while not said.endswith(_BEGINS):
+        while not output.endswith(_BEGINS):
             refuse_if_stopped()
             ended = time.monotonic() > end
             with contextlib.suppress(TimeoutError):
                 byte = channel.recv(1)
-                said += byte
+                output += byte
                 ended = ended or not byte
             if ended:
-                said += channel.recv_stderr(1 << 16) if channel.recv_stderr_ready() else b""
-                last = said.decode(errors="replace").strip().rpartition("\n")[2] or "was the connection lost?"
+                output += channel.recv_stderr(1 << 16) if channel.recv_stderr_ready() else b""
+                last = output.decode(errors="replace").strip().rpartition("\n")[2] or "was the connection lost?"
                 raise CommandError(f"{self._name}: its login shell does not begin a command: {last}")
         channel.settimeout(None)
 
     @contextlib.contextmanager
-    def _one_sentence(self) -> Iterator[None]:
-        """Turn whatever goes wrong with a connection into a CommandError."""
+    def _errors_converted(self) -> Iterator[None]:
+        """Turn every error of a connection into a CommandError."""
         try:
             yield
         except BadHostKeyException as error:
             what = f"{self._name}: its host key is not the one in {self._address.known_hosts}"
-            raise CommandError(f"{what}; if the machine was set up anew, replace that line") from error
+            raise CommandError(f"{what}; if the machine was set up again, replace that line") from error
         except (OSError, SSHException, EOFError) as error:
             reason = str(error) or type(error).__name__
             raise CommandError(f"{self._name}: cannot run a command over SSH: {reason}") from error
@@ -132,25 +144,31 @@ class Connections:
 
 @dataclass
 class _Line:
-    """One connection, and the sessions on it that may still be open."""
+    """One connection, and its sessions that may still be open."""
 
     connection: Connection
     channels: list[Channel] = field(default_factory=list)
 
     def sessions(self) -> int:
-        """How many are open."""
+        """Return the number of open sessions."""
         self.channels = [channel for channel in self.channels if not channel.closed]
         return len(self.channels)
 
     def session(self) -> Channel:
-        """One more.  Raises ChannelException where the host allows no more."""
+        """Open a session.
+
+        Raises ChannelException if the host allows no more.
+        """
         channel = self.connection.create_session()
         self.channels.append(channel)
         return channel
 
 
 def _connection(address: Address, name: str) -> Connection:
-    """A connection that was just opened.  Raises CommandError for an unknown host, else what fabric raises."""
+    """Open a connection.
+
+    Raises CommandError for an unknown host, else fabric's errors.
+    """
     connection = Connection(
         address.host,
         user=address.user,
@@ -159,20 +177,23 @@ def _connection(address: Address, name: str) -> Connection:
         connect_timeout=CONNECT_TIMEOUT,
         connect_kwargs=_quiet(address.key),
     )
-    _know_host(connection.client, address, name)
+    _require_known_host(connection.client, address, name)
     try:
         connection.open()
     finally:
         if not connection.is_connected:
             connection.client.close()
-    # An answer to a keepalive that does not come makes the kernel close the connection: no hang on a dead network.
+    # Without an answer to a keepalive the kernel closes the connection, so a broken network causes no hang.
     connection.transport.set_keepalive(BEAT)
     connection.transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SILENCE * 1000))
     return connection
 
 
-def _know_host(client: SSHClient, address: Address, name: str) -> None:
-    """Have `client` take no host key but the one in the file.  Raises CommandError where there is no such file."""
+def _require_known_host(client: SSHClient, address: Address, name: str) -> None:
+    """Make `client` accept only host keys that are in the file.
+
+    Raises CommandError if there is no such file.
+    """
     unknown = _unknown(address, name)
     client.set_missing_host_key_policy(_Refuse(unknown))
     try:
@@ -182,26 +203,32 @@ def _know_host(client: SSHClient, address: Address, name: str) -> None:
 
 
 class _Refuse:
-    """Refuses a host whose key is not known, with `sentence`; what paramiko calls a MissingHostKeyPolicy."""
+    """Refuses a host with an unknown key; a MissingHostKeyPolicy of paramiko.
+
+    `sentence` is the message of the error.
+    """
 
     def __init__(self, sentence: str) -> None:
         self._sentence = sentence
 
     def missing_host_key(self, *_: object) -> None:
-        """Called with the client, the host and its key; raises CommandError."""
+        """Raise CommandError; called with the client, the host and its key."""
         raise CommandError(self._sentence)
 
 
 def _unknown(address: Address, name: str) -> str:
-    """How to mend that the host's key is in no line of the file of known keys, which may be missing."""
+    """Return the message for a host key that the known_hosts file lacks.
+
+    That file may be missing.
+    """
     known = str(address.known_hosts.expanduser())
-    who = f"{address.user}@{address.host}" if address.user else address.host
-    login = shlex.join(("ssh", "-p", str(address.port), "-o", f"UserKnownHostsFile={known}", who))
+    target = f"{address.user}@{address.host}" if address.user else address.host
+    login = shlex.join(("ssh", "-p", str(address.port), "-o", f"UserKnownHostsFile={known}", target))
     return f"{name}: its host key is not in {known}; log in once with `{login}` and compare the fingerprint"
 
 
 def _quiet(key: Path | None) -> dict[str, object]:
-    """Return the connection options under which nothing is ever asked of the user."""
+    """Return the connection options under which the user is never asked for anything."""
     options = {"allow_agent": False, "banner_timeout": CONNECT_TIMEOUT, "auth_timeout": CONNECT_TIMEOUT}
     keys = {"look_for_keys": key is None, **({"key_filename": str(key)} if key else {})}
     return {**options, "channel_timeout": SILENCE, **keys}

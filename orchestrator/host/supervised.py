@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One conversation with a supervisor per command: what the local host and an SSH host have in common."""
+"""The dialogue with one supervisor per command, common to local and SSH hosts."""
 
 from __future__ import annotations
 
@@ -16,34 +16,40 @@ from orchestrator.host.base import Command, Completed
 from orchestrator.host.output import Output
 
 TICK = 0.1
-"""Seconds between two looks at whether orch was told to stop."""
+"""Seconds between two checks whether orch was stopped."""
 CHUNK = 1 << 16
-"""Bytes read at once."""
+"""Bytes to read at once."""
 CLOSING = supervisor.GIVE_UP + 10
-"""Seconds that a supervisor gets to end what it supervises."""
+"""Seconds that a supervisor gets to end its processes."""
 
 
 class Wire(Protocol):
     """The three streams of a supervisor that was just started."""
 
     def send(self, data: bytes) -> None:
-        """Write to its stdin; a supervisor that has gone shows later, as a missing report."""
+        """Write to its stdin.
+
+        If the supervisor has ended, that shows later, as a missing report.
+        """
 
     def chunks(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield what comes on stdout and stderr, at least every `TICK` even if nothing does, until both have ended."""
+        """Yield data from stdout and stderr until both have ended.
+
+        Yields at least every `TICK`, even without data.
+        """
 
     def hang_up(self) -> None:
-        """End its stdin, which makes it kill the command's whole tree; again does no harm."""
+        """End its stdin, which makes it kill the command's whole tree; may be repeated."""
 
     def close(self, seconds: float) -> None:
-        """Hang up, wait at most `seconds` until the supervisor has ended, free everything."""
+        """Hang up, wait at most `seconds` for the supervisor's end, free all resources."""
 
 
 class SupervisedHost(ABC):
-    """A host that runs each command under a supervisor; subclasses say how one is started."""
+    """A host that runs each command under a supervisor; subclasses start the supervisor."""
 
     patience: float | None = None
-    """Seconds without a heartbeat after which the supervisor ends the command; None where orch sends none."""
+    """Seconds without a heartbeat after which the supervisor ends the command; None if orch sends none."""
     grace: float = 2.0
     """Seconds between SIGTERM and SIGKILL for a command that times out or is stopped."""
 
@@ -58,12 +64,13 @@ class SupervisedHost(ABC):
 
     @abstractmethod
     def _dial(self) -> Wire:
-        """Start a supervisor; raises CommandError where that fails."""
+        """Start a supervisor; raises CommandError if that fails."""
 
     def run(self, command: Command) -> Completed:
-        """Run `command` to its end; see `Host.run`.  A line longer than 64 Ki characters reaches `on_line` in pieces.
+        """Run `command` to its end; see `Host.run`.
 
-        Raises CommandError also where a process of the command survives SIGKILL, and where the host is lost.
+        A line longer than 64 Ki characters reaches `on_line` in pieces.  Raises CommandError also if a process of the
+        command survives SIGKILL, and if the host is lost.
         """
         argv = command.argv
         self.refuse_if_stopped(argv[0])
@@ -79,21 +86,25 @@ class SupervisedHost(ABC):
         }
         with Output(command.on_line, command.log) as output, self._dialled(command.grace or self.grace) as wire:
             wire.send(json.dumps(request).encode() + b"\n")
-            said = self._listen(wire, output, command.until)
+            stderr = self._listen(wire, output, command.until)
         self.refuse_if_stopped(argv[0])
-        report = self._report(said, argv)
+        report = self._report(stderr, argv)
         return Completed(argv, report["status"], output.text, report["seconds"], report["timed_out"])
 
     def stop_all(self) -> None:
-        """Kill the tree of every command that runs, and refuse new ones; `run` raises Interrupted once it is done.
+        """Kill the trees of all running commands, and refuse new ones.
 
-        It only sets a flag, which every `run` sees within `TICK`: safe in a signal handler and from any thread.
+        `run` raises Interrupted once its command has ended.  This only sets a flag, which every `run` checks within
+        `TICK`, so it is safe in a signal handler and from any thread.
         """
         self._stopped = True
 
     @contextmanager
     def _dialled(self, grace: float) -> Iterator[Wire]:
-        """A supervisor's wire, closed behind a command that has `grace` seconds to end."""
+        """Yield a supervisor's wire, and close it after the context.
+
+        The command has `grace` seconds to end.
+        """
         wire = self._dial()
         try:
             yield wire
@@ -101,23 +112,23 @@ class SupervisedHost(ABC):
             wire.close(grace + CLOSING)
 
     def _listen(self, wire: Wire, output: Output, until: Event | None) -> bytes:
-        said = []
+        stderr = []
         for out, err in wire.chunks():
             if self._stopped or (until is not None and until.is_set()):
                 wire.hang_up()
             output.feed(out)
-            said.append(err)
+            stderr.append(err)
         output.finish()
-        return b"".join(said)
+        return b"".join(stderr)
 
     def refuse_if_stopped(self, what: str) -> None:
         """Raise Interrupted, naming `what`, after `stop_all`."""
         if self._stopped:
-            raise Interrupted(f"{self.name}: {what} was stopped, because orch was told to stop")
+            raise Interrupted(f"{self.name}: {what} was stopped, because orch was asked to stop")
 
-    def _report(self, said: bytes, argv: tuple[str, ...]) -> dict[str, Any]:
-        """Return the report in what a supervisor said; raise CommandError on a bad one, or on none."""
-        before, mark, line = said.partition(supervisor.MARK)
+    def _report(self, stderr: bytes, argv: tuple[str, ...]) -> dict[str, Any]:
+        """Return the report in a supervisor's stderr; raise CommandError if it is bad or missing."""
+        before, mark, line = stderr.partition(supervisor.MARK)
         if not mark or not line.endswith(b"\n"):
             hint = (
                 before.decode(errors="replace").strip().rpartition("\n")[2] or "was it killed, or the connection lost?"

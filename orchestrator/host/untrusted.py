@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The one reader of files that others wrote: a guest, a patched Makefile, another host, or the one who gave us a run.
+"""Read files that untrusted parties wrote.
 
-Such a file can be anything: a link to the host's own files or to /dev/zero, a FIFO that blocks who opens it, a
-directory, a sparse file of 1 TB.  Every part of a name below a directory of orch's own is opened relative to the part
-before it, and no link is followed.  A file is looked at before it is opened for reading, since to open a device can
-already do something.
+These are a guest, a patched Makefile, another host, or the sender of a run.  Such a file can be anything: a link to the
+host's own files or to /dev/zero, a FIFO that blocks its reader, a directory, a sparse file of 1 TB.  Every part of a
+name below orch's own directory is opened relative to the part before it, and no link is followed.  The type of a file
+is checked before it is opened for reading, since opening a device can already have an effect.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _CHUNK = 1 << 18
 
 
 class OddFileError(InfrastructureError):
-    """A file is not what is expected at its place; the message names it and says what it is."""
+    """A file is not of the expected type; the message names it and its type."""
 
 
 def read_untrusted(root: Path, name: str, most: int) -> bytes | None:
-    """The content of the regular file `name` below the directory `root`, which is our own; None if there is none.
+    """Return the content of the regular file `name` below `root`; None if there is none.
 
-    `most` is in bytes.  Raises OddFileError if it is not a regular file, is reached through a link, cannot be read, or
-    is larger than `most`.
+    `root` is orch's own directory.  `most` is in bytes.  Raises OddFileError if the file is not regular, is reached
+    through a link, cannot be read, or is larger than `most`.
     """
     content, whole = read_beginning(root, name, most)
     if not whole:
@@ -41,7 +41,10 @@ def read_untrusted(root: Path, name: str, most: int) -> bytes | None:
 
 
 def read_beginning(root: Path, name: str, most: int) -> tuple[bytes | None, bool]:
-    """As `read_untrusted`, but of a file that is larger than `most` the beginning; and whether that is all of it."""
+    """Return the first `most` bytes of a file, and whether that is all of it.
+
+    Otherwise the same as `read_untrusted`.
+    """
     try:
         with _opened(root, name) as file:
             content = _read(file, most + 1)
@@ -53,9 +56,10 @@ def read_beginning(root: Path, name: str, most: int) -> tuple[bytes | None, bool
 
 
 def copy_untrusted(root: Path, name: str, target: Path, most: int) -> bool:
-    """Copy the regular file `name` below `root` to the new file `target`; False if there is none.
+    """Copy the regular file `name` below `root` to the new file `target`.
 
-    Raises OddFileError as `read_untrusted`, and OSError if `target` cannot be written.
+    Returns False if there is no such file.  Raises the errors of `read_untrusted`, and OSError if `target` cannot be
+    written.
     """
     content = read_untrusted(root, name, most)
     if content is not None:
@@ -64,13 +68,19 @@ def copy_untrusted(root: Path, name: str, target: Path, most: int) -> bool:
 
 
 def text_of(content: bytes) -> str:
-    """What others wrote as text: bytes that are not UTF-8 are replaced, and NUL with them."""
+    """Return untrusted content as text.
+
+    Bytes that are not UTF-8, and NUL, are replaced.
+    """
     return content.decode(errors="replace").replace("\0", "�")
 
 
 @contextmanager
 def _opened(root: Path, name: str) -> Iterator[int]:
-    """The regular file `name` below `root`, open for reading.  Raises OSError and OddFileError."""
+    """Open the regular file `name` below `root` for reading.
+
+    Raises OSError and OddFileError.
+    """
     here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     file = -1
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The inventory's YAML file → hosts, or one error with all that is wrong with the file."""
+"""Read the inventory's YAML file; report all its problems in one error."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from orchestrator.yamlfile.messages import hint, quoted, shown
 from orchestrator.yamlfile.nodes import SourceProblem
 
 DIRECTORY = "/var/tmp/orch"
-"""Where a host keeps what is pushed there: kernels, guest roots, programs."""
+"""The directory on a host for everything that is sent there: kernels, guest roots, programs."""
 
 
 class HostEntry(yaml.Entry):
     """A host reached over SSH."""
 
     address: HostAddress = Field(description="Its name or IP address.")
-    user: Text | None = Field(None, description="As whom to log in; your own name where left out.")
-    port: Port = Field(22, description="The port of its sshd; 22 where left out.")
-    key: Text | None = Field(None, description="A private key without passphrase; those in ~/.ssh where left out.")
+    user: Text | None = Field(None, description="The user to log in as; your own name if left out.")
+    port: Port = Field(22, description="The port of its sshd; 22 if left out.")
+    key: Text | None = Field(None, description="A private key without passphrase; those in ~/.ssh if left out.")
     known_hosts: Text = Field("~/.ssh/known_hosts", description="The file that has its host key, which is verified.")
-    python: Text = Field("python3", description="Its Python, 3.10 or newer where guests boot.")
+    python: Text = Field("python3", description="Its Python, 3.10 or newer to boot guests.")
     directory: PlainPath = Field(
-        DIRECTORY, description=f"Where it keeps what is pushed there; {DIRECTORY} where left out."
+        DIRECTORY, description=f"The directory for everything that is sent there; {DIRECTORY} if left out."
     )
-    cores: Cpus | None = Field(None, description="How many CPUs guests may take; all of them where left out.")
-    memory: Memory | None = Field(None, description="How much memory guests may take; all of it where left out.")
+    cores: Cpus | None = Field(None, description="How many CPUs guests may take; all of them if left out.")
+    memory: Memory | None = Field(None, description="How much memory guests may take; all of it if left out.")
     devices: Many[PciAddress] | None = Field(
-        None, description="The PCI functions that guests may get; any that can be passed through where left out."
+        None, description="The PCI functions that guests may get; any that can be passed through if left out."
     )
-    tags: Many[Name] = Field((), description="Words by which scenarios can choose a host.")
+    tags: Many[Name] = Field((), description="Names by which scenarios can choose a host.")
 
 
 class HostsFile(yaml.Entry):
@@ -51,19 +51,19 @@ class HostsFile(yaml.Entry):
     @classmethod
     def _no_host_is_this_machine(cls, hosts: dict[str, HostEntry]) -> dict[str, HostEntry]:
         if LOCAL in hosts:
-            raise ValueError(f"must have no host '{LOCAL}', for that is this machine; give it another name")
+            raise ValueError(f"must have no host '{LOCAL}', since that is this machine; give it another name")
         return hosts
 
 
 def default_path() -> Path:
-    """Where the inventory is unless the command line says otherwise."""
+    """Return the default path of the inventory."""
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "orch/hosts.yaml"
 
 
 def load_hosts(path: Path | None = None) -> Hosts:
-    """The inventory at `path`, or at its default place, where it may be missing.
+    """Read the inventory at `path`, or at the default path, where it may be missing.
 
-    Raises ScenarioError with every problem of the file, UsageError where `path` is not there.
+    Raises ScenarioError with every problem of the file, UsageError if `path` does not exist.
     """
     place = path or default_path()
     if not place.exists():
@@ -81,7 +81,10 @@ def load_hosts(path: Path | None = None) -> Hosts:
 
 
 def find(hosts: Hosts, name: str) -> Entry:
-    """The host called `name`.  Raises UsageError where the inventory has none."""
+    """Return the host called `name`.
+
+    Raises UsageError if the inventory has no such host.
+    """
     found = hosts.named(name)
     if found is None:
         names = [entry.name for entry in hosts.entries]
@@ -109,7 +112,7 @@ def _findings(error: ValidationError, document: Document) -> list[SourceProblem]
 
 
 def _sentence(kind: str, loc: tuple[int | str, ...], details: object) -> str:
-    """One mistake in the words of scenarios."""
+    """Return the message for one mistake, with the terms of scenarios."""
     here = f"host {quoted(loc[1])}" if len(loc) > 1 else "the inventory"
     keys = HostEntry.known_keys() if len(loc) > 1 else HostsFile.known_keys()
     context = details.get("ctx", {}) if isinstance(details, dict) else {}

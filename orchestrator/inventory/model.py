@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Hosts as values."""
+"""The hosts of the inventory as values."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from orchestrator.host.ssh import Address
 class Entry:
     """A host of the inventory.
 
-    `directory` is where, on the host, what is pushed there is kept between runs.  `cores` and `memory` (bytes) are what
-    guests may take of it, None for all that it has.  `devices` are the addresses of the PCI functions that guests may
-    get, None for any.  `where` is file:line.
+    `directory` is the directory, on the host, that keeps everything sent there between runs.  `cores` and `memory`
+    (bytes) are the limits for guests, None for all of the host.  `devices` are the addresses of the PCI functions that
+    guests may get, None for any.  `where` is file:line.
     """
 
     name: str
@@ -36,9 +36,9 @@ class Hosts:
     entries: tuple[Entry, ...] = ()
 
     def named(self, name: str) -> Entry | None:
-        """The host called `name`."""
+        """Return the host called `name`, or None."""
         return next((entry for entry in self.entries if entry.name == name), None)
 
     def tagged(self, tag: str) -> tuple[Entry, ...]:
-        """The hosts with `tag`, in the order of the file."""
+        """Return the hosts with `tag`, in the order of the file."""
         return tuple(entry for entry in self.entries if tag in entry.tags)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which functions can be passed through now, and for the rest the sentence that says why not."""
+"""Decide which functions can be passed through now, and give the reasons against the others."""
 
 from __future__ import annotations
 
@@ -11,31 +11,35 @@ from orchestrator.passthrough.model import BRIDGE_CLASS, Function, Inventory, Le
 
 VFIO_DRIVER = "vfio-pci"
 _KERNEL_OWN = ("", "pcieport", "pci-stub", VFIO_DRIVER)
-"""Drivers with which VFIO leaves a member of a group alone (include/linux/device/driver.h, driver_managed_dma)."""
+"""Drivers that a member of a group may keep under VFIO (include/linux/device/driver.h, driver_managed_dma)."""
 
 
 def restoring(host: str) -> str:
-    """The command that gives back whatever dead runs left on `host`."""
+    """Return the command that restores functions left by ended runs on `host`."""
     return f"orch devices{'' if host == LOCAL else f' --host {host}'} restore"
 
 
 def obstacles(inventory: Inventory, function: Function, forced: Collection[str] = ()) -> tuple[str, ...]:
-    """Why `function` cannot be passed through now, each a sentence; empty where it can.
+    """Return the reasons why `function` cannot be passed through now; empty if it can.
 
-    `forced` are addresses whose use by the host does not count.  Another run's lease is no obstacle: one waits for it.
+    Each is a sentence.  `forced` are addresses whose use by the host is ignored.  A lease of another run is no
+    obstacle: the run waits for it.
     """
     return (*own_obstacles(inventory, function, forced), *host_obstacles(inventory.vfio, inventory.locked))
 
 
 def own_obstacles(inventory: Inventory, function: Function, forced: Collection[str] = ()) -> tuple[str, ...]:
-    """Those of `function` itself and of its group."""
+    """Return the obstacles of `function` itself and of its group."""
     of_host = (*_of_inventory(inventory, function), *_of_group(inventory, function))
     of_now = (*_of_state(inventory, function), *_of_use(inventory, function, forced))
     return tuple(dict.fromkeys((*_of_kind(function), *of_host, *of_now)))
 
 
 def host_obstacles(vfio: Vfio, locked: int = 0) -> tuple[str, ...]:
-    """Those of every function of a host, for a guest with `locked` bytes of memory."""
+    """Return the obstacles of every function of a host.
+
+    `locked` is the memory of the guest in bytes.
+    """
     if not vfio.groups:
         return (_no_iommu(vfio),)
     if not vfio.root:
@@ -59,12 +63,12 @@ def _of_kind(function: Function) -> Iterator[str]:
 
 def _of_inventory(inventory: Inventory, function: Function) -> Iterator[str]:
     if inventory.given is not None and function.address not in inventory.given:
-        yield f"it is not among the 'devices' that {inventory.host} gives to guests, says the inventory of hosts"
+        yield f"it is not among the 'devices' that {inventory.host} gives to guests (inventory of hosts)"
 
 
 def _of_group(inventory: Inventory, function: Function) -> Iterator[str]:
     if inventory.vfio.groups and not function.group:
-        yield "it is in no IOMMU group, so no IOMMU stands between it and the host's memory"
+        yield "it is in no IOMMU group, so no IOMMU protects the host's memory from it"
 
 
 def _no_iommu(vfio: Vfio) -> str:
@@ -75,19 +79,22 @@ def _no_iommu(vfio: Vfio) -> str:
 
 
 def _of_state(inventory: Inventory, function: Function) -> Iterator[str]:
-    """What is lost by taking it, or would be in the way, and can be mended first: none of it can be forced."""
+    """Yield the obstacles of its state, which can be fixed first and cannot be forced.
+
+    Examples are things that taking it would destroy.
+    """
     yield from _unforced(function, inventory.host)
     for other in taken_along(inventory, function)[1:]:
         yield from (
-            f"{other.address} is in its IOMMU group {function.group}, and {one}"
-            for one in _unforced(other, inventory.host)
+            f"{other.address} is in its IOMMU group {function.group}, and {reason}"
+            for reason in _unforced(other, inventory.host)
         )
 
 
 def _unforced(function: Function, host: str) -> Iterator[str]:
     if function.left_behind and not function.lease:
-        yield f"a dead run took it and did not give it back; run: {restoring(host)}"
-    if function.virtual:  # they end with their driver (Documentation/PCI/pci-iov-howto.rst)
+        yield f"a run that has ended did not give it back; run: {restoring(host)}"
+    if function.virtual:  # unbinding the driver removes them (Documentation/PCI/pci-iov-howto.rst)
         file = f"/sys/bus/pci/devices/{function.address}/sriov_numvfs"
         yield f"it has {function.virtual} virtual functions; remove them first: echo 0 > {file}"
 
@@ -101,13 +108,16 @@ def _of_use(inventory: Inventory, function: Function, forced: Collection[str]) -
 
 
 def taken_along(inventory: Inventory, function: Function) -> tuple[Function, ...]:
-    """What must leave its driver for `function` to be passed through: itself, and the others of its group."""
+    """Return the functions that must leave their driver for `function` to be passed through.
+
+    These are itself and others of its group.
+    """
     others = (other for other in inventory.others(function) if other.driver not in _KERNEL_OWN)
     return (function, *others)
 
 
 def holder_words(lease: Lease) -> str:
-    """Who has a lease, in a few words."""
-    who = f"process {lease.pid}" if lease.pid else "a process that has just ended"
-    who += f" of {lease.user} on {lease.machine}" if lease.user else ""
-    return who + (f" since {lease.since}" if lease.since else "")
+    """Return a short description of a lease's holder."""
+    holder = f"process {lease.pid}" if lease.pid else "a process that has just ended"
+    holder += f" of {lease.user} on {lease.machine}" if lease.user else ""
+    return holder + (f" since {lease.since}" if lease.since else "")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Lend PCI functions of a host to a run: leased, bound to vfio-pci, and given back whatever happens.
+"""Lease PCI functions of a host for a run, and restore them afterwards.
 
-A keeper on the host holds the leases for as long as orch holds its connection to it.  When orch lets go of it, or dies,
-or the connection is lost, the keeper gives everything back.  Where the keeper dies, its journals stay: orch gives back
-what they tell of, and where that died, too, whoever comes next.
+A program on the host (`agent.lease`) holds the leases for as long as orch holds its connection to it.  If orch closes
+the connection or ends, or the connection is lost, the program restores everything.  If the program is killed, its
+journals stay: orch restores the functions from them or, if orch has ended too, the next run does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from orchestrator.agent.open_files import TOKEN
 from orchestrator.errors import CommandError
 from orchestrator.host.base import Command, Host
 from orchestrator.passthrough.check import taken_along
-from orchestrator.passthrough.lease_client import LeaseClient, Tell
+from orchestrator.passthrough.lease_client import LeaseClient, Notify
 from orchestrator.passthrough.model import Function, Inventory, Lease
 from orchestrator.passthrough.scan import scan
 
@@ -28,7 +28,10 @@ _LOADING = 120.0
 
 @dataclass(frozen=True)
 class DeviceRequest:
-    """A function that a run wants, and what sizes in bytes its BARs are to have, by number."""
+    """A function that a run requests.
+
+    `resize` has the wanted sizes of its BARs, in bytes, by number.
+    """
 
     function: Function
     resize: tuple[tuple[int, int], ...] = ()
@@ -36,59 +39,65 @@ class DeviceRequest:
 
 @dataclass(frozen=True)
 class DeviceLease:
-    """What a run has got; `environment` must be that of the guests' processes, by which they are found again."""
+    """The functions that a run has leased.
+
+    `environment` must be in the environment of the guests' processes; it identifies them.
+    """
 
     addresses: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
-    keeper: LeaseClient
+    client: LeaseClient
 
     def refuse_if_lost(self) -> None:
-        """Raise InfrastructureError where the keeper has gone, and anybody may take the functions."""
-        self.keeper.refuse_if_gone()
+        """Raise InfrastructureError if the leases are lost, and other runs may take the functions."""
+        self.client.refuse_if_gone()
 
 
 @contextmanager
-def lent(
+def leased(
     host: Host,
     inventory: Inventory,
-    wishes: Sequence[DeviceRequest],
+    requests: Sequence[DeviceRequest],
     holder: Lease,
     judge: Callable[[Inventory], None],
-    tell: Tell,
+    notify: Notify,
     root: str = "/",
 ) -> Iterator[DeviceLease]:
-    """Have `wishes`, which are functions of `inventory`, and all of their groups, for the time of the context.
+    """Lease the functions of `requests` and their groups, and restore them after the context.
 
-    Waits for other runs' leases.  `judge` is called once nobody else can take them any more, with what the host has
-    then: it raises where a function can no longer be given.  Raises InfrastructureError also where a function cannot
-    be taken, and where it cannot be given back.
+    The functions are from `inventory`.  Waits for the leases of other runs.  `judge` is called once no other run can
+    take the functions any longer, with the state of the host at that time; it raises if a function can no longer be
+    given.  Raises InfrastructureError also if a function cannot be taken or cannot be given back.
     """
     token = secrets.token_hex(8)
-    keeper = LeaseClient(host, root, tell, _groups(inventory, wishes), asdict(holder) | {"token": token})
-    with keeper.holding():
+    client = LeaseClient(host, root, notify, _groups(inventory, requests), asdict(holder) | {"token": token})
+    with client.holding():
         _load_driver(host)
         now = replace(scan(host, root, inventory.given), locked=inventory.locked)
         judge(now)
-        keeper.take(tuple(_journals(now, wishes, token)))
-        yield DeviceLease(tuple(wish.function.address for wish in wishes), ((TOKEN, token),), keeper)
+        client.take(tuple(_journals(now, requests, token)))
+        yield DeviceLease(tuple(request.function.address for request in requests), ((TOKEN, token),), client)
 
 
 def _load_driver(host: Host) -> None:
-    with suppress(CommandError):  # where there is no modprobe, or both are built in: taking will tell
+    with suppress(CommandError):  # modprobe may be missing, or both be built in; `take` reports a missing driver
         host.run(Command(("modprobe", "-a", "vfio-pci", "vfio_iommu_type1"), timeout=_LOADING))
 
 
-def _groups(inventory: Inventory, wishes: Sequence[DeviceRequest]) -> list[str]:
-    """The addresses of all that must be leased: VFIO gives a group to one user only."""
-    all_of = (one for wish in wishes for one in (wish.function, *inventory.others(wish.function)))
-    return sorted({one.address for one in all_of})
+def _groups(inventory: Inventory, requests: Sequence[DeviceRequest]) -> list[str]:
+    """Return the addresses to lease: VFIO gives a group to one user only."""
+    members = (item for request in requests for item in (request.function, *inventory.others(request.function)))
+    return sorted({function.address for function in members})
 
 
-def _journals(inventory: Inventory, wishes: Sequence[DeviceRequest], token: str) -> Iterator[dict[str, Any]]:
-    """How each function that must be bound is now, with what its own wish is; see `agent.lease`."""
-    sizes = {wish.function.address: dict(wish.resize) for wish in wishes}
-    wanted = [inventory.function(wish.function.address) or wish.function for wish in wishes]
-    for function in dict.fromkeys(one for each in wanted for one in taken_along(inventory, each)):
+def _journals(inventory: Inventory, requests: Sequence[DeviceRequest], token: str) -> Iterator[dict[str, Any]]:
+    """Yield the journal of each function that must be bound; see `agent.lease`.
+
+    It has the present state, and the requested BAR sizes.
+    """
+    sizes = {request.function.address: dict(request.resize) for request in requests}
+    wanted = [inventory.function(request.function.address) or request.function for request in requests]
+    for function in dict.fromkeys(item for each in wanted for item in taken_along(inventory, each)):
         resize = sizes.get(function.address, {})
         yield {
             "address": function.address,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The keeper of a run's functions on their host, which is `agent.lease`: what it is told, and what it says.
+"""The client of `agent.lease`, the program that leases a run's functions on their host.
 
-It has the last word on whether everything was given back.  Where that is not heard, it may have been killed on the
-way, and somebody else has to give back.
+The program's last message confirms that everything was given back.  Without it the program may have been killed, and
+this client restores the functions.
 """
 
 from __future__ import annotations
@@ -22,35 +22,41 @@ from orchestrator.passthrough.check import restoring
 from orchestrator.passthrough.messages import describe
 from orchestrator.passthrough.restore import give_back
 
-Tell = Callable[[str], None]
-"""Told in a few words what is happening."""
+Notify = Callable[[str], None]
+"""Called with short messages about the progress."""
 
 _GRACE = 90.0
 """Seconds that giving everything back may take."""
 _TAKING = 120.0
-"""Seconds that drivers may take to let go of their devices."""
+"""Seconds that drivers may take to release their devices."""
 _LOOK = 0.2
 
 
 class LeaseClient:
-    """One keeper, for the functions `addresses`; `holder` is what others are told of the run."""
+    """The client of one lease program, for the functions `addresses`.
 
-    def __init__(self, host: Host, root: str, tell: Tell, addresses: Sequence[str], holder: Mapping[str, Any]) -> None:
+    `holder` describes the run to other runs.
+    """
+
+    def __init__(
+        self, host: Host, root: str, notify: Notify, addresses: Sequence[str], holder: Mapping[str, Any]
+    ) -> None:
         self._host = host
         self._root = root
-        self._tell = tell
+        self._notify = notify
         self._addresses = tuple(addresses)
         self._holder = dict(holder)
-        self._said: Queue[dict[str, Any]] = Queue()
-        self._heard: dict[str, list[dict[str, Any]]] = {}
+        self._queue: Queue[dict[str, Any]] = Queue()
+        self._messages: dict[str, list[dict[str, Any]]] = {}
         self._running: Future[Completed] | None = None
 
     @contextmanager
     def holding(self) -> Iterator[None]:
         """Hold the leases for the time of the context, then give everything back.
 
-        Raises InfrastructureError where the leases cannot be had, and where something was not given back; only tells
-        the latter where the context fails, or orch was told to stop: what else went wrong is known then.
+        Raises InfrastructureError if the leases cannot be obtained, and if a function was not given back.  If the
+        context fails, or orch is stopped, the latter is only reported by `notify`: the first failure is the more
+        important one.
         """
         enough = Event()
         with ThreadPoolExecutor(1, thread_name_prefix="keeper") as executor:
@@ -63,89 +69,101 @@ class LeaseClient:
                 failure = running.exception()
                 problem = self._problem(failure)
                 if problem:
-                    self._tell(problem)
+                    self._notify(problem)
         if problem and not isinstance(failure, Interrupted):
             raise InfrastructureError(problem)
 
     def _hold(self, enough: Event) -> Completed:
         request = {"addresses": self._addresses, "holder": self._holder, "root": self._root}
         argv = program("lease", "hold")
-        return self._host.run(Command(argv, stdin=sent(request), on_line=self._hear, until=enough, grace=_GRACE))
+        return self._host.run(Command(argv, stdin=sent(request), on_line=self._receive, until=enough, grace=_GRACE))
 
     def _wait_for_lease(self, running: Future[Completed]) -> None:
-        while "leased" not in self._heard:
-            self._listen()
+        while "leased" not in self._messages:
+            self._process()
             if running.done():
-                self._listen()
+                self._process()
                 done = running.result()
-                why = self._why("stuck") or f"its keeper ended with status {done.status}: {done.output.strip()}"
+                why = self._why("stuck") or f"the lease program ended with status {done.status}: {done.output.strip()}"
                 raise InfrastructureError(f"{self._host.name}: devices cannot be leased: {why}")
 
     def refuse_if_gone(self) -> None:
-        """Raise InfrastructureError where it no longer holds the leases."""
+        """Raise InfrastructureError if the leases are no longer held."""
         if self._running is not None and self._running.done():
             why = self._running.exception() or f"status {self._running.result().status}"
-            raise InfrastructureError(f"{self._host.name}: the keeper of the leased devices has ended: {why}")
+            raise InfrastructureError(f"{self._host.name}: the lease program has ended: {why}")
 
     def take(self, entries: Sequence[dict[str, Any]]) -> None:
-        """Bring every function to vfio-pci.  Raises InfrastructureError where one does not get there."""
+        """Bind every function to vfio-pci.
+
+        Raises InfrastructureError if one cannot be bound.
+        """
         request = sent({"entries": list(entries), "root": self._root})
-        done = self._host.run(Command(program("lease", "take"), stdin=request, on_line=self._hear, timeout=_TAKING))
-        self._listen()
+        done = self._host.run(Command(program("lease", "take"), stdin=request, on_line=self._receive, timeout=_TAKING))
+        self._process()
         if not done.ok:
             how = f"binding to vfio-pci ended with status {done.status}: {done.output.strip()}"
             raise InfrastructureError(f"{self._host.name}: {self._why('failed') or how}")
 
-    def _why(self, said: str) -> str:
-        return "; ".join(describe(word) for word in self._heard.get(said, ()))
+    def _why(self, kind: str) -> str:
+        return "; ".join(describe(message) for message in self._messages.get(kind, ()))
 
     def _problem(self, failure: BaseException | None) -> str:
-        """What was not given back once the keeper has ended, after another attempt; "" where everything was."""
-        self._listen()
-        if "leased" not in self._heard:
+        """Return what was not given back, after another attempt; "" if nothing.
+
+        The lease program has ended before.
+        """
+        self._process()
+        if "leased" not in self._messages:
             return ""
-        if "released" not in self._heard:
-            self._heard.pop("stuck", None)  # once more
-            if isinstance(failure, Interrupted):  # the host refuses to be asked
-                return self._unknown("orch was told to stop")
+        if "released" not in self._messages:
+            self._messages.pop("stuck", None)  # a second attempt follows
+            if isinstance(failure, Interrupted):  # the host refuses new commands
+                return self._unknown("orch was asked to stop")
             try:
                 self._restore()
             except InfrastructureError as error:
                 return self._unknown(str(error))
-        stuck = self._heard.get("stuck", ())
-        mend = restoring(self._host.name)
+        stuck = self._messages.get("stuck", ())
+        fix = restoring(self._host.name)
         return "\n".join(
-            f"{self._host.name}: {one['address']} was not given back: {one['why']}; run: {mend}" for one in stuck
+            f"{self._host.name}: {message['address']} was not given back: {message['why']}; run: {fix}"
+            for message in stuck
         )
 
     def _unknown(self, why: str) -> str:
-        what = f"{', '.join(self._addresses)}: the keeper did not say that it gave them back"
+        what = f"{', '.join(self._addresses)}: the lease program did not report that it gave them back"
         return f"{self._host.name}: {what}, and {why}; run: {restoring(self._host.name)}"
 
     def _restore(self) -> None:
-        """Give back what the keeper left; what another run holds now, that run gave back before anything else."""
-        for word in give_back(self._host, self._root):
-            if word["said"] == "held" and word["holder"] == self._holder:
-                self._said.put({"said": "stuck", "address": word["address"], "why": "its keeper does not end"})
-            elif word["said"] != "held" and word["address"] in self._addresses:
-                self._said.put(word)
-        self._listen()
+        """Give back what the lease program left.
 
-    def _hear(self, line: str) -> None:
+        A function that another run holds now is not included: that run has restored it first.
+        """
+        for message in give_back(self._host, self._root):
+            if message["said"] == "held" and message["holder"] == self._holder:
+                self._queue.put(
+                    {"said": "stuck", "address": message["address"], "why": "its lease program does not end"}
+                )
+            elif message["said"] != "held" and message["address"] in self._addresses:
+                self._queue.put(message)
+        self._process()
+
+    def _receive(self, line: str) -> None:
         try:
-            word = json.loads(line)
+            message = json.loads(line)
         except ValueError:
-            return  # what Python itself complains of is in the output
-        if isinstance(word, dict) and "said" in word:
-            self._said.put(word)
+            return  # error messages of Python itself are in the output
+        if isinstance(message, dict) and "said" in message:
+            self._queue.put(message)
 
-    def _listen(self) -> None:
-        """Pass on what was said."""
+    def _process(self) -> None:
+        """Collect new messages and report them."""
         while True:
             try:
-                word = self._said.get(timeout=_LOOK)
+                message = self._queue.get(timeout=_LOOK)
             except Empty:
                 return
-            self._heard.setdefault(word["said"], []).append(word)
-            if describe(word):
-                self._tell(describe(word))
+            self._messages.setdefault(message["said"], []).append(message)
+            if describe(message):
+                self._notify(describe(message))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the keeper's programs on a host say of its functions (see `agent.lease`), for people."""
+"""The events of `agent.lease` as text for users."""
 
 from __future__ import annotations
 
@@ -10,33 +10,36 @@ from orchestrator.passthrough.check import holder_words
 from orchestrator.passthrough.model import Lease
 
 
-def describe(word: Mapping[str, Any]) -> str:
-    """One word of theirs as a few words; "" for one that nobody needs to be told."""
-    address, what = word.get("address", ""), word["said"]
+def describe(message: Mapping[str, Any]) -> str:
+    """Return a message of `agent.lease` as short text; "" if users need not see it."""
+    address, what = message.get("address", ""), message["said"]
     if what == "waiting":
-        return f"{address} waits for {_holder(word)}"
+        return f"{address} waits for {_holder(message)}"
     if what == "held":
-        return f"{address} is leased by {_holder(word)}, which gives it back"
+        return f"{address} is leased by {_holder(message)}, which gives it back"
     if what in ("stuck", "failed"):
-        return f"{address}: {word['why']}"
+        return f"{address}: {message['why']}"
     if what == "restored":
-        return f"{address} is back at {word['driver'] or 'no driver, as before'}"
+        return f"{address} is back at {message['driver'] or 'no driver, as before'}"
     return {
         "taken": f"{address} is bound to vfio-pci",
-        "gone": f"{address} is gone; nothing to give back",
-        "replaced": f"{address} is another device now, {word.get('ids')}, which is left alone",
+        "gone": f"{address} was removed; nothing to give back",
+        "replaced": f"{address} is another device now, {message.get('ids')}, which is left alone",
     }.get(what, "")
 
 
-def left_words(word: Mapping[str, Any]) -> str:
-    """The same of what a run left that died, and that was then to be given back."""
-    if word["said"] == "restored":
-        return f"{word['address']}: restored, left by a run that died"
-    if word["said"] == "stuck":
-        return f"{word['address']}: left by a run that died, and not given back: {word['why']}"
-    return describe(word)
+def left_words(message: Mapping[str, Any]) -> str:
+    """Return a message about a function that an ended run left, as text.
+
+    The function was then to be given back.
+    """
+    if message["said"] == "restored":
+        return f"{message['address']}: restored, left by a run that has ended"
+    if message["said"] == "stuck":
+        return f"{message['address']}: left by a run that has ended, and not given back: {message['why']}"
+    return describe(message)
 
 
-def _holder(word: Mapping[str, Any]) -> str:
-    known = {name: value for name, value in word["holder"].items() if name in Lease.__dataclass_fields__}
+def _holder(message: Mapping[str, Any]) -> str:
+    known = {name: value for name, value in message["holder"].items() if name in Lease.__dataclass_fields__}
     return holder_words(Lease(**known))

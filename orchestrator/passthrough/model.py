@@ -11,20 +11,26 @@ BRIDGE_CLASS = 0x06
 
 @dataclass(frozen=True)
 class Bar:
-    """A base address register: `size` in bytes, and the sizes that it can be given; none where it is not resizable."""
+    """A base address register.
+
+    `size` is in bytes; `sizes` are the sizes that it can get, empty if it is not resizable.
+    """
 
     number: int
     size: int
     io: bool = False
     prefetchable: bool = False
     wide: bool = False
-    """Whether it has 64 bits."""
+    """Whether it is a 64-bit BAR."""
     sizes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Lease:
-    """Who has leased a function: a process of `user` on the machine `machine`, for the run in `results`."""
+    """The holder of a lease.
+
+    It is a process of `user` on the machine `machine`, for the run in `results`.
+    """
 
     pid: int = 0
     user: str = ""
@@ -37,10 +43,10 @@ class Lease:
 class Function:
     """One PCI function of a host.
 
-    `class_code` has base class, subclass and interface in three bytes.  `driver` and `group` are "" where there is
-    none; `numa` is -1 where the host has no nodes.  `bars` are those that have an address; `unassigned` are the numbers
-    of memory BARs that the firmware gave none.  `virtual` is how many virtual functions it has made.  `uses` say what
-    the host does with it, each in a few words.
+    `class_code` has base class, subclass and interface in three bytes.  `driver` and `group` are "" if there is none;
+    `numa` is -1 if the host has no nodes.  `bars` are the BARs with an address; `unassigned` are the numbers of memory
+    BARs without an address from the firmware.  `virtual` is the number of its virtual functions.  `uses` are the host's
+    uses of it, each as short text.
     """
 
     address: str
@@ -56,18 +62,18 @@ class Function:
     uses: tuple[str, ...] = ()
     lease: Lease | None = None
     left_behind: bool = False
-    """Whether a run took it and has not given it back; it died, where nobody has the lease."""
+    """Whether a run took it and has not given it back.  If no process holds the lease, that run has ended."""
     unassigned: tuple[int, ...] = ()
     virtual: int = 0
 
     @property
     def is_bridge(self) -> bool:
-        """Whether it only leads to other functions."""
+        """Whether it only connects other functions."""
         return self.header != 0
 
     @property
     def largest(self) -> int:
-        """The size of its largest memory BAR in bytes, 0 where it has none."""
+        """The size of its largest memory BAR in bytes, 0 if it has none."""
         return max((bar.size for bar in self.bars if not bar.io), default=0)
 
     @property
@@ -78,14 +84,17 @@ class Function:
 
 @dataclass(frozen=True)
 class Vfio:
-    """What VFIO has on a host, whatever the device; `memlock` is in bytes, None for no limit."""
+    """The state of VFIO on a host, for any device.
+
+    `memlock` is in bytes, None for no limit.
+    """
 
     iommus: tuple[str, ...]
     groups: int
     driver: bool
     """Whether the driver vfio-pci is there."""
     usable: bool
-    """Whether this user may open /dev/vfio/vfio, or there is none yet."""
+    """Whether this user may open /dev/vfio/vfio, or it does not exist yet."""
     root: bool
     memlock: int | None
     cpu: str = "x86_64"
@@ -95,8 +104,8 @@ class Vfio:
 class Inventory:
     """A host's functions, by address, and its VFIO.
 
-    `given` are those that guests may get, None for any; `locked` is how much memory, in bytes, their guest has, all of
-    which VFIO locks: 0 where no guest is meant.
+    `given` are the functions that guests may get, None for any.  `locked` is the memory of their guest in bytes, all of
+    which VFIO locks; 0 if there is no guest.
     """
 
     host: str
@@ -106,13 +115,20 @@ class Inventory:
     locked: int = 0
 
     def function(self, address: str) -> Function | None:
-        """The function at `address`."""
-        return next((one for one in self.functions if one.address == address), None)
+        """Return the function at `address`, or None."""
+        return next((function for function in self.functions if function.address == address), None)
 
     def group_of(self, function: Function) -> tuple[Function, ...]:
-        """All functions of its IOMMU group, itself included; itself alone where it is in none."""
-        return tuple(one for one in self.functions if function.group and one.group == function.group) or (function,)
+        """Return all functions of its IOMMU group, itself included.
+
+        Returns only itself if it is in no group.
+        """
+        members = (other for other in self.functions if function.group and other.group == function.group)
+        return tuple(members) or (function,)
 
     def others(self, function: Function) -> tuple[Function, ...]:
-        """The other functions of its IOMMU group that VFIO must have, too: bridges stay with the kernel."""
-        return tuple(one for one in self.group_of(function) if one != function and not one.is_bridge)
+        """Return the other functions of its IOMMU group that VFIO needs, too.
+
+        Bridges stay with the kernel.
+        """
+        return tuple(other for other in self.group_of(function) if other != function and not other.is_bridge)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Ask a host for its PCI functions, and for what uses them."""
+"""Get a host's PCI functions and their uses."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from orchestrator.passthrough.model import Bar, Function, Inventory, Lease, Vfio
 # include/linux/ioport.h
 _IO, _MEMORY, _PREFETCH, _WIDE, _UNSET = 0x100, 0x200, 0x2000, 0x100000, 0x20000000
 _UP = 0x1
-"""include/uapi/linux/if.h, IFF_UP"""
+"""From include/uapi/linux/if.h, IFF_UP."""
 _SECONDS = 60.0
 _LOADED = "modprobe vfio-pci"
 
 
 def scan(host: Host, root: str = "/", given: tuple[str, ...] | None = None) -> Inventory:
-    """What `host` has, of which guests may get `given`, None for any; `root` is where its sys, proc, dev and run are.
+    """Return the PCI functions and the VFIO of `host`; change nothing.
 
-    Changes nothing.  Raises CommandError.
+    Guests may get only the functions in `given`, None for any.  `root` is the directory that has its sys, proc, dev and
+    run.  Raises CommandError.
     """
     done = check(
         host.run(Command(program("scan"), stdin=sent({"root": root}), timeout=_SECONDS)), "looking for PCI functions"
@@ -32,44 +33,51 @@ def scan(host: Host, root: str = "/", given: tuple[str, ...] | None = None) -> I
     try:
         return replace(inventory(host.name, json.loads(done.output)), given=given)
     except (ValueError, LookupError, TypeError) as error:
-        raise CommandError(f"{host.name}: what it says of its PCI functions cannot be read: {error}") from error
+        raise CommandError(f"{host.name}: its report on its PCI functions cannot be read: {error}") from error
 
 
-def inventory(name: str, told: Mapping[str, Any]) -> Inventory:
-    """What a host told (see `agent.scan`) as values.  Raises LookupError or TypeError where it told less."""
-    return Inventory(name, tuple(_function(one, told) for one in told["functions"]), _vfio(told["host"]))
+def inventory(name: str, report: Mapping[str, Any]) -> Inventory:
+    """Return a host's report (see `agent.scan`) as values.
 
-
-def _vfio(told: Mapping[str, Any]) -> Vfio:
-    memlock = None if told["memlock"] < 0 else told["memlock"]
-    usable = told["node_usable"] or not told["node"]
-    return Vfio(tuple(told["iommus"]), told["groups"], told["vfio_pci"], usable, told["root"], memlock, told["cpu"])
-
-
-def _function(one: Mapping[str, Any], told: Mapping[str, Any]) -> Function:
-    address = one["address"]
-    return Function(
-        address=address,
-        vendor=one["vendor"],
-        device=one["device"],
-        class_code=one["class"],
-        header=one["header"],
-        driver=one["driver"],
-        override=one["override"],
-        group=one["group"],
-        numa=one["numa"],
-        bars=tuple(_bars(one["resources"], one["sizes"])),
-        uses=tuple(dict.fromkeys(_uses(one, told))),
-        lease=_lease(told["leases"].get(address)),
-        left_behind=address in told["journals"],
-        unassigned=tuple(_unassigned(one["resources"])),
-        virtual=one["virtual"],
+    Raises LookupError or TypeError if the report is incomplete.
+    """
+    return Inventory(
+        name, tuple(_function(function, report) for function in report["functions"]), _vfio(report["host"])
     )
 
 
-def _lease(told: Mapping[str, Any] | None) -> Lease | None:
+def _vfio(report: Mapping[str, Any]) -> Vfio:
+    memlock = None if report["memlock"] < 0 else report["memlock"]
+    usable = report["node_usable"] or not report["node"]
+    return Vfio(
+        tuple(report["iommus"]), report["groups"], report["vfio_pci"], usable, report["root"], memlock, report["cpu"]
+    )
+
+
+def _function(function: Mapping[str, Any], report: Mapping[str, Any]) -> Function:
+    address = function["address"]
+    return Function(
+        address=address,
+        vendor=function["vendor"],
+        device=function["device"],
+        class_code=function["class"],
+        header=function["header"],
+        driver=function["driver"],
+        override=function["override"],
+        group=function["group"],
+        numa=function["numa"],
+        bars=tuple(_bars(function["resources"], function["sizes"])),
+        uses=tuple(dict.fromkeys(_uses(function, report))),
+        lease=_lease(report["leases"].get(address)),
+        left_behind=address in report["journals"],
+        unassigned=tuple(_unassigned(function["resources"])),
+        virtual=function["virtual"],
+    )
+
+
+def _lease(fields: Mapping[str, Any] | None) -> Lease | None:
     known = Lease.__dataclass_fields__
-    return None if told is None else Lease(**{name: value for name, value in told.items() if name in known})
+    return None if fields is None else Lease(**{name: value for name, value in fields.items() if name in known})
 
 
 def _bars(resources: list[list[int]], sizes: Mapping[str, int]) -> Iterator[Bar]:
@@ -81,43 +89,50 @@ def _bars(resources: list[list[int]], sizes: Mapping[str, int]) -> Iterator[Bar]
 
 
 def _unassigned(resources: list[list[int]]) -> Iterator[int]:
-    """The memory BARs without an address; I/O ports of PCI Express devices often have none, which harms nothing."""
+    """Yield the memory BARs without an address.
+
+    I/O ports of PCI Express devices often have none, which is harmless.
+    """
     for number, (_, _, flags) in enumerate(resources):
         if flags & _MEMORY and flags & _UNSET:
             yield number
 
 
-def _uses(one: Mapping[str, Any], told: Mapping[str, Any]) -> Iterator[str]:
-    """What the host does with a function that it would miss; what is behind a bridge is no use of the bridge."""
-    if one["header"]:
+def _uses(function: Mapping[str, Any], report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the host's uses of a function.
+
+    A bridge has no use of its own; the devices behind it are not counted.
+    """
+    if function["header"]:
         return
-    for disk in told["disks"]:
-        if _behind(disk, one):
+    for disk in report["disks"]:
+        if _behind(disk, function):
             yield from disk["uses"]
-    for interface in told["interfaces"]:
-        if _behind(interface, one) and interface["flags"] & _UP:
+    for interface in report["interfaces"]:
+        if _behind(interface, function) and interface["flags"] & _UP:
             yield f"its network interface {interface['name']} is up"
-    for display in told["displays"]:
-        if _behind(display, one):
+    for display in report["displays"]:
+        if _behind(display, function):
             yield f"it shows a picture on {display['name']}"
-    yield from (other["use"] for other in told.get("uses", ()) if _behind(other, one))
-    for opener in told["openers"]:
-        if _opens(opener, one):
+    yield from (other["use"] for other in report.get("uses", ()) if _behind(other, function))
+    for opener in report["openers"]:
+        if _opens(opener, function):
             yield f"process {opener['pid']} ({opener['command']}) has {opener['node']} open"
 
 
-def _behind(row: Mapping[str, Any], one: Mapping[str, Any]) -> bool:
-    """Whether what a row tells of belongs to a function, or to one that is reached through it."""
-    return one["address"] in row.get("owners", ()) or one["address"] == row.get("owner")
+def _behind(row: Mapping[str, Any], function: Mapping[str, Any]) -> bool:
+    """Return whether a row of the report belongs to `function` or a device behind it."""
+    return function["address"] in row.get("owners", ()) or function["address"] == row.get("owner")
 
 
-def _opens(opener: Mapping[str, Any], one: Mapping[str, Any]) -> bool:
-    """Whether a process has `one` open; the guest of another run does not count: it leaves with its lease.
+def _opens(opener: Mapping[str, Any], function: Mapping[str, Any]) -> bool:
+    """Return whether a process has `function` open.
 
-    Where NVIDIA's own driver does not tell which function a node is of, it counts for all of them.
+    The guest of another run does not count: it ends with its lease.  If NVIDIA's own driver does not report the
+    function of a node, the node counts for all of its functions.
     """
     if opener["token"]:
         return False
     if not opener["owner"] and (opener.get("nvidia", -1) >= 0 or opener["node"].startswith("/dev/nvidia")):
-        return bool(one["driver"] == "nvidia")
-    return _behind(opener, one) or bool(opener["group"] and opener["group"] == one["group"])
+        return bool(function["driver"] == "nvidia")
+    return _behind(opener, function) or bool(opener["group"] and opener["group"] == function["group"])

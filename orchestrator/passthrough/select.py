@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which function of a host a scenario's selector means."""
+"""Choose the function of a host that matches a scenario's selector."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from orchestrator.yamlfile.units import format_size
 
 @dataclass(frozen=True)
 class Choice:
-    """What became of a scenario's device: the function to pass through, or None and the sentence that says why not."""
+    """The choice for a scenario's device.
+
+    `function` is the function to pass through, or None; `why_not` is then the reason, as a sentence.
+    """
 
     device: PassthroughDevice
     function: Function | None
@@ -23,7 +26,7 @@ class Choice:
 
 
 def matches(selector: Selector, function: Function) -> bool:
-    """Whether `selector` means `function`, whatever else is in the way."""
+    """Return whether `selector` selects `function`, regardless of obstacles."""
     if selector.address:
         return function.address == selector.address
     return (
@@ -38,35 +41,39 @@ def matches(selector: Selector, function: Function) -> bool:
 def choose(
     device: PassthroughDevice, inventory: Inventory, taken: Collection[str] = (), forced: Collection[str] = ()
 ) -> Choice:
-    """The function for `device`: of those that match and can be passed through a free one before a leased one, and
-    the lowest address before others.
+    """Return the function for `device`, among those that match and can be passed through.
 
-    `taken` are the addresses that other devices of the scenario have; see `obstacles` for `forced`.
+    A free function is preferred to a leased one, then the lowest address.  `taken` are the addresses of the scenario's
+    other devices; see `obstacles` for `forced`.
     """
     if device.selector.host not in ("", inventory.host):
         return Choice(
-            device, None, f"it is to be one of {device.selector.host}, and the guests boot on {inventory.host}"
+            device, None, f"it must be one of {device.selector.host}, and the guests boot on {inventory.host}"
         )
-    fitting = [one for one in inventory.functions if matches(device.selector, one) and one.address not in taken]
+    fitting = [
+        function
+        for function in inventory.functions
+        if matches(device.selector, function) and function.address not in taken
+    ]
     if not fitting:
         return Choice(device, None, f"{inventory.host} has no {device.selector.words}{_but(device, inventory)}")
-    usable = [one for one in fitting if not obstacles(inventory, one, forced)]
+    usable = [function for function in fitting if not obstacles(inventory, function, forced)]
     if usable:
-        return Choice(device, min(usable, key=lambda one: (one.lease is not None, one.address)))
-    reasons = (f"{one.address} cannot be passed through: {obstacles(inventory, one, forced)[0]}" for one in fitting)
-    return Choice(device, None, "; ".join(reasons))
+        return Choice(device, min(usable, key=lambda function: (function.lease is not None, function.address)))
+    blocked = ((function.address, obstacles(inventory, function, forced)[0]) for function in fitting)
+    return Choice(device, None, "; ".join(f"{address} cannot be passed through: {why}" for address, why in blocked))
 
 
 def _but(device: PassthroughDevice, inventory: Inventory) -> str:
-    """What of the kind there is instead."""
+    """Return the closest alternative on the host, for the end of a message."""
     selector = device.selector
     if selector.address or not selector.min_bar:
         return ""
-    smaller = [one for one in inventory.functions if matches(selector.of_any_size, one)]
-    for one in smaller:
-        for number in one.unassigned:
-            return f"; the firmware gave BAR{number} of {one.address} no address; turn on Above 4G decoding"
-    largest = max(smaller, key=lambda one: one.largest, default=None)
+    smaller = [function for function in inventory.functions if matches(selector.of_any_size, function)]
+    for function in smaller:
+        for number in function.unassigned:
+            return f"; the firmware gave BAR{number} of {function.address} no address; turn on Above 4G decoding"
+    largest = max(smaller, key=lambda function: function.largest, default=None)
     return (
         "" if largest is None else f"; the largest BAR of such is {format_size(largest.largest)}, of {largest.address}"
     )
@@ -75,9 +82,9 @@ def _but(device: PassthroughDevice, inventory: Inventory) -> str:
 def choose_all(
     devices: Iterable[PassthroughDevice], inventory: Inventory, forced: Collection[str] = ()
 ) -> tuple[Choice, ...]:
-    """A function of its own for each of `devices`, in their order.
+    """Return a different function for each of `devices`, in their order.
 
-    Raises InfrastructureError, which names them all, where one has none and no fallback either.
+    Raises InfrastructureError, which names all of them, if a device has no function and no fallback.
     """
     choices: list[Choice] = []
     for device in devices:

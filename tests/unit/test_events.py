@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A phase has a beginning and exactly one end, and commands are remembered as shell."""
+"""A phase has a start and exactly one end, and commands are recorded as shell."""
 
 from __future__ import annotations
 

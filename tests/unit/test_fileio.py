@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Files that a user named and that are none, or far too large: one sentence, at once."""
+"""User files that are not regular or far too large give one sentence at once."""
 
 from __future__ import annotations
 

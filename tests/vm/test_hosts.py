@@ -167,7 +167,7 @@ def test_a_directory_that_is_somebody_elses_is_not_used(
     finally:
         os.chown(kept, 0, 0)
     assert done.status == 3
-    assert f"one: {kept} cannot be made, or is somebody else's" in done.err
+    assert f"one: {kept} cannot be made, or belongs to another user" in done.err
 
 
 def test_a_host_that_is_not_in_the_inventory_is_named_with_the_nearest(

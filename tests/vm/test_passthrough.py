@@ -288,7 +288,7 @@ def test_what_is_left_when_everything_is_killed_at_once_is_given_back_later(oute
 def test_the_next_run_gives_back_what_was_left_and_measures(outer: Outer) -> None:
     assert outer.state("all-again")["journal"] == [f"{TESTDEV}.json"]
     assert outer.status("second") == 0, outer.text("second.err")
-    assert f"{TESTDEV}: restored, left by a run that died" in outer.text("second.err")
+    assert f"{TESTDEV}: restored, left by a run that has ended" in outer.text("second.err")
     run = outer.steps / "second-results/latest"
     record = read(run / "run.json")
     assert record["counts"] == {"PASS": 9}

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From a recipe to a kernel build: the cache first, then a clone of the nearest built tree, else from nothing."""
+"""Build a kernel from a recipe.
+
+The build is taken from the cache, or starts from a clone of the nearest built tree, else from pristine source.
+"""
 
 from __future__ import annotations
 
@@ -33,20 +36,23 @@ from orchestrator.kernel.patch import series
 from orchestrator.kernel.version import kernel_version
 
 _WORTH_KEEPING = 300
-"""A build that compiled more objects than this, because much had changed, is one for the next ones to start from."""
+"""If a build compiles more objects than this, because much had changed, its tree is kept for later builds."""
 
 _LAYER = "layer"
-"""Beside the tree of a build: what make wrote to its sources (`host.confined`)."""
+"""The directory, beside the tree of a build, with the changes that make wrote to its sources (`host.confined`)."""
 
 _INSTALLED = "installed"
-"""Beside the tree: where the modules go."""
+"""The directory, beside the tree, to which the modules are installed."""
 
 BUILD_TIMEOUT_SECONDS = 2 * 3600.0
 
 
 @dataclass(frozen=True)
 class Builder:
-    """What every build of a run shares: where, how many jobs make may use, and who watches."""
+    """The parts that all builds of a run share.
+
+    `jobs` is the number of jobs that make may run; `emit` gets the events.
+    """
 
     host: Host
     cache: KernelCache
@@ -54,7 +60,7 @@ class Builder:
     emit: Emit
 
     def build(self, recipe: AnyRecipe) -> KernelBuild:
-        """The artifact of `recipe`, built or laid out now unless the cache has it.
+        """Return the artifact of `recipe`, and build or prepare it if the cache lacks it.
 
         Raises PatchError, ConfigError, KernelBuildError (the first error of the log), InfrastructureError.
         """
@@ -76,8 +82,11 @@ class Builder:
         self.emit(Event(recipe.name, "build", Kind.NOTE, "waits for another orch that builds the same"))
 
     def make(self, recipe: Recipe) -> KernelBuild:
-        """Build `recipe` now; called with its lock held.  Raises as `build`."""
-        begun = monotonic()
+        """Build `recipe` now; the caller holds its lock.
+
+        Raises the errors of `build`.
+        """
+        start = monotonic()
         record_source(recipe.source.path, recipe.source.version)
         seed = self.cache.seed(recipe)
         mark_used(*(seed.path.parent,) if seed else ())
@@ -97,7 +106,7 @@ class Builder:
                     directory=self.cache.builds / key,
                     version=kernel_version(tree),
                     objects=objects,
-                    seconds=monotonic() - begun,
+                    seconds=monotonic() - start,
                     cached=False,
                     arch=recipe.toolchain.arch,
                 )
@@ -111,7 +120,10 @@ class Builder:
         return twin or build
 
     def _can_confine(self, recipe: Recipe, work: Path) -> bool:
-        """Whether make can be confined here; if not, it works on a copy of the sources, and a note says so."""
+        """Return whether make can be confined here.
+
+        If not, a note reports it, and make works on a copy of the sources.
+        """
         why = why_not_confined(self.host, work)
         if why:
             note = f"make cannot be confined here ({why}); the sources are copied, which takes longer"
@@ -119,8 +131,11 @@ class Builder:
         return not why
 
     def _for_make(self, lines: list[str], recipe: Recipe, work: Path, *, confined: bool) -> Host:
-        """Where commands run that are the tree's own code, noted in `lines`: they see nothing of the user's environment
-        and, if `confined`, can write to nothing that another kernel has."""
+        """Return the host for commands that run the tree's own code.
+
+        The commands are recorded in `lines` and see nothing of the user's environment.  If `confined`, they cannot
+        write to any file of another kernel.
+        """
         host: Host = Cleared(self.host)
         if confined:
             writable = self.writable(recipe, work)
@@ -130,12 +145,15 @@ class Builder:
         return Recorder(host, lines, cleared=True)
 
     def writable(self, recipe: Recipe, work: Path) -> tuple[Path, ...]:
-        """The directories, beside its build directory, that the code of a tree may write to."""
+        """Return the directories, beside its build directory, that the tree's code may write to."""
         installed, ccache = work / _INSTALLED, self.cache.root / "ccache"
         return (installed, ccache) if _is_published(recipe) else (installed,)
 
     def _wrote_to_sources(self, recipe: Recipe, layer: Path) -> bool:
-        """Whether the build changed its own sources, of which a note then says so: no other starts from its tree."""
+        """Return whether the build changed its own sources, and emit a note if so.
+
+        No other build starts from such a tree.
+        """
         upper = layer / "upper"
         written = sorted(str(path.relative_to(upper)) for path in upper.rglob("*") if not path.is_dir())
         if written:
@@ -145,7 +163,7 @@ class Builder:
         return bool(written)
 
     def _prepare(self, host: Host, make: Host, recipe: Recipe, seed: Tree | None, tree: Path, *, linked: bool) -> str:
-        """Lay out the patched, configured tree; the text of the final configuration."""
+        """Make the patched, configured tree, and return the text of its final configuration."""
         goes_on = seed is not None and seed.begins(recipe)
         with phase(self.emit, recipe.name, "clone", f"from {seed.name}" if seed else "from pristine source"):
             if seed and goes_on:
@@ -178,7 +196,7 @@ class Builder:
         return final
 
     def _make(self, host: Host, recipe: Recipe, tree: Path, key: str, log: Path) -> int:
-        """Build the image; the number of objects compiled."""
+        """Build the image, and return the number of compiled objects."""
         with phase(self.emit, recipe.name, "build") as progress:
             counter = ObjectCounter(progress)
             targets = (Path(ARCHES[recipe.toolchain.arch].image).name, *(("modules",) if recipe.modules else ()))
@@ -195,7 +213,10 @@ class Builder:
         return counter.objects
 
     def _install_modules(self, host: Host, make: Host, recipe: Recipe, tree: Path) -> dict[str, Path | str]:
-        """Install the modules beside `tree`, ready for a guest; what is to be published of them, by name."""
+        """Install the modules beside `tree`, prepare them for a guest, and return the files.
+
+        The result has the files to publish, by name.
+        """
         installed, whole = tree.with_name(_INSTALLED), tree.with_name("modules")
         argv = make_argv(
             tree, recipe.toolchain, recipe.request, self.jobs, f"INSTALL_MOD_PATH={installed}", "modules_install"
@@ -205,7 +226,7 @@ class Builder:
             f"installing the modules of '{recipe.name}'",
         )
         if next(installed.rglob("*.ko"), None) is None:
-            what = f"{recipe.where}: kernel '{recipe.name}' is to have modules, and its configuration makes none"
+            what = f"{recipe.where}: kernel '{recipe.name}' must have modules, and its configuration makes none"
             raise ConfigError(f"{what}; set some of its options to m")
         (release,) = (path.name for path in (installed / BELOW).iterdir())
         copy_modules(installed / BELOW / release, whole / BELOW / release, os.link)
@@ -216,18 +237,21 @@ class Builder:
         if tells_full_disk(done.output):
             raise full_disk(self.cache.root, f"building kernel '{recipe.name}'")
         kept = self.cache.keep_failed_log(recipe, log)
-        told = first_error(done.output)
-        if told is None:
+        error = first_error(done.output)
+        if error is None:
             check(done, f"building kernel '{recipe.name}' (log: {kept})")
-        raise KernelBuildError(f"kernel '{recipe.name}' does not build: {told} (log: {kept})")
+        raise KernelBuildError(f"kernel '{recipe.name}' does not build: {error} (log: {kept})")
 
 
 def _is_published(recipe: Recipe) -> bool:
-    """Whether all of a kernel is a published release: what its build leaves for others is what it seems."""
+    """Return whether all of a kernel's source is a published release.
+
+    Only then is the output of its build safe to share with other builds.
+    """
     return recipe.source.published and not recipe.patches
 
 
 def _decides_config(file: str) -> bool:
-    """Whether a change of `file` can change what Kconfig answers."""
+    """Return whether a change of `file` can change Kconfig's answers."""
     path = Path(file)
     return path.name.startswith(("Kconfig", "Makefile", "Kbuild")) or path.parts[0] == "scripts"

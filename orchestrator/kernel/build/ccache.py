@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""ccache behind every build: for what a built tree cannot spare, such as objects after a change that came and went.
+"""ccache for every build, for objects that no built tree has.
 
-Its directory of compilers goes first on PATH, so that the kernel's build files see nothing of it, and a build with it
-is the same as one without.  It lies in orch's own cache; the user's settings of ccache play no part.
+An example is a change that was made and reverted.
+
+Its directory of compilers is first in PATH, so that the kernel's build files do not see it.  A build with it is the
+same as one without.  Its cache is part of orch's cache; the user's settings of ccache are not used.
 """
 
 from __future__ import annotations
@@ -11,19 +13,20 @@ import os
 from pathlib import Path
 
 COMPILERS = Path("/usr/lib/ccache")
-"""Where Debian's ccache has a link to itself under the name of every compiler that is installed."""
+"""The directory in which Debian's ccache has a link to itself for each installed compiler."""
 
 LARGEST = "4G"
-"""ccache removes the oldest objects beyond this; a kernel as orch configures it has about 30 MB of them."""
+"""ccache removes the oldest objects beyond this size.  One kernel in orch's configuration has about 30 MB of
+objects."""
 
 
 def ccache_environment(cache: Path, tree: Path, *, writable: bool) -> dict[str, str]:
-    """What make needs in its environment to compile `tree` through ccache; nothing where that is not installed.
+    """Return make's environment for compiling `tree` through ccache; empty if it is not installed.
 
-    Without `writable` it only reads: the code of a patch could leave objects there that are not what they seem.
+    Without `writable`, ccache only reads: the code of a patch could store wrong objects there.
 
-    Sources are hard links, whose change times say nothing.  Two trees name the same file by different paths only where
-    they name it absolutely, which `tree` as the base takes care of.
+    Sources are hard links, so their change times carry no information.  Two trees have different paths for the same
+    file only if they name it by an absolute path, and `tree` as the base directory solves that.
     """
     if not (COMPILERS / "gcc").exists():
         return {}

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which objects an option really changes, so that a flipped option does not recompile the whole kernel.
+"""Find the objects that an option really changes, to avoid recompiling the whole kernel.
 
-Kbuild recompiles every object that includes a header which mentions a changed option (scripts/basic/fixdep.c).  For
-an option tested in <asm/pgtable.h>, such as ARCH_SUPPORTS_PMD_PFNMAP, that is all of them, though the header only
-chooses between two versions of a few inline functions that three files call.
+Kbuild recompiles every object that includes a header which mentions a changed option (scripts/basic/fixdep.c).  For an
+option tested in <asm/pgtable.h>, such as ARCH_SUPPORTS_PMD_PFNMAP, these are all objects.  But the header only chooses
+between two versions of a few inline functions that three files call.
 
-An object is spared only where that is proven from the text: its source does not mention the option, every header
-that does mentions it in #if lines only, what those lines guard are static inline functions and macros only, and
-no other line of any file that the object includes has one of their names, or the beginning or end of one beside a ##.
-Anything else is recompiled.  (A name that ## makes from a macro's arguments alone would not be seen; a VM test compares
-the image with that of a full build, bit by bit.)
+An object is not recompiled only if the text proves all of this: its source does not mention the option; every header
+that mentions it does so in #if lines only; these lines guard static inline functions and macros only; no other line of
+any file that the object includes has one of their names, or the beginning or end of one beside a ##.  Any other object
+is recompiled.  (A name that ## builds from a macro's arguments alone is not detected; a VM test compares the image with
+that of a full build, bit by bit.)
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DEFINE = re.compile(r"^\s*#\s*(?:define|undef)\s+(\w+)")
 _INLINE = re.compile(r"^static\s+(?:__always_)?inline\s[^;{}=#]*?\b\w+\s*\([^;{}#]*\)\s*\{", re.MULTILINE)
 _CALLED = re.compile(r"(\w+)\s*\(")
 _BINDING = re.compile(r"\b(?:__used|used|__used__|constructor|__constructor__|_Pragma)\b")
-"""What makes a function count that nobody calls."""
+"""The attributes that keep a function that is never called."""
 _GLUED_HEAD = re.compile(r"(\w\w+)(?=\s*##)")
 _GLUED_TAIL = re.compile(r"##\s*(\w\w+)")
 _WORD = re.compile(r"\w+")
@@ -36,10 +36,10 @@ _WORD = re.compile(r"\w+")
 
 @contextmanager
 def spare_untouched(tree: Path) -> Iterator[None]:
-    """Around ``make syncconfig`` in ``tree/build``: afterwards Kbuild sees as changed only what is affected.
+    """Run ``make syncconfig`` in the context, so that Kbuild then rebuilds only affected objects.
 
-    The marker of a changed option (``include/config/NAME``) gets its old time stamp back, and the affected objects are
-    removed, so that make makes them again.
+    The marker of a changed option (``include/config/NAME`` in ``tree/build``) gets its old time stamp back.  The
+    affected objects are removed, so that make builds them again.
     """
     markers = tree / "build/include/config"
     before = _stamps(markers)
@@ -63,7 +63,10 @@ def _stamps(markers: Path) -> dict[Path, int]:
 
 @dataclass(frozen=True)
 class BuiltObject:
-    """What Kbuild recorded of one target: its source and all files it read, as make named them."""
+    """Kbuild's record of one target: its source, and all files that it read.
+
+    The names are those that make used.
+    """
 
     target: Path
     source: str
@@ -71,7 +74,7 @@ class BuiltObject:
 
 
 def objects_using(build: Path, options: frozenset[str]) -> Iterator[BuiltObject]:
-    """The targets in `build` whose record names one of `options`."""
+    """Yield the targets in `build` whose record names one of `options`."""
     for directory, _, names in os.walk(build):
         for name in names:
             if name.startswith(".") and name.endswith(".cmd"):
@@ -81,20 +84,23 @@ def objects_using(build: Path, options: frozenset[str]) -> Iterator[BuiltObject]
 
 
 def read_record(path: Path, options: frozenset[str]) -> BuiltObject | None:
-    """The record in a Kbuild ``.cmd`` file; None where it names none of `options`."""
+    """Return the record in a Kbuild ``.cmd`` file; None if it names none of `options`."""
     text = path.read_text(errors="replace")
     if not any(f"$(wildcard include/config/{option})" in text for option in options):
         return None
     source = re.search(r"^source_\S+ := (\S+)", text, re.MULTILINE)
     listed = re.search(r"^deps_\S+ := \\\n((?:.*\\\n)*.*)", text, re.MULTILINE)
-    words = listed[1].split() if listed else []
-    names = [word for word in words if not word.startswith(("\\", "$", "include/config/"))]
+    entries = listed[1].split() if listed else []
+    names = [entry for entry in entries if not entry.startswith(("\\", "$", "include/config/"))]
     target = path.with_name(path.name[1 : -len(".cmd")])
     return BuiltObject(target, source[1] if source else "", tuple(names))
 
 
 def affected_objects(build: Path, users: Iterable[BuiltObject], options: frozenset[str]) -> list[Path]:
-    """The targets among `users` that cannot be proven to come out the same when `options` flip."""
+    """Return the targets among `users` that may change when `options` flip.
+
+    These are all for which the opposite cannot be proven.
+    """
     texts = _Texts(build, options)
     return [user.target for user in users if _affected(user, texts)]
 
@@ -112,7 +118,10 @@ def _affected(user: BuiltObject, texts: _Texts) -> bool:
 
 
 class _Texts:
-    """What the files of a build say of some options; every file is read and taken apart once for all objects."""
+    """The uses of some options in the files of a build.
+
+    Every file is read and analysed once for all objects.
+    """
 
     def __init__(self, build: Path, options: frozenset[str]) -> None:
         self._build = build
@@ -130,14 +139,14 @@ class _Texts:
         return self._texts[file]
 
     def guarded(self, file: str) -> frozenset[str] | None:
-        """See `guarded_names`; a file that cannot be read may guard anything."""
+        """Return `guarded_names` of `file`, or None if it cannot be read."""
         if file not in self._guarded:
             text = self._text(file)
             self._guarded[file] = None if text is None else guarded_names(text, self._options)
         return self._guarded[file]
 
     def uses(self, file: str, names: frozenset[str]) -> bool:
-        """Whether the file has one of `names` outside of what the options guard."""
+        """Return whether the file has one of `names` outside the guarded regions."""
         key = (file, names)
         if key not in self._uses:
             text = self._text(file)
@@ -146,8 +155,10 @@ class _Texts:
 
 
 def uses(text: str, names: frozenset[str], options: frozenset[str]) -> bool:
-    """Whether `text` has one of `names` as a word, outside of comments and of regions under `options`, or might paste
-    it together."""
+    """Return whether `text` has one of `names` as a word, or might paste it together.
+
+    Comments, and regions under `options`, do not count.
+    """
     if "##" in text and _pastes(text, names):
         return True
     if not any(name in text for name in names):
@@ -162,13 +173,18 @@ def _pastes(text: str, names: frozenset[str]) -> bool:
 
 
 def strip_comments(text: str) -> str:
-    """C source with its comments blanked, and string literals left alone: ``"//"`` must not hide what follows it."""
+    """Return C source with each comment replaced by a blank.
+
+    String literals stay: ``"//"`` must not hide the code after it.
+    """
     return _COMMENT_OR_LITERAL.sub(lambda match: " " if match[0].startswith("/") else match[0], text)
 
 
 def guarded_names(text: str, options: frozenset[str]) -> frozenset[str] | None:
-    """The names that regions under the options define; None where they hold more than inline functions and macros,
-    or where the text mentions an option elsewhere; empty where it mentions none."""
+    """Return the names that the regions under the options define; empty if there are none.
+
+    Returns None if the regions hold more than inline functions and macros, or if the text mentions an option elsewhere.
+    """
     if not any(f"CONFIG_{option}" in text for option in options):
         return frozenset()
     text = strip_comments(text)
@@ -187,12 +203,15 @@ def guarded_names(text: str, options: frozenset[str]) -> frozenset[str] | None:
 
 
 def _inline_names(code: str, names: set[str]) -> frozenset[str] | None:
-    """`names`, and those of the functions in `code`, where "#" stands for a line that is the preprocessor's."""
+    """Return `names` and the names of the functions in `code`.
+
+    "#" marks a line of the preprocessor.  Returns None if `code` has anything but inline functions.
+    """
     while match := _INLINE.search(code):
         end = _closing_brace(code, match.end())
         if end is None or code[: match.start()].strip("# \t\n") or "#" in code[match.start() : end]:
             return None
-        names.update(_CALLED.findall(match[0]))  # the function, and what looks like one: __printf(1, 2)
+        names.update(_CALLED.findall(match[0]))  # the function, and attributes with arguments: __printf(1, 2)
         code = code[end:]
     return None if code.strip("# \t\n") else frozenset(names)
 
@@ -207,7 +226,10 @@ def _closing_brace(code: str, position: int) -> int | None:
 
 
 def split_guarded(text: str, options: frozenset[str]) -> tuple[str, str]:
-    """The text inside the #if…#endif regions whose conditions name one of the options, and the text outside."""
+    """Return the text inside the regions that depend on the options, and the text outside.
+
+    These are the #if…#endif regions whose conditions name one of the options.
+    """
     inside: list[str] = []
     outside: list[str] = []
     depth = 0
@@ -224,7 +246,7 @@ def split_guarded(text: str, options: frozenset[str]) -> tuple[str, str]:
 
 
 def _regions(lines: list[str], options: frozenset[str]) -> set[int]:
-    """The numbers of the #if lines whose region, #elif included, names an option."""
+    """Return the numbers of the #if lines whose region, #elif included, names an option."""
     found: set[int] = set()
     stack: list[int] = []
     for number, line in enumerate(lines):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From a scenario's kernels to recipes: sources fetched, patches read and tried, the configuration request made."""
+"""Make recipes from a scenario's kernels: fetch sources, check patches, request configurations."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Versions = tuple[tuple[str, str], ...]
 """The name and the version of each program that only some options need, such as ("pahole", "v1.24")."""
 
 Tools = dict[tuple[str, str], tuple[str, Toolchain, Versions]]
-"""By architecture and compiler: virtme's own request for the configuration, the toolchain, and the other programs."""
+"""Virtme's own request for the configuration, the toolchain and optional programs, by architecture and compiler."""
 
 
 @dataclass(frozen=True)
 class RemoteToolchain:
-    """Another machine, of the architecture `arch`, that compiles in this one's place."""
+    """Another machine, of the architecture `arch`, that compiles instead of this one."""
 
     host: Host
     arch: str
@@ -38,10 +38,11 @@ class RemoteToolchain:
 def recipes(
     host: Host, cache: Path, kernels: Sequence[Kernel], emit: Emit, away: RemoteToolchain | None = None
 ) -> tuple[AnyRecipe, ...]:
-    """A recipe for each of `kernels`, in order; every patch is known to apply before anything is built.
+    """Return a recipe for each of `kernels`, in order.
 
-    `away` is who compiles, where that is not this machine.
-    Raises UsageError (a package or ref that does not exist, a PatchError, a ConfigError), InfrastructureError.
+    Every patch is verified to apply before the first build.  `away` is the machine that compiles, None for this
+    machine.  Raises UsageError (a package or ref that does not exist, a PatchError, a ConfigError),
+    InfrastructureError.
     """
     tools = find_tools(host, kernels, away)
     trees: dict[Source, SourceTree] = {}
@@ -61,7 +62,10 @@ def recipes(
 
 
 def fitting_patches(host: Host, cache: Path, kernel: Kernel, tree: SourceTree, emit: Emit) -> tuple[Patch, ...]:
-    """The patches of `kernel`, which are known to apply to `tree`.  Raises PatchError or UsageError for others."""
+    """Return the patches of `kernel`, verified to apply to `tree`.
+
+    Raises PatchError or UsageError if one does not.
+    """
 
     def say(text: str) -> None:
         emit(Event(kernel.name, "patch", Kind.NOTE, text))
@@ -71,9 +75,9 @@ def fitting_patches(host: Host, cache: Path, kernel: Kernel, tree: SourceTree, e
 
 
 def find_tools(host: Host, kernels: Iterable[Kernel], away: RemoteToolchain | None = None) -> Tools:
-    """What `kernels` are built with.
+    """Return the toolchains and virtme's requests for `kernels`.
 
-    Raises InfrastructureError for a compiler that this machine, or `away`, does not have.
+    Raises InfrastructureError if this machine, or `away`, lacks a compiler.
     """
     where, native = (away.host, away.arch) if away else (host, None)
     found: Tools = {}
@@ -99,8 +103,11 @@ def compose(
     toolchain: Toolchain,
     optional: Versions = (),
 ) -> Recipe:
-    """The recipe of `kernel` on the source `tree` with the patches `series`; `virtme` is virtme's own request, which
-    the kernel's comes after, `optional` the versions of the programs that only some options need."""
+    """Return the recipe of `kernel` on the source `tree` with the patches `series`.
+
+    `virtme` is virtme's own request; the kernel's request overrides it.  `optional` are the versions of the programs
+    that only some options need.
+    """
     modular = (("MODULES", "y"),) if kernel.modules else ()
     wanted = fragments.required(kernel.config, (*modular, *kernel.options))
     request = fragments.to_text(fragments.parse(virtme) | fragments.wishes(kernel.config) | dict(wanted))
@@ -117,12 +124,15 @@ def compose(
 
 
 def _needed(request: str, optional: Versions) -> str:
-    """A comment for each program that `request` needs beside the compiler: another version of it is another recipe."""
+    """Return a comment for each program that `request` needs beside the compiler.
+
+    The request is part of the recipe's key, so another version of the program gives another recipe.
+    """
     asked = [option for option, value in fragments.parse(request).items() if value == "y"]
     needed = {name for option in asked for name in programs_of(option)}
     return "".join(f"# {name}: {version}\n" for name, version in optional if name in needed)
 
 
 def virtme_configkernel() -> str:
-    """virtme-ng's configuration program, from the environment that orch itself runs in."""
+    """Return virtme-ng's configuration program, from the environment that orch runs in."""
     return str(Path(sys.executable).parent / "virtme-configkernel")

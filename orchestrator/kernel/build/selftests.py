@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernel's own selftests: built from the source of the kernel that they will test, patches applied, unmodified.
+"""Build the kernel's own selftests from the patched source of the kernel that they test.
 
-selftests/<key>/install/       what `make install` of the selftests leaves, with run_kselftest.sh
-selftests/<key>/build.log      the whole output, and commands.sh, what was run
+The selftests themselves are not modified.
+
+selftests/<key>/install/       the output of `make install` of the selftests, with run_kselftest.sh
+selftests/<key>/build.log      the whole output, and beside it commands.sh, the commands that ran
 """
 
 from __future__ import annotations
@@ -32,25 +34,28 @@ from orchestrator.kernel.model import Recipe
 from orchestrator.kernel.patch import series
 
 FORMAT = 1
-"""Part of every key: raise it when the way of building changes what comes out."""
+"""A part of every key: increase it when a change of the build procedure changes the output."""
 
 LISTED = "install/kselftest-list.txt"
-"""The file with the names of what was installed, without which selftests are not whole."""
+"""The file with the names of the installed tests; without it, selftests are incomplete."""
 _MOST_LISTED = 1 << 20
-"""Bytes of it that are read: a patch can change what the kernel's makefiles write there."""
+"""The most bytes of `LISTED` that are read: a patch can make the kernel's makefiles write anything there."""
 
 _SECONDS_TO_BUILD = 1800.0
 _PLACE = Path("tools/testing/selftests")
 
 _NO_HEADER = re.compile(r"fatal error: (?P<header>\S+): No such file or directory")
 _KERNELS = ("linux/", "asm/", "asm-generic/", "uapi/", "generated/", ".", "/")
-"""Headers that only a kernel's tree has, whether this one does or not."""
+"""Headers that only a kernel tree has."""
 _INCLUDES = ("include", "include/uapi", "usr/include", "tools/include", "tools/include/uapi", "tools/lib")
 
 
 @dataclass(frozen=True)
 class Selftests:
-    """Installed selftests: `directory` has the runner, `listed` the text of its kselftest-list.txt."""
+    """Installed selftests.
+
+    `directory` has the runner; `listed` is the text of its kselftest-list.txt.
+    """
 
     directory: Path
     listed: str
@@ -58,7 +63,10 @@ class Selftests:
 
 @dataclass(frozen=True)
 class SelftestsBuilder:
-    """What every build of selftests shares: where, how many jobs make may use, and who watches."""
+    """The parts that all builds of selftests share.
+
+    `jobs` is the number of jobs that make may run; `emit` gets the events.
+    """
 
     host: Host
     cache: KernelCache
@@ -66,9 +74,10 @@ class SelftestsBuilder:
     emit: Emit
 
     def build(self, recipe: Recipe, targets: tuple[str, ...]) -> Selftests:
-        """The selftests `targets` of the kernel of `recipe`, built now unless the cache has them.
+        """Return the selftests `targets` of a kernel, and build them if the cache lacks them.
 
-        Raises PatchError, KernelBuildError (no such target, or the first error of the log), InfrastructureError.
+        `recipe` is the recipe of the kernel.  Raises PatchError, KernelBuildError (no such target, or the first error
+        of the log), InfrastructureError.
         """
         key = selftests_key(recipe, targets)
         place = self.cache.root / "selftests" / key
@@ -82,8 +91,8 @@ class SelftestsBuilder:
                     self._build(recipe, targets, key, place)
                     seal(place)
         mark_used(place)
-        told = read_untrusted(place, LISTED, _MOST_LISTED)
-        return Selftests(place / "install", text_of(told or b""))
+        listed = read_untrusted(place, LISTED, _MOST_LISTED)
+        return Selftests(place / "install", text_of(listed or b""))
 
     def _build(self, recipe: Recipe, targets: tuple[str, ...], key: str, place: Path) -> None:
         recorder = Recorder(self.host)
@@ -118,23 +127,26 @@ class SelftestsBuilder:
         if tells_full_disk(done.output):
             raise full_disk(self.cache.root, f"building the selftests of kernel '{recipe.name}'")
         kept = self.cache.keep_failed_log(recipe, log, "-selftests")
-        told = first_error(done.output)
-        header = hosts_header(told or "", done.output, whole.parent / "tree")
+        error = first_error(done.output)
+        header = hosts_header(error or "", done.output, whole.parent / "tree")
         if header:
             what = f"the selftests of kernel '{recipe.name}' need the header '{header}', which this host does not have"
             raise InfrastructureError(f"{what}; install the package with it (log: {kept})")
-        if told is None:
+        if error is None:
             check(done, f"building the selftests of kernel '{recipe.name}' (log: {kept})")
-        raise KernelBuildError(f"the selftests of kernel '{recipe.name}' do not build: {told} (log: {kept})")
+        raise KernelBuildError(f"the selftests of kernel '{recipe.name}' do not build: {error} (log: {kept})")
 
 
 def has_selftests(cache: KernelCache, recipe: Recipe, targets: tuple[str, ...]) -> bool:
-    """Whether the selftests `targets` of the kernel of `recipe` are built already."""
+    """Return whether the selftests `targets` of the kernel of `recipe` are built already."""
     return (cache.root / "selftests" / selftests_key(recipe, targets) / LISTED).exists()
 
 
 def selftests_key(recipe: Recipe, targets: tuple[str, ...]) -> str:
-    """The identity of built selftests: source, patches, targets and compiler; the configuration plays no part."""
+    """Return the key of built selftests, from source, patches, targets and compiler.
+
+    The configuration is not part of it.
+    """
     parts = {
         "format": FORMAT,
         "source": recipe.source.id,
@@ -146,14 +158,20 @@ def selftests_key(recipe: Recipe, targets: tuple[str, ...]) -> str:
 
 
 def install_argv(tree: Path, targets: tuple[str, ...], install: Path, jobs: int) -> tuple[str, ...]:
-    """The command that builds `targets` in `tree` and installs them to `install`; fails where one of them does."""
+    """Return the command that builds `targets` in `tree` and installs them to `install`.
+
+    It fails if one of the targets fails.
+    """
     argv = ("make", "-C", str(tree / _PLACE), f"-j{jobs}", f"TARGETS={' '.join(targets)}", "FORCE_TARGETS=1")
-    # Both names: which of them counts changed between versions.
+    # Both names: kernel versions differ in which of them they use.
     return (*argv, f"KSFT_INSTALL_PATH={install}", f"INSTALL_PATH={install}", "install")
 
 
 def hosts_header(error: str, output: str, tree: Path) -> str:
-    """The header that the compiler did not find, where it is none of the kernel's own; "" for any other error."""
+    """Return the missing header if it belongs to the host, else "".
+
+    `error` is the first error of the compiler's `output`.  A header of the kernel's own `tree` does not count.
+    """
     match = _NO_HEADER.search(error)
     name = match["header"] if match else ""
     ours = name.startswith(_KERNELS) or f'#include "{name}"' in output
@@ -168,5 +186,5 @@ def _refuse_unknown(tree: Path, targets: tuple[str, ...], kernel: str) -> None:
     if missing is not None:
         known = [path.parent.name for path in (tree / _PLACE).glob("*/Makefile")]
         near = get_close_matches(missing, known, 1)
-        mend = f"; did you mean '{near[0]}'?" if near else ""
-        raise KernelBuildError(f"the source of kernel '{kernel}' has no selftests '{missing}'{mend}")
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise KernelBuildError(f"the source of kernel '{kernel}' has no selftests '{missing}'{hint}")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Debian's own kernels: from a package that a scenario names to the packages that hold image, configuration, modules.
+"""Debian's kernels: from a named package to the packages with image, configuration and modules.
 
-A meta package leads to the real one by its dependencies.  Until Linux 6.12 that holds everything; since 7.x the image
-is in linux-binary-*, the modules in linux-modules-*, the configuration in linux-base-*.  A release that nobody signed
-yet has no linux-image-*, and goes by the name linux-binary-unsigned-*.
+The dependencies of a meta package lead to the real package.  Until Linux 6.12 that package holds everything.  Since 7.x
+the image is in linux-binary-*, the modules are in linux-modules-*, the configuration in linux-base-*.  A release that
+is not signed yet has no linux-image-*; its package is linux-binary-unsigned-*.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from orchestrator.scenario.sources import ImageSource
 _FOLLOWED = re.compile(r"^(linux-(?:image|binary|modules|base)-\S+) \(= (\S+)\)$")
 _OF_RELEASE = re.compile(r"^linux-(?:image|binary)(?:-unsigned)?-(\d\S*?)(?:-unsigned)?$")
 _COMPANIONS = ("linux-modules-", "linux-base-")
-"""A signed image depends on these; an unsigned one, of a release that nobody signed yet, on less."""
+"""A signed image depends on these; an unsigned image, of a release that is not signed yet, depends on fewer."""
 
 _UNPACK = r"""set -eu
 mkdir -p "$2"
@@ -30,9 +30,9 @@ dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --exclude=./usr/share
 
 
 def resolve(apt: Apt, chosen: DebianPackage, where: str) -> tuple[DebianPackage, ...]:
-    """The packages with the files of the kernel that the package `chosen` is or leads to, the one to name it by first.
+    """Return the packages that hold the files of the kernel `chosen`, the image first.
 
-    Raises UsageError, with `where`, for a package that is no kernel.
+    `chosen` is a kernel package, or a package that depends on one.  Raises UsageError, with `where`, if it is neither.
     """
     found = {chosen.name: chosen}
     pending = [chosen]
@@ -45,33 +45,34 @@ def resolve(apt: Apt, chosen: DebianPackage, where: str) -> tuple[DebianPackage,
     image = found[images[0]] if images else None
     if image is None:
         raise UsageError(f"{where}: '{chosen.name}' of Debian suite '{apt.suite}' is no kernel, and leads to none")
-    found |= {one.name: one for one in _companions(apt, image) if one.name not in found}
-    parts = [one for one in found.values() if re.search(r"-\d", one.name)]
-    return tuple(sorted(parts, key=lambda one: (one != image, one.name)))
+    found |= {package.name: package for package in _companions(apt, image) if package.name not in found}
+    parts = [package for package in found.values() if re.search(r"-\d", package.name)]
+    return tuple(sorted(parts, key=lambda package: (package != image, package.name)))
 
 
 def _followed(apt: Apt, package: DebianPackage) -> Iterator[DebianPackage]:
-    for wish in package.depends.split(", "):
-        match = _FOLLOWED.match(wish)
+    for dependency in package.depends.split(", "):
+        match = _FOLLOWED.match(dependency)
         if match:
-            yield from (one for one in apt.packages(match[1]) if one.version == match[2])
+            yield from (found for found in apt.packages(match[1]) if found.version == match[2])
 
 
 def _companions(apt: Apt, image: DebianPackage) -> Iterator[DebianPackage]:
     match = _OF_RELEASE.match(image.name)
     for prefix in _COMPANIONS if match else ():
-        yield from (one for one in apt.packages(f"{prefix}{match[1] if match else ''}") if one.version == image.version)
+        candidates = apt.packages(f"{prefix}{match[1] if match else ''}")
+        yield from (package for package in candidates if package.version == image.version)
 
 
 def identity(packages: tuple[DebianPackage, ...]) -> str:
-    """SHA-256, in hex, that stands for the content of `packages`."""
+    """Return a SHA-256, in hex, that identifies the content of `packages`."""
     return hashlib.sha256("\n".join(sorted(package.sha256 for package in packages)).encode()).hexdigest()
 
 
 def unpack(host: Host, debs: tuple[Path, ...], root: Path) -> ImageSource:
-    """Unpack a kernel's packages to `root`, and say where it is there.
+    """Unpack a kernel's packages to `root`, and return its files there.
 
-    Raises CommandError, InfrastructureError for packages without a kernel.
+    Raises CommandError.  Raises InfrastructureError if the packages hold no kernel.
     """
     for deb in debs:
         argv = ("bash", "-o", "pipefail", "-c", _UNPACK, "unpack", str(deb), str(root))

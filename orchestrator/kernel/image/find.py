@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A kernel that somebody else built: its image, configuration and modules, found where builds and distributions
-put them, and held together before anything is booted."""
+"""Find a prebuilt kernel's image, configuration and modules, and check that they fit together.
+
+They are searched in the places that builds and distributions use; the checks run before any boot.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,15 @@ from orchestrator.scenario.sources import ImageSource
 _CONFIG_VERSION = re.compile(r"^# Linux/\S+ (\d+\.\d+)\S* Kernel Configuration$", re.MULTILINE)
 
 _NEEDED = ("9P_FS", "NET_9P_VIRTIO", "VIRTIO_PCI")
-"""Without these no guest finds its root file system."""
+"""Without these a guest cannot mount its root file system."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """A whole kernel: `config` is the text of its configuration, `modules` the directory of its release, or None."""
+    """A complete kernel.
+
+    `config` is the text of its configuration; `modules` is the directory of its release, or None.
+    """
 
     image: KernelImage
     config: str
@@ -34,7 +39,7 @@ class Parts:
 
     @property
     def id(self) -> str:
-        """SHA-256, in hex, of all that is booted: image, configuration and modules."""
+        """SHA-256, in hex, of image, configuration and modules."""
         whole = hashlib.sha256(hashlib.sha256(self.image.content).digest())
         whole.update(hashlib.sha256(self.config.encode()).digest())
         for path in sorted(self._module_files()):
@@ -45,15 +50,16 @@ class Parts:
 
     def _module_files(self) -> Iterator[Path]:
         if self.modules:
-            yield from (one for one in self.modules.iterdir() if one.is_file())
-            for top in (one for one in self.modules.iterdir() if one.is_dir() and not one.is_symlink()):
-                yield from (one for one in top.rglob("*") if one.is_file())
+            yield from (path for path in self.modules.iterdir() if path.is_file())
+            for top in (path for path in self.modules.iterdir() if path.is_dir() and not path.is_symlink()):
+                yield from (path for path in top.rglob("*") if path.is_file())
 
 
 def find_parts(host: Host, source: ImageSource, arch: str, where: str) -> Parts:
-    """The kernel that `source` names, for `arch` as the kernel calls it.
+    """Return the kernel that `source` names.
 
-    Raises UsageError, which begins with `where`, for what is missing or does not belong together.
+    `arch` is the kernel's name of the architecture.  Raises UsageError, which begins with `where`, if a part is missing
+    or does not fit the others.
     """
     path = _image_path(source.path, arch, where)
     try:
@@ -66,7 +72,7 @@ def find_parts(host: Host, source: ImageSource, arch: str, where: str) -> Parts:
             "name a bzImage, a vmlinux with CONFIG_PVH, or an Image of arm64"
         )
     if image.arch != arch:
-        raise UsageError(f"{where}: {path} is a kernel for {image.arch}, and this one is to be for {arch}")
+        raise UsageError(f"{where}: {path} is a kernel for {image.arch}, and this one must be for {arch}")
     config = _config_of(source, path, image, where)
     modules = _modules_of(source, path, image.release, where)
     _require_bootable(config, modules, f"{where}: {path}")
@@ -74,7 +80,7 @@ def find_parts(host: Host, source: ImageSource, arch: str, where: str) -> Parts:
 
 
 def _image_path(path: Path, arch: str, where: str) -> Path:
-    """The image file: `path` itself, or the newest image in a directory in which a kernel was built."""
+    """Return the image file: `path` itself, or the newest image in a build directory."""
     if path.is_file():
         return path
     if not path.is_dir():
@@ -83,7 +89,7 @@ def _image_path(path: Path, arch: str, where: str) -> Path:
     if not there:
         names = " or ".join(ARCHES[arch].images if arch in ARCHES else ())
         raise UsageError(f"{where}: no kernel for {arch} was built in {path}: it has no {names}")
-    return max(there, key=lambda one: one.stat().st_mtime_ns)
+    return max(there, key=lambda image: image.stat().st_mtime_ns)
 
 
 def _config_of(source: ImageSource, path: Path, image: KernelImage, where: str) -> str:
@@ -95,7 +101,10 @@ def _config_of(source: ImageSource, path: Path, image: KernelImage, where: str) 
 
 
 def _read_config(source: ImageSource, path: Path, image: KernelImage, where: str) -> tuple[str, str]:
-    """Where the configuration was found, and its text: as the user says, in the image, or beside it."""
+    """Return the place and the text of the configuration.
+
+    Searched in this order: the file that the user named, the image itself, files near the image.
+    """
     if source.config is None and image.config:
         return "in the image", image.config
     for file in [source.config] if source.config else _configs_near(path, image.release):
@@ -110,7 +119,10 @@ def _read_config(source: ImageSource, path: Path, image: KernelImage, where: str
 
 
 def _configs_near(path: Path, release: str) -> Iterator[Path]:
-    """Beside the image in /boot or in /lib/modules, and at the top of the directory in which it was built."""
+    """Yield the places of a configuration near an image.
+
+    These are beside the image, as in /boot or /lib/modules, and the top of its build directory.
+    """
     yield path.parent / f"config-{release}"
     yield path.parent / "config"
     yield path.parent / ".config"
@@ -122,16 +134,19 @@ def _modules_of(source: ImageSource, path: Path, release: str, where: str) -> Pa
     if source.modules:
         return require_modules(source.modules, release, where)
     beside = (path.parent, path.parent.parent) if path.parent.name == "boot" else (path.parent,)
-    return next((found for one in beside if (found := find_modules(one, release))), None)
+    return next((found for directory in beside if (found := find_modules(directory, release))), None)
 
 
 def _require_bootable(config: str, modules: Path | None, what: str) -> None:
-    """Raises UsageError for a kernel that cannot mount its root: better now than as a guest that says nothing."""
+    """Raise UsageError for a kernel that cannot mount its root.
+
+    Otherwise the guest would hang without a message.
+    """
     options = parse(config)
     lacking = [name for name in _NEEDED if options.get(name, "n") == "n"]
     if lacking:
         names = ", ".join(f"CONFIG_{name}" for name in lacking)
-        raise UsageError(f"{what} cannot be booted here, for it was configured without {names}")
+        raise UsageError(f"{what} cannot be booted here: it was configured without {names}")
     loaded = [name for name in _NEEDED if options[name] == "m"]
     if loaded and modules is None:
         names = ", ".join(f"CONFIG_{name}" for name in loaded)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a kernel image file is: its architecture and release, and the form of it that QEMU starts soonest.
+"""Read a kernel image file: its architecture, its release, and its fastest form for QEMU.
 
-A bzImage carries the ELF image that orch boots from its own builds as a compressed payload.  Taken out once here, it
-need not be unpacked by the guest, which takes seconds under emulation.  Formats: Documentation/arch/x86/boot.rst and
+A bzImage carries, as a compressed payload, the ELF image that orch boots from its own builds.  It is unpacked here
+once, because unpacking in the guest takes seconds under emulation.  Formats: Documentation/arch/x86/boot.rst,
 Documentation/arch/arm64/booting.rst, drivers/firmware/efi/libstub/zboot-header.S, scripts/extract-ikconfig.
 """
 
@@ -28,13 +28,16 @@ _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _BANNER = re.compile(rb"Linux version (\S+) ")
 _PVH_NOTES = tuple(struct.pack("<III4s", 4, size, 18, b"Xen\0") for size in (4, 8))
-"""The head of the ELF note XEN_ELFNOTE_PHYS32_ENTRY, by which QEMU finds where to start a vmlinux."""
+"""The head of the ELF note XEN_ELFNOTE_PHYS32_ENTRY, from which QEMU reads the entry point of a vmlinux."""
 _EMBEDDED_CONFIG = re.compile(rb"IKCFG_ST(.*?)IKCFG_ED", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class KernelImage:
-    """One kernel: `release` is what ``uname -r`` says, `name` what the file is called in an artifact, by its form."""
+    """One kernel image.
+
+    `release` is the output of ``uname -r``; `name` is the file's name in an artifact, which depends on its form.
+    """
 
     arch: str
     release: str
@@ -43,17 +46,17 @@ class KernelImage:
 
     @property
     def config(self) -> str | None:
-        """The configuration that the image carries (CONFIG_IKCONFIG), or None."""
+        """The configuration in the image (CONFIG_IKCONFIG), or None."""
         found = _EMBEDDED_CONFIG.search(self.content)
         return zlib.decompressobj(31).decompress(found[1]).decode() if found else None
 
 
 def read_image(host: Host, path: Path) -> KernelImage | None:
-    """The kernel in the file at `path`; None where there is none that orch can boot.
+    """Read the kernel image at `path`; return None if orch cannot boot it.
 
-    Raises OSError where the file cannot be read, InfrastructureError where a program to unpack it is missing.
+    Raises OSError if the file cannot be read, InfrastructureError if a program to unpack it is missing.
     """
-    with suppress(struct.error):  # a file that ends before its own header does
+    with suppress(struct.error):  # the file is shorter than its header
         return _of_any(host, path.read_bytes())
     return None
 
@@ -83,20 +86,23 @@ def _named(arch: str, name: str, data: bytes) -> KernelImage | None:
 
 
 def _of_bzimage(host: Host, data: bytes) -> KernelImage | None:
-    """The payload where it is an ELF image that QEMU can start, else the bzImage as it is."""
+    """Return the payload if QEMU can start it as an ELF image, else the bzImage."""
     sectors = data[0x1F1] or 4
     start, length = struct.unpack_from("<II", data, 0x248)
-    begin = (sectors + 1) * 512 + start
-    inner = _of_elf(_unpack(host, data[begin : begin + length]) or b"")
+    payload = (sectors + 1) * 512 + start
+    inner = _of_elf(_unpack(host, data[payload : payload + length]) or b"")
     if inner:
         return inner
     at = struct.unpack_from("<H", data, 0x20E)[0] + 0x200
-    words = data[at : at + 256].partition(b"\0")[0].decode(errors="replace").split()
-    return KernelImage("x86_64", words[0], "vmlinuz", data) if words else None
+    version = data[at : at + 256].partition(b"\0")[0].decode(errors="replace").split()
+    return KernelImage("x86_64", version[0], "vmlinuz", data) if version else None
 
 
 def _unpack(host: Host, data: bytes) -> bytes | None:
-    """The content of a compressed payload, whatever follows it; None where the format is not known or it is broken."""
+    """Return the content of a compressed payload, ignoring any data after it.
+
+    Returns None if the format is unknown or the payload is damaged.
+    """
     with suppress(zlib.error, lzma.LZMAError, OSError, EOFError):
         if data[:2] == _GZIP:
             return zlib.decompressobj(31).decompress(data)
@@ -111,7 +117,10 @@ def _unpack(host: Host, data: bytes) -> bytes | None:
 
 
 def _unpack_zstd(host: Host, data: bytes) -> bytes:
-    """Kbuild appends the unpacked size to the payload (scripts/Makefile.lib, size_append), which zstd would refuse."""
+    """Unpack a zstd payload.
+
+    Kbuild appends the unpacked size to it (scripts/Makefile.lib, size_append), which zstd would refuse.
+    """
     if shutil.which("zstd") is None:
         raise InfrastructureError(
             "zstd is not installed, and a kernel image is packed with it; install the package zstd"

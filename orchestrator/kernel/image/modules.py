@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The modules of a kernel that was not built here: found, copied, and laid out so that a guest can load them.
+"""Find, copy and prepare the modules of a prebuilt kernel for a guest.
 
-A guest has busybox's modprobe, which reads modules.dep and no compressed modules but some; so they are unpacked and
-indexed here, once.
+A guest uses busybox's modprobe, which reads modules.dep and supports few compression formats.  So the modules are
+unpacked and indexed here, once.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from orchestrator.errors import CommandError, UsageError
 from orchestrator.host.base import Command, Host
 
 BELOW = "lib/modules"
-"""Where modules are in an artifact, a directory per release."""
+"""The directory of modules in an artifact, with one directory per release."""
 
 _LINKS_TO_SOURCE = ("build", "source")
 
 _UNPACK = r"""set -eu
-# By force, since the files are links: the packed ones go, and what they are linked to stays.
+# Forced, since the files are links: only the packed link is removed, not the file that it shares.
 find "$1" -name '*.ko.xz' -print0 | xargs -0r -n 64 -P "$2" xz -d -f
 find "$1" -name '*.ko.gz' -print0 | xargs -0r -n 64 -P "$2" gzip -d -f
 find "$1" -name '*.ko.zst' -print0 | xargs -0r -n 64 -P "$2" zstd -d -q --rm
 """
 
 _INDEX = r"""set -eu
-# kmod looks in /lib or in /usr/lib, as it was built.
+# kmod reads /lib or /usr/lib, depending on how it was built.
 mkdir -p "$1/usr" && ln -s ../lib "$1/usr/lib"
 PATH=$PATH:/usr/sbin:/sbin depmod -b "$1" "$2"
 rm -r "$1/usr"
@@ -37,9 +37,9 @@ test -s "$1/lib/modules/$2/modules.dep"
 
 
 def find_modules(directory: Path, release: str) -> Path | None:
-    """The modules of `release` in what a user calls their directory; None where they are not there.
+    """Return the directory with the modules of `release`, or None.
 
-    That may be the directory itself, the one above it, or the root that ``make modules_install`` was given.
+    `directory` may be that directory, its parent, or the root that ``make modules_install`` installed to.
     """
     if directory.name == release and (directory / "kernel").is_dir():
         return directory
@@ -54,14 +54,18 @@ def find_modules(directory: Path, release: str) -> Path | None:
 
 
 def releases_in(directory: Path) -> list[str]:
-    """The releases that there are modules of, for an error that says so."""
+    """Return the releases whose modules are in `directory`, for an error message."""
     places = (directory, directory / BELOW, directory / "usr" / BELOW)
-    found = {one.parent.name for place in places if place.is_dir() for one in place.glob("*/kernel") if one.is_dir()}
+    kernels = (path for place in places if place.is_dir() for path in place.glob("*/kernel"))
+    found = {path.parent.name for path in kernels if path.is_dir()}
     return sorted(found | ({directory.name} if (directory / "kernel").is_dir() else set()))
 
 
 def require_modules(directory: Path, release: str, where: str) -> Path:
-    """As `find_modules`; raises UsageError, with `where`, where there are none, or only those of another release."""
+    """Return the same as `find_modules`, but raise UsageError, with `where`, if there are none.
+
+    The error names the other releases whose modules are there.
+    """
     found = find_modules(directory, release)
     if found:
         return found
@@ -71,9 +75,9 @@ def require_modules(directory: Path, release: str, where: str) -> Path:
 
 
 def copy_modules(modules: Path, place: Path, copy: Callable[[str, str], object] = shutil.copy2) -> None:
-    """Copy the modules of one release, file by file with `copy`, to `place`, without the links to their source.
+    """Copy the modules of one release to `place`, without the links to their source.
 
-    Raises OSError.
+    `copy` copies each file.  Raises OSError.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(modules, place, ignore=partial(_left_out, modules), copy_function=copy)
@@ -84,9 +88,9 @@ def _left_out(top: Path, at: str, names: list[str]) -> list[str]:
 
 
 def lay_out(host: Host, root: Path, release: str, jobs: int) -> None:
-    """Unpack and index the modules in `root`/lib/modules/`release`, in place, with `jobs` processes.
+    """Unpack and index the modules in `root`/lib/modules/`release`, with `jobs` processes.
 
-    Raises CommandError.
+    The files are changed in place.  Raises CommandError.
     """
     tree = root / BELOW / release
     _succeed(host, ("sh", "-c", _UNPACK, "unpack", str(tree), str(jobs)), f"unpacking the modules of Linux {release}")

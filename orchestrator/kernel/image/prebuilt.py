@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernels that are not built: fetched, or copied as they are now, and laid out in the cache like a build of ours.
+"""Fetch or copy prebuilt kernels, and store them in the cache like own builds.
 
-images/<id>/    what was fetched or copied, until the artifact is whole: Debian packages, or image, config and modules
+images/<id>/    fetched or copied files until the artifact is complete: Debian packages, or image, config and modules
 
-The artifact has the image in the form that QEMU starts soonest, `config`, and lib/modules with everything unpacked.
+The artifact has the image in its fastest form for QEMU, `config`, and lib/modules with all modules unpacked.
 """
 
 from __future__ import annotations
@@ -35,12 +35,15 @@ from orchestrator.kernel.model import KernelBuild, Prebuilt
 from orchestrator.scenario.sources import DebianImageSource, ImageSource, PrebuiltSource
 
 _FACTS = "orch.json"
-"""In images/<id>: what the artifact's provenance says beyond what every one does."""
+"""In images/<id>: additional facts for the artifact's provenance."""
 
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """A kernel of a scenario that is not to be built: its name, its architecture, and where the file says so."""
+    """A prebuilt kernel of a scenario.
+
+    `where` is the place of the kernel in the scenario file.
+    """
 
     name: str
     source: PrebuiltSource
@@ -49,9 +52,10 @@ class ImageRequest:
 
 
 def fetch_image(host: Host, cache: Path, order: ImageRequest, emit: Emit) -> Prebuilt:
-    """Have the files of `order`'s kernel: downloaded and verified, or copied so that nobody changes them any more.
+    """Download and verify, or copy, the files of the kernel that `order` names.
 
-    Raises UsageError for what is missing or does not belong together, InfrastructureError where it cannot be fetched.
+    The copy is protected from later changes.  Raises UsageError if a part is missing or does not fit the others,
+    InfrastructureError if it cannot be fetched.
     """
     if isinstance(order.source, DebianImageSource):
         return _fetch_debian(host, cache, order, order.source, emit)
@@ -72,16 +76,16 @@ def _fetch_debian(host: Host, cache: Path, order: ImageRequest, source: DebianIm
 
 
 def peek_image(host: Host, cache: Path, order: ImageRequest) -> Prebuilt | None:
-    """As `fetch_image`, where that can be said without fetching or copying anything, else None.
+    """Return the same as `fetch_image`, without fetching or copying; None if that is impossible.
 
-    Raises UsageError for files that are missing or do not belong together.
+    Raises UsageError if files are missing or do not fit together.
     """
     source = order.source
     if isinstance(source, ImageSource):
         return _of_files(cache, order, source, find_parts(host, source, order.arch, order.where))
     apt = _apt(host, cache, source.suite, order.arch)
     candidates = apt.packages(source.package) if (apt.directory / "fetched").exists() else ()
-    chosen = next((one for one in candidates if source.version in (None, one.version)), None)
+    chosen = next((package for package in candidates if source.version in (None, package.version)), None)
     if chosen is None:
         return None
     found = _of_debian(cache, order, source, debian.resolve(apt, chosen, order.where))
@@ -89,7 +93,10 @@ def peek_image(host: Host, cache: Path, order: ImageRequest) -> Prebuilt | None:
 
 
 def _apt(host: Host, cache: Path, suite: str, arch: str) -> Apt:
-    """The suite's packages for `arch`, which are in a list of their own where this machine is another one."""
+    """Return the suite's packages for `arch`.
+
+    An architecture that is not this machine's has a package list of its own.
+    """
     if not is_foreign(arch):
         return Apt(host, cache / "apt" / suite, suite)
     return Apt(host, cache / "apt" / f"{suite}-{arch}", suite, ARCHES[arch].debian)
@@ -98,11 +105,11 @@ def _apt(host: Host, cache: Path, suite: str, arch: str) -> Apt:
 def _of_debian(
     cache: Path, order: ImageRequest, source: DebianImageSource, packages: tuple[DebianPackage, ...]
 ) -> Prebuilt:
-    its = debian.identity(packages)
+    identity = debian.identity(packages)
     version = f"{packages[0].name} {packages[0].version}"
     if source.package != packages[0].name:
         version = f"{source.package} of {source.suite}: {version}"
-    return Prebuilt(order.name, order.where, its, version, cache / "images" / its[:32], order.arch)
+    return Prebuilt(order.name, order.where, identity, version, cache / "images" / identity[:32], order.arch)
 
 
 def _is_there(cache: Path, found: Prebuilt) -> bool:
@@ -111,12 +118,12 @@ def _is_there(cache: Path, found: Prebuilt) -> bool:
 
 def _download(apt: Apt, packages: tuple[DebianPackage, ...], place: Path) -> None:
     debs = [apt.download(package) for package in packages]
-    told = [{"name": one.name, "version": one.version, "sha256": one.sha256} for one in packages]
+    listed = [{"name": package.name, "version": package.version, "sha256": package.sha256} for package in packages]
     with _unfinished(place) as partial:
         for deb in debs:
             deb.rename(partial / deb.name)
             deb.parent.rmdir()
-        (partial / _FACTS).write_text(json.dumps({"suite": apt.suite, "packages": told}, indent=2))
+        (partial / _FACTS).write_text(json.dumps({"suite": apt.suite, "packages": listed}, indent=2))
         _install(partial, place)
 
 
@@ -131,7 +138,7 @@ def _fetch_files(host: Host, cache: Path, order: ImageRequest, source: ImageSour
         _unfinished(found.place) as partial,
     ):
         _copy(parts, partial, order.where)
-        # Whoever builds there may have written meanwhile: what counts is the copy.
+        # A build in that directory may have changed files meanwhile: only the copy counts.
         found = _of_files(cache, order, source, find_parts(host, _copied(partial), order.arch, order.where))
         _install(partial, found.place)
     return found
@@ -159,7 +166,7 @@ def _copied(place: Path) -> ImageSource:
 
 @contextmanager
 def _unfinished(place: Path) -> Iterator[Path]:
-    """A directory of our own beside `place`, for what is to become it; gone if it does not."""
+    """Make a directory beside `place`, which may be renamed to it; remove it otherwise."""
     partial = place.with_name(f".{place.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
     partial.mkdir(parents=True)
     try:
@@ -177,9 +184,9 @@ def _install(partial: Path, place: Path) -> None:
 
 
 def prepare(host: Host, cache: KernelCache, prebuilt: Prebuilt, jobs: int, emit: Emit) -> KernelBuild:
-    """The artifact of `prebuilt`, laid out now with `jobs` processes unless the cache has it.
+    """Return the artifact of `prebuilt`, and make it if the cache lacks it.
 
-    Raises UsageError for a kernel that cannot be booted here, InfrastructureError.
+    It is made with `jobs` processes.  Raises UsageError if the kernel cannot be booted here, and InfrastructureError.
     """
     found = cache.artifact(prebuilt.name, prebuilt.key)
     if found is None:
@@ -190,7 +197,7 @@ def prepare(host: Host, cache: KernelCache, prebuilt: Prebuilt, jobs: int, emit:
 
 
 def _prepare(host: Host, cache: KernelCache, prebuilt: Prebuilt, jobs: int, emit: Emit) -> KernelBuild:
-    begun = monotonic()
+    start = monotonic()
     with cache.workspace(prebuilt.key) as work:
         with phase(emit, prebuilt.name, "unpack", prebuilt.version):
             debs = tuple(sorted(prebuilt.place.glob("*.deb")))
@@ -204,7 +211,7 @@ def _prepare(host: Host, cache: KernelCache, prebuilt: Prebuilt, jobs: int, emit
             directory=cache.builds / prebuilt.key,
             version=parts.image.release,
             objects=0,
-            seconds=monotonic() - begun,
+            seconds=monotonic() - start,
             cached=False,
             arch=prebuilt.arch,
         )
@@ -219,13 +226,16 @@ def _assemble(host: Host, parts: Parts, whole: Path, jobs: int) -> None:
     (whole / parts.image.name).write_bytes(parts.image.content)
     (whole / "config").write_text(parts.config)
     if parts.modules:
-        # What is laid out is made anew, never written to: links will do.
+        # `lay_out` replaces files and never writes to them, so links are safe.
         copy_modules(parts.modules, whole / BELOW / parts.image.release, os.link)
         lay_out(host, whole, parts.image.release, jobs)
 
 
 def provenance(build: KernelBuild, prebuilt: Prebuilt, config: str) -> dict[str, object]:
-    """Where an artifact comes from, as the JSON that lies beside it; its compiler is what the configuration names."""
+    """Return the provenance of an artifact, as the JSON beside it.
+
+    Its compiler is the one that the configuration names.
+    """
     compiler = parse(config).get("CC_VERSION_TEXT", "").strip('"')
     return {
         "key": build.key,

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A host of the inventory that builds kernels: it is sent orch itself, sources and recipes, and has a cache of its own.
+"""A host of the inventory that builds kernels, with a cache of its own.
 
-The host needs make, a compiler and what else Linux is built with, and Python 3.11.
+It receives orch itself, sources and recipes.  It needs Python 3.11, make, a compiler and all other programs for
+building Linux.
 """
 
 from __future__ import annotations
@@ -32,17 +33,20 @@ from orchestrator.kernel.remote.recipe_json import to_json
 
 _SECONDS = 60.0
 _GRACE = 20.0
-"""Seconds for a build that is stopped, to remove what it has made so far: some 90,000 files."""
+"""Seconds for a stopped build to remove its unfinished files, about 90,000."""
 _OLDEST = (3, 11)
 _VERSION = "import sys; print(*sys.version_info[:2])"
 _PACKAGES = ("filelock",)
-"""What the building of kernels imports beside the standard library: Python alone."""
+"""The packages, pure Python, that building kernels imports beside the standard library."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """An artifact on the host: its build key, its directory there, the kernel's version, and how many objects were
-    compiled for it now."""
+    """An artifact on the host.
+
+    `key` is its build key, `directory` its directory there, `version` the kernel's version.  `objects` is the number of
+    objects that were compiled for it now.
+    """
 
     key: str
     directory: Path
@@ -51,10 +55,16 @@ class Built:
 
 
 class BuildHost:
-    """`host`, as the inventory's `entry` says; nothing is written there before the first build."""
+    """The build host `host`, described by the inventory's `entry`.
+
+    Nothing is written there before the first build.
+    """
 
     def __init__(self, host: Host, entry: Entry) -> None:
-        """Raises CommandError where the host is lost, InfrastructureError where its Python cannot run orch."""
+        """Examine the host.
+
+        Raises CommandError if the host is lost, InfrastructureError if its Python cannot run orch.
+        """
         self.host = host
         self._python = entry.address.python
         self._refuse_old_python()
@@ -69,7 +79,7 @@ class BuildHost:
     def build(self, recipe: Recipe, emit: Emit) -> Built:
         """Build `recipe` there, unless the host has it already.
 
-        Raises what `Builder.build` raises, and InfrastructureError also where the host is lost.
+        Raises the errors of `Builder.build`, and InfrastructureError also if the host is lost.
         """
         with phase(emit, recipe.name, "send", f"its source to {self.host.name}"):
             orch = self._prepared()
@@ -87,20 +97,20 @@ class BuildHost:
             )
         )
         if "built" in listener.last:
-            told = listener.last["built"]
-            return Built(told["key"], Path(told["directory"]), told["version"], told["objects"])
+            built = listener.last["built"]
+            return Built(built["key"], Path(built["directory"]), built["version"], built["objects"])
         if "failed" in listener.last:
             raise _error(self.host.name, listener.last)
         what = f"{self.host.name}: building kernel '{recipe.name}' ended with status {done.status}"
-        raise CommandError(f"{what}: {listener.noise or 'it said nothing'}")
+        raise CommandError(f"{what}: {listener.noise or 'there was no output'}")
 
     @property
     def cache(self) -> Path:
-        """Where the host keeps what it builds."""
+        """The directory on the host that keeps its builds."""
         return self._directory / "cache"
 
     def _prepared(self) -> Path:
-        """Where orch is on the host, to which it is sent by the first build."""
+        """Return the directory of orch on the host; the first build sends it."""
         with self._preparing:
             if self._orch is None:
                 own_directory(self.host, self._directory)
@@ -109,9 +119,9 @@ class BuildHost:
             return self._orch
 
     def _refuse_old_python(self) -> None:
-        version = tuple(int(word) for word in self._ask(self._python, "-I", "-S", "-c", _VERSION).split())
+        version = tuple(int(part) for part in self._ask(self._python, "-I", "-S", "-c", _VERSION).split())
         if version < _OLDEST:
-            found, needed = (".".join(map(str, one)) for one in (version, _OLDEST))
+            found, needed = (".".join(map(str, parts)) for parts in (version, _OLDEST))
             what = f"{self.host.name}: its {self._python} is {found}, and building needs {needed} or newer"
             raise InfrastructureError(f"{what}; give the host another 'python' in the inventory")
 
@@ -120,7 +130,10 @@ class BuildHost:
 
 
 class _Listener:
-    """Hears what the program on the host says: passes events on, and keeps the rest."""
+    """Receives the output lines of the worker: passes events on, and keeps the result.
+
+    `last` is the last message that is not an event; `noise` is the last line that is not a message.
+    """
 
     def __init__(self, emit: Emit) -> None:
         self.last: Mapping[str, Any] = {}
@@ -129,32 +142,35 @@ class _Listener:
 
     def __call__(self, line: str) -> None:
         try:
-            told = json.loads(line)
-            event = told.get("event")
+            message = json.loads(line)
+            event = message.get("event")
         except (ValueError, AttributeError):
             self.noise = line
             return
         if event is None:
-            self.last = told
+            self.last = message
         else:
             self._emit(Event(event["job"], event["phase"], Kind(event["kind"]), event["text"], event["seconds"]))
 
 
-def _error(host: str, told: Mapping[str, Any]) -> OrchError:
-    """The error that the host told of; whose fault it is stays the same."""
-    kind = getattr(errors, told["failed"], InfrastructureError)
-    mine = isinstance(kind, type) and issubclass(kind, OrchError) and not issubclass(kind, errors.ScenarioError)
-    text = str(told["text"])
-    if mine and not issubclass(kind, InfrastructureError):
+def _error(host: str, message: Mapping[str, Any]) -> OrchError:
+    """Return the error that the host reported.
+
+    Its class stays the same, so that the same party is at fault.
+    """
+    kind = getattr(errors, message["failed"], InfrastructureError)
+    known = isinstance(kind, type) and issubclass(kind, OrchError) and not issubclass(kind, errors.ScenarioError)
+    text = str(message["text"])
+    if known and not issubclass(kind, InfrastructureError):
         error: OrchError = kind(text)
         return error
     return InfrastructureError(f"{host}: {text}")
 
 
 def _packed(place: Path) -> Path:
-    """A directory with orch, and with what its building of kernels imports."""
+    """Make a directory with orch and the packages that building kernels imports."""
     package = Path(orchestrator.__file__).parent
-    shutil.copytree(package, place / package.name, ignore=lambda _, names: [one for one in names if _unneeded(one)])
+    shutil.copytree(package, place / package.name, ignore=lambda _, names: [name for name in names if _unneeded(name)])
     for name in _PACKAGES:
         copy_package(distribution(name), place)
     return place

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A recipe as JSON, for a host that has its source at another place."""
+"""A recipe as JSON, for a host that has the source in another directory."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from orchestrator.kernel.model import Patch, Recipe, SourceTree, Toolchain
 
 
 def to_json(recipe: Recipe, source: Path) -> dict[str, Any]:
-    """`recipe`, whose pristine source is at `source`: all that its key is made of, and what messages need.
+    """Return `recipe` as JSON; its pristine source is at `source`.
 
-    What a scenario called the source, and its history, stay here: the artifact's provenance is written where it is
-    kept.
+    The JSON has everything for the key and for messages.  The scenario's name for the source, and its history, are left
+    out: the artifact's provenance is written on the machine that keeps the artifact.
     """
     tree = recipe.source
     return {
         "name": recipe.name,
         "where": recipe.where,
         "source": {"id": tree.id, "version": tree.version, "path": str(source), "origin": tree.origin},
-        "patches": [{"name": one.path.name, "text": one.text, "files": one.files} for one in recipe.patches],
+        "patches": [{"name": patch.path.name, "text": patch.text, "files": patch.files} for patch in recipe.patches],
         "request": recipe.request,
         "required": recipe.required,
         "toolchain": asdict(recipe.toolchain),
@@ -30,26 +30,27 @@ def to_json(recipe: Recipe, source: Path) -> dict[str, Any]:
     }
 
 
-def from_json(told: Mapping[str, Any], place: Path) -> Recipe:
-    """The recipe that `to_json` told of, whose patches are written to files in the directory `place`.
+def from_json(fields: Mapping[str, Any], place: Path) -> Recipe:
+    """Return the recipe that `to_json` wrote.
 
-    Raises LookupError or TypeError where it is none, OSError where a file cannot be written.
+    Its patches are written to files in the directory `place`.  Raises LookupError or TypeError if `fields` is not a
+    recipe, OSError if a file cannot be written.
     """
-    tree = told["source"]
+    tree = fields["source"]
     return Recipe(
-        name=told["name"],
-        where=told["where"],
+        name=fields["name"],
+        where=fields["where"],
         source=SourceTree(tree["id"], tree["version"], Path(tree["path"]), origin=tree["origin"]),
-        patches=tuple(_patch(one, place / str(number)) for number, one in enumerate(told["patches"])),
-        request=told["request"],
-        required=tuple((name, value) for name, value in told["required"]),
-        toolchain=Toolchain(**told["toolchain"]),
-        modules=told["modules"],
+        patches=tuple(_patch(patch, place / str(number)) for number, patch in enumerate(fields["patches"])),
+        request=fields["request"],
+        required=tuple((name, value) for name, value in fields["required"]),
+        toolchain=Toolchain(**fields["toolchain"]),
+        modules=fields["modules"],
     )
 
 
-def _patch(told: Mapping[str, Any], place: Path) -> Patch:
-    patch = Patch(place / Path(told["name"]).name, told["text"], tuple(told["files"]))
+def _patch(fields: Mapping[str, Any], place: Path) -> Patch:
+    patch = Patch(place / Path(fields["name"]).name, fields["text"], tuple(fields["files"]))
     place.mkdir()
     patch.path.write_bytes(patch.data)
     return patch

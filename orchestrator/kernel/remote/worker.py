@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Builds one kernel where it runs: the program that a build host is sent, with all of orch.
+"""The program that builds one kernel on a build host.
 
-The request is a JSON object on stdin: `recipe`, `cache` (a directory) and `jobs`.  Each line of stdout is a JSON
-object: an `event`, and at the end what was `built`, or why it `failed`.
+It is sent there with all of orch.  The request is a JSON object on stdin: `recipe`, `cache` (a directory) and `jobs`.
+Each line of stdout is a JSON object: an `event`, and at the end either `built`, the result, or `failed`, the error.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from orchestrator.kernel.model import KernelBuild
 from orchestrator.kernel.remote.recipe_json import from_json
 
 
-def _say(**what: object) -> None:
-    print(json.dumps(what), flush=True)
+def _print_message(**message: object) -> None:
+    print(json.dumps(message), flush=True)
 
 
 def _event(event: Event) -> None:
-    _say(event=asdict(event))
+    _print_message(event=asdict(event))
 
 
 def _build(request: dict[str, Any]) -> KernelBuild:
@@ -50,7 +50,7 @@ def _build(request: dict[str, Any]) -> KernelBuild:
 
 
 def _forget_unused(host: Host, cache: KernelCache) -> None:
-    """Remove builds and built trees that were not used for long, unless another build is under way."""
+    """Remove old unused builds and built trees, unless another build is running."""
 
     def refuse() -> None:
         raise InfrastructureError("another build is under way")
@@ -67,21 +67,23 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 
 def main() -> int:
-    """Build what stdin asks for; 0 where it was built.  SIGTERM, which comes when the connection is lost, has the
-    unfinished build removed first."""
+    """Build the kernel of the request on stdin; return 0 if it was built.
+
+    SIGTERM, sent when the connection is lost, makes it remove the unfinished build first.
+    """
     signal.signal(signal.SIGTERM, _stop)
     try:
         request = json.load(sys.stdin)
         build = _build(request)
     except OrchError as error:
-        _say(failed=type(error).__name__, text=str(error))
+        _print_message(failed=type(error).__name__, text=str(error))
         return 1
     except OSError as error:
-        _say(failed="InfrastructureError", text=str(error))
+        _print_message(failed="InfrastructureError", text=str(error))
         return 1
     except KeyboardInterrupt:
         return 1
-    _say(
+    _print_message(
         built={
             "key": build.key,
             "directory": str(build.directory),

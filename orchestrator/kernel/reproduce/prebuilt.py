@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The script for a kernel that somebody else built: its packages can be fetched again and compared."""
+"""The script for a prebuilt kernel: it fetches the packages again and compares them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from orchestrator.arch import ARCHES
 from orchestrator.kernel.model import Prebuilt
 from orchestrator.kernel.reproduce.shell import APT, HEAD, assignments, comment, default_directory
-
-"""From the kernel's name of an architecture to Debian's."""
 
 _PACKAGES = r"""
 get() { # NAME VERSION SHA-256
@@ -35,16 +33,17 @@ compare_config() {
 
 
 def prebuilt_script(recipe: Prebuilt, digest: str, facts: Mapping[str, object]) -> str:
-    """The script for `recipe`; of Debian's it fetches the packages that `facts` name, and compares those.
+    """Return the script for `recipe`.
 
-    `digest` is the SHA-256, in hex, of the image that was booted.
+    For a kernel of Debian it fetches the packages that `facts` name, and compares them.  `digest` is the SHA-256, in
+    hex, of the image that was booted.
     """
     packages = facts.get("packages")
     title = f"The kernel '{recipe.name}' ({recipe.version}) was not built by orch."
     if not isinstance(packages, list):
         return _nothing(title, digest)
     suite, arch = str(facts["suite"]), ARCHES[recipe.arch].debian
-    told = (
+    notes = (
         f"Its packages are of Debian {suite}, and public: this fetches them again, and compares them.",
         f"The image, as it was taken out of them, has the SHA-256 {digest}.",
         "",
@@ -55,15 +54,15 @@ def prebuilt_script(recipe: Prebuilt, digest: str, facts: Mapping[str, object]) 
         "need dpkg-deb sha256sum",
         f'make_directory "${{1:-{default_directory(recipe.name)}}}"',
         f'use_apt "$suite" {arch}',
-        *(shlex.join(("get", one["name"], one["version"], one["sha256"])) for one in packages),
+        *(shlex.join(("get", package["name"], package["version"], package["sha256"])) for package in packages),
         "compare_config",
     )
     shell = assignments(suite=suite) + HEAD + APT + _PACKAGES
-    return f"{comment(title, *told)}\n{shell}\n" + "".join(f"{step}\n" for step in steps)
+    return f"{comment(title, *notes)}\n{shell}\n" + "".join(f"{step}\n" for step in steps)
 
 
 def _nothing(title: str, digest: str) -> str:
-    told = f"There is nothing to rebuild.  The image that was booted has the SHA-256 {digest}."
-    said = shlex.quote(" ".join(f"{title} {told}".splitlines()))
-    head = comment(title, told, "Where it is from is not public, as far as orch knows.")
-    return f"{head}\necho {said} >&2\nexit 2\n"
+    note = f"There is nothing to rebuild.  The image that was booted has the SHA-256 {digest}."
+    message = shlex.quote(" ".join(f"{title} {note}".splitlines()))
+    head = comment(title, note, "Where it is from is not public, as far as orch knows.")
+    return f"{head}\necho {message} >&2\nexit 2\n"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A script for everybody: it rebuilds a kernel from its inputs, without orch, and compares the image.
+"""The script reproduce.sh, which rebuilds a kernel without orch and compares the image.
 
-It lies beside the configuration and the patches, and does what orch does to a tree that is built from nothing; orch
-itself may have made the same in a clone of another tree (see `kernel.build.builder`), or taken objects from ccache.
+It is beside the configuration and the patches.  It does what orch does to a tree that is built from nothing.  orch
+itself may have built the kernel in a clone of another tree (see `kernel.build.builder`), or taken objects from ccache.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from orchestrator.kernel.reproduce.source import DIFFERENCE, Part, source_part
 from orchestrator.kernel.source.public import Base, base_of, write_difference
 
 SCRIPT = "reproduce.sh"
-"""How gcc calls the architectures."""
+"""The name of the script."""
 
 
 def keep_script(host: Host, build: KernelBuild, recipe: AnyRecipe, directory: Path) -> None:
-    """Write the script for `build` to `directory`, where its configuration and patches are, and what else it needs.
+    """Write the script for `build`, and its further inputs, to `directory`.
 
-    Raises CommandError where git fails.
+    The configuration and the patches are in `directory` already.  Raises CommandError if git fails.
     """
     facts = json.loads((build.directory / PROVENANCE).read_text())
     digest = image_digest(build, facts)
@@ -47,7 +47,10 @@ def keep_script(host: Host, build: KernelBuild, recipe: AnyRecipe, directory: Pa
 
 
 def image_digest(build: KernelBuild, facts: Mapping[str, object]) -> str:
-    """SHA-256, in hex, of the image of `build`, as recorded; an earlier orch recorded none."""
+    """Return the recorded SHA-256, in hex, of the image of `build`.
+
+    It is computed if there is no record, as in artifacts of earlier versions of orch.
+    """
     files = facts.get("files")
     if isinstance(files, dict):
         return str(files[build.image.name]["sha256"])
@@ -56,7 +59,7 @@ def image_digest(build: KernelBuild, facts: Mapping[str, object]) -> str:
 
 
 def patch_name(number: int, patch: Patch) -> str:
-    """What the patch that is applied as `number`, from 1, is called beside the script."""
+    """Return the name, beside the script, of the patch with the number `number`, from 1."""
     return f"patches/{number:04}-{patch.path.name}"
 
 
@@ -119,7 +122,7 @@ compare_image() {
 """
 
 _MAKE = r"""
-# Where the tree lies, who builds and when, and what the environment says, must not show in the image.
+# The image must not depend on the tree's directory, the user, the time or the environment.
 run_make() { # MAKE'S ARGUMENTS
 	env -i PATH="$PATH" HOME="${HOME:-/}" TMPDIR="${TMPDIR:-/tmp}" ${CCACHE_DIR:+"CCACHE_DIR=$CCACHE_DIR"} \
 		%s \
@@ -132,9 +135,9 @@ _PROGRAMS = ("make", "flex", "bison", "bc", "sha256sum", "git")
 
 
 def script(recipe: Recipe, build: KernelBuild, digest: str, base: Base | None = None) -> str:
-    """The script that rebuilds `build`, made by `recipe`, whose image has the SHA-256 `digest`.
+    """Return the script that rebuilds `build`, whose recipe is `recipe`.
 
-    `base` is where to begin where the source is in git.
+    The image of `build` has the SHA-256 `digest`.  `base` is the starting commit if the source is in git.
     """
     toolchain, arch = recipe.toolchain, recipe.toolchain.arch
     part = source_part(recipe.source, base)
@@ -155,7 +158,7 @@ def script(recipe: Recipe, build: KernelBuild, digest: str, base: Base | None = 
     variables = shlex.join(make_variables(toolchain, recipe.request))
     return "\n".join(
         (
-            comment(title, *_told(recipe, part, names, config)),
+            comment(title, *_header_notes(recipe, part, names, config)),
             values + HEAD + part.shell + _BUILD + _MAKE % (_settings(build.key, config), variables),
             _steps(recipe, hashlib.sha256(config.encode()).hexdigest(), names, part),
         )
@@ -163,7 +166,10 @@ def script(recipe: Recipe, build: KernelBuild, digest: str, base: Base | None = 
 
 
 def _settings(key: str, config: str) -> str:
-    """make's environment as shell; the directory is known only there."""
+    """Return make's environment as shell.
+
+    The script expands the directory, which is known only when it runs.
+    """
     fixed = [f"{name}={shlex.quote(value)}" for name, value in make_environment(key).items()]
     return " ".join([*fixed, *(f'{name}="{value}"' for name, value in debug_environment(_TREE, config).items())])
 
@@ -174,12 +180,12 @@ def _linker(compiler: str) -> str:
     return f"{compiler.removesuffix('gcc')}ld"
 
 
-def _told(recipe: Recipe, part: Part, names: Iterable[str], config: str) -> tuple[str, ...]:
-    """What the script's head says of the inputs, and of what may differ from the machine that built the image."""
+def _header_notes(recipe: Recipe, part: Part, names: Iterable[str], config: str) -> tuple[str, ...]:
+    """Return the notes for the script's head: the inputs, and possible differences between machines."""
     return (
         *(f"The image will be DIFFERENT: {why}" for why in told_irreproducible(config)),
         *(("Modules were built, too; they are not compared.",) if recipe.modules else ()),
-        *part.told,
+        *part.notes,
         f"From beside this script: {', '.join(['config', *names])}.",
         "",
         "DIRECTORY is a new one to build in.  JOBS is how many jobs make runs.  Another compiler or linker than the",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The shell that the scripts for every kind of kernel share."""
+"""Shell code that the scripts for all kinds of kernels share."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from orchestrator.kernel.apt import KEYRING
 
 
 def assignments(**values: str) -> str:
-    """Lines of shell that set variables."""
+    """Return lines of shell that set variables."""
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
-def comment(title: str, *told: str) -> str:
-    """The head of a script: `title`, how to call it, and the lines `told`."""
-    lines = (title, "", "    sh reproduce.sh [DIRECTORY]", "", *told)
+def comment(title: str, *notes: str) -> str:
+    """Return the head of a script: `title`, its usage, and the lines `notes`."""
+    lines = (title, "", "    sh reproduce.sh [DIRECTORY]", "", *notes)
     return "#!/bin/sh\n" + "".join(f"# {' '.join(line.splitlines())}".rstrip() + "\n" for line in lines)
 
 
 def default_directory(kernel: str) -> str:
-    """A name for a directory to work in, whatever the kernel is called."""
+    """Return the name of a working directory for `kernel`, with safe characters only."""
     return "reproduce-" + "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in kernel)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How a script gets each kind of source: values → POSIX shell that lays the source out in "$directory/linux".
+"""The shell code that puts each kind of source into "$directory/linux".
 
-What is fetched is verified by what is recorded: the SHA-256 of a package or tarball, the id of a git tree object.
+Everything that is fetched is verified by its record: the SHA-256 of a package or tarball, the id of a git tree object.
 """
 
 from __future__ import annotations
@@ -16,23 +16,26 @@ from orchestrator.scenario.sources import DebianSource, TarballSource
 _HERE, _NOT_PUBLIC = "which is fetched from there", "which is NOT public"
 
 DIFFERENCE = "source.patch"
-"""The file, beside the script, that makes a source in git from the commit that was fetched."""
+"""The file, beside the script, with the changes from the fetched commit to the source in git."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the script: sentences for its head, the programs that it needs, and its shell.
+    """A part of the script: notes for its head, required programs, shell code.
 
-    The shell defines the function get_source, and can call need, fail, note, verify and digest.
+    The shell code defines the function get_source, and can call need, fail, note, verify and digest.
     """
 
-    told: tuple[str, ...]
+    notes: tuple[str, ...]
     programs: tuple[str, ...]
     shell: str
 
 
 def source_part(source: SourceTree, base: Base | None) -> Part:
-    """How to get `source`; `base` is where to begin where that is in git."""
+    """Return the part that gets `source`.
+
+    `base` is the starting commit if the source is in git.
+    """
     if source.git:
         return _of_commit(source.git, base) if base else _of_directory(source.git)
     match source.named:
@@ -71,12 +74,12 @@ fetch_deb() {
 
 def _of_debian(source: DebianSource, sha256: str) -> Part:
     version = source.version or ""
-    told = (
+    notes = (
         f"Source: the package {source.package} {version} of Debian {source.suite}, which is public.",
-        "SOURCE_DEB can name the package's file, where the archive has it no more.",
+        "SOURCE_DEB can name the package's file, if the archive has it no more.",
     )
     values = assignments(package=source.package, version=version, suite=source.suite, sha256=sha256)
-    return Part(told, ("dpkg-deb", "tar", "xz"), values + APT + _DEBIAN)
+    return Part(notes, ("dpkg-deb", "tar", "xz"), values + APT + _DEBIAN)
 
 
 _TARBALL = r"""
@@ -116,16 +119,16 @@ find_tarball() {
 
 def _of_tarball(location: str, sha256: str) -> Part:
     public = is_public(location)
-    told = (
+    notes = (
         f"Source: the tarball {location}, {_HERE if public else _NOT_PUBLIC}.",
         "SOURCE_TARBALL can name a copy of it.",
     )
     values = assignments(location=location, sha256=sha256)
-    return Part(told, ("tar",), values + (_FETCHED if public else _KEPT) + _TARBALL)
+    return Part(notes, ("tar",), values + (_FETCHED if public else _KEPT) + _TARBALL)
 
 
 _LAY_OUT = r"""
-# Git on its own: what the user and the machine have configured must not decide what comes out.
+# Git without the configuration of the user and the machine, which must not change the result.
 alone() {
 	GIT_DIR=$directory/git GIT_INDEX_FILE=$directory/git/index GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null "$@"
 }
@@ -133,7 +136,7 @@ alone() {
 # The names of objects have 64 digits in a repository made with --object-format=sha256.
 bare() {
 	if [ "${#tree}" -eq 64 ]; then git init -q --bare --object-format=sha256 "$1"; else git init -q --bare "$1"; fi
-	# Each file byte by byte, whatever the source's .gitattributes says.
+	# Each file is taken byte by byte, independent of the source's .gitattributes.
 	mkdir -p "$1/info"
 	echo '* -text -eol -ident -filter -working-tree-encoding' >"$1/info/attributes"
 }
@@ -179,25 +182,25 @@ get_source() {
 
 
 def _of_commit(origin: GitOrigin, base: Base) -> Part:
-    told = [f"Source: the commit {base.commit} of {base.repository}, {_HERE if base.public else _NOT_PUBLIC}."]
+    notes = [f"Source: the commit {base.commit} of {base.repository}, {_HERE if base.public else _NOT_PUBLIC}."]
     if base.differs:
-        told.append(f"What the source has beyond it is in {DIFFERENCE}, beside this script.")
-    told.append("SOURCE_GIT can name another repository that has the commit.")
+        notes.append(f"What the source has beyond it is in {DIFFERENCE}, beside this script.")
+    notes.append("SOURCE_GIT can name another repository that has the commit.")
     values = assignments(
         repository=base.repository,
         commit=base.commit,
         tree=origin.tree,
         difference=DIFFERENCE if base.differs else "",
     )
-    return Part(tuple(told), ("git",), values + _LAY_OUT + _COMMIT)
+    return Part(tuple(notes), ("git",), values + _LAY_OUT + _COMMIT)
 
 
 def _of_directory(origin: GitOrigin) -> Part:
-    told = (
+    notes = (
         f"Source: the directory {origin.origin} as it was, which is NOT public: it is in no git repository.",
         "SOURCE_TREE can name a copy of it.",
     )
-    return Part(told, ("git",), assignments(location=origin.origin, tree=origin.tree) + _LAY_OUT + _DIRECTORY)
+    return Part(notes, ("git",), assignments(location=origin.origin, tree=origin.tree) + _LAY_OUT + _DIRECTORY)
 
 
 _UNKNOWN = r"""
@@ -209,5 +212,5 @@ get_source() {
 
 
 def _of_unknown(source: SourceTree) -> Part:
-    told = (f"Source: {source.version}; where it is from was not recorded.", "SOURCE_TREE must name a copy of it.")
-    return Part(told, (), assignments(source=source.version) + _UNKNOWN)
+    notes = (f"Source: {source.version}; where it is from was not recorded.", "SOURCE_TREE must name a copy of it.")
+    return Part(notes, (), assignments(source=source.version) + _UNKNOWN)

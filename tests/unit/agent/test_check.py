@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The doctor at work: its program on this machine and behind a real sshd, and ``orch doctor`` as a user runs it."""
+"""The doctor's program on this machine and behind a real sshd, and ``orch doctor``."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def doctor(*arguments: str, path: str | None = None) -> subprocess.CompletedProc
 
 @pytest.fixture
 def bare(tmp_path: Path) -> str:
-    """A PATH with a few programs of this machine, and without the most that a run needs."""
+    """A PATH with few programs of this machine, without most of a run's needs."""
     directory = tmp_path / "bin"
     directory.mkdir()
     for name in ("sh", "id", "rm", "uname", "apt-get", "gcc", "ld", "git"):
         found = shutil.which(name)
         assert found
         (directory / name).symlink_to(found)
-    # Not the one on PATH, which may be a script that needs a shell.
+    # Not the program in PATH, which may be a script that needs a shell.
     (directory / "python3").symlink_to(Path(sys.executable).resolve())
     return str(directory)
 
@@ -91,7 +91,7 @@ def test_a_host_is_judged_as_one_that_only_boots(lab: SshHost, address: Address,
 
 
 def test_a_host_that_tells_nonsense_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match=r"^lab: what it says of itself cannot be read: "):
+    with pytest.raises(CommandError, match=r"^lab: its report cannot be read: "):
         ask(FakeHost([(("python3",), Answer("{}\n"))], name="lab"), here(tmp_path))
 
 
@@ -143,7 +143,10 @@ def test_orch_doctor_says_how_this_machine_is(tmp_path: Path) -> None:
 
 
 def test_orch_doctor_finds_what_is_missing_and_says_so_to_scripts(bare: str, tmp_path: Path) -> None:
-    """`bare` lacks make, flex and the like; sbin directories are looked into all the same, and have none of them."""
+    """`bare` lacks make, flex and similar programs.
+
+    The sbin directories are also searched, and have none of them.
+    """
     done = doctor("--quiet", "--cache", str(tmp_path / "cache"), path=bare)
     assert done.returncode == 3
     lines = done.stdout.splitlines()

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Leases of PCI functions: real keepers, real locks, below a directory of the test's own that has no functions."""
+"""Leases of PCI functions, with real lease programs and real locks.
+
+The directory is the test's own, and has no functions.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +29,14 @@ SECONDS = 20.0
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A host without a single PCI function, but with this machine's /proc, whose locks the keepers hold."""
+    """A host without a PCI function, but with this machine's /proc, which shows the locks."""
     (tmp_path / "proc").symlink_to("/proc")
     (tmp_path / "sys/bus/pci/devices").mkdir(parents=True)
     return tmp_path
 
 
 class Keeper:
-    """One keeper under way."""
+    """One running lease program."""
 
     def __init__(self) -> None:
         self.words: list[dict[str, Any]] = []
@@ -75,7 +78,7 @@ def hold(root: Path) -> Iterator[Callable[..., Keeper]]:
 
 
 def keepers_of(root: Path) -> list[psutil.Process]:
-    """The processes that have one of the root's leases open."""
+    """Return the processes that have one of the root's leases open."""
     found = []
     for process in psutil.process_iter():
         with_it = False
@@ -89,7 +92,7 @@ def keepers_of(root: Path) -> list[psutil.Process]:
 
 
 def journal(root: Path, address: str) -> Path:
-    """What a dead run would have left of a function that has been unplugged since."""
+    """Make the journal of an ended run for a function that was unplugged since."""
     entry = {"address": address, "group": "7", "driver": "", "override": "", "sizes": {}, "resize": {}, "token": "t"}
     path = root / f"run/orch/journals/{address}.json"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a host uses its functions for, read from a /sys and /proc of files; nodes are those that every machine has."""
+"""The host's uses of its functions, from a /sys and /proc made of files.
+
+The device nodes exist on every machine.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,14 @@ ZERO = "1:5"
 
 
 class Machine:
-    """A host of files below `root`."""
+    """A host made of files below `root`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.tree = Tree(str(root))
 
     def make(self, path: str, text: str | None = None) -> Path:
-        """A file with `text`, or a directory."""
+        """Make a file with `text`, or a directory."""
         place = self.root / path
         place.parent.mkdir(parents=True, exist_ok=True)
         if text is None:
@@ -41,7 +44,7 @@ class Machine:
         place.symlink_to(to if to.startswith("/") else self.make(to))
 
     def function(self, address: str) -> str:
-        """Where a function is in sysfs."""
+        """Return the directory of a function in sysfs."""
         place = f"sys/devices/pci0000:00/{address}"
         self.link(f"sys/bus/pci/devices/{address}", place)
         return place
@@ -102,7 +105,7 @@ def test_the_parent_of_a_mediated_device_is_in_use(machine: Machine) -> None:
 
 
 def test_a_node_counts_by_what_it_is_and_not_by_its_name(machine: Machine) -> None:
-    """As in a chroot, and in a container."""
+    """As in a chroot or in a container."""
     machine.link(f"sys/dev/char/{ZERO}", f"{machine.function(ONE)}/drm/card0")
     machine.link("jail/dev/card0", "/dev/zero")
     machine.opens(77, 3, str(machine.root / "jail/dev/card0"))
@@ -152,7 +155,7 @@ def test_a_bar_that_is_open_or_mapped_counts(machine: Machine) -> None:
 def test_nvidias_nodes_belong_to_the_function_of_their_minor_number(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """/dev/zero stands for /dev/nvidia5, and /dev/full for the node of all."""
+    """/dev/zero replaces /dev/nvidia5, and /dev/full the node for all functions."""
     monkeypatch.setattr(open_files, "_NVIDIA", 1)
     monkeypatch.setattr(open_files, "_NVIDIA_CONTROL", (7,))
     machine.opens(77, 3, "/dev/zero")

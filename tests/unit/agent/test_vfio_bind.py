@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""PCI functions on their way to vfio-pci and back, on a sysfs of files that a little kernel of the test's own obeys."""
+"""Binding of PCI functions to vfio-pci and back.
+
+The sysfs consists of files; a small simulated kernel reacts to them.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ MIB = 1 << 20
 
 
 class Kernel:
-    """A sysfs below `root`, and what writing to its files does; `room` is where BARs must fit in together, in bytes."""
+    """A sysfs below `root`, with the effects of writes to its files.
+
+    `room` is the space in bytes for all BARs.
+    """
 
     def __init__(self, root: Path, room: int = 1 << 40) -> None:
         self.root = root
@@ -84,7 +90,7 @@ class Kernel:
         return 0
 
     def bind(self, address: str, name: str) -> int:
-        """drivers/pci/pci-driver.c, pci_match_device"""
+        """Bind as drivers/pci/pci-driver.c, pci_match_device does."""
         if not self.place("drivers", name).is_dir():
             return errno.ENOENT
         override = self.override(address).replace("(null)", "")
@@ -140,7 +146,7 @@ def test_a_function_goes_to_vfio_pci_and_back(kernel: Kernel) -> None:
 def test_a_driver_takes_back_what_it_no_longer_knows_and_what_an_old_override_keeps_from_it(
     kernel: Kernel, override: str
 ) -> None:
-    """As after `echo 8086 10d3 > new_id` was undone, and after somebody wrote an override without probing."""
+    """As after `echo 8086 10d3 > new_id` was undone, or an override without a probe."""
     kernel.function(ONE, "vfio-pci", "vfio-pci")
     kernel.known[ONE] = ""
     assert given_back(kernel, entry(ONE, "e1000e", override))[0] == "restored"
@@ -198,7 +204,7 @@ def test_what_is_gone_or_replaced_is_told_and_left_alone(kernel: Kernel) -> None
 def test_a_journal_that_does_not_tell_all_is_kept_and_told(kernel: Kernel) -> None:
     told = entry(ONE)
     del told["driver"], told["sizes"]
-    with pytest.raises(OSError, match=r"0000:01:00.0.json does not tell driver, sizes; bind its driver by hand"):
+    with pytest.raises(OSError, match=r"0000:01:00.0.json does not contain driver, sizes; bind its driver by hand"):
         given_back(kernel, told)
 
 
@@ -235,7 +241,7 @@ def test_taking_says_each_step(kernel: Kernel, capsys: pytest.CaptureFixture[str
 
 
 def refused(kernel: Kernel, capsys: pytest.CaptureFixture[str], *entries: dict[str, Any]) -> str:
-    """Why taking was refused, after which everything is as it was."""
+    """Return why taking was refused; nothing may have changed."""
     assert take(kernel, *entries) == 1
     assert kernel.written == []
     (word,) = said(capsys)
@@ -266,7 +272,7 @@ def test_another_runs_journal_is_never_written_over(kernel: Kernel, capsys: pyte
     store = journal(kernel, entry(ONE, "e1000e", token="another"))
     leased(kernel, ONE)
     why = refused(kernel, capsys, entry(ONE, "vfio-pci"))
-    assert why == f"another run took it, says {store.journal(ONE)}; run: orch devices restore"
+    assert why == f"another run took it, according to {store.journal(ONE)}; run: orch devices restore"
     assert json.loads(store.journal(ONE).read_text())["token"] == "another"
 
 

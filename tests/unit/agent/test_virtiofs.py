@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""File systems that a virtual machine has from its hypervisor, and the functions that they come through."""
+"""File systems of the hypervisor in a virtual machine, and the functions that provide them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOUNTS = """\
 
 
 def device(root: Path, address: str, name: str, driver: str, tag: str | None = None) -> None:
-    """A virtio device as sysfs shows it."""
+    """Make a virtio device as sysfs shows it."""
     place = root / f"sys/devices/pci0000:00/{address}/{name}"
     place.mkdir(parents=True)
     if tag is not None:

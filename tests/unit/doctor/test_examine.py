@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the doctor makes of the facts that a host told.
+"""The doctor's findings from the facts of a host.
 
-`data/check-debian12.json` is what a Debian 12 told that had all packages of `tools/setup-system all`, no KVM that works
-and no IOMMU; what the cases below want is changed in it.
+`data/check-debian12.json` is the report of a Debian 12 with all packages of `tools/setup-system all`, without a working
+KVM and without an IOMMU.  The tests change parts of it.
 """
 
 from __future__ import annotations
@@ -166,12 +166,12 @@ def test_a_program_that_does_not_run_is_not_there() -> None:
 
 def test_an_old_compiler_still_builds_old_kernels() -> None:
     one = of(found(lambda value: value["programs"]["gcc"].update(version="gcc (Debian 7.5.0-1) 7.5.0")), "gcc")
-    assert (one.state, one.detail) == (State.WARNING, "7.5.0, and Linux 7.3 asks for 8.1 or newer")
+    assert (one.state, one.detail) == (State.WARNING, "7.5.0, and Linux 7.3 needs 8.1 or newer")
 
 
 def test_an_old_virtme_is_missing_and_pip_mends_it() -> None:
     one = of(found(lambda value: value["programs"]["vng"].update(version="virtme-ng 1.32")), "virtme-ng")
-    assert (one.state, one.detail) == (State.MISSING, "1.32, and orch asks for 1.42 or newer")
+    assert (one.state, one.detail) == (State.MISSING, "1.32, and orch needs 1.42 or newer")
     assert one.mend == "/opt/orch/bin/python -m pip install 'virtme-ng>=1.42'"
     assert not one.packages
 
@@ -234,12 +234,12 @@ def test_who_has_no_sudo_mends_with_su() -> None:
 def test_a_python_that_boots_but_does_not_build_is_a_warning() -> None:
     one = of(found(lambda value: value.update(python="3.10.12"), LAB), "python3")
     assert one.state is State.WARNING
-    assert one.detail == "3.10.12; newer is needed only to build kernels here: orch asks for 3.11 or newer"
+    assert one.detail == "3.10.12; newer is needed only to build kernels here: orch needs 3.11 or newer"
 
 
 def test_an_old_python_of_a_host_is_a_warning() -> None:
     one = of(found(lambda value: value.update(python="3.9.2"), LAB), "python3")
-    assert (one.state, one.detail.partition(";")[0]) == (State.WARNING, "3.9.2, and virtme-ng asks for 3.10 or newer")
+    assert (one.state, one.detail.partition(";")[0]) == (State.WARNING, "3.9.2, and virtme-ng needs 3.10 or newer")
 
 
 def test_on_an_arm64_machine_arm64_is_what_is_needed() -> None:
@@ -400,14 +400,14 @@ def kvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def guest(call: Call) -> Answer:
-    """A guest that comes up, does nothing, and leaves its status."""
+    """A guest that starts, does nothing, and writes its status."""
     share = next(word for word in call.argv if word.startswith("/mnt/orch=")).partition("=")[2]
     Path(share, "status").write_text("0\n")
     return Answer("[    1.0] Run /bin/sh as init process\n")
 
 
 def machine(*replies: Reply) -> FakeHost:
-    """A host whose guests end as `replies` say, each in its turn."""
+    """A host whose guests end as `replies` say, in this order."""
     left = iter(replies)
 
     def next_one(call: Call) -> Answer:
@@ -420,7 +420,7 @@ def machine(*replies: Reply) -> FakeHost:
 
 
 def keep(cache: Path, name: str, size: int, patches: int = 0, arch: str = "") -> None:
-    """A kernel in the cache, as far as the doctor looks at it."""
+    """Put a kernel into the cache, with the files that the doctor reads."""
     directory = cache / "builds" / name
     directory.mkdir(parents=True)
     (directory / "vmlinux").write_bytes(bytes(size))

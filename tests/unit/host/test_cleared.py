@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a build sees of the user's environment: nothing that could change a kernel."""
+"""A build sees nothing of the user's environment that could change a kernel."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Commands that are confined to a tree: whatever they try, nothing else of the machine changes."""
+"""Commands that are confined to a tree cannot change anything else of the machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECRET = "as it was\n"
 
 
 class Place:
-    """A source, a tree of hard links to it as a clone is, and a neighbour that is somebody else's."""
+    """A source, a clone of it made of hard links, and a neighbour's directory."""
 
     def __init__(self, directory: Path) -> None:
         self.source, self.tree = directory / "sources/one", directory / "work/tree"
@@ -43,7 +43,7 @@ class Place:
         )
 
     def state(self) -> list[tuple[str, str, int, int]]:
-        """Content, mode and time of all that the commands must not change."""
+        """Return content, mode and time of all files that the commands must not change."""
         files = (self.source / "mm/mmap.c", self.neighbour)
         return [(str(one), one.read_text(), one.stat().st_mode, one.stat().st_mtime_ns) for one in files]
 
@@ -92,7 +92,7 @@ def test_nothing_that_another_has_is_changed(place: Place, script: str) -> None:
     "name", ["append", "truncate", "dd", "mode", "time", "the source itself", "a build of another"]
 )
 def test_the_check_sees_what_is_done_without(place: Place, name: str) -> None:
-    """The same on hard links, as it was before: each of these reaches the source or the neighbour."""
+    """The former way, with hard links: each command changes the source or the neighbour."""
     before = place.state()
     paths = {"source": str(place.source), "tree": str(place.tree), "neighbour": str(place.neighbour)}
     subprocess.run(["sh", "-c", ATTACKS[name]], cwd=place.tree, env={**os.environ, **paths}, check=False)
@@ -142,7 +142,7 @@ def test_no_mount_is_left(place: Place) -> None:
 
 @pytest.fixture
 def no_unshare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A machine on which a program is not allowed to have namespaces."""
+    """A machine on which a program may not have namespaces."""
     fake = tmp_path / "bin/unshare"
     fake.parent.mkdir()
     fake.write_text("#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2\nexit 1\n")
@@ -175,7 +175,7 @@ def test_a_file_system_that_no_overlay_can_be_on_is_named(tmp_path: Path) -> Non
     assert done.stdout.startswith("an overlay of the tree: mount: ")
 
 
-# A whole system below a directory that is no mount point itself, as debootstrap leaves one.
+# A whole system below a directory that is no mount point, as debootstrap makes one.
 _PLAIN_CHROOT = """set -e
 root=$1; shift
 for name in $(ls /); do

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What every host promises: asked of the fake here, of this machine and of a real sshd in the files beside this one.
+"""The contract of every host.
 
-The two real hosts inherit `RealHostContract`; a process is known by a mark in its environment.
+It is tested here with the fake, and in the files beside this one with this machine and with a real sshd.  The two real
+hosts inherit `RealHostContract`; a mark in its environment identifies a process.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def sh(script: str, *args: str) -> tuple[str, ...]:
 
 
 def marked(mark: str) -> list[str]:
-    """Return the command lines of the processes that carry `mark` in their environment."""
+    """Return the command lines of the processes that have `mark` in their environment."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -55,7 +56,7 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 class AnyHostContract:
-    """What a plan can promise, too."""
+    """The part of the contract that also a fake host fulfils."""
 
     def test_the_exit_status_is_returned_and_not_raised(self, host: Host) -> None:
         completed = host.run(Command(("sh", "-c", "exit 7")))
@@ -112,7 +113,7 @@ class AnyHostContract:
 
 
 class RealHostContract(AnyHostContract):
-    """What only a host with processes can promise."""
+    """The part of the contract that only a host with processes fulfils."""
 
     @pytest.fixture
     def mark(self) -> str:
@@ -143,7 +144,10 @@ class RealHostContract(AnyHostContract):
         assert host.run(Command(("true",), stdin="x" * 1_000_000)).ok
 
     def test_orchs_own_programs_get_the_interpreter_that_the_host_is_said_to_have(self, host: Host) -> None:
-        """The inventory's, or here the one that runs the tests; the host may have no python3, or an older one."""
+        """The inventory's interpreter, or here the one that runs the tests.
+
+        The host may have no python3, or an older one.
+        """
         ask = (*PYTHON, "-c", "import sys; print(sys.executable)")
         assert program("scan")[: len(PYTHON)] == tuple(PYTHON)
         assert host.run(Command(ask, env={"PATH": "/nowhere"})).output == f"{sys.executable}\n"
@@ -159,7 +163,7 @@ class RealHostContract(AnyHostContract):
             lines.append(line)
             enough.set()
 
-        # It needs longer than the host's own grace to end, and says so to the last.
+        # It needs longer than the host's default grace to end, and prints until its end.
         script = "trap 'sleep 1; echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done"
         completed = host.run(Command(sh(script), on_line=hear, until=enough, grace=30))
         assert (completed.status, lines) == (3, ["up", "bye"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A full disk, and locks between processes: what each looks like from inside."""
+"""A full disk, and locks between processes, as a program experiences them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_full_disk_is_one_sentence_however_it_shows(tmp_path: Path, error: Exc
 
 
 def test_the_disk_that_is_named_is_the_one_that_is_full(tmp_path: Path) -> None:
-    full = Path("/proc")  # it has no room at all
+    full = Path("/proc")  # it has no free space
     with (
         pytest.raises(
             InfrastructureError, match=r"^booting it: no space was left on the disk of /proc \(0 MiB free now\)"

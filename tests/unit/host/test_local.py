@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""This machine as a host: the contract, and what happens when orch itself is hit."""
+"""This machine as a host: the contract, and signals to orch itself."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def show(line):
 
 
 def orch(script: str) -> subprocess.Popen[str]:
-    """Start a Python that uses a LocalHost as orch does; the only process that a test starts on its own."""
+    """Start a Python that uses a LocalHost as orch does.
+
+    It is the only process that a test starts directly.
+    """
     argv = (sys.executable, "-c", IMPORTS + textwrap.dedent(script))
     return subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
@@ -86,7 +89,7 @@ class TestLocalHost(RealHostContract):
         assert process.stdout
         assert process.stdout.readline() == "up\n"
         process.terminate()
-        assert process.communicate(timeout=8)[0] == "local: sh was stopped, because orch was told to stop\n"
+        assert process.communicate(timeout=8)[0] == "local: sh was stopped, because orch was asked to stop\n"
         assert marked(mark) == []
 
     def test_a_ctrl_c_at_the_terminal_reaches_orch_only(self, host: LocalHost) -> None:
@@ -104,7 +107,7 @@ class TestLocalHost(RealHostContract):
             supervisor = psutil.Process().children()[0]
             supervisor.terminate()
 
-        with pytest.raises(CommandError, match="sh was ended, because its supervisor was told to stop"):
+        with pytest.raises(CommandError, match="sh was ended, because its supervisor was asked to stop"):
             host.run(Command(sh("echo up; setsid sleep 1000 & sleep 1000"), env={MARK: mark}, on_line=on_line))
         assert marked(mark) == []
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A host whose commands give way: all that a host promises, and that they do."""
+"""A host with low priority: it fulfils the contract, and its priority is low."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TestNiced(RealHostContract):
     def test_make_is_not_given_the_users_directory(
         self, host: Niced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """With it the build of objtool in Linux fails in a directory with a quote in its name."""
+        """With it, Linux's objtool does not build in a directory with a quote."""
         odd, tree = tmp_path / "it's", tmp_path / "tree"
         odd.mkdir()
         tree.mkdir()

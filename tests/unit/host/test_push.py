@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is sent to a host, and the directory that a run has there; the host is this machine, but for one that counts."""
+"""Files that are sent to a host, and the directory of a run there.
+
+The host is this machine; one variant counts the copies.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ SECONDS = 20.0
 
 
 class CountingHost(LocalHost):
-    """This machine, which remembers what it was sent."""
+    """This machine; it records the files that it was sent."""
 
     def __init__(self) -> None:
         super().__init__("counting")
@@ -213,7 +216,7 @@ def test_virtme_ngs_directory_is_made_anew_when_what_it_is_made_of_is_another(
 
 
 def holders(directory: Path) -> list[psutil.Process]:
-    """The processes that have a file in `directory` open."""
+    """Return the processes that have a file in `directory` open."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -272,7 +275,7 @@ def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None
 
 
 class _Setting:
-    """Sets an event when it is closed, so that nothing waits for ever for a test that failed."""
+    """Sets an event when it is closed, so that failed tests block no others."""
 
     def __init__(self, event: Event) -> None:
         self.close = event.set

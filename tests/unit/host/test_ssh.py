@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A host over SSH: the contract, asked of a real sshd on loopback, and what a bad connection does."""
+"""A host over SSH: the contract with a real sshd on loopback, and bad connections."""
 
 from __future__ import annotations
 
@@ -63,7 +63,10 @@ def make_key(path: Path, passphrase: str = "") -> None:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
-    """The address of an sshd with keys of its own, which ends with the tests in this file, however they end."""
+    """The address of an sshd with keys of its own.
+
+    The sshd ends with the tests in this file.
+    """
     if not SSHD.exists():
         pytest.skip(f"no {SSHD}; install openssh-server")
     if os.getuid() == 0:
@@ -74,7 +77,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
     forced = {"greeted_key": GREETING, "closed_key": CLOSED, "silent_key": "sleep 30"}
     for name in forced:
         make_key(directory / name)
-    # What a login shell does before a command, as ~/.bashrc may, is here tied to the key.
+    # Commands of a login shell before the actual command, as in ~/.bashrc, depend on the key here.
     lines = (f'command="{what}" {(directory / name).with_suffix(".pub").read_text()}' for name, what in forced.items())
     (directory / "chatty").write_text("".join(lines))
     (directory / "config").write_text(CONFIG.format(port=port, directory=directory))
@@ -93,7 +96,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
 
 
 def refused(address: Address) -> str:
-    """Return the one sentence that a host at `address` answers with; fail where it takes long, as a prompt would."""
+    """Return the one-sentence error of a host at `address`.
+
+    Fails if it takes long, as a prompt would.
+    """
     begun = time.monotonic()
     with pytest.raises(CommandError) as caught:
         SshHost(address).run(Command(("true",)))
@@ -108,7 +114,7 @@ def unknown(address: Address, known: Path) -> str:
 
 
 def keyed(address: Address, name: str) -> Address:
-    """As `address`, with another of its keys."""
+    """Return `address` with another of its keys."""
     assert address.key
     return replace(address, key=address.key.with_name(name))
 
@@ -140,7 +146,7 @@ class TestSshHost(RealHostContract):
 
     def test_a_host_that_hears_nothing_ends_the_command(self, host: SshHost, mark: str) -> None:
         host.patience = 0.5
-        with pytest.raises(CommandError, match="sleep was ended, because nothing was heard from orch"):
+        with pytest.raises(CommandError, match="sleep was ended, because no heartbeat arrived from orch"):
             host.run(Command(("sleep", "1000"), env={MARK: mark}))
         assert marked(mark) == []
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What orch makes of a supervisor's report, for the reports that a healthy host does not give."""
+"""The handling of supervisor reports that a working host does not produce."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.host.supervised import SupervisedHost, Wire
 
 
 class CannedWire:
-    """Says `said` on stderr and ends."""
+    """Writes `said` to stderr and ends."""
 
     def __init__(self, said: bytes) -> None:
         self.said = said

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The reader of files that others wrote: everything that can stand in the place of a file, read in bounded time."""
+"""The reader of untrusted files, with every possible kind of file, in bounded time."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
-# The rooms and modules that handle what a guest has left.  Of files that orch itself wrote they may read these.
+# The packages and modules that handle files of a guest.  Of orch's own files they may read these.
 READERS = (
     *("run/boot_job.py", "run/suite_job.py", "machine/boot.py", "machine/share.py", "machine/boothost/ssh.py"),
     "result/store/load.py",
@@ -140,7 +140,7 @@ OWN = {
 
 
 def opens(source: str) -> set[str]:
-    """What in a module opens or follows a path."""
+    """Return the calls in a module that open or follow a path."""
     calls = (node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
     named = (call for call in calls if isinstance(call, ast.Attribute) and call.attr in OPENS)
     return {ast.unparse(call) for call in named}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The inventory of hosts: what it becomes, one sentence for each mistake, and which host a run takes."""
+"""The inventory of hosts: its values, one sentence per mistake, and a run's host."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ hosts:
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Errors name files from the current directory, and there is no inventory but the test's."""
+    """Errors name files from the current directory; the test's inventory is the only one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
@@ -97,7 +97,7 @@ def test_the_inventory_has_its_place_and_may_be_missing() -> None:
             "hosts:\n  lab: {address: h, directory: '/a$(id)'}\n",
             "2: 'directory' must be an absolute path of",
         ),
-        ("hosts:\n  local: {address: h}\n", "1: 'hosts' must have no host 'local', for that is this machine"),
+        ("hosts:\n  local: {address: h}\n", "1: 'hosts' must have no host 'local', since that is this machine"),
         ("hosts:\n  lab: x\n", "2: host 'lab' must be a mapping of keys to values"),
         ("hosts: [x]\n", "1: the inventory must be a mapping of keys to values"),
         ("hosts:\n  lab: {address: x}\n  lab: {address: y}\n", "3: key 'lab' is given twice, first on line 2"),
@@ -130,7 +130,7 @@ def scenario(tmp_path: Path, text: str) -> Scenario:
 
 
 def chosen(tmp_path: Path, text: str, host: str | None = None, hosts: str = FULL) -> str:
-    """The name of the host that a run of `text` takes."""
+    """Return the name of the host that a run of `text` takes."""
     arguments = Namespace(host=host, hosts=written(hosts), cache=tmp_path / "cache", force=None)
     with ground_of(arguments, scenario(tmp_path, text), LocalHost()) as boot_host:
         return boot_host.host.name
@@ -163,7 +163,7 @@ def test_a_host_that_cannot_be_meant_is_a_mistake(tmp_path: Path, text: str, hos
 
 
 def test_every_host_that_was_tried_says_why_not(tmp_path: Path) -> None:
-    """Nobody listens on port 1."""
+    """No server listens on port 1."""
     (tmp_path / "known_hosts").touch()
     known = f"known-hosts: {tmp_path}/known_hosts"
     hosts = "hosts:\n" + "".join(f"  lab{n}: {{address: 127.0.0.1, port: 1, tags: x, {known}}}\n" for n in (1, 2))

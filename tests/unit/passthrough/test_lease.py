@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Functions that are lent and given back: real keepers, some of which are killed, and a sysfs of files.
+"""Leasing and restoring functions, with real lease programs and a sysfs of files.
 
-The functions are at vfio-pci from the beginning, so that nothing has to obey what is written to those files.
+Some of the programs are killed.  The functions are bound to vfio-pci from the start, so that no kernel has to react to
+writes to those files.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from orchestrator.errors import CommandError, InfrastructureError
 from orchestrator.host.base import Command, Completed
 from orchestrator.host.local import LocalHost
 from orchestrator.passthrough import lease_client
-from orchestrator.passthrough.lease import DeviceLease, DeviceRequest, _journals, lent
+from orchestrator.passthrough.lease import DeviceLease, DeviceRequest, _journals, leased
 from orchestrator.passthrough.model import Lease
 from orchestrator.passthrough.pool import resolve_devices
 from orchestrator.passthrough.restore import give_back
@@ -36,7 +37,10 @@ ONE = "0000:01:00.0"
 
 
 class Careful(LocalHost):
-    """This machine, but no driver is loaded; `ran` are the programs that were to run."""
+    """This machine, but no driver is loaded.
+
+    `ran` are the programs that would have run.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +67,7 @@ def root(tmp_path: Path) -> Path:
 
 
 class Borrower:
-    """One loan, and what was told meanwhile."""
+    """One lease, and the messages during it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -73,7 +77,7 @@ class Borrower:
         inventory = scan(self.host, str(root))
         wish = DeviceRequest(inventory.functions[0])
         told = Lease(1, "me", "here")
-        self.lent = lent(self.host, inventory, [wish], told, lambda _: None, self.notes.append, str(root))
+        self.lent = leased(self.host, inventory, [wish], told, lambda _: None, self.notes.append, str(root))
 
     @property
     def journal(self) -> Path:
@@ -123,7 +127,7 @@ def test_a_keeper_that_does_not_end_in_time_is_given_back_for(
 
 
 def test_what_nobody_can_give_back_is_an_error(borrower: Borrower) -> None:
-    sentence = f"^local: {ONE} was not given back: .* does not tell .*; run: orch devices restore$"
+    sentence = f"^local: {ONE} was not given back: .* does not contain .*; run: orch devices restore$"
     with pytest.raises(InfrastructureError, match=sentence), borrower.lent:
         borrower.signal_keeper(signal.SIGKILL)
         borrower.journal.write_text("{torn")
@@ -131,7 +135,10 @@ def test_what_nobody_can_give_back_is_an_error(borrower: Borrower) -> None:
 
 
 def test_a_keeper_that_cannot_even_be_killed_is_an_error(borrower: Borrower, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It then has the lease still; that of another run would have given back before it got it."""
+    """The program still has the lease.
+
+    Another run with the lease would have restored the function first.
+    """
 
     def held(*_: object) -> tuple[dict[str, Any], ...]:
         holder = json.loads((borrower.root / f"run/orch/leases/{ONE}").read_text())
@@ -141,7 +148,8 @@ def test_a_keeper_that_cannot_even_be_killed_is_an_error(borrower: Borrower, mon
     monkeypatch.setattr(lease_client, "give_back", held)
     with pytest.raises(InfrastructureError) as caught, borrower.lent:
         borrower.signal_keeper(signal.SIGKILL)
-    assert str(caught.value) == f"local: {ONE} was not given back: its keeper does not end; run: orch devices restore"
+    what = "its lease program does not end"
+    assert str(caught.value) == f"local: {ONE} was not given back: {what}; run: orch devices restore"
 
 
 def test_what_the_host_cannot_be_asked_for_is_an_error(borrower: Borrower, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +165,7 @@ def test_what_the_host_cannot_be_asked_for_is_an_error(borrower: Borrower, monke
 
 
 def test_what_the_keeper_cannot_give_back_is_an_error(borrower: Borrower) -> None:
-    sentence = f"^local: {ONE} was not given back: .* does not tell .*; run: orch devices restore$"
+    sentence = f"^local: {ONE} was not given back: .* does not contain .*; run: orch devices restore$"
     with pytest.raises(InfrastructureError, match=sentence), borrower.lent:
         borrower.journal.write_text("{torn")
 
@@ -169,7 +177,7 @@ def test_whoever_is_told_to_stop_is_told_what_may_be_left(borrower: Borrower, mo
         borrower.host.stop_all()
     assert borrower.journal.exists()
     assert borrower.notes[-1] == (
-        f"local: {ONE}: the keeper did not say that it gave them back, and orch was told to stop; "
+        f"local: {ONE}: the lease program did not report that it gave them back, and orch was asked to stop; "
         "run: orch devices restore"
     )
 
@@ -209,7 +217,7 @@ def test_restoring_tells_what_became_of_each(capsys: pytest.CaptureFixture[str])
     shown = capsys.readouterr()
     assert shown.out.splitlines() == [
         "a is back at no driver, as before",
-        "b is gone; nothing to give back",
+        "b was removed; nothing to give back",
         "c is another device now, 10de:2330, which is left alone",
     ]
     assert shown.err == "d is leased by process 7, which gives it back\n"
@@ -235,8 +243,8 @@ def test_what_cannot_be_given_back_is_told_with_why_and_not_chosen(
     notes: list[str] = []
     settled, _ = resolve_devices(host, scenario, (), notes.append)
     assert notes == [
-        f"{SMALL}: restored, left by a run that died",
-        f"{TESTDEV}: left by a run that died, and not given back: it burns",
+        f"{SMALL}: restored, left by a run that has ended",
+        f"{TESTDEV}: left by a run that has ended, and not given back: it burns",
         f"{NIC} is leased by process 7, which gives it back",
     ]
     (device,) = settled.devices

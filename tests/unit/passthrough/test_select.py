@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a host told of its PCI functions, which of them can be passed through, and which a scenario means.
+"""A host's report on its PCI functions, their obstacles, and the choice for a scenario.
 
-`data/scan-q35.json` is what a Debian kernel told in a q35 of QEMU with an Intel IOMMU; what the cases below want is
-changed in it.
+`data/scan-q35.json` is the report of a Debian kernel in a q35 of QEMU with an Intel IOMMU.  The tests change parts of
+it.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def test_the_sizes_of_a_resizable_bar_are_those_of_its_mask() -> None:
         (
             TESTDEV,
             lambda value: of(value, TESTDEV).update(group=""),
-            "it is in no IOMMU group, so no IOMMU stands between it and the host's memory",
+            "it is in no IOMMU group, so no IOMMU protects the host's memory from it",
         ),
         (
             TESTDEV,
@@ -248,7 +248,7 @@ def test_a_selector_means_the_first_that_is_free() -> None:
     assert choose(wanted(Selector(vendor=0x1B36, device=5)), told()).function == told().function(TESTDEV)
     leased = told(lambda value: value["leases"].update({TESTDEV: {"pid": 1}}))
     assert choose(wanted(Selector(vendor=0x1B36)), leased).function == leased.function(SMALL)
-    # Where all that fit are leased, one waits for the first.
+    # If all matching functions are leased, the run waits for the first.
     assert choose(wanted(Selector(vendor=0x1B36, min_bar=256 << 20)), leased).function == leased.function(TESTDEV)
 
 
@@ -301,7 +301,7 @@ def test_the_list_fits_a_terminal_and_says_what_is_what() -> None:
 def test_what_a_dead_run_left_behind_is_told() -> None:
     text = list(lines(told(lambda value: value["journals"].append(TESTDEV)), 80, color=False))
     block = text[text.index("0000:00:10.0  1b36:0005  class 00ff  no driver, group 16") :][4:7]
-    assert block[0] == "  no: a dead run took it and did not give it back; run: orch devices --host lab"
+    assert block[0] == "  no: a run that has ended did not give it back; run: orch devices --host lab"
     assert block[1].strip() == "restore"
     assert block[2].startswith(NIC)
     leased = told(lambda value: value.update(journals=[TESTDEV], leases={TESTDEV: {"pid": 7}}))
@@ -310,12 +310,15 @@ def test_what_a_dead_run_left_behind_is_told() -> None:
 
 def test_a_host_that_answers_something_else_is_one_sentence() -> None:
     host = FakeHost([(("python3",), Answer('{"functions": [{}]}'))])
-    with pytest.raises(CommandError, match=r"^fake: what it says of its PCI functions cannot be read: "):
+    with pytest.raises(CommandError, match=r"^fake: its report on its PCI functions cannot be read: "):
         scan(host)
 
 
 def test_this_machine_uses_what_its_root_is_on() -> None:
-    """No function of this machine that has a mounted disk can be passed through; asked of the machine itself."""
+    """No function of this machine that has a mounted disk can be passed through.
+
+    The report is from this machine.
+    """
     from orchestrator.host.local import LocalHost  # noqa: PLC0415 -- the only test that starts a process
 
     found = scan(LocalHost())

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The whole way from a recipe to a build, with the real make on a kernel of three objects (data/toy-kernel)."""
+"""The whole way from a recipe to a build.
+
+It uses the real make on a kernel of three objects (data/toy-kernel).
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ TOOLS = Toolchain("toy cc 1", "toy ld 1")
 
 
 class Bench:
-    """A builder with a cache of its own, and what it did."""
+    """A builder with a cache of its own, and a record of its work."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -38,7 +41,7 @@ class Bench:
         self.builder = Builder(self.host, self.cache, 2, self.events.append)
 
     def recipe(self, name: str, *patches: str, request: str = "CONFIG_MMU=y\n", **required: str) -> Recipe:
-        """A recipe of the toy kernel with the patches of that text."""
+        """Return a recipe of the toy kernel with patches of these texts."""
         files = []
         for number, text in enumerate(patches):
             path = self.place / f"{name}-{number}.patch"
@@ -52,12 +55,12 @@ class Bench:
         return self.builder.build(self.recipe(name, *patches, request=request, **required))
 
     def leftovers(self) -> list[str]:
-        """What lies where builds under way do."""
+        """Return the remaining files of unfinished builds."""
         work = self.cache.root / "work"
         return [path.name for path in work.iterdir()] if work.exists() else []
 
     def phases(self, kind: Kind = Kind.END) -> list[str]:
-        """The phases that came to such an end."""
+        """Return the phases with this end."""
         return [event.phase for event in self.events if event.kind is kind]
 
 
@@ -68,7 +71,7 @@ def bench(tmp_path: Path) -> Bench:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """Where the base is built."""
+    """Make a bench with the base kernel built."""
     bench = Bench(tmp_path_factory.mktemp("base"))
     bench.build("base")
     return bench
@@ -76,14 +79,20 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 @pytest.fixture
 def based(base: Bench, tmp_path: Path) -> Bench:
-    """A bench of its own where the base is built already; its tree was built elsewhere, as a seed's always is."""
+    """Make a bench of its own with the base kernel built already.
+
+    Its tree was built elsewhere, as a seed's always is.
+    """
     bench = Bench(tmp_path)
     shutil.copytree(base.place, tmp_path, symlinks=True, dirs_exist_ok=True)
     return bench
 
 
 def change(file: str, line: int, before: str, old: str, after: str, *new: str) -> str:
-    """A patch that replaces line `line` by `new`, with a line of context on each side."""
+    """Return a patch that replaces line `line` by `new`.
+
+    It has one line of context on each side.
+    """
     added = "".join(f"+{row}\n" for row in new)
     return (
         f"diff --git a/{file} b/{file}\n--- a/{file}\n+++ b/{file}\n"
@@ -92,7 +101,7 @@ def change(file: str, line: int, before: str, old: str, after: str, *new: str) -
 
 
 def in_mmap(new: str) -> str:
-    """A patch that replaces what mmap() does."""
+    """Return a patch that replaces the body of mmap()."""
     return change("mm/mmap.c", 5, "{", "\treturn special(entry);", "}", new)
 
 
@@ -124,7 +133,7 @@ def test_modules_are_built_only_when_asked_for_and_are_ready_for_a_guest(bench: 
 def test_a_configuration_without_modules_where_they_are_asked_for_is_refused(bench: Bench) -> None:
     recipe = replace(bench.recipe("base", request="CONFIG_SPECIAL=y\n"), modules=True)
     with pytest.raises(
-        ConfigError, match=r"s\.yaml:5: kernel 'base' is to have modules, and its configuration makes none"
+        ConfigError, match=r"s\.yaml:5: kernel 'base' must have modules, and its configuration makes none"
     ):
         bench.builder.build(recipe)
     assert bench.leftovers() == []

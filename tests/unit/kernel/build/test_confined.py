@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A patch whose Makefile writes to files that other kernels share: no other build has anything of it."""
+"""A patch whose Makefile writes to files that other kernels share affects no other build."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ INNOCENT = in_mmap("\treturn special(entry) + 1;")
 
 
 def hostile(line: str) -> str:
-    """A patch of the script that compiles: it runs `line` each time, in the build directory."""
+    """Return a patch of the script that compiles.
+
+    The script then runs `line` each time, in the build directory.
+    """
     script = (TOY / "scripts/cc.sh").read_text().splitlines()
     at = next(number for number, text in enumerate(script, 1) if text.startswith('echo "  CC'))
     compiled = change("init/main.c", 5, "{", "\treturn 0;", "}", "\treturn 1;")
@@ -42,14 +45,14 @@ WRITES = {
 
 
 def images(bench: Bench, *patches: str) -> bytes:
-    """The image of a kernel with `patches`, without the key of the build in its banner."""
+    """Return the images of kernels with `patches`, without the build key in the banner."""
     build = bench.build("innocent", *patches)
     return build.image.read_bytes().replace(build.key[:12].encode(), b"")
 
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The images as they are where no stranger ever was."""
+    """The images without any untrusted patch."""
     bench = Bench(tmp_path_factory.mktemp("clean"))
     return {patch: images(bench, patch) for patch in (INNOCENT, ALIGN)}
 
@@ -61,7 +64,7 @@ def test_the_next_kernel_is_what_it_would_be_without_the_stranger(
     monkeypatch.setenv("PLACE", str(tmp_path))
     bench = Bench(tmp_path)
     bench.build("base")
-    with suppress(OrchError):  # its own build may break
+    with suppress(OrchError):  # its own build may fail
         bench.build("stranger", hostile(line))
     assert images(bench, INNOCENT) == clean[INNOCENT]
     assert images(bench, ALIGN) == clean[ALIGN]
@@ -86,7 +89,7 @@ def test_a_machine_that_cannot_confine_copies_and_says_so(
 def test_the_check_sees_a_build_that_writes_through_links(
     tmp_path: Path, clean: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As builds were before: a clone of hard links, and make without bounds."""
+    """The former way to build: a clone of hard links, and make without confinement."""
 
     class Unbound(Builder):
         def _for_make(self, lines: list[str], recipe: Recipe, work: Path, *, confined: bool) -> Host:  # noqa: ARG002

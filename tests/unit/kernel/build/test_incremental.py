@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which objects a flipped option leaves alone: here a wrong "spared" is a wrong kernel."""
+"""The objects that a flipped option does not affect.
+
+An error here gives a wrong kernel.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ static inline int special(int pmd)
 
 @dataclass(frozen=True)
 class Toy:
-    """A source tree with a build directory of records as Kbuild leaves them."""
+    """A source tree with a build directory of Kbuild records."""
 
     tree: Path
 
@@ -55,7 +58,7 @@ class Toy:
         path.write_text(text)
 
     def object(self, name: str, source: str, *headers: str, options: tuple[str, ...] = ("SMP", "X")) -> Path:
-        """Write source and record of the object `name`, made from `source` text and existing headers."""
+        """Write source and record of the object `name`, from `source` text and existing headers."""
         file = f"{name}.S" if "/* asm */" in source else f"{name}.c"
         self.write(file, source)
         wildcards = "".join(f"    $(wildcard include/config/{option}) \\\n" for option in options)
@@ -74,7 +77,7 @@ class Toy:
         return place
 
     def affected(self) -> set[str]:
-        """The names of the objects that have to be made again when X flips."""
+        """Return the names of the objects that must be built again when X flips."""
         users = list(objects_using(self.build, FLIPPED))
         return {path.name for path in affected_objects(self.build, users, FLIPPED)}
 
@@ -281,7 +284,7 @@ def test_a_record_names_the_files_without_makefile_syntax(toy: Toy) -> None:
 
 
 def flip(toy: Toy, *names: str) -> None:
-    """What ``make syncconfig`` does to the markers of changed options."""
+    """Change the markers of options as ``make syncconfig`` does."""
     for name in names:
         (toy.build / "include/config" / name).touch()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From a scenario's kernels to recipes: everything that can be seen to be wrong is seen before anything is built."""
+"""From a scenario's kernels to recipes: visible mistakes are found before any build."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_no_compiler_is_an_error() -> None:
 
 @pytest.fixture
 def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The places that asked for a source, each of which is the toy kernel."""
+    """The places that requested a source; each source is the toy kernel."""
     asked: list[str] = []
 
     def fetch(*_: object, where: str, **__: object) -> SourceTree:

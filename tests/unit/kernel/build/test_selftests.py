@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Selftests from a kernel's source: built once per content, whole or not at all."""
+"""Selftests from a kernel's source: built once per content, completely or not."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ BREAK = """\
 
 
 class Bench:
-    """A builder, a source with a suite of one program, and what was run."""
+    """A builder, a source with a suite of one program, and the commands."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -61,7 +61,7 @@ class Bench:
         self.builder = SelftestsBuilder(self.host, self.cache, 2, self.events.append)
 
     def recipe(self, *patches: str) -> Recipe:
-        """A recipe of that source with the patches of that text."""
+        """Return a recipe of that source with patches of these texts."""
         files = []
         for number, text in enumerate(patches):
             path = self.place / f"{number}.patch"
@@ -115,7 +115,7 @@ MISSING = 'echo "x.c:7:10: fatal error: {}: No such file or directory"; echo " 7
 
 
 def missing(name: str, included: str) -> str:
-    """A patch, after which the compiler does not find a header."""
+    """A patch after which the compiler does not find a header."""
     echo = MISSING.format(name, included.replace('"', '\\"'))
     return BREAK.replace('echo "x.c:7:1: error: unknown type"; exit 1', echo)
 

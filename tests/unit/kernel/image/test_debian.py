@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Debian's own kernels: which packages hold one, and the artifact that comes of them."""
+"""Debian's kernels: the packages that hold one, and the artifact made from them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def sha256(name: str) -> str:
 
 
 def show(suite: str) -> Callable[[Call], Answer]:
-    """``apt-cache show``, as it answers for the packages of `suite`."""
+    """Return the output of ``apt-cache show`` for the packages of `suite`."""
 
     def answer(call: Call) -> Answer:
         lines = [
@@ -125,7 +125,7 @@ def test_the_identity_is_that_of_the_files_in_any_order() -> None:
 
 
 def a_deb(directory: Path, name: str, files: Path) -> None:
-    """A real Debian package with the tree `files` in it."""
+    """Make a real Debian package with the tree `files` in it."""
     (files / "DEBIAN").mkdir()
     (files / "DEBIAN/control").write_text(
         f"Package: {name}\nVersion: 1\nArchitecture: amd64\nMaintainer: me <me@here>\nDescription: kernel\n"
@@ -137,7 +137,10 @@ RELEASE = "6.12.117+deb13-amd64"
 
 
 def download(tmp_path: Path) -> Callable[[Call], Answer]:
-    """``apt-get download`` of the one real package of trixie: image, configuration, compressed modules."""
+    """Fake ``apt-get download`` of the only real package of trixie.
+
+    It has an image, a configuration and compressed modules.
+    """
 
     def answer(call: Call) -> Answer:
         assert call.cwd

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernels that somebody else built: what an image file is, what belongs to it, and the artifact that comes of it."""
+"""Prebuilt kernels: the type of an image file, its other parts, and the artifact."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ def elf(content: bytes = BANNER + PVH, machine: int = 62) -> bytes:
 
 
 def bzimage(payload: bytes, release: str = RELEASE) -> bytes:
-    """A bzImage as the boot protocol has it: the setup header with a version string, and the payload behind it."""
+    """Return a bzImage of the boot protocol.
+
+    It has the setup header with a version string, and the payload after it.
+    """
     head = bytearray(1024)
     head[0x1F1] = 1
     head[0x202:0x206] = b"HdrS"
@@ -59,7 +62,7 @@ def bzimage(payload: bytes, release: str = RELEASE) -> bytes:
 
 
 def sized(packed: bytes, plain: bytes) -> bytes:
-    """Kbuild appends the size to what does not say it."""
+    """Append the size, as Kbuild does for formats that do not contain it."""
     return packed + struct.pack("<I", len(plain))
 
 
@@ -136,7 +139,7 @@ def test_an_image_can_carry_its_configuration(tmp_path: Path) -> None:
 
 
 def build_directory(top: Path, config: str = CONFIG, image: bytes | None = None) -> Path:
-    """What ``make`` leaves."""
+    """Make a directory as ``make`` leaves it."""
     boot = top / "arch/x86/boot"
     boot.mkdir(parents=True)
     (boot / "bzImage").write_bytes(image or bzimage(gzip.compress(elf())))
@@ -145,7 +148,10 @@ def build_directory(top: Path, config: str = CONFIG, image: bytes | None = None)
 
 
 def module_tree(root: Path, release: str = RELEASE, suffix: str = "") -> Path:
-    """What ``make modules_install`` leaves: two real objects, one of which needs the other, and links to the source."""
+    """Make a directory as ``make modules_install`` leaves it.
+
+    It has two real objects, one of which needs the other, and links to the source.
+    """
     place = root / "lib/modules" / release
     drivers = place / "kernel/drivers"
     drivers.mkdir(parents=True)
@@ -238,7 +244,7 @@ def test_an_image_that_is_no_kernel_is_named(tmp_path: Path) -> None:
 def test_an_image_of_another_architecture_is_named(tmp_path: Path) -> None:
     (tmp_path / "Image").write_bytes(arm_image())
     text = told(ImageSource(tmp_path / "Image"))
-    assert text == f"{WHERE}: {tmp_path}/Image is a kernel for arm64, and this one is to be for x86_64"
+    assert text == f"{WHERE}: {tmp_path}/Image is a kernel for arm64, and this one must be for x86_64"
 
 
 def test_a_missing_configuration_is_asked_for(tmp_path: Path) -> None:
@@ -272,7 +278,7 @@ def test_a_kernel_that_needs_modules_and_has_none_is_refused(tmp_path: Path) -> 
 
 def test_a_kernel_that_cannot_mount_its_root_is_refused(tmp_path: Path) -> None:
     text = told(ImageSource(build_directory(tmp_path, CONFIG.replace("CONFIG_9P_FS=y\n", ""))))
-    assert text.endswith("cannot be booted here, for it was configured without CONFIG_9P_FS")
+    assert text.endswith("cannot be booted here: it was configured without CONFIG_9P_FS")
 
 
 def made(tmp_path: Path, source: ImageSource, name: str = "mine") -> tuple[Prebuilt, KernelBuild]:
@@ -363,7 +369,7 @@ def test_what_fails_half_way_leaves_nothing_that_looks_whole(tmp_path: Path) -> 
 
 
 def test_a_copy_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    """A dangling link among the modules, as a build that is cleaned meanwhile leaves."""
+    """A dangling link among the modules, as left by a build that is cleaned meanwhile."""
     root = module_tree(tmp_path / "root")
     (root / "lib/modules" / RELEASE / "kernel/gone.ko").symlink_to("/nowhere/gone.ko")
     build = build_directory(tmp_path / "build", MODULAR)

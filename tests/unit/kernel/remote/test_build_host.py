@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernels built by another host; the host is this machine with a directory of its own, the kernel is the toy, and the
-program that builds it is the real one, with nothing but what it was sent."""
+"""Kernels built by another host.
+
+The host is this machine with a directory of its own.  The kernel is the toy kernel.  The worker is the real one, and
+has only the files that it was sent.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ TOY = Path(__file__).parents[2] / "data/toy-kernel"
 
 
 class Place:
-    """This machine's cache, and a host with another one."""
+    """This machine's cache, and a host with another cache."""
 
     def __init__(self, place: Path) -> None:
         self.events: list[Event] = []
@@ -57,7 +60,7 @@ def lab(tmp_path: Path) -> Place:
 
 
 def appended(recipe: Recipe, file: str, line: str) -> Recipe:
-    """`recipe` with a patch that appends a line to a file of its source."""
+    """Return `recipe` with a patch that appends a line to a file of its source."""
     last = (recipe.source.path / file).read_text().splitlines()
     head = f"--- a/{file}\n+++ b/{file}\n@@ -{len(last)} +{len(last)},2 @@\n {last[-1]}\n+{line}\n"
     return replace(recipe, name="variant", patches=(Patch(Path("change.patch"), head, (file,)),))
@@ -181,7 +184,7 @@ def test_what_is_not_as_it_was_built_is_refused_and_not_kept(
 
 
 def test_another_kernel_than_was_asked_for_is_refused(lab: Place) -> None:
-    """The host's artifact is whole, but its record was made for something else."""
+    """The host's artifact is complete, but its record is for another kernel."""
     build = lab.builder.build(lab.recipe)
     there = lab.kept / "cache/builds" / build.key
     facts = json.loads((there / "provenance.json").read_text())

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The scripts that rebuild a kernel: each kind of source is really got, and the toy kernel really built again."""
+"""The scripts that rebuild a kernel, run for real.
+
+Each kind of source is fetched, and the toy kernel is built again.
+"""
 
 from __future__ import annotations
 
@@ -45,14 +48,14 @@ HARD_WORDS = "its $(touch gone) \"name\" 'quoted'"
 
 
 def git(directory: Path, *argv: str) -> str:
-    """What git says in `directory`."""
+    """Return git's output in `directory`."""
     who = ("-c", "user.name=A. Developer", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main")
     done = subprocess.run(["git", *who, *argv], cwd=directory, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 
 class Place:
-    """A cache of its own, and a kernel built in it whose files are kept as those of a run are."""
+    """A cache with one built kernel, whose files are kept like a run's."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -63,7 +66,7 @@ class Place:
         self.cache = KernelCache(root / "cache")
 
     def commit(self, form: str = "sha1") -> str:
-        """Have all that is in the source in git, in a repository of this object format."""
+        """Commit the whole source to a git repository with this object format."""
         if not (self.linux / ".git").exists():
             git(self.linux, "init", "-q", f"--object-format={form}")
         git(self.linux, "add", "-A")
@@ -71,12 +74,12 @@ class Place:
         return git(self.linux, "rev-parse", "HEAD")
 
     def build(self, source: BuiltSource, *patches: str, toolchain: Toolchain = TOOLS) -> KernelBuild:
-        """Build a kernel from `source` with the patches of that text, and keep its files."""
+        """Build a kernel from `source` with patches of these texts, and keep its files."""
         tree = fetch(self.host, self.cache.root, source, where="s.yaml:3", emit=ignore)
         return self.build_tree(tree, *patches, toolchain=toolchain)
 
     def build_tree(self, tree: SourceTree, *patches: str, toolchain: Toolchain = TOOLS) -> KernelBuild:
-        """As `build`, from what was fetched."""
+        """Do the same as `build`, from a fetched source."""
         recipe = Recipe("toy", "s.yaml:3", tree, self.patches(*patches), "CONFIG_MMU=y\n", (), toolchain)
         build = Builder(self.host, self.cache, 2, ignore).build(recipe)
         self.kept.mkdir(exist_ok=True)
@@ -84,7 +87,7 @@ class Place:
         return build
 
     def patches(self, *texts: str) -> tuple[Patch, ...]:
-        """Patch files with these texts."""
+        """Make patch files with these texts."""
         files: list[Patch] = []
         for number, text in enumerate(texts):
             (self.root / f"{number} of mine.patch").write_text(text)
@@ -92,7 +95,7 @@ class Place:
         return tuple(files)
 
     def reproduce(self, **environment: str) -> tuple[int, str]:
-        """Move what was kept elsewhere, and run the script there as anybody would."""
+        """Move the kept files elsewhere, and run the script there as any user would."""
         elsewhere = self.root / "else where"
         if not elsewhere.exists():
             self.kept.rename(elsewhere)
@@ -108,7 +111,7 @@ class Place:
 
     @property
     def text(self) -> str:
-        """The script."""
+        """The text of the script."""
         return (self.kept / "reproduce.sh").read_text()
 
 
@@ -118,7 +121,7 @@ def place(tmp_path: Path) -> Place:
 
 
 def identical(build: KernelBuild, answer: tuple[int, str]) -> bool:
-    """Whether the script said that its image is that of `build`."""
+    """Return whether the script reported an image identical to that of `build`."""
     digest = json.loads((build.directory / "provenance.json").read_text())["files"]["vmlinux"]["sha256"]
     assert answer[0] == 0, answer[1]
     return answer[1].splitlines()[-1] == f"identical: {digest}"
@@ -249,7 +252,7 @@ def test_a_tarball_is_known_again_by_its_sum(place: Place) -> None:
 
 
 def a_package(place: Place) -> Path:
-    """A package as Debian's linux-source ones are, with the toy kernel."""
+    """Make a package like Debian's linux-source packages, with the toy kernel."""
     root = place.root / "package"
     (root / "usr/src").mkdir(parents=True)
     (root / "DEBIAN").mkdir()
@@ -436,7 +439,7 @@ def test_what_no_build_can_repeat_is_said_beforehand(told: str, tmp_path: Path) 
 
 
 def compile_there(directory: Path, *flags: str) -> bytes:
-    """An object with debugging information, made of the same source in `directory`."""
+    """Compile an object with debugging information from the same source in `directory`."""
     (directory / "build").mkdir(parents=True)
     (directory / "a.c").write_text("int a(int b) { return b + 1; }\n")
     argv = ["gcc", "-g", *flags, "-c", "-o", "a.o", "../a.c"]

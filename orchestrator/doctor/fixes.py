@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The commands that mend a host, ready to be run there by the user that orch runs as."""
+"""The commands that fix a host, for the user that orch runs as."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ _APT = "apt-get install -y --no-install-recommends"
 
 
 def as_root(facts: Facts, command: str) -> str:
-    """`command` as root: through sudo where the user is none, or su where there is no sudo."""
+    """Return `command` run as root.
+
+    It uses sudo if the user is not root, or su if there is no sudo.
+    """
     if facts.user.root:
         return command
     if not facts.user.sudo:
@@ -22,17 +25,23 @@ def as_root(facts: Facts, command: str) -> str:
 
 
 def install(facts: Facts, packages: Iterable[str]) -> str:
-    """The command that installs Debian's `packages`; "" for none, and on a host without apt."""
+    """Return the command that installs Debian's `packages`.
+
+    "" for no packages, and on a host without apt.
+    """
     names = sorted(set(packages))
     return as_root(facts, f"{_APT} {' '.join(names)}") if names and facts.apt else ""
 
 
 def install_all(facts: Facts, findings: Iterable[HostFinding]) -> str:
-    """One command for the packages of all `findings`; "" for none."""
+    """Return one command for the packages of all `findings`; "" for none."""
     return install(facts, (package for finding in findings for package in finding.packages))
 
 
 def raise_limit(facts: Facts, limit: str, value: str) -> str:
-    """The command that lets the user have more of a resource from the next login on (limits.conf(5))."""
+    """Return the command that raises a limit of the user (limits.conf(5)).
+
+    It applies from the next login.
+    """
     line = f"{facts.user.name} - {limit} {value}"
     return as_root(facts, f"echo '{line}' >> /etc/security/limits.d/orch.conf")
