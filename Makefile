@@ -75,8 +75,8 @@ docs: setup
 
 completion: setup
 	@mkdir -p build/completion
-	$(PYTHON) -m shtab --shell=bash --prog=orch orchestrator.cli.main.parser >build/completion/orch.bash
-	$(PYTHON) -m shtab --shell=zsh --prog=orch orchestrator.cli.main.parser >build/completion/_orch
+	$(PYTHON) -m shtab --shell=bash --prog=orch orchestrator.cli.parser.parser >build/completion/orch.bash
+	$(PYTHON) -m shtab --shell=zsh --prog=orch orchestrator.cli.parser.parser >build/completion/_orch
 
 bench: ready
 	$(PYTHON) tools/bench.py

@@ -22,8 +22,8 @@ class Arch:
     `image` is the image that is built and booted, a path in the build directory.  `images` are the images that another
     build directory may have, the best first.  `elf_machine` is the machine number in an ELF header (elf(5)).
 
-    `option` is the configuration option (without CONFIG_) that only its kernels have.  `page_table_option` is the option
-    of kernels that show a process's page tables, "" if there is none.
+    `option` is the configuration option (without CONFIG_) that only its kernels have.  `page_table_option` is the
+    option of kernels that show a process's page tables, "" if there is none.
 
     `qemu` is QEMU's program, in the Debian package `qemu_package`.  QEMU needs one of the files `firmware`, from the
     package `firmware_package`, to start a guest.  `qemu_machine` is its machine type with the properties that orch

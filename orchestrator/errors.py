@@ -9,6 +9,7 @@
     ├── KernelBuildError        the kernel does not compile         exit status 1
     └── InfrastructureError     this machine, the network, QEMU     exit status 3
         ├── CommandError        a command that orch needs failed
+        │   └── DiskFullError   a disk or a quota is full
         └── Interrupted         Ctrl-C or SIGTERM
 
 A message is one sentence in three parts: where, what, and how to fix it.  Only `cli.py` prints messages.
@@ -76,6 +77,10 @@ class InfrastructureError(OrchError):
 
 class CommandError(InfrastructureError):
     """A command that orch needs ended with an error."""
+
+
+class DiskFullError(CommandError):
+    """A disk or a quota had no room left, on this machine or on a host; see `host.disk`, which says whose."""
 
 
 class Interrupted(InfrastructureError):  # noqa: N818 -- a request of the user, not an error

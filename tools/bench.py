@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
-from orchestrator.cli.main import cache_directory
+from orchestrator.cli.arguments import cache_directory
 from orchestrator.events import ignore
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.build.builder import Builder

@@ -24,9 +24,9 @@ from orchestrator.result.compare.alignment import CHECKS, measured
 from orchestrator.result.compare.readings import Reader, places
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.run import JobKind, JobStatus, Run
+from orchestrator.run.context import Settings
 from orchestrator.run.execute import run_scenario, threads
 from orchestrator.run.plan import seeded
-from orchestrator.run.runner import Settings
 from orchestrator.scenario.model import Kernel, Scenario
 from orchestrator.scenario.resolve.files import is_address
 from orchestrator.scenario.sources import GitSource, TreeSource

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``orch devices`` and ``orch devices restore``: arguments in, output on stdout, an exit status back."""
+"""``orch devices`` and ``orch devices restore``; each returns the exit status."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 
-from orchestrator.cli.terminal import width
+from orchestrator.cli.hosts import connected, find_entry
+from orchestrator.cli.options import DevicesOptions
+from orchestrator.cli.terminal import screen
 from orchestrator.errors import InfrastructureError
 from orchestrator.host.base import Host
 from orchestrator.passthrough.messages import describe
@@ -16,25 +17,36 @@ from orchestrator.report import devices as report
 from orchestrator.report.text import say, say_json
 
 
-def show(arguments: argparse.Namespace, host: Host, *, color: bool) -> int:
-    """List the host's PCI functions; reads only."""
-    inventory = scan(host)
-    if arguments.json:
+def show(options: DevicesOptions) -> int:
+    """List the PCI functions of the host; changes nothing."""
+    with connected(find_entry(options.host, options.hosts)) as host:
+        inventory = scan(host)
+    if options.json:
         say_json(report.to_json(inventory))
     else:
-        say(*report.lines(inventory, width(), color), color=color)
+        stdout = screen()
+        say(*report.lines(inventory, stdout.width, stdout.color), color=stdout.color)
     return 0
 
 
-def restore(host: Host) -> int:
-    """Give back what dead runs left.  Raises InfrastructureError where that fails for a function."""
-    told = give_back(host)
-    for word in told:
-        if word["said"] != "stuck":
-            say(describe(word), file=sys.stderr if word["said"] == "held" else sys.stdout)
-    if not told:
+def restore(options: DevicesOptions) -> int:
+    """Return the devices that killed runs left behind to their drivers.
+
+    Raises InfrastructureError if that fails for a function.
+    """
+    with connected(find_entry(options.host, options.hosts)) as host:
+        return restore_on(host)
+
+
+def restore_on(host: Host) -> int:
+    """Do the work of `restore` on `host`."""
+    entries = give_back(host)
+    for entry in entries:
+        if entry["said"] != "stuck":
+            say(describe(entry), file=sys.stderr if entry["said"] == "held" else sys.stdout)
+    if not entries:
         say("nothing was left behind")
-    stuck = [f"{host.name}: {describe(word)}" for word in told if word["said"] == "stuck"]
+    stuck = [f"{host.name}: {describe(entry)}" for entry in entries if entry["said"] == "stuck"]
     if stuck:
         raise InfrastructureError("\n".join(stuck))
     return 0

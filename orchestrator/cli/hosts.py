@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The hosts that a scenario or the command line names, as places where guests boot."""
+"""The hosts that a scenario or the command line names: where guests boot, and where kernels are built."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
+from orchestrator.cli.options import PlaceOptions
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.host.base import Host
 from orchestrator.host.bundle import toolbox
@@ -25,16 +26,22 @@ from orchestrator.scenario.model import HostSelector, Scenario, SelftestsWorkloa
 from orchestrator.yamlfile.messages import quoted, shown
 
 
-def entry_of(arguments: argparse.Namespace) -> Entry | None:
-    """The host that ``--host`` names; None for this machine.  Raises UsageError where the inventory has none such."""
-    if arguments.host in (None, LOCAL):
+def find_entry(name: str | None, hosts: Path | None) -> Entry | None:
+    """Return the entry `name` of the inventory file `hosts`; None for this machine.
+
+    Raises UsageError if the inventory has no such host.
+    """
+    if name is None or name == LOCAL:
         return None
-    return find(load_hosts(arguments.hosts), arguments.host)
+    return find(load_hosts(hosts), name)
 
 
 @contextmanager
 def connected(entry: Entry | None) -> Iterator[Host]:
-    """The host of the inventory, or this machine, for the time of the context; nothing is connected yet."""
+    """Yield the host of `entry`, or this machine if it is None.
+
+    The connection is made by the first command, and closed at the end of the context.
+    """
     if entry is None:
         yield LocalHost()
         return
@@ -46,9 +53,11 @@ def connected(entry: Entry | None) -> Iterator[Host]:
 
 
 @contextmanager
-def ground_at(entry: Entry | None, arguments: argparse.Namespace, local: LocalHost) -> Iterator[BootHost]:
-    """The host of the inventory, or this machine, as a place where guests boot.  Raises CommandError if it is lost."""
-    cache = arguments.cache.absolute()
+def open_boot_host(entry: Entry | None, cache: Path, local: LocalHost) -> Iterator[BootHost]:
+    """Yield the host of `entry`, or this machine if it is None, as a boot host.
+
+    Raises CommandError if the connection to the host is lost.
+    """
     with connected(entry) as host:
         if entry is None:
             yield LocalBootHost(local, cache / "vng-home")
@@ -57,79 +66,111 @@ def ground_at(entry: Entry | None, arguments: argparse.Namespace, local: LocalHo
 
 
 @contextmanager
-def ground_of(arguments: argparse.Namespace, scenario: Scenario, local: LocalHost) -> Iterator[BootHost]:
-    """Where the guests of a run boot.
-
-    Raises UsageError where the inventory has no such host, InfrastructureError where none of those that are meant can
-    be reached and has the devices.
-    """
-    candidates = _candidates(arguments, scenario)
-    chosen = candidates[0] if len(candidates) == 1 else _fitting(candidates, arguments, scenario, local)
-    with ground_at(chosen, arguments, local) as boot_host:
-        yield boot_host
-
-
-def _fitting(
-    candidates: tuple[Entry | None, ...], arguments: argparse.Namespace, scenario: Scenario, local: LocalHost
-) -> Entry | None:
-    """The first of `candidates` that has the devices; where none has, the first that can do with what is emulated
-    instead."""
-    reasons: list[str] = []
-    for wanted in dict.fromkeys((_without_fallbacks(scenario), scenario)):
-        reasons.clear()
-        for entry in candidates:
-            if not (why := _unfit(entry, arguments, wanted, local)):
-                return entry
-            reasons.append(why)
-    raise InfrastructureError("\n".join(reasons))
-
-
-def _without_fallbacks(scenario: Scenario) -> Scenario:
-    devices = (replace(one, fallback=None) if isinstance(one, PassthroughDevice) else one for one in scenario.devices)
-    return replace(scenario, devices=tuple(devices))
-
-
-@contextmanager
-def places_of(
-    arguments: argparse.Namespace, scenario: Scenario, local: LocalHost
+def open_places(
+    options: PlaceOptions, scenario: Scenario, local: LocalHost
 ) -> Iterator[tuple[BootHost, BuildHost | None]]:
-    """Where the guests boot, and who compiles: see `ground_of` and `build_host_of`."""
-    with ground_of(arguments, scenario, local) as boot_host, build_host_of(arguments, scenario) as build_host:
+    """Yield where the guests boot and where the kernels are built; see `choose_boot_host`, `choose_build_host`."""
+    with (
+        choose_boot_host(options, scenario, local) as boot_host,
+        choose_build_host(options, scenario) as build_host,
+    ):
         yield boot_host, build_host
 
 
 @contextmanager
-def build_host_of(arguments: argparse.Namespace, scenario: Scenario) -> Iterator[BuildHost | None]:
-    """Who compiles the kernels of `scenario`; None for this machine.
+def choose_boot_host(options: PlaceOptions, scenario: Scenario, local: LocalHost) -> Iterator[BootHost]:
+    """Yield the host on which the guests of a run boot.
 
-    Raises UsageError where the inventory has no such host, InfrastructureError where none of those that are meant can
-    be reached and can build.
+    Raises UsageError if the inventory has no such host, InfrastructureError if no candidate can be reached and has the
+    devices.
     """
-    selector, reasons = _build_selector(arguments, scenario), []
+    candidates = _boot_candidates(options, scenario)
+    chosen = candidates[0] if len(candidates) == 1 else _first_suitable(candidates, options, scenario, local)
+    with open_boot_host(chosen, options.cache, local) as boot_host:
+        yield boot_host
+
+
+def _boot_candidates(options: PlaceOptions, scenario: Scenario) -> tuple[Entry | None, ...]:
+    """Return the hosts to choose from, the preferred first; None is this machine."""
+    if options.host is not None:
+        return (find_entry(options.host, options.hosts),)
+    wanted = {device.selector.host for device in scenario.devices if isinstance(device, PassthroughDevice)} - {""}
+    if scenario.host.tag:
+        return _tagged(load_hosts(options.hosts), scenario.host, scenario)
+    names = {scenario.host.name} - {""} or wanted
+    if len(names) > 1:
+        listed = " and ".join(sorted(names))
+        raise UsageError(f"{shown(scenario.path)}: its devices are of {listed}, and all guests boot on one host")
+    remote = names - {LOCAL}
+    return tuple(find(load_hosts(options.hosts), name) for name in remote) or (None,)
+
+
+def _first_suitable(
+    candidates: tuple[Entry | None, ...], options: PlaceOptions, scenario: Scenario, local: LocalHost
+) -> Entry | None:
+    """Return the first candidate that has the devices; if none has, the first for which their fallbacks suffice."""
+    reasons: list[str] = []
+    for wanted in dict.fromkeys((_without_fallbacks(scenario), scenario)):
+        reasons.clear()
+        for entry in candidates:
+            if not (reason := _why_unsuitable(entry, options, wanted, local)):
+                return entry
+            reasons.append(reason)
+    raise InfrastructureError("\n".join(reasons))
+
+
+def _without_fallbacks(scenario: Scenario) -> Scenario:
+    devices = (
+        replace(device, fallback=None) if isinstance(device, PassthroughDevice) else device
+        for device in scenario.devices
+    )
+    return replace(scenario, devices=tuple(devices))
+
+
+def _why_unsuitable(entry: Entry | None, options: PlaceOptions, scenario: Scenario, local: LocalHost) -> str:
+    """Return why the guests of `scenario` cannot boot on a host; "" if nothing known now prevents it."""
+    try:
+        with open_boot_host(entry, options.cache, local) as boot_host:
+            for arch in dict.fromkeys(kernel.arch for kernel in scenario.kernels):
+                boot_host.qemu(arch)
+            resolve_devices(boot_host.host, scenario, options.forced, lambda _: None, boot_host.given)
+    except InfrastructureError as error:
+        return str(error)
+    return ""
+
+
+@contextmanager
+def choose_build_host(options: PlaceOptions, scenario: Scenario) -> Iterator[BuildHost | None]:
+    """Yield the host that builds the kernels of `scenario`; None for this machine.
+
+    Raises UsageError if the inventory has no such host, InfrastructureError if no candidate can be reached and can
+    build.
+    """
+    selector, reasons = _build_selector(options, scenario), []
     if selector == HostSelector():
         yield None
         return
     _refuse_selftests(scenario)
-    hosts = load_hosts(arguments.hosts)
+    hosts = load_hosts(options.hosts)
     entries = _tagged(hosts, selector, scenario) if selector.tag else (find(hosts, selector.name),)
     for entry in entries:
         with ExitStack() as stack:
             try:
-                made = BuildHost(stack.enter_context(connected(entry)), entry)
-                if len(entries) > 1:  # else the run finds out by itself
-                    find_tools(LocalHost(), scenario.kernels, made.away)
+                build_host = BuildHost(stack.enter_context(connected(entry)), entry)
+                if len(entries) > 1:  # a single host is checked by the run itself
+                    find_tools(LocalHost(), scenario.kernels, build_host.away)
             except InfrastructureError as error:
                 reasons.append(str(error))
                 continue
-            yield made
+            yield build_host
             return
     raise InfrastructureError("\n".join(reasons))
 
 
-def _build_selector(arguments: argparse.Namespace, scenario: Scenario) -> HostSelector:
-    if arguments.build_host is None:
+def _build_selector(options: PlaceOptions, scenario: Scenario) -> HostSelector:
+    if options.build_host is None:
         return scenario.build_host
-    return HostSelector("" if arguments.build_host == LOCAL else arguments.build_host)
+    return HostSelector("" if options.build_host == LOCAL else options.build_host)
 
 
 def _refuse_selftests(scenario: Scenario) -> None:
@@ -137,33 +178,6 @@ def _refuse_selftests(scenario: Scenario) -> None:
         if isinstance(workload, SelftestsWorkload):
             what = f"{workload.where}: selftests are built by this machine's compiler, and so must be their kernels"
             raise UsageError(f"{what}; use --build-host {LOCAL}")
-
-
-def _unfit(entry: Entry | None, arguments: argparse.Namespace, scenario: Scenario, local: LocalHost) -> str:
-    """Why the guests of `scenario` cannot boot on a host; "" where they can, as far as can be told before."""
-    try:
-        with ground_at(entry, arguments, local) as boot_host:
-            for arch in dict.fromkeys(kernel.arch for kernel in scenario.kernels):
-                boot_host.qemu(arch)
-            resolve_devices(boot_host.host, scenario, tuple(arguments.force or ()), lambda _: None, boot_host.given)
-    except InfrastructureError as error:
-        return str(error)
-    return ""
-
-
-def _candidates(arguments: argparse.Namespace, scenario: Scenario) -> tuple[Entry | None, ...]:
-    """The hosts that may be meant, the first that will do is taken; None is this machine."""
-    if arguments.host is not None:
-        return (entry_of(arguments),)
-    wanted = {device.selector.host for device in scenario.devices if isinstance(device, PassthroughDevice)} - {""}
-    if scenario.host.tag:
-        return _tagged(load_hosts(arguments.hosts), scenario.host, scenario)
-    names = {scenario.host.name} - {""} or wanted
-    if len(names) > 1:
-        listed = " and ".join(sorted(names))
-        raise UsageError(f"{shown(scenario.path)}: its devices are of {listed}, and all guests boot on one host")
-    away = names - {LOCAL}
-    return tuple(find(load_hosts(arguments.hosts), name) for name in away) or (None,)
 
 
 def _tagged(hosts: Hosts, selector: HostSelector, scenario: Scenario) -> tuple[Entry, ...]:

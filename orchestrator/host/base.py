@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from orchestrator.errors import CommandError
+from orchestrator.host.full import failure
 
 LineSink = Callable[[str], None]
 """Called for every line of a command's output, without its newline, as soon as it is written."""
@@ -128,4 +128,4 @@ def check(completed: Completed, what: str) -> Completed:
         return completed
     how = f"timed out after {completed.seconds:.0f} s" if completed.timed_out else f"exit status {completed.status}"
     tail = "\n".join(completed.output.rstrip().splitlines()[-8:])
-    raise CommandError(f"{what} failed: {' '.join(completed.argv[:4])} … {how}\n{tail}".rstrip())
+    raise failure(f"{what} failed: {' '.join(completed.argv[:4])} … {how}\n{tail}".rstrip(), completed.output)

@@ -1,30 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Detect and report a full disk, from an own error or from a command's output."""
+"""A full disk, here or on a host: one sentence for the user, whatever command or file had no room."""
 
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from orchestrator.errors import InfrastructureError, Interrupted, OrchError
+from orchestrator.errors import DiskFullError, InfrastructureError, Interrupted, OrchError
 from orchestrator.host.base import Command, Host
-
-_NUMBERS = {errno.ENOSPC, errno.EDQUOT}
-# Not matched in lines of source, which the compiler prints after a bar.
-# "Out of diskspace" is git's message for a pack (csum-file.c).
-_FULL = re.compile(r"^(?!\s*\d* \|).*(?:No space left on device|Disk quota exceeded|Out of diskspace)", re.MULTILINE)
-
-
-def tells_full_disk(output: str) -> bool:
-    """Return whether the `output` of a command reports a full disk."""
-    return bool(_FULL.search(output))
+from orchestrator.host.full import tells_full_disk
 
 
 def full_disk(directory: Path, what: str, *others: Path) -> InfrastructureError:
@@ -79,17 +68,25 @@ def removed_on_failure(host: Host, partial: Path) -> Iterator[None]:
 
 @contextmanager
 def needs_room(directory: Path, what: str, *others: Path) -> Iterator[None]:
-    """Turn every full-disk error during the work on `what` into one InfrastructureError.
-
-    See `full_disk`.
-    """
+    """Turn the errors of a full disk during the work on `what` into one InfrastructureError (`full_disk`)."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _NUMBERS:
+        if not tells_full_disk(error):
             raise
         raise full_disk(directory, what, *others) from error
-    except OrchError as error:
-        if not tells_full_disk(str(error)):
-            raise
+    except DiskFullError as error:
         raise full_disk(directory, what, *others) from error
+
+
+@contextmanager
+def needs_room_on(host: Host, directory: Path, what: str) -> Iterator[None]:
+    """Turn the errors of a full disk into one InfrastructureError that names `host`, `directory` and `what`.
+
+    In the context, commands write to `directory` on the host only.
+    """
+    try:
+        yield
+    except DiskFullError as error:
+        place = f"{host.name}: no space was left for {what} in {directory} there"
+        raise InfrastructureError(f"{place}; make room on that host") from error

@@ -1,30 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A full disk on a host, as distinct from a full disk on this machine.
-
-`host.disk` attributes every failed command to this machine's disks.
-"""
+"""A full disk or quota: recognised once, when an error is made of a command's output or of an OSError."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import errno
+import re
 
-from orchestrator.errors import InfrastructureError
-from orchestrator.host.base import Host
-from orchestrator.host.disk import tells_full_disk
+from orchestrator.errors import CommandError, DiskFullError, OrchError
+
+_NUMBERS = {errno.ENOSPC, errno.EDQUOT}
+# Not matched in lines of source, which the compiler prints after a bar.
+# "Out of diskspace" is git's message for a pack (csum-file.c).
+_WORDS = re.compile(r"^(?!\s*\d* \|).*(?:No space left on device|Disk quota exceeded|Out of diskspace)", re.MULTILINE)
 
 
-@contextmanager
-def needs_room_on(host: Host, directory: Path, what: str) -> Iterator[None]:
-    """Report a full disk as one of `host`, with `directory` and `what`.
+def tells_full_disk(cause: str | OSError) -> bool:
+    """Return whether `cause`, the output of a command or an error, says that a disk or a quota is full."""
+    return cause.errno in _NUMBERS if isinstance(cause, OSError) else bool(_WORDS.search(cause))
 
-    In the context, commands write to `directory` only.
-    """
-    try:
-        yield
-    except InfrastructureError as error:
-        if not tells_full_disk(str(error)):
-            raise
-        place = f"{host.name}: no space was left for {what} in {directory} there"
-        raise InfrastructureError(f"{place}; make room on that host") from error
+
+def failure(message: str, cause: str | OSError, otherwise: type[OrchError] = CommandError) -> OrchError:
+    """Return the error to raise for `cause`: DiskFullError if it says that a disk is full, `otherwise` if not."""
+    return (DiskFullError if tells_full_disk(cause) else otherwise)(message)

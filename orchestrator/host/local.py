@@ -15,6 +15,7 @@ from typing import IO
 from orchestrator.errors import CommandError
 from orchestrator.host import supervisor
 from orchestrator.host.base import Command, check
+from orchestrator.host.full import failure
 from orchestrator.host.supervised import CHUNK, TICK, SupervisedHost, Wire
 
 LOCAL = "local"
@@ -39,7 +40,7 @@ class LocalHost(SupervisedHost):
         try:
             remote.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CommandError(f"{remote.parent}: cannot make the directory: {error.strerror}") from error
+            raise failure(f"{remote.parent}: cannot make the directory: {error.strerror}", error) from error
         argv = ("cp", "-RHT", "--preserve=mode,timestamps,links", "--", str(local), str(remote))
         check(self.run(Command(argv)), f"copying {local} to {remote}")
 

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.host.base import Host
+from orchestrator.host.full import failure
 
 _PATIENCE_SECONDS = 0.5
 _LOCKS = Path("/proc/locks")
@@ -78,7 +79,7 @@ def _flock(host: Host, path: Path, kind: int, on_wait: Callable[[], None]) -> It
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        raise InfrastructureError(f"{path}: the lock cannot be made: {error.strerror}") from error
+        raise failure(f"{path}: the lock cannot be made: {error.strerror}", error, InfrastructureError) from error
     try:
         waited = False
         while not _granted(descriptor, kind):

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from orchestrator.errors import CommandError
 from orchestrator.host.base import LineSink
+from orchestrator.host.full import failure
 
 LONGEST_LINE = 1 << 16
 """The number of characters after which an unfinished line is passed on in pieces, which bounds memory for /dev/zero."""
@@ -35,7 +35,7 @@ class Output:
         try:
             self._log = self._files.enter_context(log.open("ab", buffering=0)) if log else None
         except OSError as error:
-            raise CommandError(f"{log}: cannot write the log: {error.strerror}") from error
+            raise failure(f"{log}: cannot write the log: {error.strerror}", error) from error
 
     def __enter__(self) -> Output:
         return self
@@ -80,4 +80,5 @@ class Output:
             while self._log and chunk:
                 chunk = chunk[self._log.write(chunk) or 0 :]
         except OSError as error:
-            raise CommandError(f"{self._log and self._log.name}: cannot write the log: {error.strerror}") from error
+            name = self._log and self._log.name
+            raise failure(f"{name}: cannot write the log: {error.strerror}", error) from error

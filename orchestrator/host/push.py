@@ -16,7 +16,7 @@ from threading import Lock
 from orchestrator.errors import InfrastructureError
 from orchestrator.host.agent import program, sent
 from orchestrator.host.base import Command, Host, check
-from orchestrator.host.full import needs_room_on
+from orchestrator.host.disk import needs_room_on
 from orchestrator.host.scratch import scratch
 
 _SECONDS = 60.0

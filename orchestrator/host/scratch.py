@@ -18,7 +18,8 @@ from threading import Event
 from orchestrator.errors import InfrastructureError
 from orchestrator.host.agent import program, sent
 from orchestrator.host.base import Command, Completed, Host
-from orchestrator.host.full import needs_room_on
+from orchestrator.host.disk import needs_room_on
+from orchestrator.host.full import failure
 
 _REMOVING = 60.0
 """Seconds that the host gets to remove it: a cancelled copy can be a whole kernel source."""
@@ -53,5 +54,6 @@ def _wait(host: Host, place: Path, running: Future[Completed], output: Queue[str
     with suppress(ValueError):
         if json.loads(line).get("said") == "ready":
             return
-    why = running.result().output.strip().rpartition("\n")[2]
-    raise InfrastructureError(f"{host.name}: no directory can be made below {place}: {why}")
+    printed = running.result().output
+    why = printed.strip().rpartition("\n")[2]
+    raise failure(f"{host.name}: no directory can be made below {place}: {why}", printed, InfrastructureError)

@@ -19,8 +19,8 @@ from typing import IO, cast
 
 from paramiko import Channel, SSHException
 
-from orchestrator.errors import CommandError
 from orchestrator.host import supervisor
+from orchestrator.host.full import failure
 from orchestrator.host.ssh_connection import BEAT, SILENCE, Address, Connections
 from orchestrator.host.supervised import CHUNK, TICK, SupervisedHost, Wire
 
@@ -99,7 +99,7 @@ class SshHost(SupervisedHost):
             pipe.finish(LINGER if problem else None)
             if problem or channel.exit_status != 0:
                 reason = "; ".join(filter(None, (problem, pipe.stderr))) or "the connection was lost"
-                raise CommandError(f"{self.name}: copying {what} failed: {reason}")
+                raise failure(f"{self.name}: copying {what} failed: {reason}", reason)
 
     def _dial(self) -> Wire:
         code = f"import sys; exec(sys.stdin.buffer.read({len(PROGRAM)}))"

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from orchestrator.errors import CommandError, Interrupted
 from orchestrator.host import supervisor
 from orchestrator.host.base import Command, Completed
+from orchestrator.host.full import failure
 from orchestrator.host.output import Output
 
 TICK = 0.1
@@ -133,10 +134,10 @@ class SupervisedHost(ABC):
             hint = (
                 before.decode(errors="replace").strip().rpartition("\n")[2] or "was it killed, or the connection lost?"
             )
-            raise CommandError(f"{self.name}: lost {argv[0]}: its supervisor ended without a report: {hint}")
+            raise failure(f"{self.name}: lost {argv[0]}: its supervisor ended without a report: {hint}", hint)
         report: dict[str, Any] = json.loads(line)
         if "error" in report:
-            raise CommandError(f"{self.name}: {report['error']}")
+            raise failure(f"{self.name}: {report['error']}", str(report["error"]))
         if report["left"]:
             raise CommandError(f"{self.name}: {argv[0]} left processes that cannot be killed: {report['left']}")
         return report

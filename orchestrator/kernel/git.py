@@ -16,6 +16,7 @@ from pathlib import Path
 
 from orchestrator.errors import CommandError, InfrastructureError, UsageError
 from orchestrator.host.base import Command, Completed, Host, check
+from orchestrator.host.full import failure
 from orchestrator.host.lock import locked
 from orchestrator.kernel.model import GitOrigin
 
@@ -267,7 +268,7 @@ def _fetched(host: Host, store: Path, origin: str, ref: str, where: str) -> str:
     with locked(host, store.with_suffix(".lock")):
         listed = git(host, store, "ls-remote", "--", origin)
         if not listed.ok:
-            raise InfrastructureError(f"{where}: {origin} cannot be reached: {_first(listed)}")
+            raise failure(f"{where}: {origin} cannot be reached: {_first(listed)}", listed.output, InfrastructureError)
         lines = (line.partition("\t") for line in listed.output.splitlines())
         refs = {name: commit for commit, _, name in lines}
         full = next((f for f in _candidates(name) if f in refs), None)

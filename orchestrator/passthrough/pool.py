@@ -10,15 +10,15 @@ import getpass
 import os
 import platform
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
+from typing import Protocol
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.host.base import Host
-from orchestrator.host.local import LocalHost
 from orchestrator.passthrough.check import obstacles
 from orchestrator.passthrough.lease import DeviceLease, DeviceRequest, leased
 from orchestrator.passthrough.lease_client import Notify
@@ -26,7 +26,7 @@ from orchestrator.passthrough.messages import left_words
 from orchestrator.passthrough.model import Function, Inventory, Lease
 from orchestrator.passthrough.restore import give_back
 from orchestrator.passthrough.scan import scan
-from orchestrator.passthrough.select import choose_all
+from orchestrator.passthrough.select import Choice, choose_all
 from orchestrator.scenario.devices import Device, PassthroughDevice
 from orchestrator.scenario.model import Scenario
 from orchestrator.yamlfile.units import format_size
@@ -35,11 +35,39 @@ Environment = tuple[tuple[str, str], ...]
 """Environment variables for the processes of a guest."""
 
 
+class Pool(Protocol):
+    """The PCI functions that the guests of one run get."""
+
+    def lending(self, results: Path, notify: Notify, /) -> AbstractContextManager[Environment]:
+        """Have the functions for one boot; yields variables for the processes of the guest.
+
+        `results` is the run's directory, which other runs that wait for the functions see.  Raises InfrastructureError
+        if the functions cannot be obtained, and Interrupted.
+        """
+
+    def close(self) -> None:
+        """Give everything back.  Raises InfrastructureError if that fails."""
+
+
+class NullPool:
+    """The pool of a run whose devices are all emulated."""
+
+    def lending(self, _results: Path, _notify: Notify) -> AbstractContextManager[Environment]:
+        """Give nothing (see `Pool.lending`)."""
+        return nullcontext(())
+
+    def close(self) -> None:
+        """Give nothing back (see `Pool.close`)."""
+
+
 class DevicePool:
-    """Gives the functions of `requests` to the guests of one run, in turn."""
+    """Gives the functions of `requests` to the guests of one run, in turn.
+
+    The first boot leases them; they are kept until `close`.
+    """
 
     def __init__(
-        self, host: Host, inventory: Inventory | None, requests: tuple[DeviceRequest, ...], forced: Collection[str]
+        self, host: Host, inventory: Inventory, requests: tuple[DeviceRequest, ...], forced: Collection[str]
     ) -> None:
         self._host = host
         self._inventory = inventory
@@ -51,14 +79,7 @@ class DevicePool:
 
     @contextmanager
     def lending(self, results: Path, notify: Notify) -> Iterator[Environment]:
-        """Have the functions for one boot.
-
-        The first boot leases and binds them; they are kept until `close`.  `results` is shown to runs that wait for
-        them.  Raises InfrastructureError if they cannot be obtained, Interrupted.
-        """
-        if not self._requests or self._inventory is None:
-            yield ()
-            return
+        """See `Pool.lending`."""
         with self._lock:
             if self._lease is None:
                 holder = _holder(results)
@@ -68,27 +89,17 @@ class DevicePool:
             yield self._lease.environment
 
     def close(self) -> None:
-        """Give everything back.
-
-        Raises InfrastructureError if that fails.
-        """
+        """See `Pool.close`."""
         self._stack.close()
 
     def _judge(self, now: Inventory) -> None:
-        """Raise InfrastructureError if a function can no longer be given.
-
-        The state of the host may have changed since the function was chosen.
-        """
+        """Raise InfrastructureError if a function can no longer be passed through: it was chosen some time ago."""
         for request in self._requests:
             address = request.function.address
             function = now.function(address)
             why = obstacles(now, function, self._forced) if function else ("it was removed",)
             if why:
                 raise InfrastructureError(f"{now.host}: {address} cannot be passed through: {why[0]}")
-
-
-NOTHING_LENT = DevicePool(LocalHost(), None, (), ())
-"""For runs whose devices are all emulated."""
 
 
 def _holder(results: Path) -> Lease:
@@ -99,43 +110,49 @@ def _holder(results: Path) -> Lease:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name in /etc/passwd
+    except (KeyError, OSError):  # the user has no entry in /etc/passwd
         return str(os.getuid())
 
 
 def resolve_devices(
     host: Host, scenario: Scenario, forced: Collection[str], notify: Notify, given: tuple[str, ...] | None = None
-) -> tuple[Scenario, DevicePool]:
-    """Choose a function or an emulated device for each device of `scenario`.
+) -> tuple[Scenario, Pool]:
+    """Return `scenario` with each device as it will be, passed through or emulated, and the pool that leases them.
 
-    Returns the scenario with the chosen devices, and the pool that leases the functions; changes no driver.  `forced`
-    are addresses of functions that may be taken although the host uses them.  Only functions in `given` are taken, None
-    for any.  Functions that an ended run left are given back first.  Raises InfrastructureError, with a sentence for
-    each device, if a device cannot be provided.
+    Nothing is leased or bound yet, but devices that a killed run left behind are given back first.  `forced` are
+    addresses of functions that are passed through although the host uses them; only functions in `given` are taken,
+    None for any.  Raises InfrastructureError, with a sentence for each device that cannot be provided.
     """
     wanted = [device for device in scenario.devices if isinstance(device, PassthroughDevice)]
     if not wanted:
-        return scenario, NOTHING_LENT
-    memory = scenario.machine.memory
-    inventory = replace(scan(host, given=given), locked=memory)
-    if any(function.left_behind and not function.lease for function in inventory.functions):
-        for message in give_back(host):
-            notify(left_words(message))
-        inventory = replace(scan(host, given=given), locked=memory)
+        return scenario, NullPool()
+    inventory = replace(_scan_restored(host, notify, given), locked=scenario.machine.memory)
     choices = {choice.device.name: choice for choice in choose_all(wanted, inventory, forced)}
-    settled: list[Device] = []
-    requests = []
-    for device in scenario.devices:
-        choice = choices.get(device.name)
-        if not isinstance(device, PassthroughDevice) or choice is None:
-            settled.append(device)
-        elif choice.function:
-            settled.append(replace(device, address=choice.function.address, found=_description(choice.function)))
-            requests.append(_request(device, choice.function))
-        elif device.fallback:
-            notify(f"device '{device.name}' is emulated instead: {choice.why_not}")
-            settled.append(replace(device.fallback, instead=choice.why_not))
-    return replace(scenario, devices=tuple(settled)), DevicePool(host, inventory, tuple(requests), tuple(forced))
+    requests = tuple(_request(choice.device, choice.function) for choice in choices.values() if choice.function)
+    devices = tuple(_resolved(device, choices.get(device.name), notify) for device in scenario.devices)
+    pool: Pool = DevicePool(host, inventory, requests, tuple(forced)) if requests else NullPool()
+    return replace(scenario, devices=devices), pool
+
+
+def _scan_restored(host: Host, notify: Notify, given: tuple[str, ...] | None) -> Inventory:
+    """Return the functions of `host`, after those that killed runs left behind are given back."""
+    inventory = scan(host, given=given)
+    if not any(function.left_behind and not function.lease for function in inventory.functions):
+        return inventory
+    for entry in give_back(host):
+        notify(left_words(entry))
+    return scan(host, given=given)
+
+
+def _resolved(device: Device, choice: Choice | None, notify: Notify) -> Device:
+    """Return `device` as the guests get it; `choice` is None for an emulated one."""
+    if not isinstance(device, PassthroughDevice) or choice is None:
+        return device
+    if choice.function:
+        return replace(device, address=choice.function.address, found=_description(choice.function))
+    assert device.fallback  # see `choose_all`
+    notify(f"device '{device.name}' is emulated instead: {choice.why_not}")
+    return replace(device.fallback, instead=choice.why_not)
 
 
 def _description(function: Function) -> str:
@@ -144,9 +161,9 @@ def _description(function: Function) -> str:
 
 
 def _request(device: PassthroughDevice, function: Function) -> DeviceRequest:
-    """Return the request for `function`.
+    """Return what is requested for `device`.
 
-    Raises InfrastructureError if a BAR cannot get the size in the scenario.
+    Raises InfrastructureError if a BAR cannot have the size that the scenario wants.
     """
     able = {bar.number: bar.sizes for bar in function.bars}
     for bar, size in device.resize:

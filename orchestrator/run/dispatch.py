@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Start the jobs of a run as the schedule says, each as soon as what it takes is free."""
+"""Start the jobs of a run in the order of the schedule, each as soon as its resources are free."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def run_tasks(
     work: Callable[[str], None],
     changed: Callable[[str], Iterable[Task] | None],
 ) -> None:
-    """Have `executor` do `work` for the id of every task, within `limits`; returns when all have ended.
+    """Call `work` in `executor` with the id of every task, within `limits`; returns when all have ended.
 
-    `changed` is called in this thread with the id of each job that has ended.  It returns the tasks as they are after
-    that, without those that need not run now but with those that run; None where nothing else is now than before.
-    Raises what a job raises, and ValueError as `longest_first`; the jobs that run then are left to the caller.
+    `changed` is called in this thread with the id of each job that has ended.  It returns the tasks as they are then,
+    without those that are not needed any more but with those that run; None if nothing has changed.
+    Raises what a job raises, and ValueError as `longest_first`; the caller has to end the jobs that run then.
     """
     ranked = longest_first(tasks)
     done: set[str] = set()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a run of a scenario would do now: which jobs, when, what is cached, what would be built, and from what."""
+"""What a run of a scenario would do now: its jobs, when they run, what is cached, and what would be built."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from orchestrator.scenario.sources import PrebuiltSource
 
 @dataclass(frozen=True)
 class Step:
-    """One job and what would become of it; `cached` is whether its work is done already.
+    """One job and what it would do; `cached` is whether its work is done already.
 
-    `begins` is in seconds since the first job's start, `seconds` how long it takes, `guessed` that nothing like it was
-    timed here yet.  `fetched` is whether its source is here.
+    `begins` is in seconds since the first job's start, `seconds` is how long it takes, `guessed` is whether no similar
+    job was recorded yet.  `fetched` is whether its source is in the cache.
     """
 
     job: str
@@ -56,10 +56,10 @@ def outlook(
     away: RemoteToolchain | None = None,
     emit: Emit = ignore,
 ) -> tuple[Step, ...]:
-    """A step for every job, in the order in which they would be started.  Fetches, builds and writes nothing.
+    """Return a step for every job, in the order in which they would start.  Fetches, builds and writes nothing.
 
-    `away` is who would compile, where that is not this machine.  What is chosen of mailboxes is emitted as a NOTE.
-    Raises PatchError and ConfigError for what can be seen to be wrong without building.
+    `away` is the build host, None if kernels are built here.  What is chosen from mailboxes is emitted as a NOTE.
+    Raises PatchError and ConfigError for mistakes that are found without a build.
     """
     tools = find_tools(host, scenario.kernels, away)
     made = {kernel.name: _recipe(host, cache, kernel, tools, emit) for kernel in scenario.kernels}
@@ -70,9 +70,9 @@ def outlook(
 
 
 def _recipe(host: Host, cache: Path, kernel: Kernel, tools: Tools, emit: Emit) -> tuple[AnyRecipe, bool]:
-    """The recipe of `kernel`, and whether it is the real one: else something has to be fetched to know that.
+    """Return the recipe of `kernel`, and whether it is the real one: if not, something must be fetched to know that.
 
-    One that stands in is as like to others as the real one will be, and cached nowhere.
+    A placeholder equals the placeholders of other kernels as far as the real recipes will be equal; it is never cached.
     """
     name = f"{kernel.source}"
     if isinstance(kernel.source, PrebuiltSource):
@@ -86,29 +86,29 @@ def _recipe(host: Host, cache: Path, kernel: Kernel, tools: Tools, emit: Emit) -
 
 
 def _unread(kernel: Kernel) -> tuple[Patch, ...]:
-    """A patch for each that `kernel` names: equal where those are."""
+    """Return a placeholder for each patch that `kernel` names, equal if the names are equal."""
     return tuple(Patch(Path(f"{number}"), f"{patch}", ()) for number, patch in enumerate(kernel.patches))
 
 
 def _steps(
     store: KernelCache, scenario: Scenario, recipes: dict[str, AnyRecipe], fetched: set[str], capacity: Capacity
 ) -> Iterator[Step]:
-    said = dict(_texts(store, scenario, recipes, fetched, capacity))
+    texts = dict(_texts(store, scenario, recipes, fetched, capacity))
     known = forecasts(scenario, recipes.values(), store, Durations(store.root / "durations"), capacity)
     for slot in timetable((forecast.task for forecast in known.values()), capacity.limits):
         job = slot.task.id
-        text, cached, here = said[job]
+        text, cached, here = texts[job]
         yield Step(job, text, cached, slot.begins, slot.task.seconds, known[job].guessed, here)
 
 
 def _texts(
     store: KernelCache, scenario: Scenario, recipes: dict[str, AnyRecipe], fetched: set[str], capacity: Capacity
 ) -> Iterator[tuple[str, tuple[str, bool, bool]]]:
-    """What becomes of each job, by its id, whether it is done already, and whether its source is here."""
+    """Yield each job's id with what it would do, whether it is done already, and whether its source is cached."""
     for name, start in starts(store, recipes.values(), seeded=capacity.away is None).items():
         here = name in fetched
         text = _of_build(start, capacity.away) if here else f"fetch the {_fetched(start, capacity.away)}"
-        yield build_id(name), (text, start.way is BuildKind.CACHED, here)
+        yield build_id(name), (text, start.kind is BuildKind.CACHED, here)
         for workload in scenario.workloads:
             text = f"{_first(store, workload, recipes[name])}boot, at most {workload.timeout:g} s"
             yield boot_id(name, workload.name), (text, False, here)
@@ -117,7 +117,7 @@ def _texts(
 def _of_build(start: BuildStart, away: BuildCapacity | None) -> str:
     if start.build:
         return f"cached: {start.build.key[:12]}, Linux {start.build.version}"
-    if start.way is BuildKind.PREBUILT:
+    if start.kind is BuildKind.PREBUILT:
         return "take the kernel as it was built"
     where = f" on {away.host}" if away else ""
     if not start.origin:
@@ -126,12 +126,12 @@ def _of_build(start: BuildStart, away: BuildCapacity | None) -> str:
 
 
 def _fetched(start: BuildStart, away: BuildCapacity | None) -> str:
-    """What is fetched for a build that starts so, and what follows."""
-    return "kernel" if start.way is BuildKind.PREBUILT else f"source, then {_of_build(start, away)}"
+    """Return what is fetched for a build, and what follows."""
+    return "kernel" if start.kind is BuildKind.PREBUILT else f"source, then {_of_build(start, away)}"
 
 
 def _first(cache: KernelCache, workload: Workload, recipe: AnyRecipe) -> str:
-    """What has to be built before a workload can boot: selftests come from the kernel's own source."""
+    """Return what must be built before a workload can boot: selftests are built from the kernel's source."""
     if not isinstance(workload, SelftestsWorkload):
         return ""
     if builds_selftests(cache, recipe, workload):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How long jobs took here before, so that the next run starts the longest first and a plan can say when it ends.
+"""How long jobs took before, so that a run starts the longest first and a plan can estimate when it ends.
 
-durations/<digest>.json in the cache: what it is of, in words, and the last few times, in seconds.  Only jobs that ended
-well are recorded: a failure ends early, a timeout late.  Each file is written whole; of two processes that record the
-same at once one may lose its time, which the next run makes up for.
+durations/<digest>.json in the cache: the name of a kind of job, and its last few durations in seconds.  Only jobs that
+ended well are recorded: a failure ends early, a timeout late.  Each file is written whole; if two processes record the
+same name at the same time, one duration may be lost, which does no harm.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from orchestrator.errors import InfrastructureError
 from orchestrator.kernel.cache.store import write_whole
 
 KEPT = 5
-"""So many times are kept of each: the median of five shrugs off two that a busy machine has spoiled."""
+"""Durations kept of each name: the median of five is right even if a busy machine has disturbed two."""
 
 
 @dataclass(frozen=True)
 class Durations:
     """The record in `directory`.
 
-    What a job is called here is its names: the first says all that decides its time, each further one less, for jobs
-    that nobody has seen yet but that are like others.
+    A job has several names: the first has all that decides its duration, each further one has less of it, for jobs that
+    were not recorded yet but resemble others.
     """
 
     directory: Path
 
     def recall(self, names: Iterable[str]) -> float | None:
-        """The seconds that the job of these `names` usually takes; None where nothing like it was recorded."""
+        """Return how many seconds the job of these `names` usually takes; None if none of them is recorded."""
         known = (self._times(self._file(name)) for name in names)
         return next((median(times) for times in known if times), None)
 
     def record(self, names: Iterable[str], seconds: float) -> None:
-        """Note that the job of these `names` ended well after `seconds`.
+        """Record that the job of these `names` ended well after `seconds`.
 
-        A disk that does not take the note is no reason for a job to fail: then there is none.
+        If the disk refuses, nothing is recorded: that is no reason for a job to fail.
         """
         for name in names:
             file = self._file(name)
@@ -54,9 +54,9 @@ class Durations:
         return self.directory / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
 
     def _times(self, file: Path) -> list[float]:
-        """The recorded times; none where the file is missing or damaged, for a record is never worth an error."""
+        """Return the recorded durations; none if the file is missing or damaged, which is not worth an error."""
         try:
-            times = [float(one) for one in json.loads(file.read_text())["seconds"]]
+            times = [float(seconds) for seconds in json.loads(file.read_text())["seconds"]]
         except (OSError, ValueError, KeyError, TypeError):
             return []
-        return [one for one in times if math.isfinite(one) and one >= 0]
+        return [seconds for seconds in times if math.isfinite(seconds) and seconds >= 0]

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What each job of a scenario has to do, takes and needs, as far as the cache tells now: for a run and a dry run.
+"""What each job of a scenario does, needs and takes, as the cache is now: for a run and for a plan.
 
-Builds and boots share the machine so: make runs with a job per core, but gives way to guests (`host.niced`); a guest
-has the cores that it keeps busy to itself.  Whatever is ready to boot thus boots beside the builds, soon and
-undisturbed, and no core idles.  A build that compiles most of a kernel uses all cores and would only delay another like
-it: one at a time, so that the kernel of the first boots while the second builds.  That of a variant is for the most
-part a clone, a walk of make over all files and a link, each on one core: as many at once as there are cores.
+Builds and boots share the machine as follows.  make runs with a job for each core, but at a lower priority than guests
+(`host.niced`); a guest has the cores that it keeps busy to itself.  So what is ready to boot boots beside the builds,
+soon and undisturbed, and no core is idle.  A build that compiles most of a kernel uses all cores: only one runs at a
+time, because two would delay each other, and so that the kernel of the first boots while the second builds.  The build
+of a variant is mostly a clone, a walk of make over all files and a link, each on one core: as many run at once as there
+are cores.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from pathlib import Path
 from orchestrator.kernel.build.selftests import has_selftests
 from orchestrator.kernel.cache.store import KernelCache
 from orchestrator.kernel.model import AnyRecipe, KernelBuild, Recipe
+from orchestrator.kernel.remote.build_host import BuildHost
+from orchestrator.machine.boothost.base import BootHost
 from orchestrator.run.durations import Durations
 from orchestrator.run.plan import boot_id, build_id, build_order
 from orchestrator.run.schedule import Resources, Task
@@ -28,21 +31,21 @@ from orchestrator.scenario.devices import PassthroughDevice
 from orchestrator.scenario.model import AlignmentWorkload, Machine, Scenario, SelftestsWorkload, Workload
 
 GUEST_OVERHEAD_BYTES = 512 << 20
-"""What QEMU needs beside a guest's memory: its code, and the code that TCG makes of the guest's."""
+"""What QEMU needs in addition to a guest's memory: its own code, and the guest's code as translated by TCG."""
 MAKE_BYTES, LINK_BYTES = 256 << 20, 1 << 30
-"""What a build needs: for each compiler that runs at once, and for the link of vmlinux."""
+"""What a build needs: for each compiler that runs at the same time, and for the link of vmlinux."""
 
 SELFTESTS_SECONDS = 60.0
 BOOT_SECONDS, SHARE_OF_TIMEOUT = 10.0, 0.05
-"""The guess for a boot: this share of its timeout, or so many seconds where that is less."""
+"""The guess for a boot: this share of its timeout, but at least so many seconds, and at most the timeout."""
 
 
 class BuildKind(StrEnum):
-    """How a kernel's artifact comes about."""
+    """How a kernel's artifact is made."""
 
     CACHED = "cached"
     PREBUILT = "prebuilt"
-    """Somebody else built it: it only has to be taken over."""
+    """It is built already, and only has to be copied."""
     VARIANT = "variant"
     """From a built tree of the same configuration."""
     CONFIGURED = "configured"
@@ -58,17 +61,17 @@ GUESSES = {
     BuildKind.CONFIGURED: 150.0,
     BuildKind.WHOLE: 300.0,
 }
-"""Seconds, where nothing was recorded: 7.3 with the configuration of pud.yaml, on 2 cores."""
+"""Seconds, used if nothing was recorded: of Linux 7.3 with the configuration of pud.yaml, on 2 cores."""
 
 
 @dataclass(frozen=True)
 class BuildStart:
-    """Where a build starts: from the tree of kernel `origin` ("" for none), once that is built if it `awaits` it.
+    """Where a build starts: from the tree of kernel `origin` ("" for none), after its build if it `awaits` it.
 
-    `build` is the artifact where it is cached.
+    `build` is the artifact if it is cached.
     """
 
-    way: BuildKind
+    kind: BuildKind
     origin: str = ""
     awaits: bool = False
     build: KernelBuild | None = None
@@ -76,7 +79,7 @@ class BuildStart:
 
 @dataclass(frozen=True)
 class BuildCapacity:
-    """Who compiles: `jobs` is how many CPUs that fills, `host` the name of the build host, "" for this machine."""
+    """Where kernels are built: `jobs` is how many CPUs that fills, `host` the build host, "" for this machine."""
 
     jobs: int
     host: str = ""
@@ -84,10 +87,10 @@ class BuildCapacity:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What the machine has for a run: `jobs` is how many of its CPUs may be filled, `memory` in bytes.
+    """What the machine has for a run: `jobs` is how many of its CPUs may be filled, `memory` is in bytes.
 
-    `elsewhere` is how many CPUs guests may fill on another host, `boot_host`; None if they boot here.  `away` is who
-    compiles; None if that is this machine.
+    `elsewhere` is how many CPUs guests may fill on another host, `boot_host`; None if they boot here.  `away` is the
+    build host; None if kernels are built here.
     """
 
     jobs: int
@@ -98,39 +101,51 @@ class Capacity:
 
     @property
     def makers(self) -> BuildCapacity:
-        """Who compiles."""
+        """Where kernels are built."""
         return self.away or BuildCapacity(self.jobs)
 
     @property
     def limits(self) -> Resources:
-        """What all jobs together may take."""
+        """What all jobs together may use."""
         return Resources(self.jobs if self.elsewhere is None else self.elsewhere, self.makers.jobs, self.memory)
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """One job, and the names under which its duration is recorded; `guessed` where there is no record yet."""
+    """One job, and the names under which its duration is recorded; `guessed` if there is no record yet."""
 
     task: Task
     names: tuple[str, ...]
     guessed: bool
 
 
+def capacity_of(scenario: Scenario, jobs: int, boot_host: BootHost, build_host: BuildHost | None) -> Capacity:
+    """Return what there is for a run: `jobs` of this machine's CPUs, and what the hosts have.
+
+    Raises CommandError if the connection to a host is lost.
+    """
+    away = BuildCapacity(build_host.jobs, build_host.host.name) if build_host else None
+    here, room = replace(capacity_now(jobs), away=away), boot_host.room()
+    if room is None:
+        return here
+    return replace(here, elsewhere=guests_at_once(scenario.machine, *room), boot_host=boot_host.host.name)
+
+
 def capacity_now(jobs: int) -> Capacity:
-    """This machine as it is now: with the memory that the kernel says can be had without swapping."""
+    """Return what this machine has now; its memory is what the kernel reports as available without swapping."""
     try:
-        told = re.search(r"^MemAvailable: *(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
+        available = re.search(r"^MemAvailable: *(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
     except OSError:
-        told = None
-    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return Capacity(jobs, int(told[1]) << 10 if told else whole)
+        available = None
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Capacity(jobs, int(available[1]) << 10 if available else total)
 
 
 def starts(cache: KernelCache, recipes: Iterable[AnyRecipe], *, seeded: bool = True) -> dict[str, BuildStart]:
-    """Where the build of each of `recipes` starts, by the kernel's name.
+    """Return where the build of each of `recipes` starts, by the kernel's name.
 
-    Without `seeded` the trees of this machine's cache do not count: another host builds, and nobody asks it for its own
-    before it does.
+    Without `seeded`, the trees of this machine's cache do not count: a build host has its own, which are not known
+    before it builds.
     """
     made = tuple(recipes)
     awaited = {recipe.name: before for recipe, before in build_order(r for r in made if isinstance(r, Recipe))}
@@ -140,10 +155,10 @@ def starts(cache: KernelCache, recipes: Iterable[AnyRecipe], *, seeded: bool = T
 def start_of(
     cache: KernelCache, recipe: AnyRecipe, awaited: Recipe | None = None, *, seeded: bool = True
 ) -> BuildStart:
-    """Where the build of `recipe` starts: from a tree that the cache has, or from that of `awaited` once it is built.
+    """Return where the build of `recipe` starts: from a tree in the cache, or from that of `awaited` when it is built.
 
-    To wait is of no use where a tree of the same configuration is there already, or where the awaited build is: its
-    tree, if it left one, is in the cache.
+    Waiting does not help if the cache has a tree of the same configuration, or has the awaited build: the tree of that
+    build, if it left one, is in the cache.
     """
     built = cache.lookup(recipe) if isinstance(recipe, Recipe) else cache.artifact(recipe.name, recipe.key)
     if built:
@@ -163,27 +178,27 @@ def start_of(
 def forecasts(
     scenario: Scenario, recipes: Iterable[AnyRecipe], cache: KernelCache, durations: Durations, capacity: Capacity
 ) -> dict[str, Forecast]:
-    """A forecast for every job of `scenario`, by its id; `recipes` has one recipe for each of its kernels."""
+    """Return a forecast for every job of `scenario`, by its id; `recipes` has one recipe for each of its kernels."""
     made = {recipe.name: recipe for recipe in recipes}
-    begun = starts(cache, made.values(), seeded=capacity.away is None)
-    builds = (_build(made[name], start, durations, capacity) for name, start in begun.items())
+    found = starts(cache, made.values(), seeded=capacity.away is None)
+    builds = (_build(made[name], start, durations, capacity) for name, start in found.items())
     return {forecast.task.id: forecast for forecast in (*builds, *_boots(scenario, made, cache, durations, capacity))}
 
 
 def _build(recipe: AnyRecipe, start: BuildStart, durations: Durations, capacity: Capacity) -> Forecast:
-    names = build_names(recipe, start.way, capacity.makers) if start.way is not BuildKind.CACHED else ()
+    names = build_names(recipe, start.kind, capacity.makers) if start.kind is not BuildKind.CACHED else ()
     known = durations.recall(names)
-    seconds = GUESSES[start.way] if known is None else known
+    seconds = GUESSES[start.kind] if known is None else known
     after = (build_id(start.origin),) if start.awaits else ()
-    task = Task(build_id(recipe.name), seconds, _build_needs(start.way, capacity.makers), after)
-    return Forecast(task, names, guessed=known is None and start.way is not BuildKind.CACHED)
+    task = Task(build_id(recipe.name), seconds, _build_needs(start.kind, capacity.makers), after)
+    return Forecast(task, names, guessed=known is None and start.kind is not BuildKind.CACHED)
 
 
-def _build_needs(way: BuildKind, makers: BuildCapacity) -> Resources:
-    """Nothing for what is there or only has to be fetched: that works beside anything."""
-    if way in (BuildKind.CACHED, BuildKind.PREBUILT):
+def _build_needs(kind: BuildKind, makers: BuildCapacity) -> Resources:
+    """Return what a build needs: nothing if the kernel is cached or only has to be fetched."""
+    if kind in (BuildKind.CACHED, BuildKind.PREBUILT):
         return Resources()
-    makes = 1 if way is BuildKind.VARIANT else makers.jobs
+    makes = 1 if kind is BuildKind.VARIANT else makers.jobs
     return Resources(makes=makes, memory=0 if makers.host else LINK_BYTES + makers.jobs * MAKE_BYTES)
 
 
@@ -203,15 +218,15 @@ def _boots(
 
 
 def _boot_needs(scenario: Scenario, capacity: Capacity) -> Resources:
-    """A function of the host is in one guest at a time, which then has all cores."""
-    lends = any(isinstance(device, PassthroughDevice) for device in scenario.devices)
-    cores = capacity.limits.cores if lends else scenario.machine.cpus
+    """Return what a boot needs: all cores if it has a function of the host, which one guest has at a time."""
+    passthrough = any(isinstance(device, PassthroughDevice) for device in scenario.devices)
+    cores = capacity.limits.cores if passthrough else scenario.machine.cpus
     memory = scenario.machine.memory + GUEST_OVERHEAD_BYTES
     return Resources(cores=cores, memory=memory if capacity.elsewhere is None else 0)
 
 
 def guests_at_once(machine: Machine, cores: int, memory: int) -> int:
-    """How many CPUs the guests fill that fit into `cores` and `memory`, in bytes, of a host; at least those of one."""
+    """Return how many CPUs the guests fill that fit into `cores` and `memory` (bytes) of a host; at least one guest."""
     fit = memory // (machine.memory + GUEST_OVERHEAD_BYTES)
     return max(min(cores, fit * machine.cpus), machine.cpus)
 
@@ -222,15 +237,15 @@ def _guess(workload: Workload, *, compiles: bool) -> float:
 
 
 def builds_selftests(cache: KernelCache, recipe: AnyRecipe, workload: Workload) -> bool:
-    """Whether the selftests of `workload` have to be built first: they come from the kernel's own source."""
+    """Return whether the selftests of `workload`, which are from the kernel's source, must be built first."""
     if not isinstance(workload, SelftestsWorkload):
         return False
     return not (isinstance(recipe, Recipe) and has_selftests(cache, recipe, workload.targets))
 
 
-def build_names(recipe: AnyRecipe, way: BuildKind, makers: BuildCapacity) -> tuple[str, ...]:
-    """The names of a build in the record: by source, configuration and compiler, then by its way alone."""
-    alike = f"build, {way}, {_arch(recipe)}, {makers.jobs} jobs" + (f" on {makers.host}" if makers.host else "")
+def build_names(recipe: AnyRecipe, kind: BuildKind, makers: BuildCapacity) -> tuple[str, ...]:
+    """Return the names of a build in the record: by source, configuration and compiler, then by its kind alone."""
+    alike = f"build, {kind}, {_arch(recipe)}, {makers.jobs} jobs" + (f" on {makers.host}" if makers.host else "")
     if not isinstance(recipe, Recipe):
         return (f"{alike}, {recipe.id}", alike)
     request = hashlib.sha256(recipe.request.encode()).hexdigest()[:16]
@@ -241,8 +256,10 @@ def build_names(recipe: AnyRecipe, way: BuildKind, makers: BuildCapacity) -> tup
 def boot_names(
     scenario: Scenario, recipe: AnyRecipe, workload: Workload, *, compiles: bool, boot_host: str = ""
 ) -> tuple[str, ...]:
-    """The names of a boot in the record: by kernel, workload and machine, then by workload and machine alone; on the
-    host `boot_host`, "" for this machine."""
+    """Return the names of a boot in the record: by kernel, workload and machine, then by workload and machine alone.
+
+    `boot_host` is the host it boots on, "" for this machine.
+    """
     what = replace(workload, where="")
     if isinstance(what, AlignmentWorkload):
         what = replace(what, seed=None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Execute a scenario: builds and boots on an executor, every result stored as it comes."""
+"""Run a scenario from its devices to its exit status; the result directory is closed however the run ends."""
 
 from __future__ import annotations
 
@@ -11,20 +11,33 @@ from contextlib import contextmanager, suppress
 from orchestrator.errors import InfrastructureError, Interrupted, KernelBuildError, OrchError, UsageError
 from orchestrator.events import Emit, Event, Kind
 from orchestrator.host.base import Host
+from orchestrator.host.disk import needs_room
+from orchestrator.host.lock import shared
+from orchestrator.host.niced import Niced
+from orchestrator.kernel.build.builder import Builder
+from orchestrator.kernel.build.recipe import recipes
+from orchestrator.kernel.cache.store import KernelCache
+from orchestrator.kernel.config.noiommu import refuse_requests
 from orchestrator.kernel.remote.build_host import BuildHost
+from orchestrator.kernel.remote.builder import RemoteBuilder
 from orchestrator.machine.boothost.base import BootHost, LocalBootHost
 from orchestrator.passthrough.pool import resolve_devices
 from orchestrator.result.model import Status
 from orchestrator.result.run import Run, RunStatus
 from orchestrator.result.store.writer import RunStore
+from orchestrator.run.context import EventLog, RunContext, Settings, prepare_assets
+from orchestrator.run.estimate import capacity_of
 from orchestrator.run.plan import jobs, seeded
-from orchestrator.run.runner import Runner, Settings
+from orchestrator.run.runner import Runner
 from orchestrator.scenario.model import Scenario
 
 
 def threads(jobs: int, boot_host: BootHost, build_host: BuildHost | None) -> int:
-    """How many threads an executor needs so that no job waits for one: a build and a boot for each CPU to fill, and
-    some for kernels that are there already or are only fetched.  Raises CommandError where a host is lost."""
+    """Return how many threads an executor needs so that no job waits for one.
+
+    That is a build and a boot for each CPU to fill, and some for kernels that are cached or only fetched.  Raises
+    CommandError if the connection to a host is lost.
+    """
     boots, _ = boot_host.room() or (jobs, 0)
     return boots + (build_host.jobs if build_host else jobs) + 2
 
@@ -38,12 +51,12 @@ def run_scenario(
     boot_host: BootHost | None = None,
     build_host: BuildHost | None = None,
 ) -> Run:
-    """Execute `scenario` and return the finished run, whose directory has everything as it happened.
+    """Run `scenario` and return the finished run, whose directory has all results as they came.
 
-    `host` is this machine; `boot_host` is where the guests boot, and `build_host` who compiles: this machine if None.
-    The kernel's faults become cases, also the infrastructure's in a job of its own.  Raises UsageError before
-    anything is built, InfrastructureError where nothing could be done at all, and KeyboardInterrupt after having
-    stopped every process and closed the run's directory.
+    `host` is this machine; `boot_host` is where the guests boot, and `build_host` where the kernels are built: this
+    machine if None.  A fault of a kernel becomes a case, and so does an infrastructure failure within a job.  Raises
+    UsageError before anything is built, InfrastructureError if nothing could be done at all, and KeyboardInterrupt
+    after every process was stopped and the run's directory was closed.
     """
     notes: list[str] = []
     boot_host = boot_host or LocalBootHost(host, settings.cache / "vng-home")
@@ -52,23 +65,67 @@ def run_scenario(
     )
     store = RunStore.create(settings.results, scenario, jobs(scenario), views=settings.views)
     with closed(store):
-        runner = Runner(scenario, settings, host, executor, store, emit, boot_host, pool, build_host)
+        events = EventLog(store, emit)
+        context = RunContext(scenario, settings, host, boot_host, store, events, pool, build_host)
         for note in notes:
-            runner.emit(Event("devices", "choose", Kind.NOTE, note))
-        runner.work()
+            context.emit(Event("devices", "choose", Kind.NOTE, note))
+        _run_jobs(context, executor)
         return store.finish(RunStatus.FINISHED, exit_status(store.run))
+
+
+def _run_jobs(context: RunContext, executor: Executor) -> None:
+    """Run all jobs while the cache is in use and the boot host is open; on an error, stop what was started."""
+    cache = KernelCache(context.settings.cache)
+
+    def note_wait() -> None:
+        context.emit(Event("cache", "wait", Kind.NOTE, "waits for another orch, which removes from the cache"))
+
+    with (
+        shared(context.host, cache.users, note_wait),
+        needs_room(cache.root, f"scenario '{context.scenario.name}'", context.store.path),
+        context.boot_host.open(),
+    ):
+        try:
+            _runner(context, cache).run(executor)
+            cache.sweep()
+        except BaseException:
+            context.host.stop_all()
+            context.boot_host.host.stop_all()
+            if context.build_host:
+                context.build_host.host.stop_all()
+            executor.shutdown(wait=True, cancel_futures=True)
+            raise
+        finally:
+            context.pool.close()
+
+
+def _runner(context: RunContext, cache: KernelCache) -> Runner:
+    """Prepare what must be ready before the first job: recipes, the builder, and the guests' programs.
+
+    Raises UsageError for a patch or a configuration that cannot be.
+    """
+    settings, build_host = context.settings, context.build_host
+    away = build_host.away if build_host else None
+    made = recipes(context.host, settings.cache, context.scenario.kernels, context.emit, away)
+    refuse_requests(context.scenario, made)
+    builder = Builder(Niced(context.host), cache, settings.jobs, context.emit)
+    if build_host:
+        builder = RemoteBuilder(**vars(builder), there=build_host)
+    assets = prepare_assets(context)
+    capacity = capacity_of(context.scenario, settings.jobs, context.boot_host, build_host)
+    return Runner(context, builder, made, assets, capacity)
 
 
 @contextmanager
 def closed(store: RunStore) -> Iterator[None]:
-    """However the work ends, the run's directory says so, and has the traceback of an error that is orch's own."""
+    """Record in the run's directory how the work ends, with the traceback of an unexpected error."""
     try:
         yield
     except KeyboardInterrupt:
         _finish(store, RunStatus.INTERRUPTED, Interrupted.exit_status)
         raise
     except OrchError as error:
-        with suppress(OrchError):  # a full disk does not take it
+        with suppress(OrchError):  # a full disk cannot take it
             store.event(kind="failed", text=str(error))
         _finish(store, RunStatus.FAILED, error.exit_status)
         raise
@@ -81,7 +138,7 @@ def closed(store: RunStore) -> Iterator[None]:
 
 
 def _finish(store: RunStore, status: RunStatus, exit_status: int) -> None:
-    """Close the run's directory, also where a signal comes meanwhile."""
+    """Close the run's directory, even if a signal interrupts that once."""
     try:
         store.finish(status, exit_status)
     except KeyboardInterrupt:
@@ -89,10 +146,10 @@ def _finish(store: RunStore, status: RunStatus, exit_status: int) -> None:
 
 
 def exit_status(run: Run) -> int:
-    """The exit status that follows from the cases and jobs of `run`, whatever is stored as such.
+    """Return the exit status that follows from the cases and jobs of `run`; the stored one is not used.
 
-    0 all as expected; 2 an input that only a job could refuse; 1 a kernel did not behave; 3 infrastructure failed, or
-    not all was run; 130 it was interrupted.  A kernel's misbehaviour is a finding and outranks the infrastructure's
+    0: all as expected; 2: a job refused an input of the user; 1: a kernel did not behave; 3: the infrastructure
+    failed, or not all jobs ran; 130: interrupted.  A kernel's misbehaviour is a finding and outranks an infrastructure
     failure in another job.
     """
     if run.status is RunStatus.INTERRUPTED and run.unfinished:

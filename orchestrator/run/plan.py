@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From a scenario to its jobs.  Pure: nothing is fetched, built or booted to know what a run will do."""
+"""From a scenario to its jobs.  Pure: nothing is fetched, built or booted for it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from orchestrator.workload.alignment.tests import tests_of
 
 
 def build_id(kernel: str) -> str:
-    """The id of the job that builds `kernel`."""
+    """Return the id of the job that builds `kernel`."""
     return f"build/{kernel}"
 
 
 def boot_id(kernel: str, workload: str) -> str:
-    """The id of the job that boots `kernel` and runs `workload`."""
+    """Return the id of the job that boots `kernel` and runs `workload`."""
     return f"boot/{kernel}/{workload}"
 
 
 def jobs(scenario: Scenario) -> tuple[Job, ...]:
-    """Every job of the scenario: a build per kernel, then a boot per kernel and workload, the base's first."""
+    """Return every job: a build for each kernel, then a boot for each kernel and workload, the base's first."""
     builds = (Job(build_id(kernel.name), JobKind.BUILD, kernel.name) for kernel in scenario.kernels)
     boots = (
         Job(boot_id(kernel.name, workload.name), JobKind.BOOT, kernel.name, workload.name)
@@ -36,7 +36,7 @@ def jobs(scenario: Scenario) -> tuple[Job, ...]:
 
 
 def seeded(scenario: Scenario, seed: int) -> Scenario:
-    """`scenario` with `seed` for every workload that names none, so that all kernels of a run meet the same luck."""
+    """Return `scenario` with `seed` for every workload without one: all kernels get the same random choices."""
     return replace(scenario, workloads=tuple(_seeded(workload, seed) for workload in scenario.workloads))
 
 
@@ -47,7 +47,7 @@ def _seeded(workload: Workload, seed: int) -> Workload:
 
 
 def unknown_failures(scenario: Scenario) -> tuple[Problem, ...]:
-    """A problem for each known failure of a kernel (`xfail`) that is the name of nothing that the scenario runs."""
+    """Return a problem for each expected failure (`xfail`) that matches no test of the scenario."""
     names = ["boot"]
     for workload in scenario.workloads:
         names.append(f"{workload.name}/boot")
@@ -61,18 +61,18 @@ def unknown_failures(scenario: Scenario) -> tuple[Problem, ...]:
 
 
 def _names_a_log(pattern: str, scenario: Scenario) -> bool:
-    """Whether `pattern` is about what a guest kernel logs, whose titles are not known before: ``log/TITLE``."""
+    """Return whether `pattern` is ``log/TITLE``: the titles of what a guest kernel logs are not known before."""
     first, _, rest = pattern.partition("/")
-    behind = any(names_it(first, workload.name) for workload in scenario.workloads)
-    return first == "log" or (behind and rest.partition("/")[0] == "log")
+    of_workload = any(names_it(first, workload.name) for workload in scenario.workloads)
+    return first == "log" or (of_workload and rest.partition("/")[0] == "log")
 
 
 def build_order(recipes: Iterable[Recipe]) -> tuple[tuple[Recipe, Recipe | None], ...]:
-    """Every recipe and the one whose build it waits for, since its own starts from that built tree; None for none.
+    """Return every recipe with the recipe whose build it waits for, as it starts from that built tree; None for none.
 
-    Of all sources of one origin, with one toolchain, one goes first.  Then, of each configuration request, one starts
-    from its tree, for another configuration is the dearest change there is; all others start from those.  The one with
-    the fewest patches goes first, for its tree is nearest to the most others.
+    Of all sources of one origin, with one toolchain, one is built first.  Then, for each configuration request, one
+    starts from its tree, because a change of the configuration costs most; all others start from those.  The recipe
+    with the fewest patches is built first, because its tree is nearest to most others.
     """
     made = tuple(recipes)
     first = _fewest_patches(made, lambda recipe: (_origin(recipe), recipe.toolchain))
@@ -85,13 +85,13 @@ def _origin(recipe: Recipe) -> str:
 
 
 def _awaited(recipe: Recipe, first: Recipe, alike: Recipe) -> Recipe | None:
-    """The one whose tree `recipe` starts from; None if that has patches which `recipe` does not begin with."""
+    """Return whose tree `recipe` starts from; None if that has patches which `recipe` does not begin with."""
     awaited = first if recipe is alike else alike
     return None if recipe is first or not recipe.can_start_from(awaited) else awaited
 
 
 def _fewest_patches(recipes: tuple[Recipe, ...], family: Callable[[Recipe], object]) -> Callable[[Recipe], Recipe]:
-    """A function that names, for a recipe, the one of its family with the fewest patches; the first of equals."""
+    """Return a function from a recipe to the one of its family with the fewest patches, the first of equals."""
     best: dict[object, Recipe] = {}
     for recipe in recipes:
         found = best.setdefault(family(recipe), recipe)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which job starts when: pure, so that a plan can print what a run would do.
 
-A job may start once all that it comes after have ended and what it takes is free.  Of those that may, the one with the
-longest path goes first: its own time and that of the longest chain of jobs that come after it.  Whoever does not fit
-lets those behind it pass, so nothing that could work ever stands idle.  A job never takes more than there is: one that
-wants more has all of it for itself.  So whenever nothing runs something can start, and every job runs in the end.
+A job may start when all jobs before it have ended and its resources are free.  Of the jobs that may start, the one with
+the longest path comes first: its own duration and that of the longest chain of jobs after it.  A job that does not fit
+lets later ones pass, so no resource is idle that a job could use.  A job never takes more than there is: one that needs
+more has all of it for itself.  So if no job runs, one can start, and every job runs in the end.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from graphlib import TopologicalSorter
 class Resources:
     """What a machine has, or what a job takes of it while it runs.
 
-    `cores` are for guests, each of which keeps as many busy as it has CPUs.  `makes` are for builds, which give way to
-    guests, and so take no core from them: on one core, too, a kernel boots while the next one builds.  `memory` is in
-    bytes.
+    `cores` are for guests, each of which keeps as many busy as it has CPUs.  `makes` are for builds, which have a lower
+    priority than guests and so take no core from them: even on one core, a kernel boots while the next one is built.
+    `memory` is in bytes.
     """
 
     cores: int = 0
@@ -31,17 +31,17 @@ class Resources:
         return Resources(self.cores + other.cores, self.makes + other.makes, self.memory + other.memory)
 
     def within(self, limits: Resources) -> Resources:
-        """As much of this as `limits` has."""
+        """Return these resources, reduced to `limits`."""
         return Resources(min(self.cores, limits.cores), min(self.makes, limits.makes), min(self.memory, limits.memory))
 
     def fits(self, limits: Resources) -> bool:
-        """Whether `limits` has all of this."""
+        """Return whether `limits` has all of these resources."""
         return self == self.within(limits)
 
 
 @dataclass(frozen=True)
 class Task:
-    """A job as the schedule sees it: about how many seconds it takes, what it takes, which jobs it comes after."""
+    """A job as the schedule sees it: its expected seconds, its resources, and the jobs that it comes after."""
 
     id: str
     seconds: float
@@ -58,14 +58,14 @@ class Slot:
 
     @property
     def ends(self) -> float:
-        """When it is expected to be over."""
+        """When it is expected to end."""
         return self.begins + self.task.seconds
 
 
 def longest_first(tasks: Iterable[Task]) -> tuple[Task, ...]:
-    """`tasks` by the length of their path, the longest first, equals as they come.
+    """Return `tasks` by the length of their path, the longest first, equals in their order.
 
-    Raises ValueError where they wait for each other in a circle, or for a job that is not among them.
+    Raises ValueError if they wait for each other in a circle, or for a job that is not among them.
     """
     known = {task.id: task for task in tasks}
     paths = {name: task.seconds for name, task in known.items()}
@@ -81,7 +81,7 @@ def longest_first(tasks: Iterable[Task]) -> tuple[Task, ...]:
 def startable(
     ranked: Sequence[Task], limits: Resources, done: Collection[str], running: Collection[str]
 ) -> tuple[Task, ...]:
-    """Those of `ranked` to start now, beside what is `running`; `done` and `running` have ids."""
+    """Return those of `ranked` to start now, in addition to `running`; `done` and `running` have ids."""
     taken = sum((task.needs.within(limits) for task in ranked if task.id in running), Resources())
     chosen = []
     for task in ranked:
@@ -94,7 +94,7 @@ def startable(
 
 
 def timetable(tasks: Iterable[Task], limits: Resources) -> tuple[Slot, ...]:
-    """When each job would run if all took as long as expected, in the order in which they start.
+    """Return when each job would run if all took as long as expected, in the order in which they start.
 
     Raises ValueError as `longest_first`.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The job of a suite that others wrote: lay its programs out, boot a kernel with the host's userland, judge it."""
+"""The boot job of a suite or a command: lay out its programs, boot a kernel with the host's userland, judge it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from orchestrator.host.niced import Niced
 from orchestrator.host.untrusted import copy_untrusted
 from orchestrator.kernel.build.selftests import SelftestsBuilder
 from orchestrator.kernel.cache.store import KernelCache
+from orchestrator.kernel.config.capability import kernel_facts
 from orchestrator.kernel.model import AnyRecipe, KernelBuild, Prebuilt
 from orchestrator.machine.boot import MOST_STATUS, Booted
-from orchestrator.machine.devices import guest_addresses
 from orchestrator.machine.model import BootEnd, BootReport
 from orchestrator.machine.rootfs.busybox import guest_root
 from orchestrator.machine.rootfs.userland import Userland, find_userland
 from orchestrator.machine.share import MOST_OUTPUT, Share
 from orchestrator.result.judge.suite import SuiteTold, failed_to_build, judge_suite
 from orchestrator.result.run import BootResult
-from orchestrator.result.store.writer import RunStore
-from orchestrator.run.boot_job import MOST_LOG, SHARE, Guest, RunContext, boot_guest, ordinary_taint, tell_warnings
+from orchestrator.run.boot_job import SHARE, Guest, boot_guest, note_splats, ordinary_taint
+from orchestrator.run.build_job import MOST_LOG
+from orchestrator.run.context import ArchAssets, RunContext
 from orchestrator.scenario.model import CommandWorkload, SelftestsWorkload, SuiteWorkload
 from orchestrator.workload.suite.script import (
     OUTPUT_FILE,
@@ -39,30 +40,31 @@ from orchestrator.workload.suite.script import (
 _ANSWERS = (OUTPUT_FILE, PROGRAM_STATUS_FILE, PROBLEM_FILE)
 
 FILES = "files"
-"""The directory, in a boot's results, with what a command brought along."""
+"""The directory, in a boot's results, with the files of a command."""
 
 
 @dataclass(frozen=True)
 class _Programs:
-    """What the guest finds in its working directory, and the names of the selftests that run, in their order."""
+    """The guest's working directory, and the names of the selftests that run, in their order."""
 
     directory: Path
     tests: tuple[str, ...] = ()
 
 
 def boot_suite(
-    bench: RunContext, build: KernelBuild, recipe: AnyRecipe, workload: SuiteWorkload, store: RunStore, job: str
+    context: RunContext, assets: ArchAssets, build: KernelBuild, recipe: AnyRecipe, workload: SuiteWorkload, job: str
 ) -> BootResult:
-    """Boot `build`, which was built from `recipe`, run `workload` in it, and judge what it told.
+    """Boot `build`, which was built from `recipe`, run `workload` in it, and judge its output.
 
     A suite that does not compile is a failed case of this kernel; an infrastructure failure is a result, too.
     """
+    store = context.store
     directory = store.directory(job)
     programs, problem = _Programs(directory), ""
     try:
-        with needs_room(bench.cache, f"booting kernel '{build.name}'", store.path):
-            programs = _lay_out(bench, recipe, workload, directory)
-            booted = _boot(bench, build, workload, programs, store, directory)
+        with needs_room(context.settings.cache, f"booting kernel '{build.name}'", store.path):
+            programs = _lay_out(context, recipe, workload, directory)
+            booted = _boot(context, assets, build, workload, programs, directory)
     except Interrupted:
         raise
     except KernelBuildError as error:
@@ -72,18 +74,22 @@ def boot_suite(
     except (InfrastructureError, OSError) as error:
         problem = str(error)
         booted = Booted(BootReport(BootEnd.QEMU, 0.0), "")
-    tell_warnings(bench, build.name, workload, booted)
+    note_splats(context, build.name, workload, booted)
     place = str(directory.relative_to(store.path))
-    left = Share(directory / SHARE)
-    told = _told(left, programs, problem, f"{place}/{SHARE}/{OUTPUT_FILE}")
-    told = replace(told, taint=ordinary_taint(bench.scenario, build.name))
-    report = _report(booted.report, told, place)
-    report = replace(report, odd=(*report.odd, *left.odd))
-    cases = judge_suite(build.name, workload, report, told)
+    files = Share(directory / SHARE)
+    output = _read_output(files, programs, problem, f"{place}/{SHARE}/{OUTPUT_FILE}")
+    output = replace(output, taint=ordinary_taint(context.scenario, build.name))
+    report = _report(booted.report, output, place)
+    report = replace(report, odd=(*report.odd, *files.odd))
+    cases = judge_suite(build.name, workload, report, output)
     return BootResult(build.name, workload.name, workload.device, report, cases)
 
 
-def _lay_out(bench: RunContext, recipe: AnyRecipe, workload: SuiteWorkload, directory: Path) -> _Programs:
+def _lay_out(context: RunContext, recipe: AnyRecipe, workload: SuiteWorkload, directory: Path) -> _Programs:
+    """Copy or build the programs of `workload`.
+
+    Raises KernelBuildError if selftests do not compile, InfrastructureError if this kernel cannot have them.
+    """
     if isinstance(workload, CommandWorkload):
         return _Programs(copy_files(workload.files, directory / FILES))
     if isinstance(recipe, Prebuilt):
@@ -92,7 +98,8 @@ def _lay_out(bench: RunContext, recipe: AnyRecipe, workload: SuiteWorkload, dire
     if is_foreign(recipe.toolchain.arch):
         what = f"{workload.where}: selftests run with this machine's own programs and libraries"
         raise InfrastructureError(f"{what}, which a guest for {recipe.toolchain.arch} cannot; give it a static command")
-    builder = SelftestsBuilder(Niced(bench.host), KernelCache(bench.cache), bench.jobs, bench.emit)
+    cache = KernelCache(context.settings.cache)
+    builder = SelftestsBuilder(Niced(context.host), cache, context.settings.jobs, context.emit)
     built = builder.build(recipe, workload.targets)
     for name in ("build.log", "commands.sh"):
         copy_untrusted(built.directory.parent, name, directory / f"selftests-{name}", MOST_LOG)
@@ -103,15 +110,15 @@ def _chosen(workload: SelftestsWorkload, listed: str, kernel: str) -> tuple[str,
     try:
         return chosen_tests(listed, workload.only)
     except LookupError as error:
-        there = ", ".join(test.partition(":")[2] for test in listed.split())
+        available = ", ".join(test.partition(":")[2] for test in listed.split())
         what = f"{workload.where}: the selftests of kernel '{kernel}' have no program '{error.args[0]}'"
-        raise InfrastructureError(f"{what}; there are {there or 'none'}") from error
+        raise InfrastructureError(f"{what}; there are {available or 'none'}") from error
 
 
 def copy_files(files: tuple[Path, ...], place: Path) -> Path:
-    """Copy files and directories, with their modes, to `place`, where a reviewer finds what was run.
+    """Copy files and directories, with their modes, to `place` in the results, and return `place`.
 
-    Raises OSError where one of them is gone.
+    Raises OSError if one of them does not exist any more.
     """
     place.mkdir(parents=True, exist_ok=True)
     for path in files:
@@ -123,39 +130,40 @@ def copy_files(files: tuple[Path, ...], place: Path) -> Path:
 
 
 def _boot(
-    bench: RunContext,
+    context: RunContext,
+    assets: ArchAssets,
     build: KernelBuild,
     workload: SuiteWorkload,
     programs: _Programs,
-    store: RunStore,
     directory: Path,
 ) -> Booted:
-    # A guest of another architecture cannot run this machine's programs: it has busybox, bash, and what comes along.
+    # A guest of another architecture cannot run this machine's programs: it has busybox, bash, and the command's files.
     userland = Userland() if is_foreign(build.arch) else find_userland()
-    root = guest_root(bench.host, bench.cache, userland, build.arch)
-    address = guest_addresses(bench.scenario.devices)[workload.device] if workload.device else ""
+    root = guest_root(context.host, context.settings.cache, userland, build.arch)
+    address = context.addresses[workload.device] if workload.device else ""
     share = directory / SHARE
     share.mkdir(parents=True, exist_ok=True)
     (share / SCRIPT_FILE).write_text(guest_script(workload, address, userland.binds, programs.tests))
     guest = Guest(root, programs.directory, guest_command(), _ANSWERS, userland.exports)
-    return boot_guest(bench, build, workload, guest, store, directory)
+    facts = kernel_facts(build, context.scenario.kernel(build.name).can)
+    return boot_guest(context, assets, build, facts, workload, guest, directory)
 
 
-def _told(left: Share, programs: _Programs, problem: str, evidence: str) -> SuiteTold:
-    """What the suite left in the share; `evidence` is where its output lies in the run directory.
+def _read_output(files: Share, programs: _Programs, problem: str, evidence: str) -> SuiteTold:
+    """Read what the suite left in the share; `evidence` is the path of its output in the run directory.
 
-    `problem` says why there was no boot at all.
+    `problem` says why there was no boot at all, "" if there was one.
     """
     return SuiteTold(
-        output=left.text(OUTPUT_FILE, MOST_OUTPUT),
-        status=left.number(PROGRAM_STATUS_FILE, MOST_STATUS),
-        problem=problem or left.text(PROBLEM_FILE).strip(),
+        output=files.text(OUTPUT_FILE, MOST_OUTPUT),
+        status=files.number(PROGRAM_STATUS_FILE, MOST_STATUS),
+        problem=problem or files.text(PROBLEM_FILE).strip(),
         planned=programs.tests,
         evidence=evidence,
     )
 
 
-def _report(report: BootReport, told: SuiteTold, place: str) -> BootReport:
-    """The report with its evidence as a path in the run directory, and with what the script could not do."""
-    lines = (told.problem, *report.lines) if told.problem else report.lines
+def _report(report: BootReport, output: SuiteTold, place: str) -> BootReport:
+    """Return `report` with its evidence as a path in the run directory, and with the script's problem."""
+    lines = (output.problem, *report.lines) if output.problem else report.lines
     return replace(report, lines=lines, evidence=f"{place}/{report.evidence}" if report.evidence else "")

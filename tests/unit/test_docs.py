@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.cli import main
+from orchestrator.cli import parser as command_line
 from orchestrator.scenario.load import load
 
 ROOT = Path(__file__).parents[2]
@@ -83,7 +83,7 @@ def test_every_orch_command_of_a_page_is_understood(page: Path) -> None:
     for command in commands(page):
         words = shlex.split(command)
         if words[0].endswith("orch"):
-            main.parser().parse_args(words[1:])
+            command_line.parser().parse_args(words[1:])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.cli.main import cache_directory
+from orchestrator.cli.arguments import cache_directory
 from orchestrator.events import ignore
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.source.fetch import fetch

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from orchestrator.cli.main import cache_directory
+from orchestrator.cli.arguments import cache_directory
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.cache.store import KernelCache
 from orchestrator.kernel.model import KernelBuild

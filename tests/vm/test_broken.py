@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from orchestrator.cli.main import cache_directory
+from orchestrator.cli.arguments import cache_directory
 from tests.unit.host.test_contract import wait_until
 from tests.vm.conftest import PATCHES, Finished, orch, scenario_text
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator.cli.main import cache_directory
+from orchestrator.cli.arguments import cache_directory
 from orchestrator.kernel.model import KernelBuild
 from tests.unit.host.test_contract import wait_until
 from tests.vm.conftest import ORCH, PATCHES, REPOSITORY, Finished, orch, scenario_text

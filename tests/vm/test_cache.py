@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.main import cache_directory
+from orchestrator.cli.arguments import cache_directory
 from orchestrator.host.lock import holders
 from orchestrator.kernel.cache.store import KernelCache
 from tests.vm.conftest import ORCH, REPOSITORY, Finished, orch, scenario_text

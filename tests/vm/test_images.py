@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.main import cache_directory
+from orchestrator.cli.arguments import cache_directory
 from orchestrator.events import ignore
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.cache.store import KernelCache

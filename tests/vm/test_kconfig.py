@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.main import cache_directory
+from orchestrator.cli.arguments import cache_directory
 from orchestrator.kernel.config.kconfig import find_symbol, symbol_names
 from tests.vm.conftest import Finished, orch, scenario_text
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.main import cache_directory
+from orchestrator.cli.arguments import cache_directory
 from orchestrator.host.base import Command
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.model import KernelBuild

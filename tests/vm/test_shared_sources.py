@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.main import cache_directory
+from orchestrator.cli.arguments import cache_directory
 from orchestrator.kernel.cache.store import KernelCache
 from orchestrator.kernel.cache.verify import verify
 from tests.vm.conftest import PATCHES, Finished, orch, scenario_text

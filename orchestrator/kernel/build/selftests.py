@@ -22,7 +22,8 @@ from orchestrator.events import Emit, phase
 from orchestrator.host.base import Command, Host, check
 from orchestrator.host.cleared import Cleared
 from orchestrator.host.confined import Confined, why_not_confined
-from orchestrator.host.disk import full_disk, needs_room, tells_full_disk
+from orchestrator.host.disk import full_disk, needs_room
+from orchestrator.host.full import tells_full_disk
 from orchestrator.host.lock import locked
 from orchestrator.host.recorder import Recorder
 from orchestrator.host.untrusted import read_untrusted, text_of

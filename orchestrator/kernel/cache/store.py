@@ -25,6 +25,7 @@ from pathlib import Path
 from orchestrator.arch import ARCHES
 from orchestrator.errors import InfrastructureError, Interrupted
 from orchestrator.host.disk import sync_disk
+from orchestrator.host.full import failure
 from orchestrator.host.lock import briefly_locked
 from orchestrator.kernel.built_file import built_config, built_file
 from orchestrator.kernel.cache.files import PROVENANCE, fingerprint, looks_whole, record_source, with_own_digest
@@ -277,4 +278,4 @@ def write_whole(path: Path, content: str | bytes) -> None:
     except OSError as error:
         with suppress(OSError):
             partial.unlink()
-        raise InfrastructureError(f"{path}: cannot be written: {error.strerror}") from error
+        raise failure(f"{path}: cannot be written: {error.strerror}", error, InfrastructureError) from error

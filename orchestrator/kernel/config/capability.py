@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from orchestrator.arch import ARCHES
 from orchestrator.kernel.config.fragments import parse
@@ -27,13 +27,26 @@ TRANSPARENT_HUGEPAGE, and HAVE_ARCH_TRANSPARENT_HUGEPAGE or HAVE_ARCH_TRANSPAREN
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
-def capability_of(build: KernelBuild, can: CapabilityOverride) -> Capability:
-    """Return the capability of `build`.
+@dataclass(frozen=True)
+class KernelFacts:
+    """What the final configuration of a kernel says of its boots: the file is read once for each boot.
 
-    The scenario's values in `can` take precedence over those from version and configuration.  Raises OSError if the
-    build is no longer in the cache.
+    `arguments` go to the kernel's command line; see `boot_arguments`, `shows_page_tables`.
     """
-    return override(capability(build.config.read_text(), build.version), can)
+
+    capability: Capability = field(default_factory=Capability)
+    page_tables: bool = True
+    arguments: tuple[str, ...] = ()
+
+
+def kernel_facts(build: KernelBuild, can: CapabilityOverride) -> KernelFacts:
+    """Read the configuration of `build`; what the scenario says it `can` do replaces what follows from it.
+
+    Raises OSError if the build is missing in the cache.
+    """
+    config = build.config.read_text()
+    able = override(capability(config, build.version), can)
+    return KernelFacts(able, shows_page_tables(config), boot_arguments(config))
 
 
 def capability(config: str, version: str) -> Capability:

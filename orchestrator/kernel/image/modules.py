@@ -12,8 +12,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from orchestrator.errors import CommandError, UsageError
+from orchestrator.errors import UsageError
 from orchestrator.host.base import Command, Host
+from orchestrator.host.full import failure
 
 BELOW = "lib/modules"
 """The directory of modules in an artifact, with one directory per release."""
@@ -100,4 +101,5 @@ def lay_out(host: Host, root: Path, release: str, jobs: int) -> None:
 def _succeed(host: Host, argv: tuple[str, ...], what: str) -> None:
     done = host.run(Command(argv, timeout=1800))
     if not done.ok:
-        raise CommandError(f"{what} failed: {(done.output.strip().splitlines() or ['no reason was given'])[-1]}")
+        why = (done.output.strip().splitlines() or ["no reason was given"])[-1]
+        raise failure(f"{what} failed: {why}", done.output)

@@ -24,6 +24,7 @@ from orchestrator.errors import InfrastructureError
 from orchestrator.events import Emit, phase
 from orchestrator.host.base import Host
 from orchestrator.host.disk import needs_room
+from orchestrator.host.full import failure
 from orchestrator.host.lock import locked
 from orchestrator.kernel.apt import Apt, DebianPackage, choose
 from orchestrator.kernel.cache.store import KernelCache
@@ -157,7 +158,8 @@ def _copy(parts: Parts, place: Path, where: str) -> None:
         if parts.modules:
             copy_modules(parts.modules, place / BELOW / parts.image.release)
     except shutil.Error as error:  # many errors of many files
-        raise InfrastructureError(f"{where}: {parts.modules} cannot be copied: {error.args[0][0][2]}") from error
+        why = str(error.args[0][0][2])
+        raise failure(f"{where}: {parts.modules} cannot be copied: {why}", why, InfrastructureError) from error
 
 
 def _copied(place: Path) -> ImageSource:

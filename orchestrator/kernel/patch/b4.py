@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.host.base import Command, Host
+from orchestrator.host.full import failure
 from orchestrator.kernel.patch.choose import Answer, Ask, Mails
 
 _SECONDS = 120.0
@@ -28,7 +29,7 @@ def asker(host: Host) -> Ask:
         lines = done.output.strip().splitlines()
         if not done.ok or not lines:
             reason = f"no answer in {done.seconds:.0f} s" if done.timed_out else (lines or ["no answer"])[-1][:200]
-            raise InfrastructureError(f"b4 cannot choose among {len(mails)} mails: {reason}")
+            raise failure(f"b4 cannot choose among {len(mails)} mails: {reason}", done.output, InfrastructureError)
         answer = json.loads(lines[-1])
         return Answer(answer["version"], tuple(answer["patches"]), tuple(answer["older"]))
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.errors import CommandError
 from orchestrator.host.base import Completed, Host
+from orchestrator.host.full import failure
 from orchestrator.kernel.git import git, same_format
 from orchestrator.kernel.model import GitOrigin, Patch
 from orchestrator.kernel.patch.store import contents, make_patch
@@ -97,7 +97,7 @@ class _Index:
     def _must(self, *args: str) -> Completed:
         done = self._git(*args)
         if not done.ok:
-            raise CommandError(f"git {args[0]} failed in {self._store}: {done.output.strip()[-300:]}")
+            raise failure(f"git {args[0]} failed in {self._store}: {done.output.strip()[-300:]}", done.output)
         return done
 
     def _git(self, *args: str) -> Completed:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from orchestrator.errors import InfrastructureError, OrchError, PatchError, UsageError
 from orchestrator.host.base import Command, Completed, Host
+from orchestrator.host.full import failure
 from orchestrator.kernel.patch.b4 import asker, environment
 from orchestrator.kernel.patch.body import DIFF
 from orchestrator.kernel.patch.choose import Choice, choose
@@ -145,9 +146,9 @@ def _failed(done: Completed, label: str, *, fetches: bool) -> OrchError:
     if done.timed_out:
         reason = f"no answer in {done.seconds:.0f} s"
     if not fetches or any(mark in done.output for mark in _NOT_THERE):
-        return UsageError(f"{label}: b4 finds no such series: {reason}")
+        return failure(f"{label}: b4 finds no such series: {reason}", done.output, UsageError)
     remedy = "without a network, save the thread and name it with 'mbox'"
-    return InfrastructureError(f"{label}: b4 cannot fetch it: {reason}; {remedy}")
+    return failure(f"{label}: b4 cannot fetch it: {reason}; {remedy}", done.output, InfrastructureError)
 
 
 def threads(found: tuple[Post, ...], wanted: str) -> tuple[Post, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from orchestrator.errors import PatchError
 from orchestrator.events import Emit, Event, Kind, ignore
 from orchestrator.host.base import Command, Completed, Host
+from orchestrator.host.full import failure
 from orchestrator.kernel.model import Patch, SourceTree
 from orchestrator.kernel.patch.b4 import asker
 from orchestrator.kernel.patch.choose import choose
@@ -162,7 +163,7 @@ def fit_series(
     except AlreadyThere as error:
         raise PatchError(f"kernel '{kernel}': patch {error.patch.path.name} is in this source already") from None
     except Conflict as conflict:
-        raise PatchError(_explain_conflict(conflict, kernel)) from None
+        raise failure(_explain_conflict(conflict, kernel), conflict.direct.output, PatchError) from None
     fitting = tuple(keep(cache, new) if new is not old else old for new, old in zip(merged, series, strict=True))
     check_series(host, tree.path, fitting, kernel)
     for new, old in zip(fitting, series, strict=True):
@@ -182,7 +183,7 @@ def check_series(host: Host, tree: Path, series: tuple[Patch, ...], kernel: str)
     for count, patch in enumerate(series, 1):
         done = _git_check(host, tree, series[:count])
         if not done.ok:
-            raise PatchError(explain(patch, kernel, done, tree))
+            raise failure(explain(patch, kernel, done, tree), done.output, PatchError)
 
 
 def apply(host: Host, tree: Path, patch: Patch, kernel: str) -> None:
@@ -193,7 +194,7 @@ def apply(host: Host, tree: Path, patch: Patch, kernel: str) -> None:
     argv = ("git", "apply", "-p1", "--whitespace=nowarn", str(patch.path.resolve()))
     done = host.run(Command(argv, cwd=tree, env=_OUTSIDE_GIT, timeout=120))
     if not done.ok:
-        raise PatchError(explain(patch, kernel, done))
+        raise failure(explain(patch, kernel, done), done.output, PatchError)
 
 
 # A file may lack the newline at its end, but the next file must begin on a new line.

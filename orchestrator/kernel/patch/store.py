@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.errors import InfrastructureError, PatchError
+from orchestrator.host.full import failure
 from orchestrator.kernel.cache.store import mark_used, write_whole
 from orchestrator.kernel.model import Patch
 from orchestrator.kernel.patch.diff import NotAPatch, printable, read_diff
@@ -104,7 +105,7 @@ def workplace(cache: Path) -> Iterator[Path]:
         place.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix="patches.", dir=place))
     except OSError as error:
-        raise InfrastructureError(f"{place}: cannot make a directory: {error.strerror}") from error
+        raise failure(f"{place}: cannot make a directory: {error.strerror}", error, InfrastructureError) from error
     try:
         yield work
     finally:

@@ -14,6 +14,7 @@ from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.events import Emit, phase
 from orchestrator.host.base import Command, Host, check
 from orchestrator.host.disk import removed_on_failure
+from orchestrator.host.full import failure, tells_full_disk
 from orchestrator.host.lock import locked
 from orchestrator.kernel.model import SourceTree
 from orchestrator.kernel.source.sharing import share_equal_files
@@ -86,7 +87,7 @@ def _download(host: Host, address: str, file: Path, where: str) -> None:
     done = host.run(Command(argv, timeout=_SECONDS_TO_FETCH))
     if not done.ok:
         lines = done.output.strip().splitlines()[-1:] or [f"curl ended with status {done.status}"]
-        raise InfrastructureError(f"{where}: {address} cannot be fetched: {lines[0]}")
+        raise failure(f"{where}: {address} cannot be fetched: {lines[0]}", done.output, InfrastructureError)
 
 
 def _digest(file: Path) -> str:
@@ -101,7 +102,7 @@ def _unpack(host: Host, file: Path, place: Path, where: str) -> None:
     partial.mkdir(parents=True)
     argv = ("tar", "-x", "--no-same-owner", "-f", str(file), "-C", str(partial))
     done = host.run(Command(argv, timeout=_SECONDS_TO_UNPACK))
-    if not done.ok and "No space left" not in done.output:
+    if not done.ok and not tells_full_disk(done.output):
         check(host.run(Command(("rm", "-rf", str(partial)))), "removing an unfinished unpack")
         message = (done.output.strip().splitlines() or ["tar failed"])[0]
         raise UsageError(f"{where}: {file} cannot be unpacked: {message.removeprefix('tar: ')}")

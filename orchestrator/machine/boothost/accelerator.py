@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.events import Emit, phase
+from orchestrator.host.full import failure
 from orchestrator.host.local import LOCAL
 from orchestrator.host.lock import locked
 from orchestrator.machine.boothost.base import KVM, BootHost
@@ -133,5 +134,5 @@ def judge_kvm(report: BootReport) -> Accelerator:
     if report.why:
         raise UndecidedError(f"with this kernel {message}")
     if "kvm" not in " ".join(report.lines).lower():
-        raise InfrastructureError(f"cannot boot anything, to find out whether {KVM} works: {message}")
+        raise failure(f"cannot boot anything, to find out whether {KVM} works: {message}", message, InfrastructureError)
     return Accelerator("tcg", f"{KVM} is there, but QEMU cannot use it: {message}")

@@ -16,7 +16,7 @@ from pathlib import Path
 from orchestrator.arch import ARCHES, arch_name
 from orchestrator.errors import CommandError, InfrastructureError
 from orchestrator.host.base import Command, Host, check
-from orchestrator.host.full import needs_room_on
+from orchestrator.host.disk import needs_room_on
 from orchestrator.host.push import RemoteStore, own_directory
 from orchestrator.host.scratch import scratch
 from orchestrator.inventory.model import Entry

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.host.full import failure
 
 _FIX = {
     errno.ENOSPC: "free some space there, or choose another results directory",
@@ -26,11 +27,6 @@ _FIX = {
 }
 
 
-def is_full(error: InfrastructureError) -> bool:
-    """Whether `error`, from `disk_errors`, means that the disk or the quota is full."""
-    return isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
     """Turn an OSError into an InfrastructureError that names the path, the error and a fix."""
@@ -38,7 +34,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         fix = _FIX.get(error.errno or 0, "choose another results directory")
-        raise InfrastructureError(f"{path}: cannot write: {error.strerror or error}; {fix}") from error
+        raise failure(f"{path}: cannot write: {error.strerror or error}; {fix}", error, InfrastructureError) from error
 
 
 def make_directory(path: Path) -> Path:

@@ -17,8 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 
-from orchestrator.errors import InfrastructureError
-from orchestrator.result.store.files import is_full
+from orchestrator.errors import DiskFullError
 
 _SECONDS = 5.0
 _PAUSE = 0.1
@@ -31,8 +30,8 @@ def patiently(write: Callable[[], None]) -> None:
     while True:
         try:
             return write()
-        except InfrastructureError as error:
-            if not is_full(error) or monotonic() > end:
+        except DiskFullError:
+            if monotonic() > end:
                 raise
         sleep(_PAUSE)
 

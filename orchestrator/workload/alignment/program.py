@@ -11,6 +11,7 @@ from orchestrator.arch import ARCHES, is_foreign
 from orchestrator.errors import CommandError, InfrastructureError
 from orchestrator.host.base import Command, Host, check
 from orchestrator.host.cleared import Cleared
+from orchestrator.host.full import failure
 from orchestrator.host.lock import locked
 from orchestrator.kernel.cache.sealed import broken_seal, seal
 from orchestrator.kernel.cache.store import KernelCache
@@ -133,9 +134,8 @@ def _compile(host: Host, work: Path, compiler: str) -> None:
     argv = (compiler, *FLAGS, f"-I{source}", "-o", str(work / "alignment"), *files)
     compiled = Cleared(host).run(Command(argv, timeout=_SECONDS_TO_COMPILE))
     if not compiled.ok:
-        raise InfrastructureError(
-            f"{host.name}: {compiler} cannot compile the guest program: {_first_error(compiled.output)}"
-        )
+        what = f"{host.name}: {compiler} cannot compile the guest program: {_first_error(compiled.output)}"
+        raise failure(what, compiled.output, InfrastructureError)
 
 
 def _first_error(output: str) -> str:

@@ -60,15 +60,15 @@ def refusal(place: Path, capsys: pytest.CaptureFixture[str], *arguments: str) ->
     """The one line that orch says before it exits with status 2, having begun nothing."""
     directories = ["--cache", str(place / "cache"), "--results", str(place / "results")]
     assert main(["bisect", *arguments, *directories]) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert len(told.err.splitlines()) == 1
+    message = capsys.readouterr()
+    assert message.out == ""
+    assert len(message.err.splitlines()) == 1
     assert not (place / "results").exists()
-    return told.err.strip()
+    return message.err.strip()
 
 
 @pytest.mark.parametrize(
-    ("ends", "told"),
+    ("ends", "message"),
     [
         (("v2", "master"), "--good: no commit 'v2' in the git repository"),
         (("v1", "mastre"), "did you mean 'master'?"),
@@ -78,36 +78,36 @@ def refusal(place: Path, capsys: pytest.CaptureFixture[str], *arguments: str) ->
     ],
 )
 def test_refs_that_make_no_sense_are_refused(
-    place: Path, capsys: pytest.CaptureFixture[str], ends: tuple[str, str], told: str
+    place: Path, capsys: pytest.CaptureFixture[str], ends: tuple[str, str], message: str
 ) -> None:
-    if not told:
+    if not message:
         git(place / "user", "checkout", "-q", "side")
         git(place / "user", "commit", "-q", "--allow-empty", "-m", "another way")
-        told = "--good side is no ancestor of --bad master~3 in"
-    assert told in refusal(place, capsys, str(place / "s.yaml"), "--good", ends[0], "--bad", ends[1])
+        message = "--good side is no ancestor of --bad master~3 in"
+    assert message in refusal(place, capsys, str(place / "s.yaml"), "--good", ends[0], "--bad", ends[1])
 
 
 def test_what_is_missing_on_the_command_line_is_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told = refusal(place, capsys, str(place / "s.yaml"), "--good", "v1")
-    assert told == "orch: --bad REF must be given, unless --resume goes on with an earlier one"
+    message = refusal(place, capsys, str(place / "s.yaml"), "--good", "v1")
+    assert message == "orch: --bad REF must be given, unless --resume continues an earlier one"
     assert refusal(place, capsys).startswith("orch: FILE and --good REF and --bad REF must be given, unless")
 
 
 def test_a_source_without_a_history_needs_a_repository(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = place / "debian.yaml"
     file.write_text(SCENARIO.replace("SOURCE", "{debian: linux-source-7.3, suite: trixie-backports}"))
-    told = refusal(place, capsys, str(file), "--good", "v1", "--bad", "master")
-    assert "debian.yaml:9: the source of kernel 'base' has no history to bisect; give a repository with --git" in told
-    told = refusal(place, capsys, str(file), "--good", "v1", "--bad", "nowhere", "--git", str(place / "user"))
-    assert "--bad: no commit 'nowhere' in the git repository" in told
+    message = refusal(place, capsys, str(file), "--good", "v1", "--bad", "master")
+    assert "debian.yaml:9: the source of kernel 'base' has no history to bisect; give a repository with" in message
+    message = refusal(place, capsys, str(file), "--good", "v1", "--bad", "nowhere", "--git", str(place / "user"))
+    assert "--bad: no commit 'nowhere' in the git repository" in message
 
 
 def test_a_base_that_is_booted_as_it_is_cannot_be_bisected(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = place / "stock.yaml"
     stock = "  base:\n    source: {debian-image: linux-image-amd64, suite: trixie-backports}\n"
     file.write_text(SCENARIO.partition("  base:")[0] + stock)
-    told = refusal(place, capsys, str(file), "--good", "v1", "--bad", "master", "--git", str(place / "user"))
-    assert "stock.yaml:9: kernel 'base', the base, is booted as it is, so that no commit can be built" in told
+    message = refusal(place, capsys, str(file), "--good", "v1", "--bad", "master", "--git", str(place / "user"))
+    assert "stock.yaml:9: kernel 'base', the base, is booted as it is, so that no commit can be built" in message
 
 
 def test_a_bisection_can_be_gone_on_with_from_its_first_moment(
@@ -121,16 +121,16 @@ def test_a_bisection_can_be_gone_on_with_from_its_first_moment(
     assert main(["bisect", str(place / "s.yaml"), "--good", "v1", "--bad", "master", *directories]) == 130
     (kept_in,) = (place / "results").glob("bisect-*")
     assert kept.find_unfinished(place / "results", {"good_ref": "v1"}) == kept_in
-    resume = f"'orch bisect --resume {kept_in}' goes on with it"
+    resume = f"'orch bisect --resume {kept_in}' continues it"
     assert capsys.readouterr().err == f"orch: interrupted; all it started is stopped; {resume}\n"
 
 
 def test_a_directory_that_is_no_repository_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (place / "empty").mkdir()
     file = str(place / "s.yaml")
-    told = refusal(place, capsys, file, "--good", "v1", "--bad", "master", "--git", str(place / "empty"))
-    assert "--git: " in told
-    assert "is no git repository" in told
+    message = refusal(place, capsys, file, "--good", "v1", "--bad", "master", "--git", str(place / "empty"))
+    assert "--git: " in message
+    assert "is no git repository" in message
 
 
 def test_nothing_to_resume_is_told_so(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,8 +144,8 @@ def test_what_is_resumed_must_ask_the_same(
     made = toy(tmp_path_factory.mktemp("toy"), 3, count=7)
     made.directory.mkdir(parents=True)
     kept.save(made.directory, State(made.question()))
-    told = refusal(place, capsys, "--resume", str(made.directory), "--good", "v3")
-    assert "this bisection asks something else (good)" in told
+    message = refusal(place, capsys, "--resume", str(made.directory), "--good", "v3")
+    assert "this bisection asks something else (good)" in message
 
 
 def test_a_scenario_that_has_changed_since_is_not_gone_on_with(
@@ -154,8 +154,8 @@ def test_a_scenario_that_has_changed_since_is_not_gone_on_with(
     made = toy(tmp_path_factory.mktemp("toy"), 3, count=7)
     made.directory.mkdir(parents=True)
     kept.save(made.directory, State(replace(made.question(), scenario=str(place / "s.yaml"), digest="of another")))
-    told = refusal(place, capsys, "--resume", str(made.directory))
-    assert "the scenario, or a file of its kernel, has changed since the bisection began" in told
+    message = refusal(place, capsys, "--resume", str(made.directory))
+    assert "the scenario, or a file of its kernel, has changed since the bisection began" in message
 
 
 @pytest.mark.parametrize(
@@ -315,20 +315,20 @@ def test_the_table_of_steps_fits_a_terminal(ended: tuple[Toy, State]) -> None:
 
 def test_the_report_has_the_commit_both_measurements_and_the_log(ended: tuple[Toy, State]) -> None:
     made, state = ended
-    told = render.report(state, made.directory)
-    assert told.startswith(f"{made.ids[10]} is the first bad commit\nAuthor: toy@example.org <toy@example.org>\n")
-    assert "\n    change 10\n\n    The body of change 10.\n" in told
-    assert f"  good {made.ids[9][:12]}  PASS measured PUD, expected PUD" in told
-    assert f"  bad  {made.ids[10][:12]}  FAIL measured PTE, expected PUD" in told
-    assert f"git bisect replay {made.directory}/bisect.log" in told
+    message = render.report(state, made.directory)
+    assert message.startswith(f"{made.ids[10]} is the first bad commit\nAuthor: toy@example.org <toy@example.org>\n")
+    assert "\n    change 10\n\n    The body of change 10.\n" in message
+    assert f"  good {made.ids[9][:12]}  PASS measured PUD, expected PUD" in message
+    assert f"  bad  {made.ids[10][:12]}  FAIL measured PTE, expected PUD" in message
+    assert f"git bisect replay {made.directory}/bisect.log" in message
 
 
 def test_the_report_of_candidates_says_why_each_was_skipped(tmp_path: Path) -> None:
     made = toy(tmp_path, 4, {3: unbuilt, 4: refused}, count=7)
-    told = render.report(made.run(), made.directory)
-    assert told.startswith("only skipped commits are left")
-    assert f"{made.ids[3][:12]} change 3\n             skip: FAIL kernel 'base' does not build" in told
-    assert f"{made.ids[4][:12]} change 4\n             skip: kernel 'base': patch a.patch does not apply" in told
+    message = render.report(made.run(), made.directory)
+    assert message.startswith("only skipped commits are left")
+    assert f"{made.ids[3][:12]} change 3\n             skip: FAIL kernel 'base' does not build" in message
+    assert f"{made.ids[4][:12]} change 4\n             skip: kernel 'base': patch a.patch does not apply" in message
 
 
 def test_the_json_has_it_all(ended: tuple[Toy, State]) -> None:

@@ -40,23 +40,23 @@ def test_the_list_fits_80_columns_and_ends_with_the_total(
     patches = [{"name": f"0001-a-patch-with-{'a-very-' * 9}long-name.patch", "sha256": "0"}]
     facts.write_text(json.dumps({**json.loads(facts.read_text()), "patches": patches}))
     assert orch(cache, "ls") == 0
-    told = capsys.readouterr().out
-    lines = told.splitlines()
+    shown = capsys.readouterr().out
+    lines = shown.splitlines()
     assert max(len(line.replace(str(cache.root), "CACHE")) for line in lines) <= 80
     assert lines[0].split() == ["key", "size", "last", "used"]
     assert lines[1].startswith("sources: ")
     assert lines[2].split()[:3] == ["linux-source-7.3", "7.3.4-1", ID[:12]]
-    assert "  base: Linux 7.3.4 + a-patch-with-a-very...  " in told
-    assert built(cache)[:12] in told
+    assert "  base: Linux 7.3.4 + a-patch-with-a-very...  " in shown
+    assert built(cache)[:12] in shown
     assert lines[-1].endswith(f" in {cache.root}")
 
 
 def test_the_list_as_json_has_every_entry_in_bytes(cache: KernelCache, capsys: pytest.CaptureFixture[str]) -> None:
     os.utime(cache.builds / built(cache), (1_000_000_000, 1_000_000_000))
     assert orch(cache, "ls", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["bytes"] == sum(entry["bytes"] for entry in told["entries"])
-    build = next(one for one in told["entries"] if one["path"] == str(cache.builds / built(cache)))
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["bytes"] == sum(entry["bytes"] for entry in shown["entries"])
+    build = next(one for one in shown["entries"] if one["path"] == str(cache.builds / built(cache)))
     assert (build["kind"], build["what"], build["used"]) == ("builds", "base: Linux 7.3.4", "2001-09-09T01:46:40Z")
 
 
@@ -70,15 +70,15 @@ def test_a_cache_that_is_not_there_is_empty_and_stays_so(tmp_path: Path, capsys:
 def test_gc_says_what_it_removed_and_what_is_left(cache: KernelCache, capsys: pytest.CaptureFixture[str]) -> None:
     assert orch(cache, "gc", "--dry-run") == 0
     would = capsys.readouterr().out.splitlines()
-    assert would[0] == "would remove, of no use:"
+    assert would[0] == "would remove, not needed:"
     assert (cache.root / "work/00.1a2b3c4d").exists()
     assert orch(cache, "gc") == 0
-    told = capsys.readouterr().out.splitlines()
-    assert told[0] == "removed, of no use:"
-    assert [line.split()[:3] for line in told[1:4]] == [line.split()[:3] for line in would[1:4]]
-    assert told[1].startswith("  left behind: ")
-    assert told[-1].startswith("freed ") and told[-1].endswith(" left")
-    assert max(map(len, told)) <= 80
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "removed, not needed:"
+    assert [line.split()[:3] for line in shown[1:4]] == [line.split()[:3] for line in would[1:4]]
+    assert shown[1].startswith("  left behind: ")
+    assert shown[-1].startswith("freed ") and shown[-1].endswith(" left")
+    assert max(map(len, shown)) <= 80
     assert not (cache.root / "work/00.1a2b3c4d").exists()
     assert cache.lookup(base(cache))
 

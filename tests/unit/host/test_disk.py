@@ -9,8 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import CommandError, InfrastructureError, Interrupted, KernelBuildError
-from orchestrator.host.disk import needs_room, removed_on_failure, sync_disk, tells_full_disk
+from orchestrator.errors import (
+    CommandError,
+    DiskFullError,
+    InfrastructureError,
+    Interrupted,
+    KernelBuildError,
+    PatchError,
+)
+from orchestrator.host.base import Completed, check
+from orchestrator.host.disk import needs_room, removed_on_failure, sync_disk
+from orchestrator.host.full import failure, tells_full_disk
 from orchestrator.host.local import LocalHost
 from orchestrator.host.lock import alone, holders, shared
 
@@ -20,8 +29,9 @@ from orchestrator.host.lock import alone, holders, shared
     [
         OSError(errno.ENOSPC, "No space left on device", "/x"),
         OSError(errno.EDQUOT, "Disk quota exceeded", "/x"),
-        CommandError("cloning failed: cp -al … exit status 1\ncp: cannot create: No space left on device"),
-        InfrastructureError("/x: cannot be written: No space left on device"),
+        failure("cloning failed: cp -al … exit status 1", "cp: cannot create: No space left on device"),
+        failure("/x: cannot be written", OSError(errno.ENOSPC, "No space left on device"), InfrastructureError),
+        failure("patch x does not apply", "error: unable to write file x: Disk quota exceeded", PatchError),
     ],
 )
 def test_a_full_disk_is_one_sentence_however_it_shows(tmp_path: Path, error: Exception) -> None:
@@ -56,6 +66,13 @@ def test_other_errors_stay_what_they_are(tmp_path: Path, error: Exception) -> No
     with pytest.raises(type(error)) as caught, needs_room(tmp_path, "building it"):
         raise error
     assert caught.value is error
+
+
+def test_an_error_is_that_of_a_full_disk_only_if_its_cause_says_so() -> None:
+    with pytest.raises(DiskFullError, match=r"^copying failed: cp a b … exit status 1\ncp: No space left on device$"):
+        check(Completed(("cp", "a", "b"), 1, "cp: No space left on device\n", 0.1), "copying")
+    assert type(failure("x", "cp: cannot stat 'a'")) is CommandError
+    assert type(failure("x", OSError(errno.EACCES, "Permission denied"), PatchError)) is PatchError
 
 
 def test_source_lines_that_speak_of_a_full_disk_are_not_one() -> None:

@@ -20,11 +20,11 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from orchestrator.errors import CommandError, InfrastructureError
+from orchestrator.errors import CommandError, DiskFullError, InfrastructureError
 from orchestrator.host.agent import program, sent
 from orchestrator.host.base import Command
 from orchestrator.host.bundle import toolbox
-from orchestrator.host.disk import tells_full_disk
+from orchestrator.host.full import failure
 from orchestrator.host.local import LocalHost
 from orchestrator.host.push import RemoteStore, content_hash
 from orchestrator.host.scratch import scratch
@@ -182,13 +182,14 @@ def test_an_object_tells_when_it_was_used_last(tree: Path, tmp_path: Path) -> No
 def test_a_full_host_is_not_taken_for_a_full_disk_here(tree: Path, tmp_path: Path) -> None:
     class Full(LocalHost):
         def put(self, local: Path, remote: Path) -> None:
-            raise CommandError(f"copying {local} to {remote} failed: tar: sh: Cannot write: No space left on device")
+            why = "tar: sh: Cannot write: No space left on device"
+            raise failure(f"copying {local} to {remote} failed: {why}", why)
 
     with pytest.raises(InfrastructureError) as caught:
         RemoteStore(Full("lab1"), tmp_path / "kept").push(tree)
     what = f"lab1: no space was left for tree in {tmp_path}/kept there; make room on that host"
     assert str(caught.value) == what
-    assert not tells_full_disk(what)
+    assert not isinstance(caught.value, DiskFullError)
 
 
 def test_virtme_ng_runs_from_its_directory_alone(tmp_path: Path) -> None:

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.hosts import ground_of
+from orchestrator.cli.hosts import choose_boot_host
+from orchestrator.cli.options import PlaceOptions
 from orchestrator.errors import InfrastructureError, ScenarioError, UsageError
 from orchestrator.host.local import LocalHost
 from orchestrator.host.ssh import Address
@@ -131,8 +131,8 @@ def scenario(tmp_path: Path, text: str) -> Scenario:
 
 def chosen(tmp_path: Path, text: str, host: str | None = None, hosts: str = FULL) -> str:
     """Return the name of the host that a run of `text` takes."""
-    arguments = Namespace(host=host, hosts=written(hosts), cache=tmp_path / "cache", force=None)
-    with ground_of(arguments, scenario(tmp_path, text), LocalHost()) as boot_host:
+    options = PlaceOptions(tmp_path / "cache", host, hosts=written(hosts))
+    with choose_boot_host(options, scenario(tmp_path, text), LocalHost()) as boot_host:
         return boot_host.host.name
 
 

@@ -213,7 +213,7 @@ def test_restoring_tells_what_became_of_each(capsys: pytest.CaptureFixture[str])
     ]
     host = FakeHost([(("python3",), Answer("\n".join(words), 1))])
     with pytest.raises(InfrastructureError, match=r"^fake: e: process 9 still uses it$"):
-        device_verbs.restore(host)
+        device_verbs.restore_on(host)
     shown = capsys.readouterr()
     assert shown.out.splitlines() == [
         "a is back at no driver, as before",

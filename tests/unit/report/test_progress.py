@@ -12,7 +12,7 @@ from rich.console import Console
 
 from orchestrator.events import Event, Kind, phase
 from orchestrator.report import progress as module
-from orchestrator.report.progress import progress
+from orchestrator.report.progress import clock, line_of, progress
 
 
 @pytest.fixture
@@ -105,3 +105,28 @@ def test_nothing_of_an_event_acts_on_the_live_view(text: str) -> None:
         console.print(view.render())
     assert HARMLESS.fullmatch(stream.getvalue().replace("\n", ""))
     assert len(stream.getvalue()) < 100_000
+
+
+def test_without_a_terminal_progress_is_plain_lines_of_starts_and_ends() -> None:
+    stream = io.StringIO()
+    with progress(stream, verbose=False) as emit:
+        emit(Event("base", "build", Kind.START))
+        emit(Event("base", "build", Kind.PROGRESS, "12 objects"))
+        emit(Event("base", "build", Kind.END, "990 objects", 243.21))
+    assert stream.getvalue().splitlines() == [
+        "  0:00  base: build ...",
+        "  0:00  base: build done (243.2 s): 990 objects",
+    ]
+
+
+def test_verbose_shows_what_happens_between() -> None:
+    stream = io.StringIO()
+    with progress(stream, verbose=True) as emit:
+        emit(Event("base", "build", Kind.PROGRESS, "12 objects"))
+    assert "12 objects" in stream.getvalue()
+
+
+def test_elapsed_time_is_minutes_and_seconds() -> None:
+    assert clock(59.9) == "0:59"
+    assert clock(3725) == "62:05"
+    assert line_of(Event("k", "boot", Kind.FAILED, seconds=1.0), 61) == "  1:01  k: boot FAILED (1.0 s)"

@@ -84,7 +84,7 @@ def test_what_is_built_is_cached_and_where_its_tree_is_gone_nobody_waits_for_it(
     key = publish(cache, BASE).key
     found = starts(cache, (BASE, V1))
     assert found["v1"] == BuildStart(BuildKind.WHOLE)
-    assert (found["base"].way, found["base"].build and found["base"].build.key) == (BuildKind.CACHED, key)
+    assert (found["base"].kind, found["base"].build and found["base"].build.key) == (BuildKind.CACHED, key)
 
 
 def test_a_whole_build_takes_all_of_make_a_variant_one_and_what_is_there_nothing(cache: KernelCache) -> None:

@@ -184,7 +184,10 @@ MISTAKES = [
         sourced("{tarball: linux.tar.xz, sha256: 123}"),
         "6: 'sha256' must be a SHA-256: 64 hexadecimal digits, not '123'",
     ),
-    (sourced("{git: .}", "arch: arm"), "7: 'arch' must be one of x86_64, arm64, not 'arm'; did you mean 'arm64'?"),
+    (
+        sourced("{git: .}", "arch: arm"),
+        "7: 'arch' must be one of x86_64, arm64, riscv64, not 'arm'; did you mean 'arm64'?",
+    ),
     (
         sourced("{git: .}", "compiler: icc"),
         "7: 'compiler' must be gcc, clang, or a version of it such as clang-16, not 'icc'",

@@ -158,7 +158,7 @@ def test_what_a_killed_build_left_is_collected(toy: Toy, capsys: pytest.CaptureF
     (left,) = (toy.cache.root / "work").iterdir()
     assert (left / "tree/build/mm/mmap.o").read_text() == "half\n"
     assert cli.main(["cache", "gc", "--cache", str(toy.cache.root)]) == 0
-    assert "of no use" in capsys.readouterr().out
+    assert "not needed" in capsys.readouterr().out
     assert not list((toy.cache.root / "work").iterdir())
     assert not list((toy.cache.root / "trash").iterdir())
     assert toy.build()["cached"] is False

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.kernel.config.capability import boot_arguments, capability, capability_of, override, shows_page_tables
+from orchestrator.kernel.config.capability import boot_arguments, capability, kernel_facts, override, shows_page_tables
 from orchestrator.kernel.model import KernelBuild
 from orchestrator.scenario.model import Capability, CapabilityOverride, FaultMaps, Level
 
@@ -93,5 +93,5 @@ def test_what_the_scenario_says_outranks_it_key_by_key(can: CapabilityOverride, 
 def test_a_build_tells_by_its_own_files(tmp_path: Path) -> None:
     (tmp_path / "config").write_text(BOTH)
     build = KernelBuild("base", "0", tmp_path, "7.3.4", 0, 0.0, cached=True)
-    assert capability_of(build, CapabilityOverride()) == Capability()
-    assert capability_of(build, CapabilityOverride(levels=(Level.PTE,))) == Capability(())
+    assert kernel_facts(build, CapabilityOverride()).capability == Capability()
+    assert kernel_facts(build, CapabilityOverride(levels=(Level.PTE,))).capability == Capability(())

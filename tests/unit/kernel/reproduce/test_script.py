@@ -29,7 +29,7 @@ from orchestrator.kernel.reproduce.script import script
 from orchestrator.kernel.source.fetch import fetch, unpack
 from orchestrator.kernel.source.public import Base, base_of, without_secret
 from orchestrator.kernel.toolchain import detect
-from orchestrator.run.boot_job import keep_build_files
+from orchestrator.run.build_job import keep_build_files
 from orchestrator.scenario.sources import BuiltSource, DebianSource, GitSource, TarballSource, TreeSource
 
 TOY = Path(__file__).parents[2] / "data/toy-kernel"

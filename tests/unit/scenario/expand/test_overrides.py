@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import main as cli
+from orchestrator.cli.main import main
+from orchestrator.cli.parser import parser
 from orchestrator.errors import UsageError
 from orchestrator.report import as_json, terminal
 from orchestrator.result.compare.alignment import compare
@@ -44,7 +45,7 @@ def scenario(tmp_path: Path) -> Scenario:
 
 def read(*argv: str) -> Overrides:
     """Return the overrides of a command line of `orch run` in the current directory."""
-    given = cli.parser().parse_args(["run", "x.yaml", *argv])
+    given = parser().parse_args(["run", "x.yaml", *argv])
     here = Path.cwd()
     return read_overrides(given.tree, given.git, given.changes or (), here=here, data=data_dir(here))
 
@@ -183,7 +184,7 @@ def test_what_is_told_asks_for_the_same_from_anywhere(
     found = read("--tree", "my tree", "--patch", "vfio-thp", "--patch", "./draft", "--revert", "abc")
     assert f"--tree '{tmp_path}/my tree'" in found.command_line
     monkeypatch.chdir("/")
-    given = cli.parser().parse_args(["run", "x.yaml", *shlex.split(found.command_line)])
+    given = parser().parse_args(["run", "x.yaml", *shlex.split(found.command_line)])
     again = read_overrides(given.tree, given.git, given.changes, here=Path("/"), data=tmp_path / "kernels")
     assert again == found
     assert read_overrides(None, f"{tmp_path}/linux@a..b", (), here=Path("/"), data=tmp_path).command_line == (
@@ -284,7 +285,7 @@ def test_the_command_line_answers_a_wrong_override_with_status_two(
     verb: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     pud = Path(__file__).resolve().parents[4] / "scenarios/pud.yaml"
-    assert cli.main([verb, str(pud), "--tree", "nowhere", "--cache", str(tmp_path / "cache")]) == 2
+    assert main([verb, str(pud), "--tree", "nowhere", "--cache", str(tmp_path / "cache")]) == 2
     assert capsys.readouterr().err == (
         "orch: --tree: no directory 'nowhere'; give it the top directory of a kernel source\n"
     )
