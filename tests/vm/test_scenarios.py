@@ -12,7 +12,7 @@ import pytest
 from tests.vm.conftest import REPOSITORY, Finished, orch
 
 SCENARIOS = sorted(path.stem for path in (REPOSITORY / "scenarios").glob("*.yaml"))
-ELSEWHERE = {"pud", "selftests", "command", "arm64", "distro", "noiommu"}
+ELSEWHERE = {"pud", "selftests", "command", "arm64", "distro", "noiommu", "riscv64"}
 """Those that have a module of their own."""
 LONG = {"history", "matrix", "sub-page"}
 """Those that build kernels whole that no other test needs: 6.1, 6.12 and 7.2, about five minutes each."""
@@ -132,4 +132,4 @@ def test_every_scenario_says_its_question_first(name: str) -> None:
     lines = (REPOSITORY / f"scenarios/{name}.yaml").read_text().splitlines()
     assert lines[0] == "# SPDX-License-Identifier: GPL-2.0-only"
     assert "question" in " ".join(lines[1:8]).lower()
-    assert f"scenarios/{name}.yaml" in (REPOSITORY / "README.md").read_text()
+    assert f"scenarios/{name}.yaml" in (REPOSITORY / "docs/scenarios/index.md").read_text()

@@ -24,7 +24,7 @@ def test_it_is_printed_as_before(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["compare", str(RUN), *option]) == 0
-    assert capsys.readouterr().out == RUN.with_suffix(f".{golden}").read_text()
+    assert capsys.readouterr().out.replace(str(RUN), "RUN") == RUN.with_suffix(f".{golden}").read_text()
 
 
 def test_a_changed_measurement_is_printed(
@@ -36,4 +36,4 @@ def test_a_changed_measurement_is_printed(
     result = changed / "boots/vfio-thp/alignment/result.json"
     result.write_text(result.read_text().replace("1024", "1025"))
     main(["compare", str(changed)])
-    assert capsys.readouterr().out != RUN.with_suffix(".txt").read_text()
+    assert capsys.readouterr().out.replace(str(changed), "RUN") != RUN.with_suffix(".txt").read_text()
