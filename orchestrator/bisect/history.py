@@ -19,7 +19,7 @@ from pathlib import Path
 from orchestrator.bisect.model import SHORT, Answer, Commit
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.host.base import Completed, Host, check
-from orchestrator.kernel.git import borrow, git, open_bare, open_store, resolve
+from orchestrator.kernel.git import borrow, form_of, git, open_bare, open_store, resolve
 from orchestrator.scenario.resolve.files import is_address
 
 _FIRST_BAD = re.compile(r"^([0-9a-f]{40,64}) is the first bad commit$", re.MULTILINE)
@@ -140,7 +140,8 @@ class GitBisect:
             self.place.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InfrastructureError(f"{self.place}: cannot be created: {error.strerror}") from error
-        open_bare(self.history.host, self.place, self.history.origin)
+        # The format is the store's: to ask the origin at each step would need a network for an address.
+        open_bare(self.history.host, self.place, self.history.origin, form_of(self.history.store))
         borrow(self.place, self.history.store / "objects")
         check(self._git("update-ref", "--no-deref", "HEAD", head), "preparing git bisect")
 

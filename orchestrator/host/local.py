@@ -4,17 +4,15 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import selectors
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
 from orchestrator.errors import CommandError
-from orchestrator.host import supervisor
 from orchestrator.host.base import Command, check
+from orchestrator.host.fork_client import FORK_CLIENT
 from orchestrator.host.full import failure
 from orchestrator.host.supervised import CHUNK, TICK, SupervisedHost, Wire
 
@@ -51,6 +49,9 @@ class LocalHost(SupervisedHost):
     def _dial(self) -> Wire:
         return _LocalWire()
 
+    def _environment(self) -> dict[str, str]:
+        return dict(os.environ)  # the fork server has that of its start
+
 
 class _LocalWire:
     """A supervisor connected by pipes.
@@ -59,52 +60,57 @@ class _LocalWire:
     """
 
     def __init__(self) -> None:
-        argv = (sys.executable, "-I", "-S", supervisor.__file__)
-        pipe = subprocess.PIPE
+        pairs: list[tuple[int, int]] = []
         try:
-            self._process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
-        except OSError as error:
-            raise CommandError(f"local: cannot start a process: {error.strerror}; is this machine full?") from error
-        stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
-        assert stdin and stdout and stderr
-        self._stdin, self._stdout, self._stderr = stdin, stdout, stderr
+            pairs.extend(os.pipe() for _ in range(3))
+            (stdin, self._stdin), (self._stdout, stdout), (self._stderr, stderr) = pairs
+            self._supervisor = FORK_CLIENT.supervisor(stdin, stdout, stderr)
+        except BaseException as error:
+            _close(*itertools.chain(*pairs))
+            if isinstance(error, OSError):
+                raise CommandError(f"local: cannot start a process: {error.strerror}; is this machine full?") from error
+            raise
+        _close(stdin, stdout, stderr)
 
     def send(self, data: bytes) -> None:
         with contextlib.suppress(BrokenPipeError):
-            self._stdin.write(data)
-            self._stdin.flush()
+            while data:
+                data = data[os.write(self._stdin, data) :]
 
     def chunks(self) -> Iterator[tuple[bytes, bytes]]:
         with selectors.PollSelector() as selector:
             selector.register(self._stdout, selectors.EVENT_READ)
             selector.register(self._stderr, selectors.EVENT_READ)
             while True:
-                ready = [key.fileobj for key, _ in selector.select(TICK)]
+                ready = [key.fd for key, _ in selector.select(TICK)]
                 yield self._read(self._stdout, ready, selector), self._read(self._stderr, ready, selector)
-                open_now = [key.fileobj for key in selector.get_map().values()]
+                open_now = [key.fd for key in selector.get_map().values()]
                 # Only the supervisor has stderr.  A process that still has stdout after its end is not waited for.
                 if self._stderr not in open_now and (self._stdout not in open_now or not ready):
                     return
 
     @staticmethod
-    def _read(stream: IO[bytes], ready: Sequence[object], selector: selectors.BaseSelector) -> bytes:
+    def _read(stream: int, ready: Sequence[int], selector: selectors.BaseSelector) -> bytes:
         if stream not in ready:
             return b""
-        data = os.read(stream.fileno(), CHUNK)
+        data = os.read(stream, CHUNK)
         if not data:
             selector.unregister(stream)
         return data
 
     def hang_up(self) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            self._stdin.close()
+        if self._stdin >= 0:
+            os.close(self._stdin)
+            self._stdin = -1
 
     def close(self, seconds: float) -> None:
         self.hang_up()
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._stdout.close()
-        self._stderr.close()
+        if not self._supervisor.ended_within(seconds):
+            self._supervisor.kill()
+        self._supervisor.close()
+        _close(self._stdout, self._stderr)
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

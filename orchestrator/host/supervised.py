@@ -67,6 +67,10 @@ class SupervisedHost(ABC):
     def _dial(self) -> Wire:
         """Start a supervisor; raises CommandError if that fails."""
 
+    def _environment(self) -> dict[str, str] | None:
+        """Return the environment that commands inherit; None for that of the supervisor."""
+        return None
+
     def run(self, command: Command) -> Completed:
         """Run `command` to its end; see `Host.run`.
 
@@ -78,6 +82,7 @@ class SupervisedHost(ABC):
         request = {
             "argv": argv,
             "cwd": str(command.cwd) if command.cwd else None,
+            "inherited": self._environment(),
             "env": dict(command.env),
             "stdin": command.stdin,
             "timeout": command.timeout,

@@ -57,7 +57,7 @@ class Request:
         fields = json.loads(line)
         self.argv: list[str] = fields["argv"]
         self.cwd: str | None = fields["cwd"]
-        self.env: dict[str, str] = fields["env"]
+        self.env: dict[str, str] = {**(fields["inherited"] or os.environ), **fields["env"]}
         self.stdin: str = fields["stdin"]
         self.timeout: float | None = fields["timeout"]
         self.patience: float | None = fields["patience"]
@@ -194,7 +194,7 @@ def become(request: Request, problems: int) -> NoReturn:
         os.chdir(request.cwd or ".")
         what = "start"
         argv = command(request.argv)
-        os.execvpe(argv[0], argv, {**os.environ, **request.env})
+        os.execvpe(argv[0], argv, request.env)
     except (OSError, ValueError) as error:
         subject = request.argv[0] if what == "start" else request.cwd
         os.write(problems, f"cannot {what} {subject}: {getattr(error, 'strerror', None) or error}".encode())

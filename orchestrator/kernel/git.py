@@ -147,7 +147,7 @@ def open_bare(host: Host, store: Path, origin: str, form: str = "") -> None:
     made now.
     """
     made = store / "orch.origin"
-    if made.exists() and form and form != _form_of(store):
+    if made.exists() and form and form != form_of(store):
         # Another repository is there now, with another format: no object in the store can be used for it.
         check(host.run(Command(("rm", "-rf", str(store)))), "removing a git store")
     if not made.exists():
@@ -169,7 +169,7 @@ def object_format(host: Host, path: Path) -> str:
     return found.output.strip() if found.ok else "sha1"
 
 
-def _form_of(store: Path) -> str:
+def form_of(store: Path) -> str:
     """Return the object format of a repository of orch.
 
     It is read from the file `config`, without git, because each run needs it.
@@ -180,7 +180,7 @@ def _form_of(store: Path) -> str:
 
 def same_format(store: Path, other: Path) -> bool:
     """Return whether two repositories of orch can borrow objects from each other."""
-    return _form_of(store) == _form_of(other)
+    return form_of(store) == form_of(other)
 
 
 def _form_there(host: Host, address: str) -> str:

@@ -17,6 +17,8 @@ from orchestrator.bisect import state as kept
 from orchestrator.bisect.judge import verdict_of
 from orchestrator.bisect.model import Answer, State
 from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.host.base import Command, Completed
+from orchestrator.host.local import LocalHost
 from tests.unit.bisect.toy_history import (
     LEVEL,
     Toy,
@@ -173,19 +175,45 @@ def test_branches_that_were_merged_are_searched_too(tmp_path: Path) -> None:
     assert made.found(made.run()) == 4
 
 
-@pytest.mark.parametrize("stop_at", range(1, 12))
-def test_a_bisection_that_was_stopped_goes_on_where_it_was(tmp_path: Path, stop_at: int) -> None:
-    whole = toy(tmp_path / "whole", 10, {13: unbuilt, 14: crashed})
+def test_a_step_asks_nothing_of_the_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The origin may be an address, and a bisection may take days."""
+    made = toy(tmp_path, 3, count=7)
+    bisect = made.bisect()
+    asked: list[str] = []
+    run = LocalHost.run
+
+    def noted(host: LocalHost, command: Command) -> Completed:
+        asked.extend(command.argv)
+        return run(host, command)
+
+    monkeypatch.setattr(LocalHost, "run", noted)
+    assert bisect.ask(made.ids[0], made.ids[-1], []).test in made.ids
+    assert "replay" in asked
+    assert "ls-remote" not in asked
+    assert str(made.home / "user") not in asked
+
+
+@pytest.fixture(scope="module")
+def measured_in_one_go(tmp_path_factory: pytest.TempPathFactory) -> list[int]:
+    """Return the commits that a bisection measures which is not stopped."""
+    whole = toy(tmp_path_factory.mktemp("whole"), 10, {13: unbuilt, 14: crashed})
     whole.run()
-    made = toy(tmp_path / "stopped", 10, {13: unbuilt, 14: crashed})
+    return whole.measured
+
+
+@pytest.mark.parametrize("stop_at", range(1, 12))
+def test_a_bisection_that_was_stopped_goes_on_where_it_was(
+    tmp_path: Path, stop_at: int, measured_in_one_go: list[int]
+) -> None:
+    made = toy(tmp_path, 10, {13: unbuilt, 14: crashed})
     made.stop_at = stop_at
-    if stop_at <= len(whole.measured):
+    if stop_at <= len(measured_in_one_go):
         with pytest.raises(KeyboardInterrupt):
             made.run()
     made.stop_at = 0
     state = made.run(kept.load(made.directory) if (made.directory / kept.STATE_FILE).exists() else None)
     assert made.found(state) == 10
-    assert made.measured == whole.measured
+    assert made.measured == measured_in_one_go
 
 
 def test_what_stopped_an_infrastructure_error_goes_on_too(tmp_path: Path) -> None:

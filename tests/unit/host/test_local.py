@@ -39,6 +39,12 @@ def orch(script: str) -> subprocess.Popen[str]:
     return subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
+def the_supervisor() -> psutil.Process:
+    """Return the one supervisor that runs: the child of the fork server, which is the child of this process."""
+    (supervisor,) = (grandchild for child in psutil.Process().children() for grandchild in child.children())
+    return supervisor
+
+
 class TestLocalHost(RealHostContract):
     @pytest.fixture
     def host(self) -> LocalHost:
@@ -96,7 +102,7 @@ class TestLocalHost(RealHostContract):
         sessions: list[int] = []
 
         def on_line(line: str) -> None:
-            supervisor = psutil.Process().children()[0].pid
+            supervisor = the_supervisor().pid
             sessions.extend({os.getsid(0), os.getsid(supervisor), os.getsid(int(line))})
 
         assert host.run(Command(sh("echo $$; sleep 0.5"), on_line=on_line)).ok
@@ -104,7 +110,7 @@ class TestLocalHost(RealHostContract):
 
     def test_a_supervisor_that_gets_sigterm_takes_its_command_with_it(self, host: LocalHost, mark: str) -> None:
         def on_line(line: str) -> None:
-            supervisor = psutil.Process().children()[0]
+            supervisor = the_supervisor()
             supervisor.terminate()
 
         with pytest.raises(CommandError, match="sh was ended, because its supervisor was asked to stop"):
@@ -113,11 +119,72 @@ class TestLocalHost(RealHostContract):
 
     def test_a_supervisor_that_gets_sigkill_is_an_error_and_no_hang(self, host: LocalHost, mark: str) -> None:
         def on_line(line: str) -> None:
-            psutil.Process().children()[0].kill()
+            the_supervisor().kill()
 
         with pytest.raises(CommandError, match="lost sh: its supervisor ended without a report"):
             host.run(Command(sh("echo up; exec sleep 1000"), env={MARK: mark}, on_line=on_line))
         assert wait_until(lambda: marked(mark) == [], 3), marked(mark)
+
+    def test_a_fork_server_that_gets_sigkill_ends_what_runs_and_the_next_command_has_another(
+        self, host: LocalHost, mark: str
+    ) -> None:
+        def on_line(line: str) -> None:
+            server = the_supervisor().parent()
+            assert server
+            server.kill()
+
+        with pytest.raises(CommandError, match="sh was ended, because its supervisor was asked to stop"):
+            host.run(Command(sh("echo up; setsid sleep 1000 & sleep 1000"), env={MARK: mark}, on_line=on_line))
+        assert marked(mark) == []
+        assert host.run(Command(("echo", "again"))).output == "again\n"
+
+    def test_a_command_has_the_environment_and_the_directory_of_now(
+        self, host: LocalHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        seen = Command(sh('echo "${ORCH_A-none}"; pwd -P'))
+        monkeypatch.delenv("ORCH_A", raising=False)
+        host.run(seen)
+        for number, value in enumerate(["one", "two words", "invalid \udcff"]):
+            (tmp_path / f"d{number}").mkdir()
+            monkeypatch.chdir(tmp_path / f"d{number}")
+            monkeypatch.setenv("ORCH_A", value)
+            expected = os.fsencode(value).decode(errors="replace")
+            assert host.run(seen).output == f"{expected}\n{tmp_path}/d{number}\n"
+        monkeypatch.delenv("ORCH_A")
+        assert host.run(seen).output.splitlines()[0] == "none"
+
+    def test_a_directory_that_was_removed_is_no_obstacle(
+        self, host: LocalHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        (tmp_path / "gone").mkdir()
+        monkeypatch.chdir(tmp_path / "gone")
+        (tmp_path / "gone").rmdir()
+        assert host.run(Command(("echo", "here"))).output == "here\n"
+
+    def test_a_fork_of_orch_has_a_fork_server_of_its_own(self) -> None:
+        process = orch("""
+            LocalHost().run(Command(("true",)))
+            show("parent")
+            pid = os.fork()
+            show(LocalHost().run(Command(("echo", "parent" if pid else "child"))).output.strip())
+            if pid == 0:
+                os._exit(0)
+            os.waitpid(pid, 0)
+            show(LocalHost().run(Command(("echo", "still"))).output.strip())
+            """)
+        output = process.communicate(timeout=20)[0].splitlines()
+        assert sorted(output) == ["child", "parent", "parent", "still"]
+        assert process.returncode == 0
+
+    def test_the_fork_server_ends_with_orch(self) -> None:
+        for ending in ("", "os.kill(os.getpid(), signal.SIGKILL)"):
+            process = orch(f"""
+                show(LocalHost().run(Command(("sh", "-c", "ps -o ppid= $PPID"))).output.strip())
+                {ending}
+                """)
+            server = int(process.communicate(timeout=20)[0])
+            assert server != process.pid
+            assert wait_until(lambda server=server: not psutil.pid_exists(server), 3)  # type: ignore[misc]
 
     def test_no_thread_process_or_descriptor_is_left(self, host: LocalHost) -> None:
         host.run(Command(("true",)))
