@@ -32,17 +32,28 @@ _NVIDIA_GPUS = "/proc/driver/nvidia/gpus"
 
 
 def openers(tree: Tree) -> list[dict[str, Any]]:
-    """Return the processes that have something of a PCI function open.
+    """Return the processes that have something of a PCI function open, without those that are ending.
 
     These are nodes of functions (`owners`), of IOMMU groups and of NVIDIA's driver, and BARs.
     """
-    found = []
+    found: list[dict[str, Any]] = []
     gpus = _nvidia_gpus(tree)
     for pid in _processes(tree):
-        for use in [*_nodes(tree, pid, gpus), *_bars(tree, pid)]:
-            command = tree.read("/proc", pid, "comm")
-            found.append({"pid": int(pid), "command": command, **use, "token": token_of(tree, pid)})
+        uses = [*_nodes(tree, pid, gpus), *_bars(tree, pid)]
+        token, command = token_of(tree, pid), tree.read("/proc", pid, "comm")
+        if uses and not ending(tree, pid):  # asked last: a process that is not ending now had its token before
+            found.extend({"pid": int(pid), "command": command, **use, "token": token} for use in uses)
     return found
+
+
+def ending(tree: Tree, pid: str) -> bool:
+    """Return whether a process is about to close all its files.
+
+    The kernel frees its memory first (kernel/exit.c, do_exit), and with it the environment that has the token: the
+    guest of a killed run would look like a process of the host.
+    """
+    sizes = tree.read("/proc", pid, "statm").split()
+    return bool(sizes) and not any(map(int, sizes))
 
 
 def token_of(tree: Tree, pid: str) -> str:

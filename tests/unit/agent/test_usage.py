@@ -7,6 +7,7 @@ The device nodes exist on every machine.
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,40 @@ def test_the_users_of_a_group_are_found_under_any_name(machine: Machine) -> None
     machine.opens(77, 3, "/dev/zero")
     assert open_files.users_of_group(machine.tree, "7") == [77]
     assert open_files.users_of_group(machine.tree, "17") == []
+
+
+@pytest.mark.parametrize(
+    ("statm", "environ", "found"),
+    [
+        ("1200 300 200 10 0 90 0", "ORCH_LEASE=t", [(77, "t")]),
+        ("1200 300 200 10 0 90 0", "", [(77, "")]),
+        ("1 0 0 0 0 0 0", "", [(77, "")]),
+        ("0 0 0 0 0 0 0", "", []),  # a guest that was killed, with the environment gone and the files still open
+    ],
+)
+def test_a_process_that_is_ending_has_no_use_of_its_own(
+    machine: Machine, statm: str, environ: str, found: list[tuple[int, str]]
+) -> None:
+    machine.link(f"sys/dev/char/{ZERO}", "sys/devices/virtual/vfio/7")
+    machine.opens(77, 3, "/dev/zero")
+    machine.make("proc/77/statm", statm)
+    (machine.root / "proc/77/environ").write_text(environ)
+    assert [(one["pid"], one["token"]) for one in machine.openers()] == found
+    assert open_files.users_of_group(machine.tree, "7") == [77]
+
+
+def test_the_kernel_says_that_a_process_is_ending() -> None:
+    """A process that was not waited for is as one that ends: it has no memory."""
+    child = subprocess.Popen(("sleep", "1000"))
+    try:
+        assert not open_files.ending(Tree("/"), str(child.pid))
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert open_files.ending(Tree("/"), str(child.pid))
+    finally:
+        child.kill()
+        child.wait()
+    assert not open_files.ending(Tree("/"), str(os.getpid()))
 
 
 def test_a_group_is_used_by_who_has_the_node_of_a_member(machine: Machine) -> None:
