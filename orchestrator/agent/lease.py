@@ -39,7 +39,7 @@ class _Stopped(Exception):  # noqa: N818 -- a request, not an error
 
 def _report(what: str, **more: Any) -> None:
     with suppress(OSError):  # orch may have ended
-        print(json.dumps({"said": what, **more}), flush=True)
+        print(json.dumps({"event": what, **more}), flush=True)
 
 
 def hold(tree: Tree, request: dict[str, Any]) -> int:

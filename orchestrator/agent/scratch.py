@@ -32,7 +32,7 @@ def main() -> int:
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     own = place / request["name"]
     held = _make(own)
-    print(json.dumps({"said": "ready"}), flush=True)
+    print(json.dumps({"event": "ready"}), flush=True)
     signal.sigwait(_STOPPING)
     shutil.rmtree(str(own), ignore_errors=True)
     own.with_suffix(".lock").unlink()

@@ -42,11 +42,11 @@ def restore_on(host: Host) -> int:
     """Do the work of `restore` on `host`."""
     entries = give_back(host)
     for entry in entries:
-        if entry["said"] != "stuck":
-            say(describe(entry), file=sys.stderr if entry["said"] == "held" else sys.stdout)
+        if entry["event"] != "stuck":
+            say(describe(entry), file=sys.stderr if entry["event"] == "held" else sys.stdout)
     if not entries:
         say("nothing was left behind")
-    stuck = [f"{host.name}: {describe(entry)}" for entry in entries if entry["said"] == "stuck"]
+    stuck = [f"{host.name}: {describe(entry)}" for entry in entries if entry["event"] == "stuck"]
     if stuck:
         raise InfrastructureError("\n".join(stuck))
     return 0

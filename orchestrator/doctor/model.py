@@ -26,14 +26,14 @@ class State(StrEnum):
 class HostFinding:
     """One need of a run.
 
-    `detail` describes its state, or the problem and its effect.  `mend` is the command that fixes it, "" if there is
+    `detail` describes its state, or the problem and its effect.  `fix` is the command that fixes it, "" if there is
     none; `packages` are the Debian packages that the command installs.
     """
 
     what: str
     state: State
     detail: str
-    mend: str = ""
+    fix: str = ""
     packages: tuple[str, ...] = ()
 
 

@@ -52,7 +52,7 @@ def _wait(host: Host, place: Path, running: Future[Completed], output: Queue[str
     running.add_done_callback(lambda _: output.put("{}"))
     line = output.get()
     with suppress(ValueError):
-        if json.loads(line).get("said") == "ready":
+        if json.loads(line).get("event") == "ready":
             return
     printed = running.result().output
     why = printed.strip().rpartition("\n")[2]

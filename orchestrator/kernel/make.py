@@ -109,7 +109,7 @@ def debug_environment(tree: str, config: str) -> dict[str, str]:
     return {"KCFLAGS": mapped, "KAFLAGS": mapped}
 
 
-def told_irreproducible(config: str) -> tuple[str, ...]:
+def irreproducible_because(config: str) -> tuple[str, ...]:
     """Return why each full build with the final `config` is different: one sentence per reason."""
     return tuple(why for option, why in _RANDOM.items() if f"CONFIG_{option}=y\n" in config)
 

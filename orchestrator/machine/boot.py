@@ -69,71 +69,71 @@ class Booted:
     version: str
 
 
-def boot(host: Host, plan: Boot, console: Path, home: Path, progress: Progress) -> Booted:
-    """Boot `plan` until it ends or its timeout expires.
+def boot_guest(host: Host, boot: Boot, console: Path, home: Path, progress: Progress) -> Booted:
+    """Boot a guest until it ends or its timeout expires.
 
     The whole console is logged to `console` as it is written.  `home` is the home directory for virtme-ng.  `progress`
     is called with what the guest does.  The exact command is written to ``command.sh`` beside the console.  Raises
     CommandError if virtme-ng cannot be started.
     """
     prepare_home(home)
-    write_script(plan)
+    write_script(boot)
     try:
         with (
-            shared_with_guest(plan.share, answers_of(plan)) as limits,
-            plain_paths(plan, home.parent / "work") as plain,
+            shared_with_guest(boot.share, answers_of(boot)) as limits,
+            plain_paths(boot, home.parent / "work") as plain,
         ):
             done = launch(host, plain, console, vng_environment(home), progress, limits)
     finally:
-        for device in plan.devices:
-            memory_file(device, plan.share.parent).unlink(missing_ok=True)
-    return with_limits(conclude(done, console, plan.share, flooded=limits.flooded), limits)
+        for device in boot.devices:
+            memory_file(device, boot.share.parent).unlink(missing_ok=True)
+    return with_limits(conclude(done, console, boot.share, flooded=limits.flooded), limits)
 
 
-def answers_of(plan: Boot) -> tuple[str, ...]:
+def answers_of(boot: Boot) -> tuple[str, ...]:
     """Return the names of the files in the share that orch reads after the boot."""
-    return (*_OWN_ANSWERS, *plan.answers)
+    return (*_OWN_ANSWERS, *boot.answers)
 
 
-def write_script(plan: Boot) -> None:
+def write_script(boot: Boot) -> None:
     """Create the share with the guest's script, and beside it the monitor's files."""
-    plan.share.mkdir(parents=True, exist_ok=True)
-    prepare_monitor(plan.share)
-    (plan.share / "run.sh").write_text(_script(plan))
+    boot.share.mkdir(parents=True, exist_ok=True)
+    prepare_monitor(boot.share)
+    (boot.share / "run.sh").write_text(_script(boot))
 
 
 def launch(
-    host: Host, plan: Boot, console: Path, environment: Mapping[str, str], progress: Progress, limits: Limits
+    host: Host, boot: Boot, console: Path, environment: Mapping[str, str], progress: Progress, limits: Limits
 ) -> Completed:
-    """Run virtme-ng on `host` for `plan`, whose paths are all on `host`.
+    """Run virtme-ng on `host` for `boot`, whose paths are all on `host`.
 
     `console` is a local file.  `limits` end the boot early if the guest writes too much.
 
     Raises CommandError if virtme-ng cannot be started, or if the connection to the host is lost.
     """
-    argv = vng_argv(replace(plan, command=f"sh {GUEST_SHARE}/run.sh"))
-    env = {**environment, **dict(plan.environment)}
-    console.with_name("command.sh").write_bytes(os.fsencode(_command_script(plan, shell_line(argv, None, env))))
+    argv = vng_argv(replace(boot, command=f"sh {GUEST_SHARE}/run.sh"))
+    env = {**environment, **dict(boot.environment)}
+    console.with_name("command.sh").write_bytes(os.fsencode(_command_script(boot, shell_line(argv, None, env))))
     watch = _Watch(progress, limits)
-    return host.run(Command(argv, env=env, timeout=plan.timeout, log=console, on_line=watch, until=limits.over))
+    return host.run(Command(argv, env=env, timeout=boot.timeout, log=console, on_line=watch, until=limits.over))
 
 
-def _command_script(plan: Boot, command: str) -> str:
+def _command_script(boot: Boot, command: str) -> str:
     """Return a script with which the user can repeat the boot.
 
     It creates the links again, which are removed later.
     """
-    links = (shell_line(("ln", "-sfn", str(target), str(link)), None, None) for link, target in plan.links)
-    directories = dict.fromkeys(shell_line(("mkdir", "-p", str(link.parent)), None, None) for link, _ in plan.links)
+    links = (shell_line(("ln", "-sfn", str(target), str(link)), None, None) for link, target in boot.links)
+    directories = dict.fromkeys(shell_line(("mkdir", "-p", str(link.parent)), None, None) for link, _ in boot.links)
     return "".join(f"{line}\n" for line in ("#!/bin/sh", *directories, *links, command))
 
 
-def _script(plan: Boot) -> str:
+def _script(boot: Boot) -> str:
     return _GUEST_SCRIPT.format(
         share=GUEST_SHARE,
-        modules=_LOAD_MODULES if plan.modules else "",
-        noiommu=_TURN_ON_NOIOMMU if plan.machine.noiommu else "",
-        command=plan.command,
+        modules=_LOAD_MODULES if boot.modules else "",
+        noiommu=_TURN_ON_NOIOMMU if boot.machine.noiommu else "",
+        command=boot.command,
         status=STATUS_FILE,
         before=TAINT_BEFORE,
         after=TAINT_AFTER,

@@ -141,11 +141,11 @@ class LeaseClient:
         A function that another run holds now is not included: that run has restored it first.
         """
         for message in give_back(self._host, self._root):
-            if message["said"] == "held" and message["holder"] == self._holder:
+            if message["event"] == "held" and message["holder"] == self._holder:
                 self._queue.put(
-                    {"said": "stuck", "address": message["address"], "why": "its lease program does not end"}
+                    {"event": "stuck", "address": message["address"], "why": "its lease program does not end"}
                 )
-            elif message["said"] != "held" and message["address"] in self._addresses:
+            elif message["event"] != "held" and message["address"] in self._addresses:
                 self._queue.put(message)
         self._process()
 
@@ -154,7 +154,7 @@ class LeaseClient:
             message = json.loads(line)
         except ValueError:
             return  # error messages of Python itself are in the output
-        if isinstance(message, dict) and "said" in message:
+        if isinstance(message, dict) and "event" in message:
             self._queue.put(message)
 
     def _process(self) -> None:
@@ -164,6 +164,6 @@ class LeaseClient:
                 message = self._queue.get(timeout=_LOOK)
             except Empty:
                 return
-            self._messages.setdefault(message["said"], []).append(message)
+            self._messages.setdefault(message["event"], []).append(message)
             if describe(message):
                 self._notify(describe(message))

@@ -12,7 +12,7 @@ from orchestrator.passthrough.model import Lease
 
 def describe(message: Mapping[str, Any]) -> str:
     """Return a message of `agent.lease` as short text; "" if users need not see it."""
-    address, what = message.get("address", ""), message["said"]
+    address, what = message.get("address", ""), message["event"]
     if what == "waiting":
         return f"{address} waits for {_holder(message)}"
     if what == "held":
@@ -33,9 +33,9 @@ def left_words(message: Mapping[str, Any]) -> str:
 
     The function was then to be given back.
     """
-    if message["said"] == "restored":
+    if message["event"] == "restored":
         return f"{message['address']}: restored, left by a run that has ended"
-    if message["said"] == "stuck":
+    if message["event"] == "stuck":
         return f"{message['address']}: left by a run that has ended, and not given back: {message['why']}"
     return describe(message)
 

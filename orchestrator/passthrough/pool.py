@@ -38,7 +38,7 @@ Environment = tuple[tuple[str, str], ...]
 class Pool(Protocol):
     """The PCI functions that the guests of one run get."""
 
-    def lending(self, results: Path, notify: Notify, /) -> AbstractContextManager[Environment]:
+    def leased(self, results: Path, notify: Notify, /) -> AbstractContextManager[Environment]:
         """Have the functions for one boot; yields variables for the processes of the guest.
 
         `results` is the run's directory, which other runs that wait for the functions see.  Raises InfrastructureError
@@ -52,8 +52,8 @@ class Pool(Protocol):
 class NullPool:
     """The pool of a run whose devices are all emulated."""
 
-    def lending(self, _results: Path, _notify: Notify) -> AbstractContextManager[Environment]:
-        """Give nothing (see `Pool.lending`)."""
+    def leased(self, _results: Path, _notify: Notify) -> AbstractContextManager[Environment]:
+        """Give nothing (see `Pool.leased`)."""
         return nullcontext(())
 
     def close(self) -> None:
@@ -78,8 +78,8 @@ class DevicePool:
         self._lease: DeviceLease | None = None
 
     @contextmanager
-    def lending(self, results: Path, notify: Notify) -> Iterator[Environment]:
-        """See `Pool.lending`."""
+    def leased(self, results: Path, notify: Notify) -> Iterator[Environment]:
+        """See `Pool.leased`."""
         with self._lock:
             if self._lease is None:
                 holder = _holder(results)

@@ -27,6 +27,6 @@ def give_back(host: Host, root: str = "/") -> tuple[dict[str, Any], ...]:
         raise CommandError(f"{host.name}: devices cannot be given back: {done.output.strip()[-400:]}") from error
     if done.timed_out:
         raise CommandError(f"{host.name}: devices are not given back after {_SECONDS:.0f} s; dmesg may show why")
-    if not done.ok and not any(message["said"] == "stuck" for message in messages):
+    if not done.ok and not any(message["event"] == "stuck" for message in messages):
         raise CommandError(f"{host.name}: giving devices back ended with status {done.status}; dmesg may show why")
     return messages

@@ -45,8 +45,8 @@ def _finding(finding: HostFinding, column: int, width: int, color: bool) -> Iter
     head, *more = wrap(finding.detail, width, first, " " * len(first))
     yield paint(finding.state, _COLOURS[finding.state], color) + head[len(finding.state) :]
     yield from more
-    if finding.mend:
-        yield f"{_FIX}{finding.mend}"
+    if finding.fix:
+        yield f"{_FIX}{finding.fix}"
 
 
 def to_json(report: Report) -> dict[str, object]:

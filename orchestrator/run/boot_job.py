@@ -160,7 +160,7 @@ def boot_guest(
         context.emit(Event(build.name, what, Kind.NOTE, text))
 
     with (
-        context.pool.lending(context.store.path, note) as environment,
+        context.pool.leased(context.store.path, note) as environment,
         phase(context.emit, build.name, what, f"under {accelerator.name}") as progress,
     ):
         boot = replace(boot, environment=environment)
@@ -185,7 +185,7 @@ def _read_output(
         devices={address: name for name, address in context.addresses.items()},
         path=f"{share}/{MEASUREMENTS_FILE}",
     )
-    program = {(v.bar, v.test): Verdict(_STATUSES[v.said], v.reason, v.evidence) for v in found}
+    program = {(v.bar, v.test): Verdict(_STATUSES[v.status], v.reason, v.evidence) for v in found}
     output = WorkloadOutput(measured.measurements, program, f"{share}/{KTAP_FILE}")
     problems = (setup_failure(tap), *(str(problem) for problem in measured.problems[:_MOST_PROBLEMS]))
     shows_problems = report.end is BootEnd.WORKLOAD or measured.problems

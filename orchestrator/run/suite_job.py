@@ -21,7 +21,7 @@ from orchestrator.machine.model import BootEnd, BootReport
 from orchestrator.machine.rootfs.busybox import guest_root
 from orchestrator.machine.rootfs.userland import Userland, find_userland
 from orchestrator.machine.share import MOST_OUTPUT, Share
-from orchestrator.result.judge.suite import SuiteTold, failed_to_build, judge_suite
+from orchestrator.result.judge.suite import SuiteOutput, failed_to_build, judge_suite
 from orchestrator.result.run import BootResult
 from orchestrator.run.boot_job import SHARE, Guest, boot_guest, note_splats, ordinary_taint
 from orchestrator.run.build_job import MOST_LOG
@@ -149,12 +149,12 @@ def _boot(
     return boot_guest(context, assets, build, facts, workload, guest, directory)
 
 
-def _read_output(files: Share, programs: _Programs, problem: str, evidence: str) -> SuiteTold:
+def _read_output(files: Share, programs: _Programs, problem: str, evidence: str) -> SuiteOutput:
     """Read what the suite left in the share; `evidence` is the path of its output in the run directory.
 
     `problem` says why there was no boot at all, "" if there was one.
     """
-    return SuiteTold(
+    return SuiteOutput(
         output=files.text(OUTPUT_FILE, MOST_OUTPUT),
         status=files.number(PROGRAM_STATUS_FILE, MOST_STATUS),
         problem=problem or files.text(PROBLEM_FILE).strip(),
@@ -163,7 +163,7 @@ def _read_output(files: Share, programs: _Programs, problem: str, evidence: str)
     )
 
 
-def _report(report: BootReport, output: SuiteTold, place: str) -> BootReport:
+def _report(report: BootReport, output: SuiteOutput, place: str) -> BootReport:
     """Return `report` with its evidence as a path in the run directory, and with the script's problem."""
     lines = (output.problem, *report.lines) if output.problem else report.lines
     return replace(report, lines=lines, evidence=f"{place}/{report.evidence}" if report.evidence else "")

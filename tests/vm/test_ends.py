@@ -15,7 +15,7 @@ from orchestrator.cli.arguments import cache_directory
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.model import KernelBuild
 from orchestrator.machine import share as share_module
-from orchestrator.machine.boot import Booted, boot
+from orchestrator.machine.boot import Booted, boot_guest
 from orchestrator.machine.model import Boot, BootEnd
 from orchestrator.machine.rootfs.busybox import guest_root
 from orchestrator.scenario.devices import EmulatedDevice
@@ -54,46 +54,46 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> KernelBuild:
 
 
 @pytest.fixture
-def plan(base: KernelBuild, host: LocalHost, tmp_path: Path) -> Boot:
+def boot(base: KernelBuild, host: LocalHost, tmp_path: Path) -> Boot:
     """A boot that succeeds at doing nothing."""
     root = guest_root(host, cache_directory())
     return Boot(base.image, root, tmp_path / "share", tmp_path, "true", Machine(), (), "tcg", timeout=60)
 
 
-def run(host: LocalHost, plan: Boot, tmp_path: Path) -> Booted:
-    return boot(host, plan, tmp_path / "console.log", tmp_path / "home", lambda _: None)
+def run(host: LocalHost, boot: Boot, tmp_path: Path) -> Booted:
+    return boot_guest(host, boot, tmp_path / "console.log", tmp_path / "home", lambda _: None)
 
 
-def test_a_boot_that_does_its_work_is_ok(host: LocalHost, plan: Boot, tmp_path: Path) -> None:
-    booted = run(host, plan, tmp_path)
+def test_a_boot_that_does_its_work_is_ok(host: LocalHost, boot: Boot, tmp_path: Path) -> None:
+    booted = run(host, boot, tmp_path)
     assert booted.report.end is BootEnd.OK
     assert booted.report.splats == ()
     assert booted.version.startswith("Linux version 7.3")
 
 
-def test_a_kill_of_init_does_nothing(host: LocalHost, plan: Boot, tmp_path: Path) -> None:
+def test_a_kill_of_init_does_nothing(host: LocalHost, boot: Boot, tmp_path: Path) -> None:
     """Linux gives the first process no signal that it does not ask for (signal(7))."""
-    booted = run(host, replace(plan, command="sh -c 'kill -9 1; sleep 1; kill -0 1'"), tmp_path)
+    booted = run(host, replace(boot, command="sh -c 'kill -9 1; sleep 1; kill -0 1'"), tmp_path)
     assert booted.report.end is BootEnd.OK
 
 
 def test_a_workload_that_cannot_work_is_told_from_a_kernel_that_crashes(
-    host: LocalHost, plan: Boot, tmp_path: Path
+    host: LocalHost, boot: Boot, tmp_path: Path
 ) -> None:
-    assert run(host, replace(plan, command="sh -c 'exit 3'"), tmp_path).report.end is BootEnd.WORKLOAD
+    assert run(host, replace(boot, command="sh -c 'exit 3'"), tmp_path).report.end is BootEnd.WORKLOAD
 
 
-def test_a_guest_that_goes_on_past_the_deadline_hangs(host: LocalHost, plan: Boot, tmp_path: Path) -> None:
-    booted = run(host, replace(plan, command="sleep 1000", timeout=12), tmp_path)
+def test_a_guest_that_goes_on_past_the_deadline_hangs(host: LocalHost, boot: Boot, tmp_path: Path) -> None:
+    booted = run(host, replace(boot, command="sleep 1000", timeout=12), tmp_path)
     assert booted.report.end is BootEnd.HANG
     assert 12 <= booted.report.seconds < 20
     assert booted.report.lines
 
 
-def test_a_kernel_without_an_init_panics(host: LocalHost, plan: Boot, tmp_path: Path) -> None:
+def test_a_kernel_without_an_init_panics(host: LocalHost, boot: Boot, tmp_path: Path) -> None:
     empty = tmp_path / "root"
     empty.mkdir()
-    booted = run(host, replace(plan, root=empty), tmp_path)
+    booted = run(host, replace(boot, root=empty), tmp_path)
     assert booted.report.end is BootEnd.PANIC
     assert "Kernel panic - not syncing" in booted.report.lines[0]
     number = int(booted.report.evidence.rpartition(":")[2])
@@ -101,16 +101,16 @@ def test_a_kernel_without_an_init_panics(host: LocalHost, plan: Boot, tmp_path: 
 
 
 def test_a_qemu_that_refuses_its_arguments_is_no_fault_of_the_kernel(
-    host: LocalHost, plan: Boot, tmp_path: Path
+    host: LocalHost, boot: Boot, tmp_path: Path
 ) -> None:
     strange = EmulatedDevice("strange", "no-such-device", 4096)
-    booted = run(host, replace(plan, devices=(strange,)), tmp_path)
+    booted = run(host, replace(boot, devices=(strange,)), tmp_path)
     assert booted.report.end is BootEnd.QEMU
     assert "no-such-device" in " ".join(booted.report.lines)
 
 
-def test_a_missing_kernel_image_is_no_fault_of_the_kernel(host: LocalHost, plan: Boot, tmp_path: Path) -> None:
-    booted = run(host, replace(plan, image=tmp_path / "gone"), tmp_path)
+def test_a_missing_kernel_image_is_no_fault_of_the_kernel(host: LocalHost, boot: Boot, tmp_path: Path) -> None:
+    booted = run(host, replace(boot, image=tmp_path / "gone"), tmp_path)
     assert booted.report.end is BootEnd.QEMU
     assert "gone" in " ".join(booted.report.lines)
 
@@ -125,9 +125,9 @@ def test_a_missing_kernel_image_is_no_fault_of_the_kernel(host: LocalHost, plan:
     ],
 )
 def test_a_kernel_that_ends_before_the_workload_begins(
-    host: LocalHost, plan: Boot, ends: KernelBuild, tmp_path: Path, kind: str, seconds: int, end: BootEnd, why: str
+    host: LocalHost, boot: Boot, ends: KernelBuild, tmp_path: Path, kind: str, seconds: int, end: BootEnd, why: str
 ) -> None:
-    broken = replace(plan, image=ends.image, arguments=(f"vfio.end={kind}",), timeout=seconds)
+    broken = replace(boot, image=ends.image, arguments=(f"vfio.end={kind}",), timeout=seconds)
     report = run(host, broken, tmp_path).report
     assert report.end is end
     assert all(part in report.why for part in why), report.why
@@ -136,40 +136,40 @@ def test_a_kernel_that_ends_before_the_workload_begins(
 
 @pytest.mark.parametrize("kind", ["triple-fault", "reset"])
 def test_a_kernel_that_resets_the_machine_under_the_workload_crashes(
-    host: LocalHost, plan: Boot, ends: KernelBuild, tmp_path: Path, kind: str
+    host: LocalHost, boot: Boot, ends: KernelBuild, tmp_path: Path, kind: str
 ) -> None:
     command = f"echo {kind} > {PARAMETER}; sleep 60"
-    report = run(host, replace(plan, image=ends.image, command=command), tmp_path).report
+    report = run(host, replace(boot, image=ends.image, command=command), tmp_path).report
     assert report.end is BootEnd.RESET
     assert "it was reset, and the kernel had not announced that" in report.why
 
 
 def test_a_kernel_that_writes_without_end_is_stopped(
-    host: LocalHost, plan: Boot, ends: KernelBuild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    host: LocalHost, boot: Boot, ends: KernelBuild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(share_module, "FLOOD_BYTES", 1 << 18)
-    report = run(host, replace(plan, image=ends.image, arguments=("vfio.end=flood",)), tmp_path).report
+    report = run(host, replace(boot, image=ends.image, arguments=("vfio.end=flood",)), tmp_path).report
     assert report.end is BootEnd.FLOOD
-    assert report.seconds < plan.timeout
+    assert report.seconds < boot.timeout
     assert (tmp_path / "console.log").stat().st_size < 8 << 20
 
 
 @pytest.mark.parametrize("command", ["reboot -f; sleep 60", "poweroff -f; sleep 60", "kill -9 -1; sleep 60"])
 def test_a_workload_that_shuts_its_guest_down_is_no_crash_and_no_fault_of_the_infrastructure(
-    host: LocalHost, plan: Boot, tmp_path: Path, command: str
+    host: LocalHost, boot: Boot, tmp_path: Path, command: str
 ) -> None:
-    report = run(host, replace(plan, command=command), tmp_path).report
+    report = run(host, replace(boot, command=command), tmp_path).report
     assert report.end is BootEnd.SHUTDOWN
     assert f"{KERNELS_LAST}reboot: " in report.why
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_qemu_that_is_killed_is_no_fault_of_the_kernel(
-    host: LocalHost, plan: Boot, tmp_path: Path, number: signal.Signals
+    host: LocalHost, boot: Boot, tmp_path: Path, number: signal.Signals
 ) -> None:
     with ThreadPoolExecutor(1) as executor:
-        booted = executor.submit(run, host, replace(plan, command="sleep 60"), tmp_path)
-        assert wait_until((plan.share / "version").exists, 50)
+        booted = executor.submit(run, host, replace(boot, command="sleep 60"), tmp_path)
+        assert wait_until((boot.share / "version").exists, 50)
         for pid in virtual_machines(tmp_path):
             os.kill(pid, number)
     report = booted.result().report

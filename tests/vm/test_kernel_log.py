@@ -12,7 +12,7 @@ import pytest
 from orchestrator.cli.arguments import cache_directory
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.model import KernelBuild
-from orchestrator.machine.boot import boot
+from orchestrator.machine.boot import boot_guest
 from orchestrator.machine.kernel_log import find_splats, title_of
 from orchestrator.machine.model import GUEST_SHARE, Boot
 from orchestrator.machine.rootfs.busybox import guest_root
@@ -75,8 +75,8 @@ def test_every_kind_of_splat_is_found_in_one_boot(base: KernelBuild, host: Local
     (share / "lines").write_text("\n".join([*(f"<4>{message}" for message in NONE), *lines]) + "\n")
     command = f'while read -r line; do echo "$line" > /dev/kmsg; done < {GUEST_SHARE}/lines'
     root = guest_root(host, cache_directory())
-    plan = Boot(base.image, root, share, tmp_path, command, Machine(), (), "tcg", timeout=240)
-    report = boot(host, plan, tmp_path / "console.log", tmp_path / "home", lambda _: None).report
+    boot = Boot(base.image, root, share, tmp_path, command, Machine(), (), "tcg", timeout=240)
+    report = boot_guest(host, boot, tmp_path / "console.log", tmp_path / "home", lambda _: None).report
     expected = {title_of(message) for _, message in SPLATS}
     assert {splat.title for splat in report.splats} == expected
     for name in ("console.log", "share/kernel.log"):

@@ -16,7 +16,7 @@ from pathlib import Path
 from orchestrator.arch import ARCHES
 from orchestrator.host.base import Host
 from orchestrator.kernel.cache.files import PROVENANCE
-from orchestrator.kernel.make import debug_environment, make_environment, make_variables, told_irreproducible
+from orchestrator.kernel.make import debug_environment, irreproducible_because, make_environment, make_variables
 from orchestrator.kernel.model import AnyRecipe, KernelBuild, Patch, Prebuilt, Recipe
 from orchestrator.kernel.reproduce.prebuilt import prebuilt_script
 from orchestrator.kernel.reproduce.shell import HEAD, assignments, comment, default_directory
@@ -183,7 +183,7 @@ def _linker(compiler: str) -> str:
 def _header_notes(recipe: Recipe, part: Part, names: Iterable[str], config: str) -> tuple[str, ...]:
     """Return the notes for the script's head: the inputs, and possible differences between machines."""
     return (
-        *(f"The image will be DIFFERENT: {why}" for why in told_irreproducible(config)),
+        *(f"The image will be DIFFERENT: {why}" for why in irreproducible_because(config)),
         *(("Modules were built, too; they are not compared.",) if recipe.modules else ()),
         *part.notes,
         f"From beside this script: {', '.join(['config', *names])}.",

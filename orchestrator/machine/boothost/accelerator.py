@@ -116,8 +116,8 @@ def _try(boot_host: BootHost, accelerator: str, image: Path, root: Path, arch: s
     with TemporaryDirectory(prefix="orch-probe-") as name:
         directory = Path(name)
         share, seconds = directory / "share", PROBE_DEADLINE_SECONDS[accelerator]
-        plan = Boot(image, root, share, root, "true", Machine(), (), accelerator, seconds, arch=arch, modules=modules)
-        return boot_host.boot(plan, directory / "console.log", lambda _: None).report
+        boot = Boot(image, root, share, root, "true", Machine(), (), accelerator, seconds, arch=arch, modules=modules)
+        return boot_host.boot(boot, directory / "console.log", lambda _: None).report
 
 
 def judge_kvm(report: BootReport) -> Accelerator:

@@ -15,7 +15,7 @@ from typing import Protocol
 from orchestrator.arch import ARCHES, arch_name
 from orchestrator.errors import InfrastructureError
 from orchestrator.host.base import Command, Host, check
-from orchestrator.machine.boot import Booted, Progress, boot
+from orchestrator.machine.boot import Booted, Progress, boot_guest
 from orchestrator.machine.model import Boot
 
 KVM = Path("/dev/kvm")
@@ -71,8 +71,8 @@ class BootHost(Protocol):
     def open(self) -> AbstractContextManager[None]:
         """Return a context manager that must enclose all boots of a run.  Raises InfrastructureError."""
 
-    def boot(self, plan: Boot, console: Path, progress: Progress) -> Booted:
-        """Boot `plan` as `machine.boot.boot`; also raises InfrastructureError if the connection to the host is lost."""
+    def boot(self, boot: Boot, console: Path, progress: Progress) -> Booted:
+        """See `machine.boot.boot_guest`; also raises InfrastructureError if the connection to the host is lost."""
 
 
 class LocalBootHost:
@@ -128,9 +128,9 @@ class LocalBootHost:
         """See `BootHost.open`; does nothing."""
         return nullcontext()
 
-    def boot(self, plan: Boot, console: Path, progress: Progress) -> Booted:
+    def boot(self, boot: Boot, console: Path, progress: Progress) -> Booted:
         """See `BootHost.boot`."""
-        return boot(self._host, plan, console, self._home, progress)
+        return boot_guest(self._host, boot, console, self._home, progress)
 
 
 def version_of(host: Host, qemu: str) -> str:

@@ -107,51 +107,51 @@ class SshBootHost:
         self._owned = True
         yield
 
-    def boot(self, plan: Boot, console: Path, progress: Progress) -> Booted:
+    def boot(self, boot: Boot, console: Path, progress: Progress) -> Booted:
         """See `BootHost.boot`: all files are sent first, and the guest's results are fetched at the end."""
         if not self._owned:
             raise InfrastructureError(f"{self._host.name}: nothing can be booted before its directory is open")
-        write_script(plan)
-        answers = answers_of(plan)
+        write_script(boot)
+        answers = answers_of(boot)
         with (
-            shared_with_guest(plan.share, answers) as limits,
+            shared_with_guest(boot.share, answers) as limits,
             scratch(self._host, self._directory / "runs") as there,
         ):
-            remote, environment = self._prepared(plan, there)
+            remote, environment = self._prepared(boot, there)
             with watched_remotely(self._host, remote.share, answers, limits):
                 done = launch(self._host, remote, console, environment, progress, limits)
-            for name in (MONITOR, plan.share.name):
-                self._host.get(there / name, plan.share.with_name(name))
-        return with_limits(conclude(done, console, plan.share, flooded=limits.flooded), limits)
+            for name in (MONITOR, boot.share.name):
+                self._host.get(there / name, boot.share.with_name(name))
+        return with_limits(conclude(done, console, boot.share, flooded=limits.flooded), limits)
 
-    def _prepared(self, plan: Boot, there: Path) -> tuple[Boot, dict[str, str]]:
-        """Send what `plan` needs to the host.
+    def _prepared(self, boot: Boot, there: Path) -> tuple[Boot, dict[str, str]]:
+        """Send what `boot` needs to the host.
 
         Return the boot with the paths there, and its environment.
         """
         with needs_room_on(self._host, self._directory, "a boot"):
-            remote, home = self._sent(plan, there), there / "home"
-            for name in (MONITOR, plan.share.name):
-                self._host.put(plan.share.with_name(name), there / name)
+            remote, home = self._sent(boot, there), there / "home"
+            for name in (MONITOR, boot.share.name):
+                self._host.put(boot.share.with_name(name), there / name)
             check(self._host.run(Command(("sh", "-c", _SETTINGS, "sh", str(home)), timeout=_SECONDS)), f"making {home}")
             tools = self._store.push(self._toolbox) / "bin"
         return remote, {"PATH": f"{tools}:{self._path}", "HOME": str(home)}
 
-    def _sent(self, plan: Boot, there: Path) -> Boot:
+    def _sent(self, boot: Boot, there: Path) -> Boot:
         """Send the files of the boot that are not on the host yet.
 
         Return the boot with the paths there.
         """
-        if plan.exports:
+        if boot.exports:
             raise InfrastructureError(f"{self._host.name}: suites and commands run on this machine only")
         push = self._store.push
         return replace(
-            plan,
-            image=push(plan.image),
-            root=push(plan.root, without=COMES_AND_GOES),
-            program=push(plan.program),
-            modules=plan.modules and push(plan.modules / "lib").parent,
-            share=there / plan.share.name,
+            boot,
+            image=push(boot.image),
+            root=push(boot.root, without=COMES_AND_GOES),
+            program=push(boot.program),
+            modules=boot.modules and push(boot.modules / "lib").parent,
+            share=there / boot.share.name,
         )
 
     def _ask(self, *argv: str) -> str:

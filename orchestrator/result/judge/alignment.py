@@ -167,7 +167,7 @@ class _Test:
         wrong = [check for check in checks if not check.agrees]
         # Numbers that agree, such as page tables, are not shown, except entries and faults.
         shown = [check for check in checks if check in wrong or check.name in ("entries", "faults")] or list(checks)
-        expected, measured = (", ".join(texts) for texts in zip(*(check.told for check in shown), strict=True))
+        expected, measured = (", ".join(texts) for texts in zip(*(check.described for check in shown), strict=True))
         status, message = (Status.FAIL, "; ".join(map(str, wrong))) if wrong else (Status.PASS, "")
         source = (wrong or shown)[0].name
         evidence = self._evidence("entries_pte" if source == "entries" else source)
@@ -185,7 +185,7 @@ class _Test:
             unread = [Case(self._id("attributes"), Status.SKIP, "", "", self.output.unread, self.output.evidence)]
             return unread if self.output.unread else []
         wrong = "; ".join(str(check) for check in checks if not check.agrees)
-        expected, measured = (", ".join(texts) for texts in zip(*(check.told for check in checks), strict=True))
+        expected, measured = (", ".join(texts) for texts in zip(*(check.described for check in checks), strict=True))
         evidence = self._evidence("entries_cached")
         status = Status.FAIL if wrong else Status.PASS
         return [Case(self._id("attributes"), status, expected, measured, wrong, evidence)]

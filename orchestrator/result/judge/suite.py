@@ -47,7 +47,7 @@ _STOPPED = (Status.CRASH, Status.TIMEOUT, Status.ERROR)
 
 
 @dataclass(frozen=True)
-class SuiteTold:
+class SuiteOutput:
     """What a suite left in the share before its boot ended.
 
     `output` is all that it wrote.  `status` is its exit status, None if it did not end.  `problem` is one sentence on
@@ -64,7 +64,7 @@ class SuiteTold:
     taint: int = ORDINARY
 
 
-def judge_suite(kernel: str, workload: SuiteWorkload, boot: BootReport, suite: SuiteTold) -> tuple[Case, ...]:
+def judge_suite(kernel: str, workload: SuiteWorkload, boot: BootReport, suite: SuiteOutput) -> tuple[Case, ...]:
     """Return the cases of one boot: share, kernel log, boot's end, suite.
 
     A suite that ran nothing is an ERROR.  A test that was planned and not reported is a CRASH, or a TIMEOUT if the
@@ -90,7 +90,7 @@ class _Boot:
     kernel: str
     workload: SuiteWorkload
     boot: BootReport
-    suite: SuiteTold
+    suite: SuiteOutput
 
     def _id(self, test: str, check: str) -> CaseId:
         return CaseId(self.kernel, self.workload.name, self.workload.device, NO_BAR, test, check)
@@ -164,8 +164,8 @@ class _Boot:
         yield from self._whole(tap, cases)
 
     def _case(self, reported: SuiteCase) -> Case:
-        missing = reported.came is SuiteStatus.MISSING
-        status = self._unreported() if missing else _STATUS[reported.came]
+        missing = reported.status is SuiteStatus.MISSING
+        status = self._unreported() if missing else _STATUS[reported.status]
         message = (reported.message or self._why_missing()) if missing else reported.message
         evidence = f"{self.suite.evidence}:{reported.line}" if reported.line else self.suite.evidence
         case_id = self._id(reported.name, "run")

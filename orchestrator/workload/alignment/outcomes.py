@@ -31,7 +31,7 @@ class ProgramVerdict:
 
     bar: int
     test: str
-    said: ProgramStatus
+    status: ProgramStatus
     reason: str
     evidence: str
 

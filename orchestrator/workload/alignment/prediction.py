@@ -186,7 +186,7 @@ class PredictionCheck:
     agrees: bool
 
     @property
-    def told(self) -> tuple[str, str]:
+    def described(self) -> tuple[str, str]:
         """The predicted and the measured value, such as ("2 faults", "3 faults")."""
         what = "" if self.name == "entries" else f" {self.name}"
         return self.predicted + what, self.measured + what

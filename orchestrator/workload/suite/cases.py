@@ -60,13 +60,13 @@ _OF_DIRECTIVE = {
 
 @dataclass(frozen=True)
 class SuiteCase:
-    """One case; `came` is its status, `message` one sentence, empty for a PASS.
+    """One case; `status` is its status, `message` one sentence, empty for a PASS.
 
     `line` is the line number of the result, 0 if there is none.  `lines` are the last lines of a failed test's output.
     """
 
     name: str
-    came: SuiteStatus
+    status: SuiteStatus
     message: str = ""
     line: int = 0
     lines: tuple[str, ...] = ()
@@ -170,7 +170,7 @@ def _status(test: TapTest) -> SuiteStatus:
 def _reports_more(status: SuiteStatus, below: list[SuiteCase]) -> bool:
     """Return whether a test's own status reports something that none of the cases below it does."""
     wrong = any(
-        case.came in (SuiteStatus.FAIL, SuiteStatus.TIMEOUT, SuiteStatus.ERROR, SuiteStatus.MISSING) for case in below
+        case.status in (SuiteStatus.FAIL, SuiteStatus.TIMEOUT, SuiteStatus.ERROR, SuiteStatus.MISSING) for case in below
     )
     return status in (SuiteStatus.TIMEOUT, SuiteStatus.ERROR, SuiteStatus.XPASS) or (
         status in (SuiteStatus.FAIL, SuiteStatus.MISSING) and not wrong
@@ -182,12 +182,12 @@ def _explained(case: SuiteCase, parent: TapTest, status: SuiteStatus) -> SuiteCa
 
     `parent` is the program that should have reported it, and `status` that program's status.
     """
-    if case.came is not SuiteStatus.MISSING or case.message:
+    if case.status is not SuiteStatus.MISSING or case.message:
         return case
     if status is SuiteStatus.TIMEOUT:
-        return replace(case, came=SuiteStatus.TIMEOUT, message=f"never reported: {_comment(parent)}")
+        return replace(case, status=SuiteStatus.TIMEOUT, message=f"never reported: {_comment(parent)}")
     if status is SuiteStatus.SKIP:
-        return replace(case, came=SuiteStatus.SKIP, message=_why_skipped(parent))
+        return replace(case, status=SuiteStatus.SKIP, message=_why_skipped(parent))
     if status is SuiteStatus.MISSING:
         return case
     return replace(case, message=f"never reported: {_name(parent)} ended before it ({_comment(parent)})")

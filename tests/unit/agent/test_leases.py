@@ -44,7 +44,7 @@ class Keeper:
         self.running: Future[Completed]
 
     def said(self, what: str) -> bool:
-        return any(word["said"] == what for word in self.words)
+        return any(word["event"] == what for word in self.words)
 
     def end(self) -> int:
         self.enough.set()
@@ -105,11 +105,11 @@ def test_the_second_waits_for_the_first_and_is_told_for_whom(hold: Callable[...,
     assert wait_until(lambda: first.said("leased"), SECONDS)
     second = hold(TWO, ONE, user="second")
     assert wait_until(lambda: second.said("waiting"), SECONDS)
-    assert second.words == [{"said": "waiting", "address": ONE, "holder": {"pid": 1, "user": "first"}}]
+    assert second.words == [{"event": "waiting", "address": ONE, "holder": {"pid": 1, "user": "first"}}]
     assert first.end() == 0
     assert wait_until(lambda: second.said("leased"), SECONDS)
     assert second.end() == 0
-    assert [word["said"] for word in second.words] == ["waiting", "leased", "released"]
+    assert [word["event"] for word in second.words] == ["waiting", "leased", "released"]
 
 
 def test_runs_that_want_the_same_in_another_order_do_not_wait_for_each_other(hold: Callable[..., Keeper]) -> None:
@@ -152,7 +152,7 @@ def test_a_dead_holders_lease_is_free_and_what_it_left_is_given_back_first(
     assert wait_until(first.running.done, SECONDS)
     second = hold(ONE)
     assert wait_until(lambda: second.said("leased"), SECONDS)
-    assert [word["said"] for word in second.words] == ["gone", "leased"]
+    assert [word["event"] for word in second.words] == ["gone", "leased"]
     assert not left.exists()
 
 
@@ -161,7 +161,7 @@ def test_what_cannot_be_given_back_keeps_the_lease_from_the_next(root: Path, hol
     left.write_text("{torn")
     keeper = hold(ONE)
     assert keeper.running.result(SECONDS).status == 1
-    assert [word["said"] for word in keeper.words] == ["stuck"]
+    assert [word["event"] for word in keeper.words] == ["stuck"]
     assert str(left) in keeper.words[0]["why"]
     assert left.exists()
 
@@ -173,7 +173,7 @@ def test_restore_leaves_alone_what_a_living_run_has(root: Path, hold: Callable[.
     done = LocalHost().run(Command(program("lease", "restore"), stdin=sent({"root": str(root)})))
     assert done.status == 0
     words = [json.loads(line) for line in done.output.splitlines()]
-    assert [(word["said"], word["address"]) for word in words] == [("held", ONE), ("gone", TWO)]
+    assert [(word["event"], word["address"]) for word in words] == [("held", ONE), ("gone", TWO)]
     assert words[0]["holder"]["user"] == "alive"
     assert held.exists()
     assert not left.exists()

@@ -237,7 +237,7 @@ def test_taking_says_each_step(kernel: Kernel, capsys: pytest.CaptureFixture[str
     kernel.function(ONE, "e1000e")
     leased(kernel, ONE)
     assert take(kernel, entry(ONE, "e1000e")) == 0
-    assert [word["said"] for word in said(capsys)] == ["journal", "taken"]
+    assert [word["event"] for word in said(capsys)] == ["journal", "taken"]
 
 
 def refused(kernel: Kernel, capsys: pytest.CaptureFixture[str], *entries: dict[str, Any]) -> str:
@@ -245,7 +245,7 @@ def refused(kernel: Kernel, capsys: pytest.CaptureFixture[str], *entries: dict[s
     assert take(kernel, *entries) == 1
     assert kernel.written == []
     (word,) = said(capsys)
-    assert word["said"] == "failed"
+    assert word["event"] == "failed"
     return str(word["why"])
 
 
@@ -301,7 +301,7 @@ def test_who_is_at_work_for_too_long_is_told(
     other = lock(store.actions)
     assert keep.restore_all(Tree(str(kernel.root)), {}) == 1
     (word,) = said(capsys)
-    assert (word["said"], word["address"]) == ("stuck", ONE)
+    assert (word["event"], word["address"]) == ("stuck", ONE)
     assert word["why"].startswith(f"process {os.getpid()} (")
     os.close(other)
 
@@ -325,5 +325,5 @@ def test_who_is_not_root_is_told_that_only_root_can(
     monkeypatch.setattr(keep, "lock", refuse)
     assert keep.restore_all(Tree(str(kernel.root)), {}) == 1
     assert said(capsys) == [
-        {"said": "stuck", "address": ONE, "why": "only root can give devices back; run orch as root"}
+        {"event": "stuck", "address": ONE, "why": "only root can give devices back; run orch as root"}
     ]

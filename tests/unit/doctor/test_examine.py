@@ -109,7 +109,7 @@ def test_what_every_run_needs_is_missing_with_the_command_that_installs_it(
     one = of(found(gone(*programs)), what)
     assert one.state is State.MISSING
     assert one.detail.startswith("not found; needed for ")
-    assert one.mend == f"apt-get install -y --no-install-recommends {packages}"
+    assert one.fix == f"apt-get install -y --no-install-recommends {packages}"
 
 
 @pytest.mark.parametrize(
@@ -131,14 +131,14 @@ def test_what_only_some_runs_need_is_a_warning_that_says_which(programs: tuple[s
     one = of(result, what)
     assert one.state is State.WARNING
     assert one.detail == f"not found; needed only for {use}"
-    assert one.mend
+    assert one.fix
     assert result.state is State.WARNING
 
 
 @pytest.mark.parametrize("part", ["bios-256k", "libelf.h", "openssl", "/usr/include/stdio.h"])
 def test_files_that_every_run_needs_are_missing_too(part: str) -> None:
     (one,) = found(without_file(part)).of(State.MISSING)
-    assert "apt-get install" in one.mend
+    assert "apt-get install" in one.fix
 
 
 def test_firmware_at_another_distributions_place_will_do() -> None:
@@ -174,7 +174,7 @@ def test_an_old_compiler_still_builds_old_kernels() -> None:
 def test_an_old_virtme_is_missing_and_pip_mends_it() -> None:
     one = of(found(lambda value: value["programs"]["vng"].update(version="virtme-ng 1.32")), "virtme-ng")
     assert (one.state, one.detail) == (State.MISSING, "1.32, and orch needs 1.42 or newer")
-    assert one.mend == "/opt/orch/bin/python -m pip install 'virtme-ng>=1.42'"
+    assert one.fix == "/opt/orch/bin/python -m pip install 'virtme-ng>=1.42'"
     assert not one.packages
 
 
@@ -193,14 +193,14 @@ def test_one_command_installs_all_that_is_missing() -> None:
 
 def test_who_is_not_root_mends_with_sudo() -> None:
     result = found(both(gone("gcc"), plain_user))
-    assert of(result, "gcc").mend == "sudo apt-get install -y --no-install-recommends gcc"
-    assert result.install == of(result, "gcc").mend
+    assert of(result, "gcc").fix == "sudo apt-get install -y --no-install-recommends gcc"
+    assert result.install == of(result, "gcc").fix
 
 
 def test_without_apt_the_package_is_named_and_no_command_is_made_up() -> None:
     one = of(found(both(gone("busybox"), lambda value: value.update(apt=False))), "busybox")
     assert one.detail == "not found; needed for all guests; Debian calls the package busybox-static"
-    assert not one.mend
+    assert not one.fix
 
 
 def test_another_host_needs_only_what_boots_guests() -> None:
@@ -222,7 +222,7 @@ def test_a_hosts_directory_that_is_somebody_elses_is_not_asked_for() -> None:
     one = of(found(change, Where(None, PLACES, entry)), "disk of cache")
     assert one.state is State.MISSING
     assert one.detail.endswith("give the host another 'directory' in hosts.yaml:2")
-    assert not one.mend
+    assert not one.fix
 
 
 def test_who_has_no_sudo_mends_with_su() -> None:
@@ -230,7 +230,7 @@ def test_who_has_no_sudo_mends_with_su() -> None:
         gone("gcc")(value)
         value["user"] = {"name": "me", "root": False, "sudo": False}
 
-    assert of(found(change), "gcc").mend == "su -c 'apt-get install -y --no-install-recommends gcc'"
+    assert of(found(change), "gcc").fix == "su -c 'apt-get install -y --no-install-recommends gcc'"
 
 
 def test_a_python_that_boots_but_does_not_build_is_a_warning() -> None:
@@ -259,7 +259,7 @@ def test_on_an_arm64_machine_arm64_is_what_is_needed() -> None:
 def test_a_disk_is_judged_by_what_a_first_kernel_takes(free: int, state: State) -> None:
     one = of(found(lambda value: value["places"][CACHE].update(free=free)), "disk of cache")
     assert one.state is state
-    assert one.mend == ("" if state is State.OK else "orch cache gc --keep 10G --cache /home/me/.cache/orch")
+    assert one.fix == ("" if state is State.OK else "orch cache gc --keep 10G --cache /home/me/.cache/orch")
 
 
 def test_a_cache_that_cannot_be_written_to_is_missing() -> None:
@@ -269,7 +269,7 @@ def test_a_cache_that_cannot_be_written_to_is_missing() -> None:
 
     one = of(found(change), "disk of cache")
     assert one.state is State.MISSING
-    assert one.mend == "sudo sh -c 'mkdir -p /home/me/.cache/orch && chown me /home/me/.cache/orch'"
+    assert one.fix == "sudo sh -c 'mkdir -p /home/me/.cache/orch && chown me /home/me/.cache/orch'"
 
 
 @pytest.mark.parametrize(
@@ -281,18 +281,18 @@ def test_memory_is_judged_by_what_a_guest_takes(total: int, available: int, stat
     assert of(result, "memory").state is state
 
 
-@pytest.mark.parametrize(("hard", "mend"), [(4096, "ulimit -n 1024"), (256, "echo 'root - nofile 1024' >> /etc/")])
-def test_few_open_files_are_a_warning(hard: int, mend: str) -> None:
+@pytest.mark.parametrize(("hard", "fix"), [(4096, "ulimit -n 1024"), (256, "echo 'root - nofile 1024' >> /etc/")])
+def test_few_open_files_are_a_warning(hard: int, fix: str) -> None:
     one = of(found(lambda value: value.update(open_files=[256, hard])), "open files")
     assert one.state is State.WARNING
-    assert one.mend.startswith(mend)
+    assert one.fix.startswith(fix)
 
 
 def test_a_limit_of_locked_memory_is_a_warning_for_devices_only() -> None:
     one = of(found(lambda value: value["scan"]["host"].update(memlock=8 << 20)), "locked memory")
     assert one.state is State.WARNING
     assert one.detail.endswith("needed only to pass devices through")
-    assert one.mend == "echo 'root - memlock unlimited' >> /etc/security/limits.d/orch.conf"
+    assert one.fix == "echo 'root - memlock unlimited' >> /etc/security/limits.d/orch.conf"
 
 
 @pytest.mark.parametrize("user", [plain_user, lambda _: None])
@@ -305,11 +305,11 @@ def test_every_command_that_mends_is_one_that_a_shell_takes(user: Change) -> Non
         value["scan"]["host"].update(memlock=8 << 20)
 
     result = found(both(badly_off, user))
-    commands = [one.mend for one in result.findings if one.mend]
+    commands = [one.fix for one in result.findings if one.fix]
     assert len(commands) > 30
     for command in (*commands, result.install):
         assert LocalHost().run(Command(("sh", "-n", "-c", command))).ok, command
-    without = {one.what for one in result.findings if one.state is not State.OK and not one.mend}
+    without = {one.what for one in result.findings if one.state is not State.OK and not one.fix}
     assert not without
 
 
@@ -317,15 +317,15 @@ def test_an_iommu_that_is_off_is_turned_on_where_a_command_can() -> None:
     def intel(value: dict[str, Any]) -> None:
         value.update(cpu="GenuineIntel", files=[*value["files"], "/usr/sbin/update-grub"])
 
-    assert not of(found(), "IOMMU").mend
-    assert "intel_iommu=on" in of(found(intel), "IOMMU").mend
-    assert of(found(intel), "IOMMU").mend.endswith("> /etc/default/grub.d/orch.cfg && update-grub")
+    assert not of(found(), "IOMMU").fix
+    assert "intel_iommu=on" in of(found(intel), "IOMMU").fix
+    assert of(found(intel), "IOMMU").fix.endswith("> /etc/default/grub.d/orch.cfg && update-grub")
 
 
 def test_a_kernel_without_vfio_is_mended_where_debian_has_one_with_it() -> None:
-    assert not of(found(), "vfio-pci").mend
+    assert not of(found(), "vfio-pci").fix
     cloud = of(found(lambda value: value.update(kernel="6.1.0-29-cloud-amd64")), "vfio-pci")
-    assert cloud.mend.endswith(" linux-image-amd64")
+    assert cloud.fix.endswith(" linux-image-amd64")
     assert of(found(lambda value: value.update(vfio_pci=True)), "vfio-pci").state is State.OK
 
 
@@ -335,7 +335,7 @@ def test_what_a_dead_run_left_is_told_with_the_command_that_gives_it_back() -> N
         value["scan"]["journals"] = ["0000:00:10.0"]
 
     one = of(found(left), "PCI functions")
-    assert (one.state, one.mend) == (State.WARNING, "orch devices --host lab restore")
+    assert (one.state, one.fix) == (State.WARNING, "orch devices --host lab restore")
     assert "0000:00:10.0" in one.detail
 
 
@@ -372,7 +372,7 @@ def test_what_the_inventory_says_is_held_against_the_host(
 
 
 @pytest.mark.parametrize(
-    ("kvm", "detail", "mend"),
+    ("kvm", "detail", "fix"),
     [
         ({"there": False, "usable": False, "flag": "vmx"}, "there is no /dev/kvm;", "sudo modprobe kvm_intel"),
         ({"there": False, "usable": False, "flag": "svm"}, "there is no /dev/kvm;", "sudo modprobe kvm_amd"),
@@ -385,12 +385,12 @@ def test_what_the_inventory_says_is_held_against_the_host(
         ),
     ],
 )
-def test_kvm_that_cannot_be_tried_is_a_warning(kvm: dict[str, Any], detail: str, mend: str, tmp_path: Path) -> None:
+def test_kvm_that_cannot_be_tried_is_a_warning(kvm: dict[str, Any], detail: str, fix: str, tmp_path: Path) -> None:
     told = as_told(both(plain_user, lambda value: value.update(kvm=kvm)))
     one = accelerator(LocalBootHost(LocalHost(), tmp_path / "home"), told, tmp_path / "cache", anew=True)
     assert one.state is State.WARNING
     assert one.detail.startswith(detail)
-    assert one.mend == mend
+    assert one.fix == fix
     assert not list(tmp_path.iterdir())
 
 

@@ -15,7 +15,7 @@ from orchestrator.host.base import Completed
 from orchestrator.host.local import LocalHost
 from orchestrator.machine import boot as boot_module
 from orchestrator.machine import share as share_module
-from orchestrator.machine.boot import boot, conclude, prepare_home
+from orchestrator.machine.boot import boot_guest, conclude, prepare_home
 from orchestrator.machine.model import Boot, BootEnd
 from orchestrator.scenario.devices import EmulatedDevice
 from orchestrator.scenario.model import Machine
@@ -25,7 +25,7 @@ CONSOLE = "[    0.1] Linux\n[    1.2] Run /bin/sh as init process\n"
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> Boot:
+def boot(tmp_path: Path) -> Boot:
     device = EmulatedDevice("testdev", "pci-testdev", 4 << 30)
     directory = tmp_path / "boot"
     directory.mkdir()
@@ -42,31 +42,31 @@ def plan(tmp_path: Path) -> Boot:
     )
 
 
-def guest(plan: Boot, status: str | None, console: str = CONSOLE, **answer: object) -> Reply:
+def guest(boot: Boot, status: str | None, console: str = CONSOLE, **answer: object) -> Reply:
     """Simulate a guest that writes `console`, and `status` to the share."""
 
     def run(call: Call) -> Answer:
-        assert (plan.share / "run.sh").exists()
+        assert (boot.share / "run.sh").exists()
         if status is not None:
-            (plan.share / "status").write_text(status)
-            (plan.share / "version").write_text("Linux version 7.3.4 (orch@orch) #0123456789ab\n")
+            (boot.share / "status").write_text(status)
+            (boot.share / "version").write_text("Linux version 7.3.4 (orch@orch) #0123456789ab\n")
         return Answer(console, status=255, seconds=4.5, **answer)  # type: ignore[arg-type]
 
     return run
 
 
-def test_a_guest_that_left_its_status_is_believed_over_virtme_ngs(plan: Boot, tmp_path: Path) -> None:
-    host = FakeHost([(("vng",), guest(plan, "0\n"))])
-    booted = boot(host, plan, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
+def test_a_guest_that_left_its_status_is_believed_over_virtme_ngs(boot: Boot, tmp_path: Path) -> None:
+    host = FakeHost([(("vng",), guest(boot, "0\n"))])
+    booted = boot_guest(host, boot, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
     assert booted.report.end is BootEnd.OK
     assert booted.report.seconds == 4.5
     assert booted.version == "Linux version 7.3.4 (orch@orch) #0123456789ab"
     assert (tmp_path / "boot/console.log").read_text() == CONSOLE
 
 
-def test_the_command_runs_under_the_deadline_and_stands_beside_the_console(plan: Boot, tmp_path: Path) -> None:
-    host = FakeHost([(("vng",), guest(plan, "0\n"))])
-    boot(host, plan, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
+def test_the_command_runs_under_the_deadline_and_stands_beside_the_console(boot: Boot, tmp_path: Path) -> None:
+    host = FakeHost([(("vng",), guest(boot, "0\n"))])
+    boot_guest(host, boot, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
     call = host.calls[0]
     assert call.timeout == 90.0
     assert call.env["HOME"] == str(tmp_path / "home")
@@ -75,52 +75,54 @@ def test_the_command_runs_under_the_deadline_and_stands_beside_the_console(plan:
     assert shlex.join(call.argv) in script
 
 
-def test_the_guest_runs_a_script_that_leaves_everything_in_the_share(plan: Boot, tmp_path: Path) -> None:
-    host = FakeHost([(("vng",), guest(plan, "0\n"))])
-    boot(host, plan, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
+def test_the_guest_runs_a_script_that_leaves_everything_in_the_share(boot: Boot, tmp_path: Path) -> None:
+    host = FakeHost([(("vng",), guest(boot, "0\n"))])
+    boot_guest(host, boot, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
     assert host.calls[0].argv[-1] == "sh /mnt/orch/run.sh"
-    lines = (plan.share / "run.sh").read_text().splitlines()
-    at = lines.index(plan.command)
+    lines = (boot.share / "run.sh").read_text().splitlines()
+    at = lines.index(boot.command)
     assert lines[at + 1] == "echo $? > status"
     assert any("tainted.before" in line for line in lines[:at])
     assert any("tainted.after" in line for line in lines[at:])
     assert lines[-1] == "sync"
 
 
-def test_modules_are_loaded_before_the_workload_and_only_where_there_are_some(plan: Boot, tmp_path: Path) -> None:
+def test_modules_are_loaded_before_the_workload_and_only_where_there_are_some(boot: Boot, tmp_path: Path) -> None:
     for modules in (None, Path("/builds/k")):
-        host = FakeHost([(("vng",), guest(plan, "0\n"))])
-        boot(host, replace(plan, modules=modules), tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
-        before, _, after = (plan.share / "run.sh").read_text().partition(plan.command)
+        host = FakeHost([(("vng",), guest(boot, "0\n"))])
+        boot_guest(
+            host, replace(boot, modules=modules), tmp_path / "boot/console.log", tmp_path / "home", lambda _: None
+        )
+        before, _, after = (boot.share / "run.sh").read_text().partition(boot.command)
         assert ("modprobe" in before) is (modules is not None)
         assert "modprobe" not in after
 
 
 def test_vfio_is_told_of_no_iommu_mode_once_it_is_loaded_and_only_where_there_is_no_iommu(
-    plan: Boot, tmp_path: Path
+    boot: Boot, tmp_path: Path
 ) -> None:
     parameter = "echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode\n"
     for iommu in ("auto", "none"):
-        host = FakeHost([(("vng",), guest(plan, "0\n"))])
-        machine = replace(plan, machine=Machine(iommu=iommu), modules=Path("/builds/k"))
-        boot(host, machine, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
-        loaded, _, rest = (plan.share / "run.sh").read_text().partition("cat /proc/modules")
+        host = FakeHost([(("vng",), guest(boot, "0\n"))])
+        machine = replace(boot, machine=Machine(iommu=iommu), modules=Path("/builds/k"))
+        boot_guest(host, machine, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
+        loaded, _, rest = (boot.share / "run.sh").read_text().partition("cat /proc/modules")
         assert parameter not in loaded
-        assert (parameter in rest.partition(plan.command)[0]) is (iommu == "none")
+        assert (parameter in rest.partition(boot.command)[0]) is (iommu == "none")
 
 
-def test_the_workloads_results_are_progress_and_other_lines_are_not(plan: Boot, tmp_path: Path) -> None:
+def test_the_workloads_results_are_progress_and_other_lines_are_not(boot: Boot, tmp_path: Path) -> None:
     reported: list[str] = []
     console = CONSOLE + "KTAP version 1\n  1..2\n    ok 1 kernel\n    # note\n  not ok 2 qemu # SKIP\nbook 1 x\n"
-    host = FakeHost([(("vng",), guest(plan, "1\n", console))])
-    boot(host, plan, tmp_path / "boot/console.log", tmp_path / "home", reported.append)
+    host = FakeHost([(("vng",), guest(boot, "1\n", console))])
+    boot_guest(host, boot, tmp_path / "boot/console.log", tmp_path / "home", reported.append)
     assert reported == ["ok 1 kernel", "not ok 2 qemu # SKIP"]
 
 
-def test_a_host_without_virtme_ng_is_an_error(plan: Boot, tmp_path: Path) -> None:
+def test_a_host_without_virtme_ng_is_an_error(boot: Boot, tmp_path: Path) -> None:
     host = FakeHost([(("vng",), CommandError("local: cannot start vng"))])
     with pytest.raises(CommandError):
-        boot(host, plan, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
+        boot_guest(host, boot, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
 
 
 def concluded(
@@ -220,25 +222,25 @@ def test_virtme_ng_finds_an_empty_configuration_which_is_written_once(tmp_path: 
 
 
 def test_a_guest_that_fills_its_share_is_ended_and_the_boot_says_so(
-    plan: Boot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    boot: Boot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(share_module, "QUOTA", Quota(1 << 20, 100))
     vng = tmp_path / "bin/vng"
     vng.parent.mkdir()
-    vng.write_text(f"#!/bin/sh\nhead -c 5000000 /dev/zero >{plan.share}/fill; echo last words; exec sleep 60\n")
+    vng.write_text(f"#!/bin/sh\nhead -c 5000000 /dev/zero >{boot.share}/fill; echo last words; exec sleep 60\n")
     vng.chmod(0o755)
     monkeypatch.setattr(boot_module, "vng_environment", lambda _home: {"PATH": f"{vng.parent}:/usr/bin:/bin"})
-    booted = boot(LocalHost(), plan, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
+    booted = boot_guest(LocalHost(), boot, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
     assert booted.report.end is BootEnd.QEMU
     assert booted.report.seconds < 15
     assert booted.report.lines == ("the guest was ended, for it left more than 1 MiB in its share", "last words")
     assert booted.report.odd[0] == booted.report.lines[0]
-    assert not (plan.share / "fill").exists()
+    assert not (boot.share / "fill").exists()
 
 
 @pytest.mark.parametrize("line", ["y", "y" * 5000])
 def test_a_console_without_end_is_stopped_by_its_size_and_its_lines(
-    line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plan: Boot
+    line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, boot: Boot
 ) -> None:
     """virtme-ng is a program that never stops writing; the host and the limits are real."""
     monkeypatch.setattr(share_module, "FLOOD_BYTES", 1 << 20)
@@ -246,7 +248,7 @@ def test_a_console_without_end_is_stopped_by_its_size_and_its_lines(
     (tmp_path / "bin/vng").write_text(f"#!/bin/sh\nexec yes {line}\n")
     (tmp_path / "bin/vng").chmod(0o755)
     monkeypatch.setattr(boot_module, "vng_environment", lambda _: {"PATH": f"{tmp_path}/bin:/usr/bin:/bin"})
-    report = boot(LocalHost(), plan, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None).report
+    report = boot_guest(LocalHost(), boot, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None).report
     assert report.end is BootEnd.FLOOD
     assert report.seconds < 60
     assert (tmp_path / "boot/console.log").stat().st_size < 64 << 20

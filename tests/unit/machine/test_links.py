@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.main import main
-from orchestrator.machine.boot import boot
+from orchestrator.machine.boot import boot_guest
 from orchestrator.machine.links import plain_paths
 from orchestrator.machine.model import Boot
 from orchestrator.paths import odd_character
@@ -60,7 +60,7 @@ def test_names_that_a_shell_takes_as_they_are_have_none(name: str) -> None:
     assert echoed == str(path)
 
 
-def plan(directory: Path) -> Boot:
+def boot(directory: Path) -> Boot:
     return Boot(
         image=Path("/cache/vmlinux"),
         root=Path("/cache/root"),
@@ -78,7 +78,7 @@ def plan(directory: Path) -> Boot:
 
 @pytest.mark.parametrize("name", ODD)
 def test_links_stand_for_odd_paths_and_are_removed(tmp_path: Path, name: str) -> None:
-    asked = plan(tmp_path / name)
+    asked = boot(tmp_path / name)
     (asked.share).mkdir(parents=True)
     with plain_paths(asked, tmp_path / "work") as plain:
         given = (plain.image, plain.root, plain.share, plain.program, plain.modules, *(own for _, own in plain.exports))
@@ -96,7 +96,7 @@ def test_links_stand_for_odd_paths_and_are_removed(tmp_path: Path, name: str) ->
 
 
 def test_plain_paths_are_given_as_they_are(tmp_path: Path) -> None:
-    asked = replace(plan(tmp_path), links=())
+    asked = replace(boot(tmp_path), links=())
     with plain_paths(asked, tmp_path / "work") as plain:
         assert plain is asked
     assert not (tmp_path / "work").exists()
@@ -106,7 +106,7 @@ def test_plain_paths_are_given_as_they_are(tmp_path: Path) -> None:
 def test_nothing_odd_reaches_virtme_ng_and_the_command_that_is_kept_makes_the_links_again(
     tmp_path: Path, name: str
 ) -> None:
-    asked = plan(tmp_path / name)
+    asked = boot(tmp_path / name)
     asked.share.mkdir(parents=True)
     words: list[str] = []
 
@@ -115,7 +115,7 @@ def test_nothing_odd_reaches_virtme_ng_and_the_command_that_is_kept_makes_the_li
         (asked.share / "status").write_text("0\n")
         return Answer("", status=0)
 
-    boot(FakeHost([(("vng",), run)]), asked, tmp_path / name / "console.log", tmp_path / "home", lambda _: None)
+    boot_guest(FakeHost([(("vng",), run)]), asked, tmp_path / name / "console.log", tmp_path / "home", lambda _: None)
     assert not [word for word in words if name in word]
     script = (tmp_path / name / "command.sh").read_bytes()
     made = b"\n".join(line for line in script.splitlines(keepends=False) if line.startswith(b"mkdir "))

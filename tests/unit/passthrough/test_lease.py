@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from orchestrator.cli import devices as device_verbs
@@ -87,7 +88,15 @@ class Borrower:
         (found,) = keepers_of(self.root)
         found.send_signal(number)
         if number == signal.SIGKILL:
-            assert wait_until(lambda: not found.is_running() or found.status() == "zombie", SECONDS)
+            assert wait_until(lambda: ended(found), SECONDS)
+
+
+def ended(process: psutil.Process) -> bool:
+    """Return whether a process has ended, though its parent may not know it yet."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.fixture
@@ -143,7 +152,7 @@ def test_a_keeper_that_cannot_even_be_killed_is_an_error(borrower: Borrower, mon
     def held(*_: object) -> tuple[dict[str, Any], ...]:
         holder = json.loads((borrower.root / f"run/orch/leases/{ONE}").read_text())
         others = {**holder, "token": "another's"}
-        return tuple({"said": "held", "address": ONE, "holder": one} for one in (others, holder))
+        return tuple({"event": "held", "address": ONE, "holder": one} for one in (others, holder))
 
     monkeypatch.setattr(lease_client, "give_back", held)
     with pytest.raises(InfrastructureError) as caught, borrower.lent:
@@ -192,9 +201,9 @@ def test_a_failure_inside_is_not_hidden_by_what_is_left(borrower: Borrower) -> N
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (Answer('{"said": "restored", "address": "x", "driver": ""}\n', -9, timed_out=True), "not given back after"),
+        (Answer('{"event": "restored", "address": "x", "driver": ""}\n', -9, timed_out=True), "not given back after"),
         (Answer("", 3), "giving devices back ended with status 3"),
-        (Answer('{"said": "restored", "address": "x", "driver": ""}\n', -9), "ended with status -9"),
+        (Answer('{"event": "restored", "address": "x", "driver": ""}\n', -9), "ended with status -9"),
         (Answer("python3: not found", 127), "devices cannot be given back: python3: not found"),
     ],
 )
@@ -205,11 +214,11 @@ def test_giving_back_that_does_not_come_to_its_end_is_an_error(answer: Answer, s
 
 def test_restoring_tells_what_became_of_each(capsys: pytest.CaptureFixture[str]) -> None:
     words = [
-        '{"said": "restored", "address": "a", "driver": ""}',
-        '{"said": "gone", "address": "b"}',
-        '{"said": "replaced", "address": "c", "ids": "10de:2330"}',
-        '{"said": "held", "address": "d", "holder": {"pid": 7, "token": "t"}}',
-        '{"said": "stuck", "address": "e", "why": "process 9 still uses it"}',
+        '{"event": "restored", "address": "a", "driver": ""}',
+        '{"event": "gone", "address": "b"}',
+        '{"event": "replaced", "address": "c", "ids": "10de:2330"}',
+        '{"event": "held", "address": "d", "holder": {"pid": 7, "token": "t"}}',
+        '{"event": "stuck", "address": "e", "why": "process 9 still uses it"}',
     ]
     host = FakeHost([(("python3",), Answer("\n".join(words), 1))])
     with pytest.raises(InfrastructureError, match=r"^fake: e: process 9 still uses it$"):
@@ -229,9 +238,9 @@ def test_what_cannot_be_given_back_is_told_with_why_and_not_chosen(
     monkeypatch.chdir(tmp_path)
     scenario = load_text(tmp_path, with_device("{passthrough: {device: '1b36:0005'}}"))
     words = [
-        {"said": "restored", "address": SMALL, "driver": ""},
-        {"said": "stuck", "address": TESTDEV, "why": "it burns"},
-        {"said": "held", "address": NIC, "holder": {"pid": 7}},
+        {"event": "restored", "address": SMALL, "driver": ""},
+        {"event": "stuck", "address": TESTDEV, "why": "it burns"},
+        {"event": "held", "address": NIC, "holder": {"pid": 7}},
     ]
     left = {**TOLD, "journals": [TESTDEV]}
     host = FakeHost(

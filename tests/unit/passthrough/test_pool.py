@@ -32,7 +32,7 @@ def test_a_run_without_passthrough_asks_nothing_of_its_host_and_lends_nothing(tm
     assert resolved is scenario
     assert isinstance(pool, NullPool)
     assert not asked.calls
-    with pool.lending(tmp_path, lambda _: None) as environment:
+    with pool.leased(tmp_path, lambda _: None) as environment:
         assert environment == ()
     pool.close()
 

@@ -16,7 +16,7 @@ from orchestrator.report.as_json import to_json
 from orchestrator.result.compare.alignment import compare
 from orchestrator.result.compare.status import Change
 from orchestrator.result.compare.suite import compare_suites
-from orchestrator.result.judge.suite import SuiteTold, judge_suite
+from orchestrator.result.judge.suite import SuiteOutput, judge_suite
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.run import (
     BootResult,
@@ -52,7 +52,7 @@ def run_of(boots: dict[str, str], ends: dict[str, BootReport] | None = None, nam
     run = Run("s-1", Path("results/s-1"), RunStatus.FINISHED, scenario, "2026-06-17T19:34:06Z", jobs=tuple(jobs))
     for name, output in boots.items():
         report = (ends or {}).get(name, GOOD)
-        cases = judge_suite(name, WORKLOAD, report, SuiteTold(output, 0, evidence=f"boots/{name}/own/output.log"))
+        cases = judge_suite(name, WORKLOAD, report, SuiteOutput(output, 0, evidence=f"boots/{name}/own/output.log"))
         run = with_boot(run, BootResult(name, "own", "dev", report, cases))
     return run
 

@@ -16,7 +16,7 @@ from orchestrator.machine.model import BootEnd, BootReport
 from orchestrator.result.compare.alignment import compare
 from orchestrator.result.compare.status import Change
 from orchestrator.result.judge.alignment import judge
-from orchestrator.result.judge.suite import SuiteTold, judge_suite
+from orchestrator.result.judge.suite import SuiteOutput, judge_suite
 from orchestrator.result.judge.taint import ordinary
 from orchestrator.result.model import Status
 from orchestrator.scenario.model import CommandWorkload, Machine, Scenario
@@ -125,7 +125,7 @@ def test_a_mapping_without_its_dma_map_passes_and_is_compared_by_the_rest() -> N
 def test_the_taint_of_the_mode_is_told_from_others_in_every_workload(noiommu: bool, status: Status) -> None:
     normal = ordinary(prebuilt=False, noiommu=noiommu)
     output = replace(told("k", {"kernel": PTE}), taint=normal)
-    suite = SuiteTold("", 0, taint=normal)
+    suite = SuiteOutput("", 0, taint=normal)
     for cases in (
         judge(kernel("k"), WORKLOAD, TAINTED, output),
         judge_suite("k", CommandWorkload("own", "true", device="testdev"), TAINTED, suite),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.machine.model import BootEnd, BootReport, Splat
-from orchestrator.result.judge.suite import SuiteTold, failed_to_build, judge_suite, spell_status
+from orchestrator.result.judge.suite import SuiteOutput, failed_to_build, judge_suite, spell_status
 from orchestrator.result.model import Case, Status
 from orchestrator.scenario.model import CommandWorkload, Outcome, SelftestsWorkload, SuiteWorkload
 
@@ -26,7 +26,7 @@ HALF = "KTAP version 1\n1..3\nok 1 a\n"
 
 def judged(workload: SuiteWorkload, output: str, status: int | None = 0, boot: BootReport = GOOD) -> dict[str, Case]:
     """Return the cases by test, or by check if they are about the whole boot."""
-    told = SuiteTold(output, status, evidence="boots/base/own/guest/output.log")
+    told = SuiteOutput(output, status, evidence="boots/base/own/guest/output.log")
     cases = judge_suite("base", workload, boot, told)
     return {case.id.test or case.id.check: case for case in cases}
 
@@ -105,7 +105,7 @@ def test_what_a_dead_program_had_planned_is_a_crash() -> None:
 def test_programs_that_the_runner_never_came_to_fare_as_the_boot() -> None:
     output = "TAP version 13\n1..1\nok 1 selftests: m: a\n"
     for boot, status in ((GOOD, "CRASH"), (PANIC, "CRASH"), (HANG, "TIMEOUT"), (QEMU, "ERROR")):
-        told = SuiteTold(output, 137, planned=("m:a", "n:b"), evidence="output.log")
+        told = SuiteOutput(output, 137, planned=("m:a", "n:b"), evidence="output.log")
         (_, first, second, *_) = judge_suite("base", SELFTESTS, boot, told)
         assert (first.id.test, first.status) == ("m:a", "PASS")
         assert (second.id.test, second.status) == ("n:b", status)
@@ -113,7 +113,7 @@ def test_programs_that_the_runner_never_came_to_fare_as_the_boot() -> None:
 
 
 def test_a_runner_that_ran_nothing_says_why_once() -> None:
-    told = SuiteTold("No such collection\n", 1, planned=("m:a", "n:b"), evidence="output.log")
+    told = SuiteOutput("No such collection\n", 1, planned=("m:a", "n:b"), evidence="output.log")
     (_, whole) = judge_suite("base", SELFTESTS, GOOD, told)
     assert (whole.status, whole.message) == (Status.ERROR, "the suite ran nothing: No such collection")
 
@@ -145,7 +145,7 @@ def test_a_suite_that_says_it_all_by_its_tests_has_no_case_of_the_whole() -> Non
 
 
 def test_what_could_not_be_set_up_is_the_infrastructures_error() -> None:
-    told = SuiteTold(problem="the setup failed: false", evidence="output.log")
+    told = SuiteOutput(problem="the setup failed: false", evidence="output.log")
     boot = BootReport(BootEnd.WORKLOAD, 3.0, ("the setup failed: false",))
     cases = judge_suite("base", STATUS, boot, told)
     assert {(case.status, case.message) for case in cases} == {(Status.ERROR, "the setup failed: false")}

@@ -14,7 +14,7 @@ PLACEMENTS = ("kernel", "qemu", "offset", "misaligned")
 
 def statuses(log: str) -> dict[tuple[int, str], str]:
     tap = parse_ktap((DATA / log).read_text())
-    return {(v.bar, v.test): v.said.value for v in verdicts(tap, "0000:00:10.0", PLACEMENTS)}
+    return {(v.bar, v.test): v.status.value for v in verdicts(tap, "0000:00:10.0", PLACEMENTS)}
 
 
 def test_a_real_log() -> None:

@@ -21,7 +21,7 @@ def cases(text: str, planned: tuple[str, ...] = ()) -> tuple[SuiteCase, ...]:
 
 
 def statuses(text: str, planned: tuple[str, ...] = ()) -> dict[str, SuiteStatus]:
-    return {case.name: case.came for case in cases(text, planned)}
+    return {case.name: case.status for case in cases(text, planned)}
 
 
 def golden(name: str) -> dict[str, SuiteCase]:
@@ -30,7 +30,7 @@ def golden(name: str) -> dict[str, SuiteCase]:
 
 def test_a_real_run_with_a_failed_test_and_three_that_were_skipped() -> None:
     found = golden("vfio-7.3-failing.log")
-    assert [case.name for case in found.values() if case.came is not SuiteStatus.PASS] == [
+    assert [case.name for case in found.values() if case.status is not SuiteStatus.PASS] == [
         "vfio:vfio_iommufd_setup_test/vfio_cdev.get_info_without_bind_fails",
         "vfio:vfio_pci_device_test/vfio_pci_irq_test.msi.enable_trigger_disable",
         "vfio:vfio_pci_driver_test",
@@ -41,7 +41,7 @@ def test_a_real_run_with_a_failed_test_and_three_that_were_skipped() -> None:
 
 def test_a_failure_is_told_by_its_assertion_with_the_lines_around_it() -> None:
     failed = golden("vfio-7.3-failing.log")["vfio:vfio_iommufd_setup_test/vfio_cdev.get_info_without_bind_fails"]
-    assert failed.came is SuiteStatus.FAIL
+    assert failed.status is SuiteStatus.FAIL
     assert failed.message.startswith("vfio_iommufd_setup_test.c:88:get_info_without_bind_fails:Expected 0 (0) == ")
     assert failed.line == 16
     assert any("Test terminated by assertion" in line for line in failed.lines)
@@ -49,7 +49,7 @@ def test_a_failure_is_told_by_its_assertion_with_the_lines_around_it() -> None:
 
 def test_every_skip_has_its_reason_wherever_it_stands() -> None:
     found = golden("vfio-7.3-failing.log")
-    reasons = [case.message for case in found.values() if case.came is SuiteStatus.SKIP]
+    reasons = [case.message for case in found.values() if case.status is SuiteStatus.SKIP]
     assert reasons == [
         "MSI: not supported",
         "No driver found for device 0000:00:10.0",
@@ -60,11 +60,10 @@ def test_every_skip_has_its_reason_wherever_it_stands() -> None:
 def test_a_real_run_in_which_the_runner_ended_two_programs() -> None:
     found = golden("vfio-7.3-timeout.log")
     program = found["vfio:vfio_pci_device_init_perf_test"]
-    assert (program.came, program.message, program.line) == (SuiteStatus.TIMEOUT, "not ended within 1 seconds", 44)
-    assert (
-        found["vfio:vfio_pci_device_init_perf_test/vfio_pci_device_init_perf_test.vfio_type1_iommu.init"].came == "pass"
-    )
-    assert found["vfio:vfio_pci_device_init_perf_test/#2"].came is SuiteStatus.TIMEOUT
+    assert (program.status, program.message, program.line) == (SuiteStatus.TIMEOUT, "not ended within 1 seconds", 44)
+    first = found["vfio:vfio_pci_device_init_perf_test/vfio_pci_device_init_perf_test.vfio_type1_iommu.init"]
+    assert first.status == "pass"
+    assert found["vfio:vfio_pci_device_init_perf_test/#2"].status is SuiteStatus.TIMEOUT
     assert found["vfio:vfio_pci_device_init_perf_test/#2"].message == "never reported: TIMEOUT 1 seconds"
 
 
@@ -83,8 +82,8 @@ def test_names_that_occur_again_are_numbered_and_never_collide() -> None:
 def test_a_parent_that_failed_although_no_child_did() -> None:
     text = "TAP version 13\n1..1\n# TAP version 13\n# 1..1\n# ok 1 b\nnot ok 1 selftests: mm: a # exit=139\n"
     (child, parent) = cases(text)
-    assert (child.name, child.came) == ("mm:a/b", SuiteStatus.PASS)
-    assert (parent.name, parent.came) == ("mm:a", SuiteStatus.FAIL)
+    assert (child.name, child.status) == ("mm:a/b", SuiteStatus.PASS)
+    assert (parent.name, parent.status) == ("mm:a", SuiteStatus.FAIL)
     assert parent.message == "not ok, although none of its subtests failed: exit=139"
 
 
@@ -138,7 +137,7 @@ def test_directives() -> None:
 def test_a_program_that_skips_all_of_its_tests_says_why() -> None:
     text = "TAP version 13\n1..1\n# TAP version 13\n# 1..0 # SKIP no such device\nok 1 selftests: mm: a # SKIP\n"
     (case,) = cases(text)
-    assert (case.name, case.came, case.message) == ("mm:a", SuiteStatus.SKIP, "no such device")
+    assert (case.name, case.status, case.message) == ("mm:a", SuiteStatus.SKIP, "no such device")
 
 
 @pytest.mark.parametrize(("parent", "reason"), [("# SKIP", "no device"), ("# SKIP not here", "not here")])
@@ -146,7 +145,7 @@ def test_a_program_that_skips_after_its_plan_skips_what_it_did_not_report(parent
     below = "# TAP version 13\n# 1..3\n# ok 0 # SKIP no device\n"
     found = cases(f"TAP version 13\n1..1\n{below}ok 1 selftests: timers: b {parent}\n")
     assert [case.name for case in found] == [f"timers:b/#{number}" for number in range(4)]
-    assert {case.came for case in found} == {SuiteStatus.SKIP}
+    assert {case.status for case in found} == {SuiteStatus.SKIP}
     assert [case.message for case in found[1:]] == [reason] * 3
 
 
@@ -191,7 +190,7 @@ def test_a_program_that_was_called_with_arguments_is_the_one_that_was_planned() 
 )
 def test_a_breach_of_the_protocol_fails(text: str, message: str) -> None:
     breach = cases(text)[-1]
-    assert (breach.name, breach.came, breach.message) == ("plan", SuiteStatus.FAIL, message)
+    assert (breach.name, breach.status, breach.message) == ("plan", SuiteStatus.FAIL, message)
     assert breach.line
 
 
@@ -214,4 +213,4 @@ def test_a_long_word_in_what_a_failed_test_wrote_costs_no_time(word: str) -> Non
     begun = monotonic()
     first, second = cases(f"KTAP version 1\n1..2\n# {word}\nnot ok 1 x\n# test.c:12: it failed\nnot ok 2 y\n")
     assert monotonic() - begun < 5
-    assert (first.came, second.message) == (SuiteStatus.FAIL, "test.c:12: it failed")
+    assert (first.status, second.message) == (SuiteStatus.FAIL, "test.c:12: it failed")
