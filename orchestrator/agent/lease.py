@@ -27,7 +27,7 @@ from orchestrator.agent.leases import Store, lock, parsed, until
 from orchestrator.agent.sysfs import Tree
 
 _STOPPING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
-_LOOK = 0.5
+_LOOK = 0.2
 """Seconds between two checks whether a lease is free."""
 _BUSY = 45.0
 """Seconds that other processes may work on functions; orch waits twice as long for a `hold` that it has stopped."""

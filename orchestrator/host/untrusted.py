@@ -34,7 +34,7 @@ def read_untrusted(root: Path, name: str, most: int) -> bytes | None:
     `root` is orch's own directory.  `most` is in bytes.  Raises OddFileError if the file is not regular, is reached
     through a link, cannot be read, or is larger than `most`.
     """
-    content, whole = read_beginning(root, name, most)
+    content, whole = _beginning(root, name, most, 0)
     if not whole:
         raise OddFileError(f"{shown(name)} is larger than {size_words(most)}")
     return content
@@ -45,14 +45,20 @@ def read_beginning(root: Path, name: str, most: int) -> tuple[bytes | None, bool
 
     Otherwise the same as `read_untrusted`.
     """
+    return _beginning(root, name, most, most)
+
+
+def _beginning(root: Path, name: str, most: int, of_larger: int) -> tuple[bytes | None, bool]:
+    """Read a file of at most `most` bytes, or the first `of_larger` bytes of a larger one."""
     try:
         with _opened(root, name) as file:
-            content = _read(file, most + 1)
+            larger = os.fstat(file).st_size > most
+            content = _read(file, of_larger if larger else most + 1)  # it may grow meanwhile
     except FileNotFoundError:
         return None, True
     except OSError as error:
         raise OddFileError(f"{shown(name)} {_why(error)}") from error
-    return content[:most], len(content) <= most
+    return content[:most], not larger and len(content) <= most
 
 
 def copy_untrusted(root: Path, name: str, target: Path, most: int) -> bool:

@@ -61,9 +61,14 @@ def _suite(run: Run, kernel: str, room: _Room) -> TestSuite:
     cases = [case for case in run.cases if case.id.kernel == kernel]
     seconds = _seconds(run, kernel, cases)
     names = unique_names(case.id.name for case in cases)
+    shown = _name(kernel)
+    group = f"{_name(run.scenario.name)}.{shown}"
     return TestSuite(
-        _name(kernel),
-        [_test_case(run, case, name, seconds.get(case.id, 0.0), room) for case, name in zip(cases, names, strict=True)],
+        shown,
+        [
+            _test_case(case, name, group, seconds.get(case.id, 0.0), room)
+            for case, name in zip(cases, names, strict=True)
+        ],
         hostname=_name(run.host),
         timestamp=_name(run.started),
         properties=_properties(run, kernel),
@@ -134,8 +139,8 @@ def _belongs(case: CaseId, kind: JobKind, workload: str) -> bool:
     return is_build if kind is JobKind.BUILD else not is_build and case.workload == workload
 
 
-def _test_case(run: Run, case: Case, name: str, seconds: float, room: _Room) -> TestCase:
-    test = TestCase(name, f"{_name(run.scenario.name)}.{_name(case.id.kernel)}", seconds)
+def _test_case(case: Case, name: str, group: str, seconds: float, room: _Room) -> TestCase:
+    test = TestCase(name, group, seconds)
     # junit_xml drops an element that has neither message nor output.
     text = one_line(case.message) or case.status.value
     message = room.take(text, text[:_SHORTEST])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from orchestrator.report.text import fit, paint
 
@@ -38,7 +39,7 @@ class Column:
     left: bool = False
     optional: bool = False
 
-    @property
+    @cached_property
     def width(self) -> int:
         """The number of characters of the widest of title and cells."""
         texts = (self.header, self.above, *(cell.text for cell in self.cells))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from orchestrator.machine.model import BootEnd
 from orchestrator.result.judge.kernel_log import complaints
@@ -51,21 +52,25 @@ class KernelReading:
     evidence: str = ""
     complaints: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def numbers(self) -> dict[str, int]:
         """The values without their units, by name."""
         return {name: measurement.value for name, measurement in self.values.items()}
 
-    @property
+    @cached_property
     def entries(self) -> Entries | None:
         """The page-table entries of the mapping, None if they were not measured."""
         return entries_of(self.numbers)
 
     def case(self, check: str) -> Case | None:
         """Return the case of `check`, or None if there is none."""
-        return next((case for case in self.cases if case.id.check == check), None)
+        return self._by_check.get(check)
 
-    @property
+    @cached_property
+    def _by_check(self) -> dict[str, Case]:
+        return {case.id.check: case for case in reversed(self.cases)}
+
+    @cached_property
     def gap(self) -> Status | None:
         """The status that explains a missing number.
 

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 from orchestrator.machine.model import BootEnd
 from orchestrator.result.compare.readings import why_no_boot
@@ -153,7 +154,7 @@ def _compared(base: SuiteRow, variant: SuiteRow) -> SuiteRow:
 
 def _changes(base: SuiteRow, variant: SuiteRow) -> Iterator[CaseChange]:
     labels = tuple(dict.fromkeys((*base.cases, *variant.cases)))
-    parents = {label[:at] for label in labels for at, letter in enumerate(label) if letter == "/"}
+    parents = {parent for label in labels for parent in accumulate(label.split("/")[:-1], "{}/{}".format)}
     for label in labels:
         before, after = (_status(row, label, parents) for row in (base, variant))
         change, note = _change(before, after, base, variant), ""

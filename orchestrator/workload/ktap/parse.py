@@ -51,7 +51,7 @@ def parse_ktap(text: str, path: str = "ktap.log") -> Tap:
     return parser.finish()
 
 
-@dataclass
+@dataclass(eq=False)
 class _Level:
     """The tests of one indentation level during parsing.
 

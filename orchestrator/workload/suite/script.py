@@ -46,17 +46,16 @@ echo "$ORCH_DEVICE" > /sys/bus/pci/drivers_probe
 """
 _OUTPUT = f"{_WORK}.output"
 _HOLDERS = f"""\
-# The processes that hold what the first argument names, by the links in /proc/<pid>/fd; tee itself is none of them.
+# The processes that hold the output or the device, by the links in /proc/<pid>/fd; tee itself is none of them.
+# One sed reads the thousands of lines, as a shell takes seconds for them: it keeps each process, and prints it for each
+# link that counts.
 _orch_holders() {{
-	ls -l /proc/[0-9]*/fd 2> /dev/null | while read -r _orch_line; do
-		case "$_orch_line" in
-		/proc/*/fd:) _orch_pid=${{_orch_line#/proc/}} _orch_pid=${{_orch_pid%/fd:}} ;;
-		*" -> {_OUTPUT}"*@HELD@) [ "$_orch_pid" = "$_orch_tee" ] || echo "$_orch_pid" ;;
-		esac
-	done | sort -u
+	ls -l /proc/[0-9]*/fd 2> /dev/null |
+	sed -n -e '\\#^/proc/[0-9]*/fd:$#{{s#^/proc/##;s#/fd:$##;h;d;}}' -e '\\# -> {_OUTPUT}#{{g;p;d;}}'@HELD@ |
+	sort -u | grep -vx "$_orch_tee"
 }}
 """
-_HELD = """ | *" -> /dev/vfio/"* | *" -> anon_inode:[vfio"*"""
+_HELD = r""" -e '\# -> /dev/vfio/#{g;p;d;}' -e '\# -> anon_inode:\[vfio#{g;p;d;}'"""
 _RUN = f"""\
 mkfifo {_OUTPUT} || fail 'cannot make a pipe'
 tee {GUEST_SHARE}/{OUTPUT_FILE} < {_OUTPUT} &
