@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of this checkout, unpacked as pip would."""
     place = tmp_path_factory.mktemp("wheel")
-    argv = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(place), str(REPOSITORY)]
+    # Where what builds it is installed, pip need not fetch it; `make setup` has built with what it fetched.
+    here = all(find_spec(name) for name in ("hatchling", "hatch_vcs"))
+    options = ["--no-build-isolation"] if here else []
+    argv = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", *options, "-w", str(place), str(REPOSITORY)]
     subprocess.run(argv, check=True, capture_output=True)
     (wheel,) = place.glob("orch-*.whl")
     with zipfile.ZipFile(wheel) as archive:

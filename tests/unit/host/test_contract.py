@@ -164,7 +164,7 @@ class RealHostContract(AnyHostContract):
             enough.set()
 
         # It needs longer than the host's default grace to end, and prints until its end.
-        script = "trap 'sleep 1; echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done"
+        script = "trap 'sleep 0.7; echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done"
         completed = host.run(Command(sh(script), on_line=hear, until=enough, grace=30))
         assert (completed.status, lines) == (3, ["up", "bye"])
 

@@ -98,14 +98,16 @@ class TestLocalHost(RealHostContract):
         assert process.communicate(timeout=8)[0] == "local: sh was stopped, because orch was asked to stop\n"
         assert marked(mark) == []
 
-    def test_a_ctrl_c_at_the_terminal_reaches_orch_only(self, host: LocalHost) -> None:
+    def test_a_ctrl_c_at_the_terminal_reaches_orch_only(self, host: LocalHost, tmp_path: Path) -> None:
         sessions: list[int] = []
 
         def on_line(line: str) -> None:
             supervisor = the_supervisor().pid
             sessions.extend({os.getsid(0), os.getsid(supervisor), os.getsid(int(line))})
+            (tmp_path / "seen").touch()
 
-        assert host.run(Command(sh("echo $$; sleep 0.5"), on_line=on_line)).ok
+        script = 'echo $$; until [ -e "$1" ]; do sleep 0.02; done'
+        assert host.run(Command(sh(script, str(tmp_path / "seen")), on_line=on_line, timeout=10)).ok
         assert len(sessions) == 3
 
     def test_a_supervisor_that_gets_sigterm_takes_its_command_with_it(self, host: LocalHost, mark: str) -> None:

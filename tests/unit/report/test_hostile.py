@@ -13,7 +13,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -54,19 +54,25 @@ OWN_COLOUR = re.compile("\x1b\\[(?:0|1|31|32)m")
 def everywhere(value: Any, text: str) -> Any:
     """Return `value` with `text` after every string in it.
 
-    Enumerations are not changed.
+    Enumerations are not changed.  Equal strings stay one object, as they mostly are in a run: a copy of a megabyte for
+    each would be most of the work.
     """
-    if isinstance(value, Enum):
-        return value
-    if isinstance(value, str):
-        return value + text
-    if isinstance(value, Path):
-        return Path(f"{value}{text}")
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{one.name: everywhere(getattr(value, one.name), text) for one in fields(value)})
-    if isinstance(value, Mapping):
-        return {everywhere(key, text): everywhere(one, text) for key, one in value.items()}
-    return tuple(everywhere(one, text) for one in value) if isinstance(value, list | tuple) else value
+    made: dict[str, str] = {}
+
+    def changed(one: Any) -> Any:
+        if isinstance(one, Enum):
+            return one
+        if isinstance(one, str):
+            return made.get(one) or made.setdefault(one, one + text)
+        if isinstance(one, Path):
+            return Path(f"{one}{text}")
+        if is_dataclass(one) and not isinstance(one, type):
+            return replace(one, **{each.name: changed(getattr(one, each.name)) for each in fields(one)})
+        if isinstance(one, Mapping):
+            return {changed(key): changed(each) for key, each in one.items()}
+        return tuple(map(changed, one)) if isinstance(one, list | tuple) else one
+
+    return changed(value)
 
 
 def suite_run() -> Run:
@@ -130,13 +136,30 @@ def _but_keys(told: Mapping[str, object], text: str) -> dict[str, object]:
     return {key: everywhere(value, text) for key, value in told.items()}
 
 
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-@pytest.mark.parametrize("name", [*RUNS, *PLACEMENTS])
+@dataclass(frozen=True)
+class Hostile:
+    """A sample run with a text in its strings."""
+
+    text: str
+    run: Run
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(name, what) for name in (*RUNS, *PLACEMENTS) for what in HOSTILE],
+    ids="-".join,
+)
+def hostile(request: pytest.FixtureRequest) -> Hostile:
+    """Every sample run with every text, each made once: pytest puts its tests one after another."""
+    name, what = request.param
+    return Hostile(HOSTILE[what], run_with(name, HOSTILE[what]))
+
+
 @pytest.mark.parametrize("color", [False, True], ids=["plain", "coloured"])
-def test_the_terminal_shows_all_of_a_run_and_nothing_of_it_acts(name: str, text: str, color: bool) -> None:
-    run = run_with(name, text)
+def test_the_terminal_shows_all_of_a_run_and_nothing_of_it_acts(hostile: Hostile, color: bool) -> None:
+    text = hostile.text
     began = time.monotonic()
-    shown = terminal.render(compare(run), color=color)
+    shown = terminal.render(compare(hostile.run), color=color)
     assert time.monotonic() - began < 5
     assert not ACTING.findall(OWN_COLOUR.sub("", shown) if color else shown)
     assert "\t" not in shown
@@ -147,12 +170,9 @@ def test_the_terminal_shows_all_of_a_run_and_nothing_of_it_acts(name: str, text:
         assert text in shown
 
 
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-@pytest.mark.parametrize("name", [*RUNS, *PLACEMENTS])
-def test_junit_of_any_run_is_read_by_a_parser(name: str, text: str) -> None:
-    run = run_with(name, text)
+def test_junit_of_any_run_is_read_by_a_parser(hostile: Hostile) -> None:
     began = time.monotonic()
-    document = junit.render(run)
+    document = junit.render(hostile.run)
     assert time.monotonic() - began < 5
     assert not ACTING.findall(document)
     assert len(document) < 2_000_000
@@ -160,19 +180,16 @@ def test_junit_of_any_run_is_read_by_a_parser(name: str, text: str) -> None:
     for suite in root:
         names = [one.attrib["name"] for one in suite.iter("testcase")]
         assert len(set(names)) == len(names)
-    assert len(list(root.iter("testcase"))) == len(run.cases)
+    assert len(list(root.iter("testcase"))) == len(hostile.run.cases)
 
 
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-@pytest.mark.parametrize("name", [*RUNS, *PLACEMENTS])
-def test_json_of_any_run_is_ascii_and_bounded(name: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    run = run_with(name, text)
+def test_json_of_any_run_is_ascii_and_bounded(hostile: Hostile, capsys: pytest.CaptureFixture[str]) -> None:
     began = time.monotonic()
-    say_json(as_json.to_json(compare(run)))
+    say_json(as_json.to_json(compare(hostile.run)))
     assert time.monotonic() - began < 5
     shown = capsys.readouterr().out
     assert re.fullmatch(r"[\n -~]*", shown)
-    assert len(shown) < len(run.cases) * 20 * 6 * LONGEST_VALUE
+    assert len(shown) < len(hostile.run.cases) * 20 * 6 * LONGEST_VALUE
     json.loads(shown)
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from orchestrator.errors import InfrastructureError, Interrupted, UsageError
 from orchestrator.result.run import JobStatus, Run, RunStatus
+from orchestrator.result.store import patience
 from orchestrator.result.store.load import load_run
 from orchestrator.result.store.writer import RunStore
 from orchestrator.run.context import RunContext
@@ -95,7 +96,10 @@ def fill(place: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
-def test_a_run_whose_disk_is_full_says_so_on_it(scenario: Scenario, small: Path) -> None:
+def test_a_run_whose_disk_is_full_says_so_on_it(
+    scenario: Scenario, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "_SECONDS", 0.3)
     store = RunStore.create(small / "results", scenario, jobs(scenario))
     store.start_job(build_id("base"))
     fill(small)
@@ -112,7 +116,7 @@ def test_a_disk_that_is_full_for_a_moment_loses_nothing(scenario: Scenario, smal
     fill(small)
 
     def free() -> None:
-        sleep(1)
+        sleep(0.3)
         (small / "fill").unlink()
 
     thread = Thread(target=free)

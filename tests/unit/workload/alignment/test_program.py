@@ -5,36 +5,32 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from orchestrator.arch import ARCHES, is_foreign
 from orchestrator.errors import CommandError, InfrastructureError
 from orchestrator.host.base import Command
 from orchestrator.host.local import LocalHost
+from orchestrator.host.recorder import Recorder
+from orchestrator.kernel.toolchain import cross_prefix
 from orchestrator.scenario.model import AlignmentWorkload, Placement, TestGroup
 from orchestrator.workload.alignment import program
-from orchestrator.workload.alignment.program import GUEST, command, compile_program, sources
+from orchestrator.workload.alignment.program import COMPILER, FLAGS, GUEST, command, compile_program, sources
 from tests.fakes import Answer, Call, FakeHost
 
 
-@pytest.fixture(scope="module")
-def host() -> Iterator[LocalHost]:
-    local = LocalHost()
-    yield local
-    local.stop_all()
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def alignment(host: LocalHost, cache: Path) -> Path:
-    return compile_program(host, cache)
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The sources of a program that only returns 7, which are compiled instead."""
+    guest = tmp_path / "guest"
+    guest.mkdir()
+    (guest / "a.c").write_text("int main(void) { return 7; }\n")
+    monkeypatch.setattr(program, "GUEST", guest)
+    return guest
 
 
 def run(binary: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -80,6 +76,9 @@ def test_only_a_kernel_that_cannot_show_its_page_tables_is_excused_from_it() -> 
 def a_compiler(version: str) -> FakeHost:
     """Return a host whose compilers, of this version, make empty programs; all other commands really run."""
 
+    def compiles(argv: tuple[str, ...]) -> bool:
+        return any(word.endswith("gcc") for word in argv)
+
     def compiled(call: Call) -> Answer:
         if call.argv[1] == "--version":
             return Answer(f"{call.argv[0]} {version}\n")
@@ -90,13 +89,19 @@ def a_compiler(version: str) -> FakeHost:
         done = LocalHost().run(Command(call.argv))
         return Answer(done.output, done.status)
 
-    return FakeHost([(lambda argv: argv[0].endswith("gcc"), compiled), (lambda _: True, really)])
+    return FakeHost([(compiles, compiled), (lambda _: True, really)])
 
 
 def test_another_architecture_has_a_compiler_and_a_place_of_its_own(tmp_path: Path) -> None:
     host = a_compiler("12")
     assert compile_program(host, tmp_path, "arm64") != compile_program(host, tmp_path)
     assert compile_program(host, tmp_path, "arm64").exists()
+
+
+@pytest.mark.parametrize("arch", [arch for arch in ARCHES if is_foreign(arch)])
+def test_its_sources_are_c_for_another_architecture_too(arch: str) -> None:
+    files = [path for path in sources() if path.suffix == ".c"]
+    subprocess.run([f"{cross_prefix(arch)}{COMPILER}", *FLAGS, "-fsyntax-only", f"-I{GUEST}", *files], check=True)
 
 
 def test_an_absent_cross_compiler_says_what_to_install(tmp_path: Path) -> None:
@@ -113,22 +118,20 @@ def test_it_compiles_and_is_cached(host: LocalHost, cache: Path, alignment: Path
     assert os.access(alignment, os.X_OK)
 
 
-def test_many_at_once(host: LocalHost, tmp_path: Path) -> None:
+def test_many_at_once(host: LocalHost, small: Path, tmp_path: Path) -> None:
+    recorder, cache = Recorder(host), tmp_path / "cache"
     with ThreadPoolExecutor(3) as pool:
-        made = list(pool.map(lambda _: compile_program(host, tmp_path), range(3)))
+        made = list(pool.map(lambda _: compile_program(recorder, cache), range(3)))
     assert len(set(made)) == 1
-    assert made[0].exists()
-    assert [path for path in (tmp_path / "workloads").iterdir() if path.is_dir()] == [made[0].parent]
+    assert run(made[0]).returncode == 7
+    assert [path for path in (cache / "workloads").iterdir() if path.is_dir()] == [made[0].parent]
+    assert len([line for line in recorder.lines if " -o " in line]) == 1
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b""), Path.unlink, lambda path: path.chmod(0o644)])
 def test_a_program_that_is_broken_is_compiled_again(
-    host: LocalHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: Callable[[Path], object]
+    host: LocalHost, small: Path, tmp_path: Path, damage: Callable[[Path], object]
 ) -> None:
-    guest = tmp_path / "guest"
-    guest.mkdir()
-    (guest / "a.c").write_text("int main(void) { return 7; }\n")
-    monkeypatch.setattr(program, "GUEST", guest)
     damage(compile_program(host, tmp_path / "cache"))
     assert run(compile_program(host, tmp_path / "cache")).returncode == 7
 

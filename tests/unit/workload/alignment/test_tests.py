@@ -10,36 +10,26 @@ import pytest
 
 from orchestrator.scenario.model import AlignmentWorkload, Placement, TestGroup
 from orchestrator.workload.alignment import tests
-from orchestrator.workload.alignment.program import FLAGS, GUEST, sources
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the guest program, compiled for the local machine."""
-    binary = tmp_path_factory.mktemp("program") / "alignment"
-    files = [str(path) for path in sources() if path.suffix == ".c"]
-    subprocess.run(["gcc", *FLAGS, f"-I{GUEST}", "-o", str(binary), *files], check=True)
-    return binary
-
-
-def listed(program: Path, workload: AlignmentWorkload) -> tuple[str, ...]:
+def listed(alignment: Path, workload: AlignmentWorkload) -> tuple[str, ...]:
     """Return the tests that the program lists."""
-    argv = [str(program), "--list"]
+    argv = [str(alignment), "--list"]
     argv += [word for group in workload.tests for word in ("--test", group.value)]
     argv += [word for placement in workload.placements for word in ("--placement", placement.value)]
     return tuple(subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split())
 
 
 @pytest.mark.parametrize("group", TestGroup)
-def test_the_program_has_the_tests_that_are_expected_of_it(program: Path, group: TestGroup) -> None:
+def test_the_program_has_the_tests_that_are_expected_of_it(alignment: Path, group: TestGroup) -> None:
     workload = AlignmentWorkload("a", "dev", tests=(group,))
-    assert listed(program, workload) == tests.tests_of(workload) != ()
+    assert listed(alignment, workload) == tests.tests_of(workload) != ()
 
 
 @pytest.mark.parametrize("placement", Placement)
-def test_placements_choose_among_the_tests_that_go_by_them(program: Path, placement: Placement) -> None:
+def test_placements_choose_among_the_tests_that_go_by_them(alignment: Path, placement: Placement) -> None:
     workload = AlignmentWorkload("a", "dev", tests=tuple(TestGroup)[::-1], placements=(placement,))
-    assert listed(program, workload) == tests.tests_of(workload)
+    assert listed(alignment, workload) == tests.tests_of(workload)
 
 
 def test_names_are_unique() -> None:

@@ -283,7 +283,7 @@ def test_bailing_out(line: str) -> None:
     assert parse_ktap(f"TAP version 13\n1..2\nok 1 a\n{line}\n").bail_out == "why"
 
 
-MEGABYTE = 1 << 20
+LONG = 1 << 18
 FILLERS = (
     " ",
     "#",
@@ -307,11 +307,11 @@ FILLERS = (
 
 @pytest.mark.parametrize("filler", FILLERS)
 @pytest.mark.parametrize("start", ["", "ok 1 ", "not ok 1 a # ", "1..2 ", "# Subtest: ", "Bail out!", "\x1b[", "# "])
-def test_a_line_of_a_megabyte_takes_linear_time(start: str, filler: str) -> None:
-    line = start + filler * (MEGABYTE // len(filler))
+def test_a_long_line_takes_linear_time(start: str, filler: str) -> None:
+    line = start + filler * (LONG // len(filler))
     before = time.process_time()
     suite_cases(parse_ktap(f"TAP version 13\n1..2\n{line}x\nnot ok 2 b\n"))
-    assert time.process_time() - before < 10
+    assert time.process_time() - before < 1
 
 
 def test_breaches_of_the_protocol() -> None:
