@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -131,12 +132,11 @@ def open_store(host: Host, cache: Path, origin: str, *, address: bool, where: st
     Raises UsageError, with `where`, for a path at which there is no repository.
     """
     store = store_of(cache, origin)
-    objects = None if address else git_directory(host, Path(origin), where) / "objects"
-    form = "" if address else object_format(host, Path(origin))
+    theirs = None if address else repository_at(host, Path(origin), where)
     with locked(host, store.with_suffix(".lock")):
-        open_bare(host, store, origin, form)
-        if objects is not None:
-            borrow(store, objects)
+        open_bare(host, store, origin, theirs.form if theirs else "")
+        if theirs:
+            borrow(store, theirs.directory / "objects")
     return store
 
 
@@ -158,15 +158,6 @@ def open_bare(host: Host, store: Path, origin: str, form: str = "") -> None:
     if not attributes.exists() or attributes.read_text() != NO_CONVERSION:
         attributes.parent.mkdir(exist_ok=True)
         attributes.write_text(NO_CONVERSION)
-
-
-def object_format(host: Host, path: Path) -> str:
-    """Return the object format of the user's repository at `path`: sha1 or sha256.
-
-    Returns sha1 if git reports none.
-    """
-    found = ask(host, path, "rev-parse", "--show-object-format")
-    return found.output.strip() if found.ok else "sha1"
 
 
 def form_of(store: Path) -> str:
@@ -212,16 +203,37 @@ def borrow(store: Path, objects: Path) -> None:
         (store / "shallow").unlink(missing_ok=True)
 
 
-def git_directory(host: Host, path: Path, where: str) -> Path:
-    """Return the git directory of the repository at `path`.
+@dataclass(frozen=True)
+class Repository:
+    """A repository of the user.
 
-    If it has several worktrees, this is the directory of the main one.
+    `directory` is its git directory, that of the main worktree if it has several.  `form` is its object format: sha1 or
+    sha256.
+    """
+
+    directory: Path
+    form: str
+
+
+DESCRIBE = ("rev-parse", "--path-format=absolute", "--git-common-dir", "--show-object-format")
+"""The question to git whose answer `described` reads."""
+
+
+def described(answer: str) -> Repository:
+    """Return the repository that git's answer to `DESCRIBE` describes."""
+    directory, _, form = answer.strip().rpartition("\n")
+    return Repository(Path(directory), form)
+
+
+def repository_at(host: Host, path: Path, where: str) -> Repository:
+    """Return the repository at `path`.
+
     Raises UsageError, with `where`, if there is none, or if git refuses it to this user.
     """
-    found = ask(host, path, "rev-parse", "--path-format=absolute", "--git-common-dir")
+    found = ask(host, path, *DESCRIBE)
     if not found.ok:
         raise UsageError(f"{where}: {refusal(path, found)}")
-    return Path(found.output.strip())
+    return described(found.output)
 
 
 def refusal(path: Path, answer: Completed) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from orchestrator.errors import UsageError
 from orchestrator.host.base import Completed, Host, check
 from orchestrator.host.lock import locked
-from orchestrator.kernel.git import ask, borrow, git, git_directory, object_format, open_bare, refusal, store_of
+from orchestrator.kernel.git import DESCRIBE, Repository, ask, borrow, described, git, open_bare, refusal, store_of
 
 _EXCLUDE_BUILD = ":(exclude,top)build"
 """The directory in which orch itself builds; no kernel source has such a directory."""
@@ -62,32 +62,32 @@ def snapshot(host: Host, cache: Path, directory: Path, where: str) -> Snapshot:
         raise UsageError(f"{where}: {directory} holds no Linux source tree (no Makefile and Kbuild at its top)")
     store = store_of(cache, str(directory))
     with locked(host, store.with_suffix(".lock")):
-        checkout = _is_checkout(host, directory, where)
-        open_bare(host, store, str(directory), object_format(host, directory) if checkout else "sha1")
+        checkout = _checkout(host, directory, where)
+        open_bare(host, store, str(directory), checkout.form if checkout else "sha1")
         if not checkout and (directory / ".config").exists():
             raise UsageError(f"{where}: {directory} was built in; run 'make mrproper' there, or make it a git checkout")
         commit = _head(host, directory) if checkout else None
-        shared = git_directory(host, directory, where) if checkout else None
-        if shared:
-            borrow(store, shared / "objects")
+        if checkout:
+            borrow(store, checkout.directory / "objects")
         else:
             _forget_lost(store)
-        index = _Index(host, store, directory, shared)
+        index = _Index(host, store, directory, checkout.directory if checkout else None)
         index.begin_at(commit)
         tree = index.take(commit, where)
         of_commit = git(host, store, "rev-parse", f"{commit}^{{tree}}").output.strip() if commit else ""
     return Snapshot(store, tree, commit, tree != of_commit)
 
 
-def _is_checkout(host: Host, directory: Path, where: str) -> bool:
-    """Return whether `directory` is the top of a checkout.
+def _checkout(host: Host, directory: Path, where: str) -> Repository | None:
+    """Return the repository of which `directory` is a checkout; None if it is not the top of one.
 
     Raises UsageError, with `where`, for a checkout that git refuses: without git it would be another source.
     """
-    done = ask(host, directory, "rev-parse", "--show-toplevel")
+    done = ask(host, directory, *DESCRIBE[:1], "--show-toplevel", *DESCRIBE[1:])
     if not done.ok and (directory / ".git").exists():
         raise UsageError(f"{where}: {refusal(directory, done)}")
-    return done.ok and Path(done.output.strip()) == directory.resolve()
+    top, _, rest = done.output.partition("\n")
+    return described(rest) if done.ok and Path(top) == directory.resolve() else None
 
 
 def _forget_lost(store: Path) -> None:
