@@ -39,7 +39,8 @@ reads."""
 
 # The build directory is mounted elsewhere while the overlay is mounted over the tree.  Directories that stay writable
 # become mounts of their own before all other mounts become read-only.  A blank in a mount point is \040 in mountinfo
-# (proc(5)).
+# (proc(5)).  Most of the time is that of mount's starts, so one makes all of /dev; a mount point that another mount
+# hides needs none.
 _SCRIPT = r"""
 set -e
 tree=$1 layer=$2; shift 2
@@ -58,8 +59,9 @@ step='a /dev without disks'
 mount -t tmpfs -o mode=755,size=1M orch "$layer/dev"
 for name in null zero full random urandom tty; do
 	: >"$layer/dev/$name"
-	mount --bind "/dev/$name" "$layer/dev/$name"
-done
+	echo "/dev/$name $layer/dev/$name none bind"
+done >"$layer/devices"
+mount --all --fstab "$layer/devices"
 ln -s /proc/self/fd "$layer/dev/fd"
 ln -s fd/0 "$layer/dev/stdin"
 ln -s fd/1 "$layer/dev/stdout"
@@ -70,7 +72,9 @@ case $tree in /run/*) ;; *) mount -t tmpfs -o mode=755,size=1M orch /run ;; esac
 step='read-only mounts'
 while read -r _ _ _ _ point _; do
 	case "$kept " in *" $point "*) continue ;; esac
-	mount -o remount,bind,ro "$(printf %b "$point")" 2>/dev/null || :
+	kept="$kept $point"
+	case $point in *\\*) point=$(printf %b "$point") ;; esac
+	[ ! -e "$point" ] || mount -o remount,bind,ro "$point" 2>/dev/null || :
 done </proc/self/mountinfo
 ! touch "$layer/written" 2>/dev/null
 step='a command in the tree'
