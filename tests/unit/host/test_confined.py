@@ -130,7 +130,7 @@ def test_nothing_of_the_network_or_of_other_processes_is_there(place: Place) -> 
 
 
 def test_a_timeout_ends_all_of_it(place: Place) -> None:
-    done = place.host.run(Command(("sh", "-c", "setsid sleep 7654 & sleep 7654"), timeout=2))
+    done = place.host.run(Command(("sh", "-c", "setsid sleep 7654 & sleep 7654"), timeout=1, grace=0.2))
     assert done.timed_out
     assert not [one for one in psutil.process_iter(["cmdline"]) if "7654" in (one.info["cmdline"] or [])]
 

@@ -153,7 +153,7 @@ class TestSshHost(RealHostContract):
     def test_heartbeats_keep_a_silent_command_alive(self, host: SshHost, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ssh, "BEAT", 0.2)
         host.patience = 0.8
-        assert host.run(Command(("sleep", "2"))).ok
+        assert host.run(Command(("sleep", "1.2"))).ok
 
     def test_an_unknown_host_key_is_refused(self, address: Address, tmp_path: Path) -> None:
         (tmp_path / "known").touch()
@@ -208,7 +208,7 @@ class TestSshHost(RealHostContract):
         monkeypatch.setattr(ssh, "UNPACK", ("sh", "-c", unpack))
         with ThreadPoolExecutor() as pool:
             copy = pool.submit(host.put, tmp_path / "file", tmp_path / "there")
-            assert not wait_until(copy.done, 1)
+            assert not wait_until(copy.done, 0.4)
             host.stop_all()
             with pytest.raises(Interrupted):
                 copy.result(timeout=3)
@@ -271,7 +271,7 @@ def test_a_login_shell_that_never_begins_a_command_can_be_stopped(address: Addre
     host = SshHost(keyed(address, "silent_key"))
     with ThreadPoolExecutor() as pool, contextlib.closing(host):
         command = pool.submit(host.run, Command(("true",)))
-        assert not wait_until(command.done, 1)
+        assert not wait_until(command.done, 0.4)
         host.stop_all()
         with pytest.raises(Interrupted):
             command.result(timeout=3)
@@ -280,5 +280,5 @@ def test_a_login_shell_that_never_begins_a_command_can_be_stopped(address: Addre
 def test_a_login_shell_that_never_begins_a_command_is_given_up(
     address: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ssh_connection, "SILENCE", 1.0)
+    monkeypatch.setattr(ssh_connection, "SILENCE", 0.4)
     assert "its login shell does not begin a command" in refused(keyed(address, "silent_key"))

@@ -192,7 +192,8 @@ def test_a_build_that_starts_while_the_cache_is_shrunk_waits(toy: Toy) -> None:
         assert holder.stdout
         assert holder.stdout.readline() == "alone\n"
         build = toy.start()
-        sleep(1.5)
+        wait_for(lambda: str(toy.cache.users) in [file.path for file in psutil.Process(build.pid).open_files()], 30)
+        sleep(0.5)
         assert build.poll() is None
         assert not (toy.place / "compiled").exists()
         holder.communicate("\n")

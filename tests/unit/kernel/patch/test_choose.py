@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from orchestrator.errors import PatchError
-from orchestrator.host.base import Command
-from orchestrator.host.local import LocalHost
+from orchestrator.host.base import Command, Host
 from orchestrator.kernel.patch.b4 import environment
 from orchestrator.kernel.patch.series import Reader
 from orchestrator.kernel.patch.subject import read_subject
+from tests.unit.kernel.patch.forked_b4 import ForkedB4
 
 ANN, BEN = "Ann <ann@example.org>", "Ben <ben@example.org>"
 
@@ -381,6 +382,12 @@ TABLE = [
 ]
 
 
+@pytest.fixture(scope="module")
+def host() -> Iterator[Host]:
+    with ForkedB4() as forked:
+        yield forked
+
+
 def box(tmp_path: Path, mails: tuple[Mail, ...]) -> Path:
     path = tmp_path / "box.mbox"
     path.write_text("".join(mail.text(index) for index, mail in enumerate(mails)))
@@ -392,32 +399,32 @@ def brought(texts: list[str]) -> tuple[str, ...]:
     return tuple(line for text in texts for line in re.findall(r"^\+(?!\+)(.*)$", text, re.MULTILINE))
 
 
-def chosen(path: Path) -> tuple[tuple[str, ...], str]:
+def chosen(host: Host, path: Path) -> tuple[tuple[str, ...], str]:
     """Return the lines that orch's choice adds, and its description."""
     notes: list[str] = []
-    patches = Reader(LocalHost(), None, notes.append).series(path)
+    patches = Reader(host, None, notes.append).series(path)
     return brought([patch.diff for patch in patches]), "\n".join(notes)
 
 
-def of_b4(path: Path, work: Path) -> tuple[str, ...]:
+def of_b4(host: Host, path: Path, work: Path) -> tuple[str, ...]:
     """Return the lines that the choice of the real b4 adds."""
     (work / "home").mkdir(parents=True)
     argv = (sys.executable, "-P", "-m", "b4.command", "--no-interactive", "--no-stdin", "--offline-mode")
     output = ("-c", "b4.attestation-policy=off", "am", "-m", str(path), "-o", str(work), "-n", "out.mbx", "--no-cover")
-    LocalHost().run(Command((*argv, *output), cwd=work, env=environment(work / "home"), timeout=60))
+    host.run(Command((*argv, *output), cwd=work, env=environment(work / "home"), timeout=60))
     made = work / "out.mbx"
     return brought([made.read_text()]) if made.exists() else ()
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
-def test_the_right_patches_are_taken_and_named(tmp_path: Path, row: Row) -> None:
+def test_the_right_patches_are_taken_and_named(host: Host, tmp_path: Path, row: Row) -> None:
     path = box(tmp_path, row.mails)
     if isinstance(row.gives, str):
         with pytest.raises(PatchError, match=row.gives) as caught:
-            chosen(path)
+            chosen(host, path)
         assert str(caught.value).isprintable()
         return
-    lines, notes = chosen(path)
+    lines, notes = chosen(host, path)
     assert lines == row.gives
     assert row.says in notes
     assert notes.startswith("box.mbox: version ")
@@ -425,8 +432,8 @@ def test_the_right_patches_are_taken_and_named(tmp_path: Path, row: Row) -> None
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
-def test_b4_takes_the_same_or_is_known_to_be_wrong(tmp_path: Path, row: Row) -> None:
-    lines = of_b4(box(tmp_path, row.mails), tmp_path / "b4")
+def test_b4_takes_the_same_or_is_known_to_be_wrong(host: Host, tmp_path: Path, row: Row) -> None:
+    lines = of_b4(host, box(tmp_path, row.mails), tmp_path / "b4")
     if row.b4:
         assert lines != row.gives, f"b4 has changed: not '{row.b4}' any more"
     else:
@@ -521,33 +528,33 @@ def test_every_sample_has_its_row() -> None:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_the_samples_give_what_they_are_meant_to(name: str) -> None:
+def test_the_samples_give_what_they_are_meant_to(host: Host, name: str) -> None:
     gives, says = SAMPLES[name]
     if isinstance(gives, str):
         with pytest.raises(PatchError, match=gives):
-            chosen(BOXES / name)
+            chosen(host, BOXES / name)
         return
-    lines, notes = chosen(BOXES / name)
+    lines, notes = chosen(host, BOXES / name)
     assert lines == gives
     assert f"{name}: {says}" in notes
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_b4_takes_the_same_of_the_samples(tmp_path: Path, name: str) -> None:
+def test_b4_takes_the_same_of_the_samples(host: Host, tmp_path: Path, name: str) -> None:
     text = (BOXES / name).read_text()
     for number in range(text.count("\nSubject: ") - text.count("\nMessage-ID: ")):
         # b4 ignores mails without an id, such as those from git format-patch.
         text = re.sub(r"(?m)(?<=^)(From [0-9a-f]{40} .*\n)(?=From: )", rf"\1Message-ID: <{number}@a>\n", text, count=1)
     (tmp_path / name).write_text(text)
-    same = of_b4(tmp_path / name, tmp_path / "b4") == SAMPLES[name][0]
+    same = of_b4(host, tmp_path / name, tmp_path / "b4") == SAMPLES[name][0]
     assert same != (name in B4_IS_WRONG)
 
 
-def test_a_patch_of_a_series_alone_is_taken_from_a_file_and_not_from_a_mailbox(tmp_path: Path) -> None:
+def test_a_patch_of_a_series_alone_is_taken_from_a_file_and_not_from_a_mailbox(host: Host, tmp_path: Path) -> None:
     mail = Mail("[PATCH 2/3] b", "2").text(0)
     for name in ("one.eml", "one.patch"):
         (tmp_path / name).write_text(mail.replace("\nSubject", "\nContent-Type: multipart/x\nSubject", 1))
     (tmp_path / "one.eml").write_text(mail.replace("Subject", "Content-Transfer-Encoding: quoted-printable\nSubject"))
-    assert chosen(tmp_path / "one.eml") == (("2",), f"one.eml: version 1, patch 2 of 3 alone, 'b', from {ANN}")
+    assert chosen(host, tmp_path / "one.eml") == (("2",), f"one.eml: version 1, patch 2 of 3 alone, 'b', from {ANN}")
     with pytest.raises(PatchError, match="1/3, 3/3 is not there"):
-        chosen(box(tmp_path, (Mail("[PATCH 2/3] b", "2"),)))
+        chosen(host, box(tmp_path, (Mail("[PATCH 2/3] b", "2"),)))

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,9 +47,18 @@ def run(script: str, place: Path) -> str:
     return done.output
 
 
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The history, for tests that only read it."""
+    place = tmp_path_factory.mktemp("history")
+    run(HISTORY, place)
+    return place / "repo"
+
+
 @pytest.fixture
-def repo(tmp_path: Path) -> Path:
-    run(HISTORY, tmp_path)
+def own(repo: Path, tmp_path: Path) -> Path:
+    """A copy of it, for tests that change it, or see that it stays."""
+    shutil.copytree(repo, tmp_path / "repo", symlinks=True)
     return tmp_path / "repo"
 
 
@@ -68,18 +79,31 @@ def checksum(repo: Path) -> dict[str, tuple[str, int]]:
 
 def source(tmp_path: Path, repo: Path, ref: str) -> SourceTree:
     """Return the pristine source of `ref`, with its history in orch's own store."""
-    host, cache = LocalHost(), tmp_path / "cache"
-    store = open_store(host, cache, str(repo), address=False, where="s.yaml:2")
+    origin, kept = laid_out(repo, ref)
+    path = tmp_path / f"pristine-{ref}"
+    shutil.copytree(kept, path)
+    return SourceTree(origin.tree, ref, path, origin)
+
+
+@cache
+def laid_out(repo: Path, ref: str) -> tuple[GitOrigin, Path]:
+    host = LocalHost()
+    store = open_store(host, repo.parent / "cache", str(repo), address=False, where="s.yaml:2")
     commit = resolve(host, store, str(repo), ref, address=False, where="s.yaml:2")
     tree = tree_id(host, store, commit)
-    path = tmp_path / f"pristine-{ref}"
-    path.mkdir()
-    run(f"git -C {repo} archive {commit} | tar -x -C {path}", tmp_path)
-    return SourceTree(tree, ref, path, GitOrigin(store, str(repo), tree, commit))
+    kept = repo.parent / f"kept-{ref}"
+    kept.mkdir()
+    run(f"git -C {repo} archive {commit} | tar -x -C {kept}", repo.parent)
+    return GitOrigin(store, str(repo), tree, commit), kept
+
+
+def cache_of(tree: SourceTree, tmp_path: Path) -> Path:
+    """Return the cache that has the store of `tree`."""
+    return tree.git.store.parents[1] if tree.git else tmp_path / "cache"
 
 
 def read(tmp_path: Path, tree: SourceTree, *sources: PatchSource) -> tuple[Patch, ...]:
-    return read_patches(LocalHost(), tmp_path / "cache", sources, tree, where="s.yaml:3")
+    return read_patches(LocalHost(), cache_of(tree, tmp_path), sources, tree, where="s.yaml:3")
 
 
 def patched(tree: SourceTree, patches: tuple[Patch, ...]) -> list[str]:
@@ -188,7 +212,7 @@ def fit(
     """Return the patches as read, the patches as fitted, and the events."""
     events: list[Event] = []
     patches = read(tmp_path, tree, *sources)
-    return patches, fit_series(LocalHost(), tmp_path / "cache", tree, patches, "huge", events.append), events
+    return patches, fit_series(LocalHost(), cache_of(tree, tmp_path), tree, patches, "huge", events.append), events
 
 
 def test_what_applies_is_not_touched(tmp_path: Path, repo: Path) -> None:
@@ -211,37 +235,37 @@ def test_what_does_not_apply_is_merged_with_the_history(tmp_path: Path, repo: Pa
     assert after[1].path.read_bytes() == after[1].data
 
 
-def test_a_patch_file_is_merged_by_its_index_lines_abbreviated_or_not(tmp_path: Path, repo: Path) -> None:
+def test_a_patch_file_is_merged_by_its_index_lines_abbreviated_or_not(tmp_path: Path, own: Path) -> None:
     run(
         "cd repo; git format-patch -q -o ../short -1 topic; git format-patch -q --full-index -o ../full -1 topic",
         tmp_path,
     )
-    tree = source(tmp_path, repo, "main")
+    tree = source(tmp_path, own, "main")
     for place in ("short", "full"):
         _, (patch,), events = fit(tmp_path, tree, next((tmp_path / place).iterdir()))
         assert "seven" in patch.diff
         assert len(events) == 1
 
 
-def test_a_range_of_another_repository_is_merged_too(tmp_path: Path, repo: Path) -> None:
+def test_a_range_of_another_repository_is_merged_too(tmp_path: Path, own: Path) -> None:
     run(
-        f"git clone -q --no-local -b topic {repo} other; git -C repo branch -q -D topic",
+        f"git clone -q --no-local -b topic {own} other; git -C repo branch -q -D topic",
         tmp_path,
     )
     run("git -C repo reflog expire --expire=now --all; git -C repo gc -q --prune=now", tmp_path)
-    _, after, events = fit(tmp_path, source(tmp_path, repo, "main"), GitRange("v1..topic", str(tmp_path / "other")))
+    _, after, events = fit(tmp_path, source(tmp_path, own, "main"), GitRange("v1..topic", str(tmp_path / "other")))
     assert len(after) == 2
     assert len(events) == 1
 
 
-def test_a_conflict_names_kernel_patch_file_and_hunk(tmp_path: Path, repo: Path) -> None:
+def test_a_conflict_names_kernel_patch_file_and_hunk(tmp_path: Path, own: Path) -> None:
     run(
         "cd repo; git config user.name J; git config user.email j@x; git stash -q; "
         "sed -i 's/line 7$/VII/' mm/mmap.c; git commit -qam 'mm: say VII'",
         tmp_path,
     )
     with pytest.raises(PatchError) as caught:
-        fit(tmp_path, source(tmp_path, repo, "main"), GitRange("v1..topic"))
+        fit(tmp_path, source(tmp_path, own, "main"), GitRange("v1..topic"))
     assert str(caught.value) == (
         "kernel 'huge': patch 0002-mm-say-seven.patch does not apply: mm/mmap.c, hunk 1 (line 4); rebase it on this "
         "source; a three-way merge conflicts in mm/mmap.c"
@@ -278,16 +302,16 @@ def test_a_snapshot_without_a_commit_is_merged_onto_as_well(tmp_path: Path, repo
     assert len(events) == 1
 
 
-def test_the_users_repository_and_checkout_stay_as_they_are(tmp_path: Path, repo: Path) -> None:
+def test_the_users_repository_and_checkout_stay_as_they_are(tmp_path: Path, own: Path) -> None:
     run("cd repo && git -c user.name=J -c user.email=j stash -q && echo more >> Makefile && git add Makefile", tmp_path)
-    before = checksum(repo)
-    tree = source(tmp_path, repo, "main")
+    before = checksum(own)
+    tree = source(tmp_path, own, "main")
     assert tree.git
     objects = sorted(path for path in tree.git.store.rglob("*") if path.is_file())
     fit(tmp_path, tree, GitRange("v1..topic"), Revert("main"))
     with pytest.raises(UsageError):
         fit(tmp_path, tree, GitRange("v1..merged"))
-    assert checksum(repo) == before
+    assert checksum(own) == before
     assert sorted(path for path in tree.git.store.rglob("*") if path.is_file()) == objects, "nor does the store grow"
     assert not list((tmp_path / "cache/work").iterdir())
 

@@ -2,7 +2,7 @@
 """Kernels built by another host.
 
 The host is this machine with a directory of its own.  The kernel is the toy kernel.  The worker is the real one, and
-has only the files that it was sent.
+has only the files that it was sent.  It is sent once, for the tests below each start with a copy of a host's directory.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -54,9 +55,39 @@ class Place:
         return [event.phase for event in self.events if event.kind is Kind.END]
 
 
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a host that has built the toy kernel.  Python has compiled the worker there."""
+    place = Place(tmp_path_factory.mktemp("used"))
+    place.builder.build(place.recipe)
+    return place.kept
+
+
+def copy_of(used: Path, kept: Path) -> None:
+    """Copy a host's directory, with the cache of Python, which names its files by their whole paths."""
+    subprocess.run(("cp", "-a", used, kept), check=True)
+    compiled = kept / "pycache"
+    apart = (compiled / used.relative_to("/")).rename(kept / "compiled")
+    shutil.rmtree(compiled)
+    (compiled / kept.relative_to("/")).parent.mkdir(parents=True)
+    apart.rename(compiled / kept.relative_to("/"))
+
+
 @pytest.fixture
-def lab(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def busy_lab(tmp_path: Path, used: Path) -> Place:
+    """A host that has built the toy kernel for somebody."""
+    place = Place(tmp_path)
+    copy_of(used, place.kept)
+    return place
+
+
+@pytest.fixture
+def lab(busy_lab: Place) -> Place:
+    """A host that has orch alone, no kernel and no source."""
+    shutil.rmtree(busy_lab.kept / "cache")
+    (source,) = {*(busy_lab.kept / "objects").glob("*/source")}
+    shutil.rmtree(source.parent)
+    return busy_lab
 
 
 def appended(recipe: Recipe, file: str, line: str) -> Recipe:
@@ -94,16 +125,16 @@ def test_what_a_host_builds_is_what_this_machine_builds(lab: Place, tmp_path: Pa
     assert "build" in lab.phases()
 
 
-def test_what_is_here_is_not_asked_for_and_what_is_there_is_not_built_again(lab: Place, tmp_path: Path) -> None:
-    first = lab.builder.build(lab.recipe)
-    lab.events.clear()
-    assert lab.builder.build(lab.recipe).cached
-    assert lab.events == []
+def test_what_is_here_is_not_asked_for_and_what_is_there_is_not_built_again(busy_lab: Place, tmp_path: Path) -> None:
+    first = busy_lab.builder.build(busy_lab.recipe)
+    busy_lab.events.clear()
+    assert busy_lab.builder.build(busy_lab.recipe).cached
+    assert busy_lab.events == []
     other = KernelCache(tmp_path / "colleague")
-    again = RemoteBuilder(LocalHost(), other, 2, lab.events.append, lab.there).build(lab.recipe)
+    again = RemoteBuilder(LocalHost(), other, 2, busy_lab.events.append, busy_lab.there).build(busy_lab.recipe)
     assert again.key == first.key
     assert again.objects == 0
-    assert "build" not in lab.phases()
+    assert "build" not in busy_lab.phases()
 
 
 def test_a_variant_starts_from_the_tree_of_the_host(lab: Place) -> None:
@@ -114,16 +145,16 @@ def test_a_variant_starts_from_the_tree_of_the_host(lab: Place) -> None:
     assert len(list((lab.kept / "objects").iterdir())) == 2, "orch, and one source"
 
 
-def test_what_nobody_used_for_a_month_goes(lab: Place) -> None:
-    build = lab.builder.build(lab.recipe)
-    there = lab.kept / "cache/builds" / build.key
-    for place in (there, *(lab.kept / "objects").iterdir()):
+def test_what_nobody_used_for_a_month_goes(busy_lab: Place) -> None:
+    build = busy_lab.builder.build(busy_lab.recipe)
+    there = busy_lab.kept / "cache/builds" / build.key
+    for place in (there, *(busy_lab.kept / "objects").iterdir()):
         os.utime(place, (0, 0))
-    other = replace(lab.recipe, request="CONFIG_MMU=y\nCONFIG_SPECIAL=y\n")
-    newer = lab.builder.build(other)
+    other = replace(busy_lab.recipe, request="CONFIG_MMU=y\nCONFIG_SPECIAL=y\n")
+    newer = busy_lab.builder.build(other)
     assert not there.exists()
-    assert (lab.kept / "cache/builds" / newer.key).exists()
-    assert (lab.kept / "objects").exists()
+    assert (busy_lab.kept / "cache/builds" / newer.key).exists()
+    assert (busy_lab.kept / "objects").exists()
 
 
 def test_modules_come_back_with_the_image(lab: Place) -> None:
@@ -167,7 +198,7 @@ def _another_config(artifact: Path) -> None:
     ],
 )
 def test_what_is_not_as_it_was_built_is_refused_and_not_kept(
-    lab: Place, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None], why: str
+    busy_lab: Place, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None], why: str
 ) -> None:
     get = LocalHost.get
 
@@ -177,24 +208,24 @@ def test_what_is_not_as_it_was_built_is_refused_and_not_kept(
 
     monkeypatch.setattr(LocalHost, "get", spoiled)
     with pytest.raises(InfrastructureError, match="lab: what it built of kernel 'toy' cannot be taken: ") as caught:
-        lab.builder.build(lab.recipe)
+        busy_lab.builder.build(busy_lab.recipe)
     assert why in str(caught.value)
-    assert not list(lab.cache.builds.glob("*"))
-    assert lab.cache.lookup(lab.recipe) is None
+    assert not list(busy_lab.cache.builds.glob("*"))
+    assert busy_lab.cache.lookup(busy_lab.recipe) is None
 
 
-def test_another_kernel_than_was_asked_for_is_refused(lab: Place) -> None:
+def test_another_kernel_than_was_asked_for_is_refused(busy_lab: Place) -> None:
     """The host's artifact is complete, but its record is for another kernel."""
-    build = lab.builder.build(lab.recipe)
-    there = lab.kept / "cache/builds" / build.key
+    build = busy_lab.builder.build(busy_lab.recipe)
+    there = busy_lab.kept / "cache/builds" / build.key
     facts = json.loads((there / "provenance.json").read_text())
     text = (there / "config").read_text() + "CONFIG_EXTRA=y\n"
     (there / "config").write_text(text)
     del facts["files"], facts["own_sha256"]
     (there / "provenance.json").write_text(json.dumps(facts))
-    other = KernelCache(lab.cache.root.with_name("colleague"))
+    other = KernelCache(busy_lab.cache.root.with_name("colleague"))
     with pytest.raises(InfrastructureError, match="do not give its build key"):
-        RemoteBuilder(LocalHost(), other, 2, lab.events.append, lab.there).build(lab.recipe)
+        RemoteBuilder(LocalHost(), other, 2, busy_lab.events.append, busy_lab.there).build(busy_lab.recipe)
 
 
 def test_a_build_that_is_stopped_leaves_nothing_of_itself_on_the_host(lab: Place) -> None:

@@ -27,10 +27,10 @@ def run(directory: Path, *argv: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """The toy kernel in git: a tag v1, and a branch topic one commit ahead."""
-    path = tmp_path / "linux"
+@pytest.fixture(scope="module")
+def committed_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `repository` is a copy of."""
+    path = tmp_path_factory.mktemp("once") / "linux"
     shutil.copytree(TOY, path)
     (path / ".gitignore").write_text("*.o\n.config\n")
     run(path, "init", "-q")
@@ -45,6 +45,12 @@ def repository(tmp_path: Path) -> Path:
     run(path, "commit", "-q", "-m", "toy: topic")
     run(path, "checkout", "-q", "main")
     return path
+
+
+@pytest.fixture
+def repository(committed_once: Path, tmp_path: Path) -> Path:
+    """The toy kernel in git: a tag v1, and a branch topic one commit ahead."""
+    return Path(shutil.copytree(committed_once, tmp_path / "linux", symlinks=True))
 
 
 def state(directory: Path) -> str:
@@ -479,10 +485,10 @@ def test_an_address_may_be_that_of_a_shallow_clone(repository: Path, tmp_path: P
     assert content(tree.path) == content(repository)
 
 
-@pytest.fixture
-def sha256(tmp_path: Path) -> Path:
-    """The toy kernel in a repository with SHA-256 object ids, with a branch topic."""
-    path = tmp_path / "linux"
+@pytest.fixture(scope="module")
+def sha256_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `sha256` is a copy of."""
+    path = tmp_path_factory.mktemp("sha256") / "linux"
     shutil.copytree(TOY, path)
     run(path, "init", "-q", "--object-format=sha256")
     run(path, "add", "-A")
@@ -491,6 +497,12 @@ def sha256(tmp_path: Path) -> Path:
     (path / "mm/mmap.c").write_text("topic\n")
     run(path, "commit", "-qam", "toy: topic")
     return path
+
+
+@pytest.fixture
+def sha256(sha256_once: Path, tmp_path: Path) -> Path:
+    """The toy kernel in a repository with SHA-256 object ids, with a branch topic."""
+    return Path(shutil.copytree(sha256_once, tmp_path / "linux", symlinks=True))
 
 
 @pytest.mark.parametrize("prefix", ["", "file://"])

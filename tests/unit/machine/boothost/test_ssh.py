@@ -6,6 +6,7 @@ The host is the local machine with a separate directory; virtme-ng is a script.
 
 from __future__ import annotations
 
+import shutil
 import signal
 from pathlib import Path
 from time import monotonic
@@ -52,10 +53,15 @@ echo '{"event": "SHUTDOWN", "data": {"reason": "guest-reset"}}' >>"$share/../mon
 
 
 class Lab:
-    """A host, and the local files that a boot on it needs."""
+    """A host, and the local files that a boot on it needs.
 
-    def __init__(self, place: Path, host: LocalHost) -> None:
+    It has already what was sent to the host whose directory is `used`.
+    """
+
+    def __init__(self, place: Path, host: LocalHost, used: Path | None = None) -> None:
         self.place, self.kept = place, place / "kept"
+        if used:
+            shutil.copytree(used / "objects", self.kept / "objects", symlinks=True)
         for name in ("toolbox/bin/vng", "image", "root/sh", "program/alignment"):
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             (place / name).touch()
@@ -84,6 +90,15 @@ class Lab:
         return [path.name for path in (self.kept / "runs").iterdir()]
 
 
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a host that has booted once."""
+    lab = Lab(tmp_path_factory.mktemp("used"), LocalHost())
+    with lab.boot_host.open():
+        lab.boot("first")
+    return lab.kept
+
+
 def test_each_boot_has_a_directory_that_goes_with_it(tmp_path: Path) -> None:
     lab = Lab(tmp_path, LocalHost())
     with lab.boot_host.open():
@@ -95,8 +110,8 @@ def test_each_boot_has_a_directory_that_goes_with_it(tmp_path: Path) -> None:
     assert scripts[0] != scripts[1]
 
 
-def test_what_qemu_told_there_of_its_machine_is_known_here(tmp_path: Path) -> None:
-    lab = Lab(tmp_path, LocalHost())
+def test_what_qemu_told_there_of_its_machine_is_known_here(tmp_path: Path, used: Path) -> None:
+    lab = Lab(tmp_path, LocalHost(), used)
     (tmp_path / "toolbox/bin/vng").write_text(RESETS)
     with lab.boot_host.open():
         assert lab.boot("first").report.end is BootEnd.RESET
@@ -131,8 +146,8 @@ class Cut(LocalHost):
         raise CommandError("lab: lost vng")
 
 
-def test_one_cut_costs_one_boot(tmp_path: Path) -> None:
-    lab = Lab(tmp_path, Cut(tmp_path / "kept/runs"))
+def test_one_cut_costs_one_boot(tmp_path: Path, used: Path) -> None:
+    lab = Lab(tmp_path, Cut(tmp_path / "kept/runs"), used)
     with lab.boot_host.open():
         with pytest.raises(CommandError, match="lost vng"):
             lab.boot("first")
@@ -150,8 +165,8 @@ class Late(LocalHost):
         return done
 
 
-def test_a_host_that_is_lost_when_all_is_here_costs_nothing(tmp_path: Path) -> None:
-    lab = Lab(tmp_path, Late("lab"))
+def test_a_host_that_is_lost_when_all_is_here_costs_nothing(tmp_path: Path, used: Path) -> None:
+    lab = Lab(tmp_path, Late("lab"), used)
     with lab.boot_host.open():
         assert lab.boot("first").version
 
@@ -166,8 +181,8 @@ echo true >run.sh
 """
 
 
-def test_what_a_guest_must_not_leave_does_not_leave_the_host(tmp_path: Path) -> None:
-    lab = Lab(tmp_path, LocalHost())
+def test_what_a_guest_must_not_leave_does_not_leave_the_host(tmp_path: Path, used: Path) -> None:
+    lab = Lab(tmp_path, LocalHost(), used)
     with (tmp_path / "toolbox/bin/vng").open("a") as script:
         script.write(HOSTILE)
     with lab.boot_host.open():
@@ -185,11 +200,13 @@ def test_what_a_guest_must_not_leave_does_not_leave_the_host(tmp_path: Path) -> 
     assert lab.left() == []
 
 
-def test_a_guest_that_writes_too_much_on_a_host_is_ended_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_guest_that_writes_too_much_on_a_host_is_ended_there(
+    tmp_path: Path, used: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small = Quota(1 << 20, 100)
     for module in (share_module, remote_share_module):
         monkeypatch.setattr(module, "QUOTA", small)
-    lab = Lab(tmp_path, LocalHost())
+    lab = Lab(tmp_path, LocalHost(), used)
     with (tmp_path / "toolbox/bin/vng").open("a") as script:
         script.write('head -c 5000000 /dev/zero >"$share/fill"\nexec sleep 20\n')
     with lab.boot_host.open():
