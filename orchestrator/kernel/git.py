@@ -10,6 +10,7 @@ The user's checkout, index, stash, refs and configuration are never written.  On
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -131,8 +132,8 @@ def open_store(host: Host, cache: Path, origin: str, *, address: bool, where: st
     If `origin` is a path, all objects of the repository there can be read through it.
     Raises UsageError, with `where`, for a path at which there is no repository.
     """
-    store = store_of(cache, origin)
     theirs = None if address else repository_at(host, Path(origin), where)
+    store = store_of(cache, origin)
     with locked(host, store.with_suffix(".lock")):
         open_bare(host, store, origin, theirs.form if theirs else "")
         if theirs:
@@ -195,12 +196,20 @@ def borrow(store: Path, objects: Path) -> None:
     The repository may be a shallow clone.
     """
     (store / "objects/info").mkdir(parents=True, exist_ok=True)
-    (store / "objects/info/alternates").write_text(f"{objects}\n")
+    (store / "objects/info/alternates").write_bytes(b'"%b"\n' % _quoted(objects))
     shallow = objects.parent / "shallow"
     if shallow.exists():
         (store / "shallow").write_text(shallow.read_text())
     else:
         (store / "shallow").unlink(missing_ok=True)
+
+
+def _quoted(path: Path) -> bytes:
+    """Return a path as C writes a string, without the quotation marks.
+
+    A line of info/alternates may be one (gitrepository-layout(5)), and a path may have a newline.
+    """
+    return os.fsencode(path).replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
 
 
 @dataclass(frozen=True)
@@ -221,8 +230,16 @@ DESCRIBE = ("rev-parse", "--path-format=absolute", "--git-common-dir", "--show-o
 
 def described(answer: str) -> Repository:
     """Return the repository that git's answer to `DESCRIBE` describes."""
-    directory, _, form = answer.strip().rpartition("\n")
+    directory, _, form = answer.removesuffix("\n").rpartition("\n")
     return Repository(Path(directory), form)
+
+
+def require_utf8(path: Path, where: str) -> None:
+    """Raise UsageError, with `where`, for a path that is not UTF-8: git's answers are read as text."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{where}: the path {path} is not UTF-8; rename the directory") from None
 
 
 def repository_at(host: Host, path: Path, where: str) -> Repository:
@@ -230,6 +247,7 @@ def repository_at(host: Host, path: Path, where: str) -> Repository:
 
     Raises UsageError, with `where`, if there is none, or if git refuses it to this user.
     """
+    require_utf8(path, where)
     found = ask(host, path, *DESCRIBE)
     if not found.ok:
         raise UsageError(f"{where}: {refusal(path, found)}")

@@ -17,7 +17,18 @@ from pathlib import Path
 from orchestrator.errors import UsageError
 from orchestrator.host.base import Completed, Host, check
 from orchestrator.host.lock import locked
-from orchestrator.kernel.git import DESCRIBE, Repository, ask, borrow, described, git, open_bare, refusal, store_of
+from orchestrator.kernel.git import (
+    DESCRIBE,
+    Repository,
+    ask,
+    borrow,
+    described,
+    git,
+    open_bare,
+    refusal,
+    require_utf8,
+    store_of,
+)
 
 _EXCLUDE_BUILD = ":(exclude,top)build"
 """The directory in which orch itself builds; no kernel source has such a directory."""
@@ -60,6 +71,7 @@ def snapshot(host: Host, cache: Path, directory: Path, where: str) -> Snapshot:
     """
     if not (directory / "Kbuild").exists() or not (directory / "Makefile").exists():
         raise UsageError(f"{where}: {directory} holds no Linux source tree (no Makefile and Kbuild at its top)")
+    require_utf8(directory, where)
     store = store_of(cache, str(directory))
     with locked(host, store.with_suffix(".lock")):
         checkout = _checkout(host, directory, where)
@@ -83,11 +95,11 @@ def _checkout(host: Host, directory: Path, where: str) -> Repository | None:
 
     Raises UsageError, with `where`, for a checkout that git refuses: without git it would be another source.
     """
-    done = ask(host, directory, *DESCRIBE[:1], "--show-toplevel", *DESCRIBE[1:])
-    if not done.ok and (directory / ".git").exists():
+    done = ask(host, directory, *DESCRIBE[:1], "--is-inside-work-tree", "--show-cdup", *DESCRIBE[1:])
+    inside, up, rest = [*done.output.split("\n", 2), "", ""][:3]
+    if (directory / ".git").exists() and not (done.ok and inside == "true"):
         raise UsageError(f"{where}: {refusal(directory, done)}")
-    top, _, rest = done.output.partition("\n")
-    return described(rest) if done.ok and Path(top) == directory.resolve() else None
+    return described(rest) if done.ok and inside == "true" and not up else None
 
 
 def _forget_lost(store: Path) -> None:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -195,6 +196,16 @@ def test_a_tree_without_changes_is_its_commit(repository: Path, tmp_path: Path) 
     tree = get(tmp_path / "cache", TreeSource(repository))
     assert tree.git and tree.git.commit == run(repository, "rev-parse", "HEAD")
     assert tree.id == get(tmp_path / "cache", GitSource(str(repository), "HEAD")).id
+
+
+@pytest.mark.parametrize("name", ["a b", " a", "a ", "a\nb", "a\n", "\n", "true\n", "a=b,c", "$(a)", "'\"", "a\tb"])
+def test_a_checkout_may_have_any_name(repository: Path, tmp_path: Path, name: str) -> None:
+    """A checkout that is not recognised would lose its commit, and take what git ignores."""
+    there = repository.rename(tmp_path / name)
+    (there / "ignored.o").write_text("object\n")
+    tree = get(tmp_path / "cache", TreeSource(there))
+    assert tree.git and tree.git.commit == run(there, "rev-parse", "HEAD")
+    assert not (tree.path / "ignored.o").exists()
 
 
 def test_a_tracked_file_that_is_ignored_belongs_to_the_tree(repository: Path, tmp_path: Path) -> None:
