@@ -197,16 +197,18 @@ class _SshWire:
     def chunks(self) -> Iterator[tuple[bytes, bytes]]:
         poll = select.poll()
         poll.register(self._channel.fileno(), select.POLLIN)
-        last_data = last_beat = time.monotonic()
+        last = last_beat = time.monotonic()
         while True:
             poll.poll(TICK * 1000)
             ended = self._channel.closed or self._channel.eof_received
             out = self._channel.recv(CHUNK) if self._channel.recv_ready() else b""
             err = self._channel.recv_stderr(CHUNK) if self._channel.recv_stderr_ready() else b""
             now = time.monotonic()
-            if out or err:
-                last_data = now
-            elif ended or (self._channel.exit_status_ready() and now - last_data > LINGER):
+            if not out and not err and ended:
+                return
+            if out or err or not self._channel.exit_status_ready():
+                last = now
+            elif now - last > LINGER:
                 return
             yield out, err
             if now - last_beat > BEAT:
