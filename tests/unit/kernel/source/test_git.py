@@ -198,6 +198,13 @@ def test_a_tree_without_changes_is_its_commit(repository: Path, tmp_path: Path) 
     assert tree.id == get(tmp_path / "cache", GitSource(str(repository), "HEAD")).id
 
 
+@pytest.mark.parametrize("kind", [TreeSource, lambda path: GitSource(str(path), "v1")], ids=["tree", "git"])
+def test_a_path_that_is_not_utf8_is_refused(repository: Path, tmp_path: Path, kind: Any) -> None:
+    there = repository.rename(tmp_path / "a\udcff")
+    with pytest.raises(UsageError, match="^s.yaml:3: the path .*a\udcff is not UTF-8; rename the directory$"):
+        get(tmp_path / "cache", kind(there))
+
+
 @pytest.mark.parametrize("name", ["a b", " a", "a ", "a\nb", "a\n", "\n", "true\n", "a=b,c", "$(a)", "'\"", "a\tb"])
 def test_a_checkout_may_have_any_name(repository: Path, tmp_path: Path, name: str) -> None:
     """A checkout that is not recognised would lose its commit, and take what git ignores."""
