@@ -10,7 +10,6 @@ The user's checkout, index, stash, refs and configuration are never written.  On
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -68,6 +67,9 @@ _INHERITED = (
 _SECONDS = 600.0
 _SECONDS_TO_FETCH = 3 * 3600.0
 _SUFFIX = re.compile(r"(?:[~^]|@\{).*$")
+ALTERNATES = "objects/info/alternates"
+"""The list of the directories of objects that a store borrows."""
+_ESCAPES = {"n": "\n"}
 _COMMIT = re.compile(r"^[0-9a-f]{7,64}$")
 
 
@@ -195,8 +197,8 @@ def borrow(store: Path, objects: Path) -> None:
 
     The repository may be a shallow clone.
     """
-    (store / "objects/info").mkdir(parents=True, exist_ok=True)
-    (store / "objects/info/alternates").write_bytes(b'"%b"\n' % _quoted(objects))
+    (store / ALTERNATES).parent.mkdir(parents=True, exist_ok=True)
+    (store / ALTERNATES).write_text(f"{quoted(objects)}\n")
     shallow = objects.parent / "shallow"
     if shallow.exists():
         (store / "shallow").write_text(shallow.read_text())
@@ -204,12 +206,24 @@ def borrow(store: Path, objects: Path) -> None:
         (store / "shallow").unlink(missing_ok=True)
 
 
-def _quoted(path: Path) -> bytes:
-    """Return a path as C writes a string, without the quotation marks.
+def borrowed_by(store: Path) -> Path | None:
+    """Return the directory of objects that `store` borrows; None if it borrows none."""
+    try:
+        line = (store / ALTERNATES).read_text().removesuffix("\n")
+    except OSError:
+        return None
+    if not line.startswith('"'):  # written by an earlier orch
+        return Path(line)
+    return Path(re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[1]), line[1:-1]))
 
-    A line of info/alternates may be one (gitrepository-layout(5)), and a path may have a newline.
+
+def quoted(path: Path) -> str:
+    """Return a path as a string of C, as git takes it in lists of objects to borrow: it may have any character.
+
+    See gitrepository-layout(5), objects/info/alternates, and git(1), GIT_ALTERNATE_OBJECT_DIRECTORIES.
     """
-    return os.fsencode(path).replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{text}"'
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from orchestrator.host.base import Completed, Host
 from orchestrator.host.full import failure
-from orchestrator.kernel.git import git, same_format
+from orchestrator.kernel.git import borrowed_by, git, quoted, same_format
 from orchestrator.kernel.model import GitOrigin, Patch
 from orchestrator.kernel.patch.store import contents, make_patch
 
@@ -44,11 +44,8 @@ def merge(host: Host, origin: GitOrigin, series: tuple[Patch, ...], work: Path) 
 
 def _whole(store: Path) -> bool:
     """Return whether `store` is a repository, and the one it borrows from still exists."""
-    try:
-        borrowed = (store / "objects/info/alternates").read_text().splitlines()
-    except OSError:
-        borrowed = []
-    return (store / "objects").is_dir() and all(Path(place).is_dir() for place in borrowed)
+    borrowed = borrowed_by(store)
+    return (store / "objects").is_dir() and (borrowed is None or borrowed.is_dir())
 
 
 class _Index:
@@ -104,6 +101,6 @@ class _Index:
         own = {
             "GIT_INDEX_FILE": str(self._work / "index"),
             "GIT_OBJECT_DIRECTORY": str(self._objects),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(f'"{store / "objects"}"' for store in self._reachable),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(quoted(store / "objects") for store in self._reachable),
         }
         return git(self._host, self._store, *args, env=own)

@@ -18,10 +18,12 @@ from orchestrator.errors import UsageError
 from orchestrator.host.base import Completed, Host, check
 from orchestrator.host.lock import locked
 from orchestrator.kernel.git import (
+    ALTERNATES,
     DESCRIBE,
     Repository,
     ask,
     borrow,
+    borrowed_by,
     described,
     git,
     open_bare,
@@ -107,9 +109,9 @@ def _forget_lost(store: Path) -> None:
 
     Its index then names objects that no longer exist.
     """
-    borrowed = store / "objects/info/alternates"
-    if borrowed.exists() and not Path(borrowed.read_text().strip()).is_dir():
-        for stale in (borrowed, store / "shallow", store / _INDEX):
+    borrowed = borrowed_by(store)
+    if borrowed and not borrowed.is_dir():
+        for stale in (store / ALTERNATES, store / "shallow", store / _INDEX):
             stale.unlink(missing_ok=True)
 
 

@@ -44,7 +44,7 @@ class CannedHost(SupervisedHost):
 
 
 @pytest.mark.parametrize(
-    ("event", "sentence"),
+    ("said", "sentence"),
     [
         (b"", "far: lost make: its supervisor ended without a report: was it killed, or the connection lost?"),
         (b"warning\nsh: python3: not found\n", "far: lost make: its supervisor .*: sh: python3: not found"),

@@ -14,6 +14,7 @@ import pytest
 
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.host.local import LocalHost
+from orchestrator.kernel.git import borrow, borrowed_by
 from orchestrator.kernel.model import SourceTree
 from orchestrator.kernel.source.fetch import fetch, peek
 from orchestrator.scenario.sources import BuiltSource, GitSource, TreeSource
@@ -201,7 +202,7 @@ def test_a_tree_without_changes_is_its_commit(repository: Path, tmp_path: Path) 
 @pytest.mark.parametrize("kind", [TreeSource, lambda path: GitSource(str(path), "v1")], ids=["tree", "git"])
 def test_a_path_that_is_not_utf8_is_refused(repository: Path, tmp_path: Path, kind: Any) -> None:
     there = repository.rename(tmp_path / "a\udcff")
-    with pytest.raises(UsageError, match="^s.yaml:3: the path .*a\udcff is not UTF-8; rename the directory$"):
+    with pytest.raises(UsageError, match=r"^s.yaml:3: the path .*a\udcff is not UTF-8; rename the directory$"):
         get(tmp_path / "cache", kind(there))
 
 
@@ -599,3 +600,16 @@ def test_a_commit_is_laid_out_as_git_keeps_it_whatever_its_attributes(repository
         ).stdout
         assert laid_out[name] == kept, name
     assert laid_out["mm/lf.c"] == CONVERTED["mm/lf.c"]
+
+
+@pytest.mark.parametrize("name", ["a b", " a ", "a\nb", "\n", "\\n", '"a"', "a\\", "a:b", "ä"])
+def test_the_list_of_borrowed_objects_is_read_as_git_reads_it(repository: Path, tmp_path: Path, name: str) -> None:
+    objects = (repository / ".git").rename(tmp_path / name) / "objects"
+    store = tmp_path / "store"
+    run(tmp_path, "init", "-q", "--bare", str(store))
+    assert borrowed_by(store) is None
+    borrow(store, objects)
+    assert borrowed_by(store) == objects
+    assert "toy: begin" in run(store, "log", "--oneline", run(objects.parent, "rev-parse", "v1"))
+    (store / "objects/info/alternates").write_text(f"{repository}/objects\n")  # as an earlier orch wrote it
+    assert borrowed_by(store) == repository / "objects"
