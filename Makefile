@@ -40,9 +40,10 @@ run: ready
 
 test: unit vm nested
 
+# Three workers on two cores: some tests wait, for sshd, for a lock, for the end of a grace period.
 unit: setup
 	@tools/setup-system all
-	$(PYTHON) -m pytest tests/unit -n 2
+	$(PYTHON) -m pytest tests/unit -n 3 --dist worksteal
 
 # The base kernel comes first: what the tests build starts from its tree, and two that need it at once would wait for it.
 # Then two workers, each with files of its own: a boot keeps one core busy, and all share the cache of kernels.

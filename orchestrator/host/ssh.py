@@ -30,8 +30,15 @@ LINGER = 2.0
 """Seconds in which output may still arrive after the supervisor's exit status."""
 MOST_STDERR = 1 << 13
 """The most bytes that are kept of the stderr of a copy command."""
-UNPACK = ("sh", "-c", 'mkdir -p -- "$1" && exec tar -xpof - -C "$1"', "unpack")
-PACK = ("sh", "-c", 'p=$(readlink -f -- "$1") && exec tar -cf - -C "${p%/*}/" -- "${p##*/}"', "pack")
+_AFTER_STDIN = "status=$?; cat >/dev/null; exit $status"
+"""The other end of a copy ends after its stdin: nothing of orch comes after the close of the channel (`_over`)."""
+UNPACK = ("sh", "-c", f'mkdir -p -- "$1" && tar -xpof - -C "$1"; {_AFTER_STDIN}', "unpack")
+PACK = (
+    "sh",
+    "-c",
+    f'p=$(readlink -f -- "$1") && tar -cf - -C "${{p%/*}}/" -- "${{p##*/}}"; {_AFTER_STDIN}',
+    "pack",
+)
 """A link given by its own name is followed, as `cp -H` does; links inside a tree are kept."""
 PROGRAM = Path(supervisor.__file__).read_bytes()
 
@@ -136,6 +143,26 @@ def _inside(name: str, local: Path) -> str:
     return str(local.name / inner)
 
 
+def _over(channel: Channel) -> bool:
+    """Return whether the other end has ended, so that its sshd closes the channel now.
+
+    Nothing may be sent then: paramiko may send it after its own close message (its issue 1115), and sshd ends the whole
+    connection for that, with all other commands.
+    """
+    return bool(channel.closed or channel.eof_received or channel.exit_status_ready())
+
+
+def _end_stdin(channel: Channel) -> None:
+    """End the stdin of the other end, if that has not ended.
+
+    paramiko's own shutdown_write sends after it has freed the lock, and the close message can be sent between.
+    """
+    with channel.lock:
+        message = None if _over(channel) else channel._send_eof()
+        if message is not None:
+            channel.transport._send_user_message(message)
+
+
 class _Pipe:
     """A channel as the file of a tar stream; waiting can be interrupted.
 
@@ -169,7 +196,7 @@ class _Pipe:
 
     def finish(self, seconds: float | None) -> None:
         """End the stream and wait at most `seconds` for the other end."""
-        self._channel.shutdown_write()
+        _end_stdin(self._channel)
         end = time.monotonic() + seconds if seconds is not None else float("inf")
         while not self._channel.status_event.wait(TICK) and time.monotonic() < end:
             self._poll()
@@ -192,7 +219,8 @@ class _SshWire:
 
     def send(self, data: bytes) -> None:
         with contextlib.suppress(OSError, SSHException):
-            self._channel.sendall(data)
+            if not _over(self._channel):
+                self._channel.sendall(data)
 
     def chunks(self) -> Iterator[tuple[bytes, bytes]]:
         poll = select.poll()
@@ -217,7 +245,7 @@ class _SshWire:
 
     def hang_up(self) -> None:
         with contextlib.suppress(OSError, SSHException):
-            self._channel.shutdown_write()
+            _end_stdin(self._channel)
 
     def close(self, seconds: float) -> None:
         self.hang_up()

@@ -9,12 +9,14 @@ import os
 import socket
 import sys
 import tarfile
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import paramiko
 import psutil
 import pytest
 
@@ -42,6 +44,10 @@ SetEnv SHLVL=1
 
 GREETING = 'echo Welcome to lab1; printf unfinished; eval \\"$SSH_ORIGINAL_COMMAND\\"'
 CLOSED = "echo This account is currently not available.; exit 1"
+
+
+SSH_MSG_CHANNEL_EOF = 96
+"""RFC 4250, 4.1.2."""
 
 
 def free_port() -> int:
@@ -240,6 +246,27 @@ class TestSshHost(RealHostContract):
     ) -> None:
         monkeypatch.setattr(ssh_connection, "SESSIONS", 1000)
         self.test_more_commands_run_at_once_than_sshd_allows_on_a_connection(host, tmp_path)
+
+    def test_the_end_of_a_command_does_not_end_the_connection_of_others(
+        self, host: SshHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """paramiko can send the end of stdin after the close of a channel; it always does if such messages are late."""
+        send = paramiko.Transport._send_user_message
+
+        def late(transport: paramiko.Transport, message: paramiko.Message) -> None:
+            if message.asbytes()[0] == SSH_MSG_CHANNEL_EOF and threading.current_thread() is not transport:
+                time.sleep(0.3)
+            send(transport, message)
+
+        monkeypatch.setattr(paramiko.Transport, "_send_user_message", late)
+        (tmp_path / "file").write_text("text")
+        with ThreadPoolExecutor() as pool:
+            long = pool.submit(host.run, Command(sh("sleep 2.5; echo long")))
+            assert not wait_until(long.done, 0.3)
+            assert host.run(Command(("true",))).ok
+            assert host.run(Command(("sleep", "5"), timeout=0.2)).timed_out
+            host.get(tmp_path / "file", tmp_path / "there")
+            assert long.result().output == "long\n"
 
 
 @pytest.fixture
