@@ -66,7 +66,7 @@ check: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(PYTHON) -m pytest tests/unit/test_house.py tests/unit/test_docs.py
+	$(PYTHON) -m pytest tests/unit/test_layering.py tests/unit/test_style.py tests/unit/test_docs.py
 	@$(MAKE) --no-print-directory docs
 
 # A warning is an error: a link that leads nowhere, a page that no other names.

@@ -18,6 +18,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
@@ -37,6 +38,7 @@ from orchestrator.scenario.sources import DebianImageSource, DebianSource
 
 SCENARIO, DISTRO = Path("scenarios/pud.yaml"), Path("scenarios/distro.yaml")
 BUILD_LIMIT, BOOT_LIMIT, EDIT_LIMIT_SECONDS, DISTRO_LIMIT_SECONDS = 1.5, 0.7, 45.0, 120.0
+HELP_LIMIT_SECONDS = 0.1
 VARIANTS = (
     ("no-huge",),
     ("vfio-thp",),
@@ -121,6 +123,16 @@ def bench_distro(place: Path) -> None:
     verdict("stock kernels after the downloads, in seconds", seconds, DISTRO_LIMIT_SECONDS)
 
 
+def bench_help() -> None:
+    """The time of ``orch --help``, the median of 20: what every command line costs before it does anything."""
+    times = []
+    for _ in range(20):
+        begun = monotonic()
+        subprocess.run([str(Path(sys.executable).parent / "orch"), "--help"], check=True, **QUIET)
+        times.append(monotonic() - begun)
+    verdict("orch --help, in seconds", median(times), HELP_LIMIT_SECONDS)
+
+
 def bench_workload(measurements: Path) -> None:
     """What part of the workload's own time on the base went into the touches and DMA maps that it counts."""
     times = dict.fromkeys(("touch_time", "dma_time", "test_time"), 0)
@@ -158,8 +170,8 @@ def bench_boots(results: Path) -> None:
 
 
 def main() -> None:
-    """All measurements; ``builds``, ``edit``, ``distro`` or ``boots`` as arguments for some of them."""
-    wanted = sys.argv[1:] or ["builds", "edit", "distro", "boots"]
+    """All measurements; ``builds``, ``edit``, ``distro``, ``boots`` or ``help`` as arguments for some of them."""
+    wanted = sys.argv[1:] or ["builds", "edit", "distro", "boots", "help"]
     cache_directory().mkdir(parents=True, exist_ok=True)
     if "builds" in wanted:
         # On the cache's own disk, for that is where builds happen.
@@ -176,6 +188,8 @@ def main() -> None:
     if "boots" in wanted:
         with TemporaryDirectory(prefix="orch-bench-") as name:
             bench_boots(Path(name))
+    if "help" in wanted:
+        bench_help()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import yaml
 
 from orchestrator.cli import parser as command_line
 from orchestrator.scenario.load import load
+from orchestrator.scenario.model import TestGroup
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -92,6 +93,16 @@ def test_every_make_target_of_a_page_is_one(page: Path) -> None:
     asked = [shlex.split(command) for command in commands(page)]
     asked += [line.split() for line in re.findall(r"^    (make .*)", page.read_text(), re.MULTILINE)]
     assert {words[1] for words in asked if words[0] == "make"} <= targets
+
+
+def test_every_group_of_the_workload_is_described() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \|", (ROOT / "docs/reference/workload-tests.md").read_text(), re.MULTILINE)
+    assert set(TestGroup) <= set(rows)
+
+
+def test_every_group_of_the_workload_is_run_on_mutants() -> None:
+    workloads = load(ROOT / "tests/mutants/scenario.yaml").workloads
+    assert {group for workload in workloads for group in getattr(workload, "tests", ())} == set(TestGroup)
 
 
 def scenarios() -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -206,6 +207,8 @@ def test_help(alignment: Path) -> None:
     assert done.returncode == 0
     for option in ("--device", "--bar", "--offset", "--length", "--placement", "--test", "--seed", "--ktap"):
         assert option in done.stdout
+    groups = done.stdout.partition("--test GROUP")[2].partition("--repeats")[0]
+    assert set(TestGroup) <= set(re.findall(r"[\w-]+", groups))
     assert not done.stderr
 
 
