@@ -19,6 +19,7 @@ from pathlib import Path
 from orchestrator.bisect.model import SHORT, Answer, Commit
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.host.base import Completed, Host, check
+from orchestrator.host.full import failure
 from orchestrator.kernel.git import borrow, form_of, git, open_bare, open_store, resolve
 from orchestrator.scenario.resolve.files import is_address
 
@@ -113,8 +114,15 @@ class GitBisect:
         return self._next(self._git("bisect", "replay", str(log)))
 
     def log(self) -> str:
-        """Return the input for ``git bisect replay``, as git writes it; only after `ask`."""
-        return check(self._git("bisect", "log"), "git bisect log").output
+        """Return the input for ``git bisect replay``, as git writes it; only after `ask`.
+
+        ``git bisect log`` copies this file (builtin/bisect.c, bisect_log).
+        """
+        file = self.place / "BISECT_LOG"
+        try:
+            return file.read_text()
+        except OSError as error:
+            raise failure(f"{file}: cannot be read: {error.strerror}", error, InfrastructureError) from error
 
     def forget(self) -> None:
         """Remove the repository."""
