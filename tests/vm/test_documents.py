@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,9 @@ ELSEWHERE = {
     "make setup": "every other target of the Makefile begins with it",
     "make check": ".ci/run",
     "make unit": ".ci/run, as a part of make test",
+    "make test": ".ci/run",
+    "python3 -m build --wheel": "tests/vm/test_wheel.py",
+    "pip install dist/orch-*.whl": "tests/vm/test_wheel.py, in a virtual environment of its own",
     "make run": "tests/vm/test_pud.py: it would write to the checkout",
     "sh results/latest/kernels/vfio-thp/reproduce.sh DIRECTORY": "tests/vm/test_reproduce.py",
 }
@@ -43,6 +47,7 @@ def user(pud: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
     home, work = place / "home", place / "work"
     work.mkdir()
     (work / "scenarios").symlink_to(REPOSITORY / "scenarios")
+    (work / ".venv").symlink_to(sys.prefix)
     _write_linux(home / "linux", work)
     _write_cache(place / "cache/orch")
     (work / RUN).parent.mkdir()
@@ -64,6 +69,7 @@ def _write_linux(place: Path, work: Path) -> None:
         linux.replace("mm/mincore.c", "#include <linux/pagemap.h>", f"#include <linux/pagemap.h>\n/* Note {number}. */")
         linux.commit(f"mm: note {number}")
         (work / file).write_text(linux.git("format-patch", "--stdout", "-1") + "\n")
+    shutil.copy(work / "a.patch", work / "my.patch")
     linux.git("reset", "-q", "--hard", "v7.3")
     linux.git("checkout", "-q", "-b", "topic")
     linux.commit("vfio: place mmaps as THP does", THP)
@@ -81,10 +87,8 @@ def _write_cache(place: Path) -> None:
     shutil.copytree(cache_directory() / "workloads", place / "workloads", symlinks=True)
 
 
-@pytest.mark.parametrize(("page", "command"), COMMANDS)
+@pytest.mark.parametrize(("page", "command"), [(page, text) for page, text in COMMANDS if text not in ELSEWHERE])
 def test_the_command_does_what_the_page_says(user: Path, page: str, command: str) -> None:
-    if command in ELSEWHERE:
-        return
     cache = user.parent / "cache" if page.endswith("/cache.md") else cache_directory().parent
     environment = {
         **os.environ,
