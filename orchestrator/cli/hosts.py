@@ -13,13 +13,11 @@ from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.host.base import Host
 from orchestrator.host.bundle import toolbox
 from orchestrator.host.local import LOCAL, LocalHost
-from orchestrator.host.ssh import SshHost
 from orchestrator.inventory.load import find, load_hosts
 from orchestrator.inventory.model import Entry, Hosts
 from orchestrator.kernel.build.recipe import find_tools
 from orchestrator.kernel.remote.build_host import BuildHost
 from orchestrator.machine.boothost.base import BootHost, LocalBootHost
-from orchestrator.machine.boothost.ssh import SshBootHost
 from orchestrator.passthrough.pool import resolve_devices
 from orchestrator.scenario.devices import PassthroughDevice
 from orchestrator.scenario.model import HostSelector, Scenario, SelftestsWorkload
@@ -45,6 +43,8 @@ def connected(entry: Entry | None) -> Iterator[Host]:
     if entry is None:
         yield LocalHost()
         return
+    from orchestrator.host.ssh import SshHost  # noqa: PLC0415 -- it imports paramiko, which most runs do not need
+
     host = SshHost(entry.address, entry.name)
     try:
         yield host
@@ -62,6 +62,8 @@ def open_boot_host(entry: Entry | None, cache: Path, local: LocalHost) -> Iterat
         if entry is None:
             yield LocalBootHost(local, cache / "vng-home")
         else:
+            from orchestrator.machine.boothost.ssh import SshBootHost  # noqa: PLC0415 -- as above
+
             yield SshBootHost(host, entry, toolbox(local, cache, entry.address.python))
 
 

@@ -20,11 +20,10 @@ from typing import IO, cast
 from paramiko import Channel, SSHException
 
 from orchestrator.host import supervisor
+from orchestrator.host.address import Address
 from orchestrator.host.full import failure
-from orchestrator.host.ssh_connection import BEAT, SILENCE, Address, Connections
+from orchestrator.host.ssh_connection import BEAT, SILENCE, Connections
 from orchestrator.host.supervised import CHUNK, TICK, SupervisedHost, Wire
-
-__all__ = ("Address", "SshHost")
 
 LINGER = 2.0
 """Seconds in which output may still arrive after the supervisor's exit status."""

@@ -20,6 +20,7 @@ from fabric import Config, Connection
 from paramiko import BadHostKeyException, Channel, ChannelException, SSHClient, SSHConfig, SSHException
 
 from orchestrator.errors import CommandError
+from orchestrator.host.address import Address
 from orchestrator.host.supervised import TICK
 
 CONNECT_TIMEOUT = 15
@@ -36,23 +37,6 @@ _BEGINS = b"orch-begins\n"
 ~/.bashrc."""
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # otherwise it prints tracebacks on stderr
-
-
-@dataclass(frozen=True)
-class Address:
-    """The address and the login of a host.
-
-    `key` is a private key without passphrase; None tries the keys in ~/.ssh.  The host's key must be in `known_hosts`.
-    `python` is the host's interpreter, 3.8 or newer.  A full path avoids wrappers such as pyenv's, which cost time per
-    command.
-    """
-
-    host: str
-    user: str | None = None
-    port: int = 22
-    key: Path | None = None
-    known_hosts: Path = Path("~/.ssh/known_hosts")
-    python: str = "python3"
 
 
 class Connections:

@@ -9,8 +9,8 @@ from pathlib import Path
 from pydantic import Field, ValidationError, field_validator
 
 from orchestrator.errors import UsageError
+from orchestrator.host.address import Address
 from orchestrator.host.local import LOCAL
-from orchestrator.host.ssh import Address
 from orchestrator.inventory.model import Entry, Hosts
 from orchestrator.scenario.schema.fields import Cpus, HostAddress, Many, Memory, Name, PciAddress, PlainPath, Port, Text
 from orchestrator.yamlfile import entry as yaml

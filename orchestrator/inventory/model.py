@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.host.ssh import Address
+from orchestrator.host.address import Address
 
 
 @dataclass(frozen=True)

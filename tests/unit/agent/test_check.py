@@ -20,9 +20,10 @@ from orchestrator.doctor.facts import ask
 from orchestrator.doctor.hardware import CACHE
 from orchestrator.doctor.model import State
 from orchestrator.errors import CommandError
+from orchestrator.host.address import Address
 from orchestrator.host.base import Command
 from orchestrator.host.local import LocalHost
-from orchestrator.host.ssh import Address, SshHost
+from orchestrator.host.ssh import SshHost
 from orchestrator.inventory.model import Entry
 from orchestrator.machine.boothost.ssh import SshBootHost
 from tests.fakes import Answer, FakeHost

@@ -24,9 +24,9 @@ from orchestrator.doctor.hardware import CACHE, TEMPORARY
 from orchestrator.doctor.model import Facts, HostFinding, Report, State, Where
 from orchestrator.doctor.requirements import LLVM_PACKAGES, needs, setup_needs
 from orchestrator.doctor.software import older, version_of
+from orchestrator.host.address import Address
 from orchestrator.host.base import Command
 from orchestrator.host.local import LocalHost
-from orchestrator.host.ssh import Address
 from orchestrator.inventory.model import Entry
 from orchestrator.machine.boothost import base
 from orchestrator.machine.boothost.base import LocalBootHost

@@ -22,9 +22,10 @@ import pytest
 
 from orchestrator.errors import CommandError, Interrupted
 from orchestrator.host import ssh, ssh_connection
+from orchestrator.host.address import Address
 from orchestrator.host.base import Command
 from orchestrator.host.local import LocalHost
-from orchestrator.host.ssh import Address, SshHost
+from orchestrator.host.ssh import SshHost
 from tests.unit.host.test_contract import MARK, TREE, RealHostContract, marked, sh, wait_until
 
 SSHD = Path("/usr/sbin/sshd")

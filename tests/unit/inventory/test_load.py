@@ -10,8 +10,8 @@ import pytest
 from orchestrator.cli.hosts import choose_boot_host
 from orchestrator.cli.options import PlaceOptions
 from orchestrator.errors import InfrastructureError, ScenarioError, UsageError
+from orchestrator.host.address import Address
 from orchestrator.host.local import LocalHost
-from orchestrator.host.ssh import Address
 from orchestrator.inventory.load import find, load_hosts
 from orchestrator.inventory.model import Entry
 from orchestrator.scenario.model import Scenario

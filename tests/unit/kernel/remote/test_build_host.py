@@ -21,8 +21,8 @@ import pytest
 
 from orchestrator.errors import ConfigError, InfrastructureError, Interrupted, KernelBuildError
 from orchestrator.events import Event, Kind
+from orchestrator.host.address import Address
 from orchestrator.host.local import LocalHost
-from orchestrator.host.ssh import Address
 from orchestrator.inventory.model import Entry
 from orchestrator.kernel.build.builder import Builder
 from orchestrator.kernel.cache.store import KernelCache

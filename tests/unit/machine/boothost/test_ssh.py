@@ -15,10 +15,10 @@ import pytest
 
 from orchestrator.agent.quota import Quota
 from orchestrator.errors import CommandError, InfrastructureError
+from orchestrator.host.address import Address
 from orchestrator.host.agent import program
 from orchestrator.host.base import Command, Completed
 from orchestrator.host.local import LocalHost
-from orchestrator.host.ssh import Address
 from orchestrator.inventory.model import Entry
 from orchestrator.machine import share as share_module
 from orchestrator.machine.boot import Booted
