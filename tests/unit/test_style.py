@@ -7,6 +7,7 @@ import argparse
 import ast
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,15 @@ def overrides(path: Path, label: str) -> bool:
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_no_module_is_longer_than_it_may_be(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LONGEST
+
+
+def test_pytest_looks_into_every_directory_that_has_tests(pytestconfig: pytest.Config) -> None:
+    """By default it leaves out those called build, dist or venv."""
+    left_out = pytestconfig.getini("norecursedirs")
+    directories = {path.parent.relative_to(ROOT / "tests") for path in TESTS if path.name.startswith("test_")}
+    names = {part for directory in directories for part in directory.parts}
+    assert "build" in names
+    assert not [part for part in names if any(fnmatch(part, pattern) for pattern in left_out)]
 
 
 def test_functions_are_short() -> None:
