@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A PATH with the declared programs only: what a fresh machine has after the set-up, and nothing else.
+"""A PATH with the declared programs only.
 
-Declared is what `orchestrator.doctor.requirements` lists; what Debian marks as essential is on every machine.
+A fresh machine has no others after the set-up.  Declared is what `orchestrator.doctor.requirements` lists; what Debian
+marks as essential is on every machine.
 """
 
 from __future__ import annotations

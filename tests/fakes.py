@@ -43,9 +43,10 @@ Reply = Answer | BaseException | Callable[[Call], Answer]
 
 
 class FakeHost:
-    """Answers each command by the first entry of `plan` that matches; an unplanned command is an AssertionError.
+    """Answers each command by the first entry of `plan` that matches.
 
-    `calls` holds every command in order.  `put` and `get` copy on this machine.
+    An unplanned command is an AssertionError.  `calls` holds every command in order.  `put` and `get` copy on this
+    machine.
     """
 
     def __init__(self, plan: Sequence[tuple[Match, Reply]] = (), name: str = "fake") -> None:

@@ -19,7 +19,10 @@ def name(path: Path) -> str:
 
 
 def package(path: Path, root: Path = PACKAGE) -> str:
-    """The package of a module below `root`, or the module's own name if it is at the top."""
+    """The package of a module below `root`.
+
+    A module at the top is its own package.
+    """
     return path.relative_to(root).parts[0].removesuffix(".py")
 
 
@@ -29,7 +32,10 @@ def tree(path: Path) -> ast.Module:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The full name of every module that is imported anywhere in `path`, names from packages included."""
+    """The full name of every module that is imported in `path`.
+
+    Names that are imported from packages are included.
+    """
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The first line of every kind of splat, as kernels write it, and lines that only look like one."""
+"""The first line of every kind of splat, and lines that only look like one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Build the toy kernel in a process of its own, as a run of orch does: python -m tests.toy_build CACHE SOURCE.
+"""Build the toy kernel in a process of its own: python -m tests.toy_build CACHE SOURCE.
 
-Prints one line of JSON: the key of the build and whether it was cached, or what kind of error came and its text.
+The build is that of a run of orch.  Prints one line of JSON: the key of the build and whether it was cached, or the
+kind of the error and its text.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from orchestrator.kernel.model import Recipe, SourceTree, Toolchain
 
 
 class ToyBuilder(Builder):
-    """A builder whose make may also write to the directory $TOY, where a test watches it."""
+    """A builder whose make may also write to $TOY, a directory that a test watches."""
 
     def writable(self, recipe: Recipe, work: Path) -> tuple[Path, ...]:
         """See `Builder.writable`."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The documents say what is so: names, paths, links, scenarios and commands in them are those of the code."""
+"""The documents are true: their names, paths, links, scenarios and commands exist."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def commands(page: Path) -> Iterator[str]:
 
 
 def resolves(dotted: str) -> bool:
-    """Whether a name below `orchestrator` is that of a module, a class, a function or a method."""
+    """Whether a name below `orchestrator` is that of a module, class, function or method."""
     parts = dotted.split(".")
     for depth in range(len(parts), 0, -1):
         try:
@@ -74,9 +74,9 @@ def test_every_name_in_the_walks_is_one_of_the_code() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_path_and_link_of_a_page_leads_somewhere(page: Path) -> None:
     text = page.read_text()
-    gone = [path for path in _PATH.findall(text) if not (ROOT / path).exists()]
-    gone += [link for link in _LINK.findall(text) if "://" not in link and not (page.parent / link).exists()]
-    assert not gone
+    missing = [path for path in _PATH.findall(text) if not (ROOT / path).exists()]
+    missing += [link for link in _LINK.findall(text) if "://" not in link and not (page.parent / link).exists()]
+    assert not missing
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -53,7 +53,7 @@ ODD: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_what_is_no_text_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path], object], why: str) -> None:
     path = tmp_path / "a.yaml"
     make(path)
-    begun = monotonic()
+    started = monotonic()
     with pytest.raises(ScenarioError, match=why) as refused:
         load(path)
     assert len(str(refused.value).splitlines()) == 1
@@ -63,7 +63,7 @@ def test_what_is_no_text_file_is_refused_at_once(tmp_path: Path, make: Callable[
     if path.exists():
         with pytest.raises(ScenarioError, match=why):
             load_hosts(path)
-    assert monotonic() - begun < 2
+    assert monotonic() - started < 2
 
 
 LARGE = {
@@ -84,8 +84,8 @@ LARGE = {
 def test_a_file_that_is_large_or_deep_or_no_text_is_one_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.yaml"
     path.write_bytes(content)
-    begun = monotonic()
+    started = monotonic()
     with pytest.raises(ScenarioError) as refused:
         load(path)
-    assert monotonic() - begun < 10
+    assert monotonic() - started < 10
     assert len(str(refused.value)) < 2000

@@ -53,7 +53,10 @@ def packages_imported(path: Path) -> set[str]:
 
 
 def misplaced(root: Path) -> Iterator[str]:
-    """What lies at the top of the tree `root` of orch's modules and is neither a package nor may be there."""
+    """The entries at the top of `root` that may not be there.
+
+    `root` is the tree of orch's modules.  Packages may always be there.
+    """
     found = {package(path, root) for path in root.rglob("*.py")} - {"__init__"}
     yield from sorted(found - STAGE.keys())
     yield from sorted(path.name for path in root.glob("*.py") if path.stem not in ORDER[0] | {"__init__"})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a guest writes is read in time that grows with its length, whatever it is."""
+"""Any output of a guest is read in time that grows with its length."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The list of mutants and the result that is kept of them: whole, of these patches, and no survivor without reason."""
+"""The list of mutants and their results.
+
+The list is whole and of these patches, and each survivor has a reason.
+"""
 
 from __future__ import annotations
 
@@ -131,10 +134,10 @@ def test_what_is_run(outcome: Outcome | None, run: bool) -> None:
 
 
 def test_the_table_names_survivors_first_and_sums_up(tmp_path: Path) -> None:
-    one = patch(tmp_path, HEADER + "Survives: it is the same\n")
-    killed = Mutant("two", one.file, "lock", "mended", "nothing", "log", "", "d")
-    results = {"one": Outcome(one.digest, (), 9, "v"), "two": Outcome("d", tuple("abcdef"), 8, "v")}
-    table = mutants.render((killed, one), results).splitlines()
+    survivor = patch(tmp_path, HEADER + "Survives: it is the same\n")
+    killed = Mutant("two", survivor.file, "lock", "mended", "nothing", "log", "", "d")
+    results = {"one": Outcome(survivor.digest, (), 9, "v"), "two": Outcome("d", tuple("abcdef"), 8, "v")}
+    table = mutants.render((killed, survivor), results).splitlines()
     assert "| all | 2 | 1 | 1 |" in table
     assert table[-2].startswith("| one |") and "**survives**: it is the same" in table[-2]
     assert table[-1].endswith("| killed | `a`, `b`, `c`, `d` and 2 more | 8 |")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What every file has: a licence, a docstring, no more than so many lines; and every option a help text."""
+"""Every file has a licence, a docstring and few lines; every option has help."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_everything_public_has_a_docstring(path: Path) -> None:
 
 
 def overrides(path: Path, label: str) -> bool:
-    """Whether the method `label` belongs to a class with a base class, or to one that is private to its module."""
+    """Whether the method `label` belongs to a class with a base class."""
     owner = label.split(".", maxsplit=1)[0]
     return any(isinstance(node, ast.ClassDef) and node.name == owner and node.bases for node in tree(path).body)
 
@@ -81,8 +81,8 @@ def test_every_subpackage_is_a_package_and_shipped() -> None:
         assert (directory / "__init__.py").exists(), f"{directory} is no package"
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     shipped = {ROOT / place for place in build["packages"]}
-    rooms = {path.parent for path in MODULES}
-    assert PACKAGE in shipped or rooms <= shipped
+    packages = {path.parent for path in MODULES}
+    assert PACKAGE in shipped or packages <= shipped
     assert {"kernels", "scenarios"} <= build["force-include"].keys()
 
 
@@ -104,7 +104,7 @@ def test_every_option_and_argument_says_what_it_does() -> None:
 
 
 def verbs(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser, bool]]:
-    """Every verb and every action of a verb: its name, its parser, and whether its help says what it does."""
+    """Every verb and action: its name, its parser, and whether it has help."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             helped = {choice.dest for choice in action._choices_actions if choice.help}

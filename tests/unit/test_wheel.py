@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An installed orch works outside a checkout: the wheel carries the data and the guest's sources."""
+"""An installed orch works outside a checkout.
+
+The wheel has the data and the guest's sources.
+"""
 
 from __future__ import annotations
 

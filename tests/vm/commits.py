@@ -45,14 +45,17 @@ _CHANGES = {
 
 @dataclass(frozen=True)
 class Commits:
-    """A bare repository and the ids of its commits, the first of which has the very files of the Debian package."""
+    """A bare repository and the ids of its commits.
+
+    The first commit has the very files of the Debian package.
+    """
 
     path: Path
     ids: tuple[str, ...]
 
 
 def make_commits(place: Path) -> Commits:
-    """The history at `place`, its branch `master` at the last commit, its tag `good` at the first."""
+    """The history at `place`: `master` is the last commit, the tag `good` the first."""
     pristine = fetch(
         LocalHost(), cache_directory(), DebianSource("linux-source-7.3", "trixie-backports"), where="test", emit=ignore
     )

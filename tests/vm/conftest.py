@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the tests that really build and boot share: the user's own cache, and one run of the main scenario."""
+"""The VM tests share the user's own cache and one run of the main scenario."""
 
 from __future__ import annotations
 
@@ -31,12 +31,15 @@ _INFO = ["name", "cmdline"]
 
 @pytest.fixture(autouse=True, scope="session")
 def declared_programs_only(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Give all that is started here the declared programs only: a fresh machine has no others."""
+    """Give all programs started here the declared programs only.
+
+    A fresh machine has no others.
+    """
     os.environ["PATH"] = declared_path(tmp_path_factory.mktemp("declared"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test here needs QEMU; where it cannot be installed they are skipped, and say so."""
+    """Every test here needs QEMU, and is skipped without it."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.vm)
@@ -88,7 +91,10 @@ def orch(results: Path, *arguments: str, cwd: Path | None = None) -> Finished:
 
 @pytest.fixture(scope="session")
 def pud(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """The main scenario, run as the README says; whatever the cache lacks is fetched and built."""
+    """The main scenario, run as the README says.
+
+    What the cache lacks is fetched and built.
+    """
     return orch(tmp_path_factory.mktemp("pud"), "run", str(SCENARIO))
 
 
@@ -120,7 +126,10 @@ def nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 
 
 def virtual_machines(below: Path) -> set[int]:
-    """The process ids of every QEMU whose guest writes to a directory `below`: others may use this machine, too."""
+    """The process ids of every QEMU whose guest writes to a directory `below`.
+
+    Others may use this machine, too.
+    """
     found = ((one.pid, one.info["name"] or "", one.info["cmdline"] or []) for one in psutil.process_iter(_INFO))
     return {pid for pid, name, argv in found if name.startswith("qemu-system") and str(below) in " ".join(argv)}
 

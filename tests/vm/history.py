@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A git repository with a real Linux in it, made from Debian's source: there is no other to be had everywhere."""
+"""A git repository with a real Linux in it, made from Debian's source.
+
+No other source is available everywhere.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,10 @@ class Repository:
 
 
 def make_repository(place: Path) -> Repository:
-    """A repository at `place` with the files of Debian's 7.3 as its only commit, tagged v7.3, and checked out."""
+    """A repository at `place` with the files of Debian's 7.3.
+
+    They are its only commit, tagged v7.3 and checked out.
+    """
     host, source = LocalHost(), DebianSource("linux-source-7.3", "trixie-backports")
     pristine = fetch(host, cache_directory(), source, where="test", emit=ignore)
     taken = snapshot(host, cache_directory(), pristine.path, "test")

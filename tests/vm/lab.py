@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Hosts behind SSH: network namespaces of this machine, each with a real sshd and keys of its own."""
+"""Hosts behind SSH.
+
+They are network namespaces of this machine, each with a real sshd and keys of its own.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ class LabHost:
 
     @property
     def kept(self) -> Path:
-        """Where the host keeps what is sent to it."""
+        """The directory in which the host keeps what is sent to it."""
         return self.place / "kept"
 
     def entry(self) -> str:
@@ -69,7 +72,7 @@ class LabHost:
 
 
 def _path() -> str:
-    """Where programs are on this machine, without those of orch's own environment."""
+    """The PATH of this machine, without the directories of orch's own environment."""
     return os.pathsep.join(one for one in os.environ["PATH"].split(os.pathsep) if not one.startswith(sys.prefix))
 
 
@@ -92,7 +95,10 @@ def lab_host(place: Path, name: str, number: int) -> tuple[LabHost, subprocess.P
 
 @contextmanager
 def laboratory(places: Mapping[str, Path], first: int) -> Iterator[dict[str, LabHost]]:
-    """A host for each of `places`, by name, for the time of the context; tests that run at once differ in `first`."""
+    """A host for each of `places`, by name, for the time of the context.
+
+    Tests that run at once differ in `first`.
+    """
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     hosts, daemons = {}, []
     try:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""arm64: kernels from a cross compiler, booted under emulation behind an SMMU, and the same workload in them."""
+"""arm64 kernels from a cross compiler, with the same workload.
+
+They are booted under emulation, behind an SMMU.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,7 @@ def more(arm64: Finished, tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 
 def statuses(done: Finished, workload: str) -> dict[str, str]:
-    """The status of every case of a boot by the names of its test and check."""
+    """The status of every case of a boot by test and check."""
     result = json.loads((done.run / f"boots/base/{workload}/result.json").read_text())
     return {f"{case['id']['test']}/{case['id']['check']}": case["status"] for case in result["cases"]}
 
@@ -126,8 +129,8 @@ def test_variants_are_built_from_the_bases_tree(arm64: Finished) -> None:
     assert 500 < arm64.build("stock").objects <= 1000
 
 
-def test_a_stock_kernel_is_told_by_faults_and_page_tables_and_they_tell_the_same(arm64: Finished) -> None:
-    """Nothing shows a process's page tables there; what is deduced is what the patched kernel shows."""
+def test_the_levels_of_a_stock_kernel_are_deduced_as_a_patched_kernel_shows_them(arm64: Finished) -> None:
+    """A stock kernel does not show a process's page tables."""
     levels = {"kernel": "PTE", "qemu": "PMD", "offset": "PMD", "misaligned": "PTE"}
     for placement, level in levels.items():
         block = arm64.out.split(f"placement {placement}", 1)[1].split("\n\n", 1)[0]

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A bisection of a real kernel's history: stopped twice on its way, past commits that do not compile or do not boot."""
+"""A bisection of a real kernel's history, which is stopped twice.
+
+Some commits do not compile or do not boot.
+"""
 
 from __future__ import annotations
 
@@ -71,12 +74,12 @@ def known(home: Path) -> list[dict[str, Any]]:
 
 
 def stop(process: subprocess.Popen[str], home: Path, number: signal.Signals, trials: int) -> str:
-    """Stop it once there are so many trials and a guest runs; what it said on stderr."""
+    """Stop it once there are so many trials and a guest runs; return its stderr."""
     wait_for(lambda: len(known(home)) >= trials and virtual_machines(home), 1800)
     os.kill(process.pid, number)
-    _, told = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     wait_for(lambda: not virtual_machines(home), 10)
-    return told
+    return err
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +89,8 @@ def bisected(tmp_path_factory: pytest.TempPathFactory) -> Bisected:
     (home / "levels.yaml").write_text(SCENARIO)
     asked = ("levels.yaml", "--good", "good", "--bad", "master")
     process = start(home, *asked)
-    told = stop(process, home, signal.SIGINT, 1)
-    interrupted = (process.returncode, told)
+    err = stop(process, home, signal.SIGINT, 1)
+    interrupted = (process.returncode, err)
     stop(start(home, *asked, "--resume"), home, signal.SIGKILL, 4)
     left = known(home)
     (directory,) = (home / "results").glob("bisect-*")
@@ -117,12 +120,12 @@ def test_what_does_not_compile_and_what_does_not_boot_is_skipped_with_the_reason
 
 
 def test_ctrl_c_says_how_to_go_on(bisected: Bisected) -> None:
-    status, told = bisected.interrupted
+    status, err = bisected.interrupted
     assert status == 130
-    last = told.splitlines()[-1]
+    last = err.splitlines()[-1]
     assert last.startswith("orch: interrupted; ")
     assert f"'orch bisect --resume {bisected.directory}'" in last
-    assert "Traceback" not in told
+    assert "Traceback" not in err
 
 
 def test_what_was_known_before_a_stop_is_not_measured_again(bisected: Bisected) -> None:
@@ -163,8 +166,8 @@ def test_a_crash_is_looked_for_as_well_and_skipped_commits_that_are_left_are_nam
     out, _ = process.communicate(timeout=1800)
     assert process.returncode == 1, out
     assert "the judge: alignment/testdev/boot (PASS -> CRASH)\n" in out
-    _, told, left = out.partition("only skipped commits are left; the first bad commit is one of these:\n")
-    assert told, out
+    _, separator, left = out.partition("only skipped commits are left; the first bad commit is one of these:\n")
+    assert separator, out
     assert f"{ids[UNBUILT][:12]} vfio/pci: count the devices\n             skip: FAIL kernel 'base'" in left
     assert (
         f"{ids[UNBOOTED][:12]} vfio/pci: do not count the devices, but panic\n             bad: CRASH the guest" in left

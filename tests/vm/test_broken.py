@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernels that are broken on purpose, and scenarios that ask for what cannot be: one clear sentence each."""
+"""One clear sentence for each broken kernel and each impossible scenario."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def test_a_kernel_that_does_not_compile_fails_with_its_first_error(pud: Finished
 def test_a_patch_for_another_version_is_refused_before_anything_is_built(pud: Finished, tmp_path: Path) -> None:
     done = run(tmp_path, variant("other-version.patch"))
     assert done.status == 2
-    told = done.err.splitlines()[-1]
+    message = done.err.splitlines()[-1]
     for part in ("kernel 'variant'", "other-version.patch", "drivers/vfio/pci/vfio_pci_core.c", "hunk 1"):
-        assert part in told
+        assert part in message
     assert not (done.run / "boots").exists()
 
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A kernel whose entries show a wrong page, or allow what nobody asked for: one kernel, broken in a way of its own for
-each device, by the device's slot (patches/faulty-entries.patch).  Each way fails the cases named here and no others.
+"""A kernel whose entries show a wrong page, or have a wrong attribute.
+
+It is broken in a way of its own for each device, by the device's slot (patches/faulty-entries.patch).  Each way fails
+the cases named here and no others.
+
 """
 
 from __future__ import annotations
@@ -18,7 +21,10 @@ LIFE = ("mprotect", "mprotect-pmd")
 
 @dataclass(frozen=True)
 class Way:
-    """One way in which the kernel is broken: the workload's options, the cases that fail, and words of the first."""
+    """One way in which the kernel is broken.
+
+    It has the workload's options, the cases that fail, and words of the first.
+    """
 
     name: str
     options: str
@@ -27,13 +33,19 @@ class Way:
 
 
 def page(name: str, words: str, block: int, placement: str = "pmd", length: str = "64M") -> Way:
-    """A wrong page: `words` name the pass, and `block` of 2 MiB is the first whose page is wrong."""
+    """A wrong page.
+
+    `words` name the pass, and `block` of 2 MiB is the first whose page is wrong.
+    """
     options = f"length: {length}, placements: [{placement}, misaligned], tests: content"
     return Way(name, options, frozenset({f"content.{placement}/run"}), (words, f"0x{block * (2 << 20):x}"))
 
 
 def attribute(name: str, words: str, levels: str) -> Way:
-    """A wrong attribute of these levels: the mapping begins at an odd page, so that it has PTE, PMD and PUD entries."""
+    """A wrong attribute of these levels.
+
+    The mapping starts at an odd page, so that it has PTE, PMD and PUD entries.
+    """
     levels_of = {"offset": "PTE PMD PUD", "pmd": "PTE PMD"}
     failed = {place for place, has in levels_of.items() if set(levels.split()) & set(has.split())}
     cases = {f"{place}/{check}" for place in failed for check in ("run", "attributes")}
@@ -113,5 +125,5 @@ def test_what_is_broken_fails_these_cases_alone(faulty: Finished, way: Way) -> N
         if case["status"] not in ("PASS", "SKIP")
     }
     assert wrong.keys() == way.failed
-    told = " | ".join(message for name, message in wrong.items() if name.endswith("/run"))
-    assert all(words in told for words in way.words), told
+    text = " | ".join(message for name, message in wrong.items() if name.endswith("/run"))
+    assert all(words in text for words in way.words), text

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernels that are broken on purpose fail the right case with the right words, and nothing else; the base fails none.
+"""Kernels that are broken on purpose fail the right case, with the right words.
 
-And one that nobody broke on purpose: what kernels from 6.12 to 7.3 do with a PUD entry that is split or moved, and that
-the series `mremap-pud` and `pud-split` mend it.
+Nothing else fails, and nothing fails for the base.  One defect is not on purpose: what kernels from 6.12 to 7.3 do with
+a PUD entry that is split or moved, which the series `mremap-pud` and `pud-split` fix.
 """
 
 from __future__ import annotations
@@ -92,22 +92,22 @@ def dma(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 @pytest.fixture(scope="module")
 def puds(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    mended = "  mended:\n    extends: base\n    patches: [mremap-pud, pud-split]\n"
-    return run(tmp_path_factory, PUDS, "guest, vfio", mended)
+    fixed = "  mended:\n    extends: base\n    patches: [mremap-pud, pud-split]\n"
+    return run(tmp_path_factory, PUDS, "guest, vfio", fixed)
 
 
 def messages(done: Finished, kernel: str) -> dict[str, str]:
-    """Why each case of a kernel is not as it should be, by the case's test and check."""
+    """The message of each unsuccessful case of a kernel, by test and check."""
     found = {}
     for path in sorted((done.run / "boots" / kernel).glob("*/result.json")):
         for case in json.loads(path.read_text())["cases"]:
             if case["status"] not in ("PASS", "SKIP"):
-                found[f"{case['id']['test']}/{case['id']['check']}"] = told(case)
+                found[f"{case['id']['test']}/{case['id']['check']}"] = message_of(case)
     return found
 
 
-def told(case: dict[str, str]) -> str:
-    """What a reader of the report is told of a case."""
+def message_of(case: dict[str, str]) -> str:
+    """The text of a case in the report."""
     return case["message"] or f"expected {case['expected']}, measured {case['measured']}"
 
 
@@ -118,7 +118,7 @@ def test_the_base_is_green(mappings: Finished, dma: Finished) -> None:
 
 
 def test_a_wrong_boundary_shows_where_the_offset_matters(mappings: Finished) -> None:
-    """The whole BAR and what begins at its beginning are as good as they should be."""
+    """The whole BAR and the ranges from its start are as good as expected."""
     found = messages(mappings, "wrong-boundary")
     assert set(found) == {"after.kernel/level", "random/level"}
     for part in ("level PTE", "expected PUD, which is 1 PUD + 253 PMD + 511 PTE here"):
@@ -149,7 +149,7 @@ def test_mappings_that_outlive_memory_enable_are_found(mappings: Finished) -> No
 
 
 def test_what_stays_mapped_for_dma_is_found(dma: Finished) -> None:
-    """By all that unmap through type1, and by nobody else."""
+    """All tests that unmap through type1 find it, and no others do."""
     found = messages(dma, "leak-dma")
     assert {name.split(".")[1] for name in found} == {"type1", "type1v2"}
     assert "unmap left 1 IOMMU entries at IOVA" in found["dma.type1v2.full/run"]
@@ -170,7 +170,7 @@ def test_a_kernel_can_live_through_a_pud_entry_that_is_split(puds: Finished) -> 
 
 
 def test_what_the_base_does_with_such_an_entry_is_that_alone(puds: Finished) -> None:
-    """Debian's 7.3 may be mended one day; until then these are the ways in which it fails."""
+    """Debian's 7.3 fails in these ways until it is fixed."""
     found = messages(puds, "base")
     split = {f"split.{what}/run" for what in ("munmap", "mprotect", "mremap", "fork")}
     assert set(found) <= {"life.mremap/run", "life.mremap-part/run", "/boot", "/log", *split}

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A real kernel built on a host behind SSH, which has nothing of orch: in a network namespace, with a real sshd.
+"""A real kernel built on a host behind SSH that has nothing of orch.
 
-What it compiles with is this machine's, so that what comes back must be, byte for byte, what this machine builds.
+The host is a network namespace with a real sshd and this machine's compiler.  So its image must be, byte for byte, the
+one that this machine builds.
 """
 
 from __future__ import annotations
@@ -44,7 +45,10 @@ def inventory(farm: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cache(farm: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that has the pristine source, and no build; the host's has only ccache's, to save the tests' time."""
+    """A cache that has the pristine source, and no build.
+
+    The host's cache has only ccache's, to save the tests' time.
+    """
     own, there = tmp_path_factory.mktemp("cache"), farm.kept / "cache"
     there.mkdir(parents=True, mode=0o700)
     farm.kept.chmod(0o700)
@@ -56,7 +60,10 @@ def cache(farm: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def built(base: KernelBuild, cache: Path, inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """A kernel, and one that does not compile, which starts from the tree of the first on the host."""
+    """A kernel, and one that does not compile.
+
+    The second starts from the tree of the first on the host.
+    """
     assert base.image.exists()
     place = tmp_path_factory.mktemp("built")
     return orch(place / "results", *words(place, TEXT, cache, inventory))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The cache with a real kernel: killed in the middle of make, built by two at once, damaged, emptied.
+"""The cache with a real kernel: killed during make, used by two, damaged, emptied.
 
 The tests follow one another in one cache, which begins with links to the base of the user's own.
 """
@@ -38,7 +38,10 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KernelCache]:
-    """A cache on the disk of the user's own, with what that has of the base and nothing of the variant."""
+    """A cache with the base of the user's own, and nothing of the variant.
+
+    Both are on the same disk.
+    """
     home = tmp_path_factory.mktemp("base")
     (home / "base.yaml").write_text(scenario_text(""))
     done = orch(home / "results", "run", str(home / "base.yaml"))
@@ -170,7 +173,7 @@ kernels:
   two: {extends: base, patches: two.patch}
   three: {extends: base, patches: three.patch}
 """
-MENDED = """\
+FIX = """\
 diff --git a/mm/mmap.c b/mm/mmap.c
 --- a/mm/mmap.c
 +++ b/mm/mmap.c
@@ -188,7 +191,7 @@ def test_variants_of_a_base_that_does_not_build_start_from_nothing(cache: Kernel
     file = tmp_path / "linux/mm/mmap.c"
     file.write_text(file.read_text().replace("\treturn special(entry);", "BROKEN"))
     for name in ("one", "two", "three"):
-        (tmp_path / f"{name}.patch").write_text(MENDED % name)
+        (tmp_path / f"{name}.patch").write_text(FIX % name)
     (tmp_path / "broken-base.yaml").write_text(BROKEN_BASE)
     own = KernelCache(tmp_path / "cache")  # where no tree of a real kernel is
     for name in COPIED:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A kernel that clang and LLVM's tools build, with modules, boots and answers as gcc's does; an absent one says so."""
+"""A kernel that clang and LLVM's tools build, with modules, works as gcc's does.
+
+A message says so if clang is absent.
+"""
 
 from __future__ import annotations
 

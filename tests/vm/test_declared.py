@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The VM tests see the programs that orch declares, and no others: what a build or a boot starts beyond them fails."""
+"""The VM tests see the programs that orch declares, and no others.
+
+A build or a boot that starts another program fails.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ def test_a_declared_program_is_there(program: str) -> None:
 
 
 def test_a_program_that_is_not_declared_is_not_there(tmp_path: Path) -> None:
-    """Every program of Debian's `debconf`, which all machines have, and which is neither essential nor declared."""
+    """Every program of Debian's `debconf`.
+
+    All machines have it, and it is neither essential nor declared.
+    """
     listed = subprocess.run(["dpkg", "-L", "debconf"], capture_output=True, text=True, check=True).stdout.split()
     programs = [Path(name).name for name in listed if Path(name).parent.name == "bin"]
     assert programs

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``orch doctor`` finds the accelerator by a real boot of a kernel that a run has built."""
+"""``orch doctor`` finds the accelerator by a real boot of a built kernel."""
 
 from __future__ import annotations
 

@@ -59,7 +59,10 @@ def user(pud: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
 
 
 def _write_linux(place: Path, work: Path) -> None:
-    """Make a history: v7.2, v7.3, two commits on master, of which the last breaks PUD and PMD entries, and topic."""
+    """Make a history: v7.2, v7.3, two commits on master, and topic.
+
+    The last commit on master breaks PUD and PMD entries.
+    """
     linux = make_repository(place)
     linux.git("tag", "v7.2")
     linux.replace(VFIO, '"core driver for VFIO based PCI devices"', '"core driver for VFIO-based PCI devices"')

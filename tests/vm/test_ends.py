@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How a boot can end: each way is provoked for real, told apart from the others, and leaves nothing alive."""
+"""How a boot can end.
+
+Each way is provoked for real, distinguished from the others, and leaves no process.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,10 @@ PARAMETER = "/sys/module/vfio/parameters/end"
 
 @pytest.fixture(scope="module")
 def ends(tmp_path_factory: pytest.TempPathFactory) -> KernelBuild:
-    """A kernel that ends in the way that the parameter vfio.end says, late in its boot or when it is written to."""
+    """A kernel that ends in the way that the parameter vfio.end says.
+
+    It ends late in its boot, or when the parameter is written.
+    """
     home = tmp_path_factory.mktemp("ends")
     (home / "ends.yaml").write_text(COMMAND + BROKEN)
     done = orch(home / "results", "run", str(home / "ends.yaml"))
@@ -77,7 +83,7 @@ def test_a_kill_of_init_does_nothing(host: LocalHost, boot: Boot, tmp_path: Path
     assert booted.report.end is BootEnd.OK
 
 
-def test_a_workload_that_cannot_work_is_told_from_a_kernel_that_crashes(
+def test_a_workload_that_cannot_work_is_distinguished_from_a_kernel_that_crashes(
     host: LocalHost, boot: Boot, tmp_path: Path
 ) -> None:
     assert run(host, replace(boot, command="sh -c 'exit 3'"), tmp_path).report.end is BootEnd.WORKLOAD
@@ -174,5 +180,5 @@ def test_a_qemu_that_is_killed_is_no_fault_of_the_kernel(
             os.kill(pid, number)
     report = booted.result().report
     assert report.end is BootEnd.QEMU
-    told = report.why or report.lines[0]
-    assert ("QEMU ended without a message" if number is signal.SIGKILL else "terminating on signal 15") in told
+    reason = report.why or report.lines[0]
+    assert ("QEMU ended without a message" if number is signal.SIGKILL else "terminating on signal 15") in reason

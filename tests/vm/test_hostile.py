@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Guests that leave what they must not: an ERROR of their boot, and nothing of it reaches the host or the others."""
+"""Guests that leave what they must not have an ERROR.
+
+Nothing of it reaches the host or the other guests.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,10 @@ def scenario(place: Path) -> str:
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
-    """All of them in one run, whose results are on a disk of 64 MB with room for 2,000 files."""
+    """All of them in one run.
+
+    Its results are on a disk of 64 MB for at most 2,000 files.
+    """
     place = tmp_path_factory.mktemp("hostile")
     (place / "secret").write_text(SECRET)
     os.mkfifo(place / "fifo")

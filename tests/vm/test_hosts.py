@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Guests booted on hosts behind SSH: network namespaces of this machine, each with a real sshd and keys of its own."""
+"""Guests booted on hosts behind SSH.
+
+The hosts are network namespaces of this machine, each with a real sshd and keys of its own.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +96,7 @@ def test_the_console_and_the_command_are_kept_here(remote: Finished, lab: dict[s
 
 
 def arrivals(host: LabHost) -> dict[str, int]:
-    """When each object came; the directory itself tells when it was used last."""
+    """When each object was stored; the directory itself has the time of its last use."""
     return {path.parent.name: path.stat().st_ctime_ns for path in (host.kept / "objects").glob("*/.orch-record")}
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernels that are not built here: Debian's own, from nothing but their packages, and images that are there already."""
+"""Kernels that are not built here.
+
+They are Debian's own, from nothing but their packages, and images that exist already.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ DISTRO = REPOSITORY / "scenarios/distro.yaml"
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache as it is on a new machine, after the downloads; 2 GiB in the end, which nobody needs to keep."""
+    """A cache as it is on a new machine, after the downloads.
+
+    Its 2 GiB are removed after the tests.
+    """
     cache = tmp_path_factory.mktemp("fresh")
     for kernel in load(DISTRO).kernels:
         fetch_image(LocalHost(), cache, ImageRequest(kernel.name, kernel.source, kernel.where), ignore)  # type: ignore[arg-type]
@@ -44,7 +50,7 @@ def distro(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     return done
 
 
-def test_the_level_is_told_for_every_placement_with_how_it_is_known(distro: Finished) -> None:
+def test_the_level_is_reported_for_every_placement_with_how_it_is_known(distro: Finished) -> None:
     done = distro
     levels = {
         placement: {name: row[2] for name, row in table(done, f"placement {placement}").items() if "*" in row[2]}
@@ -61,12 +67,12 @@ def test_the_level_is_told_for_every_placement_with_how_it_is_known(distro: Fini
 def test_the_results_say_which_package_it_was_and_the_guest_that_it_ran(distro: Finished) -> None:
     done = distro
     for kernel in ("bookworm", "trixie", "trixie-backports"):
-        told = json.loads((done.run / f"kernels/{kernel}/provenance.json").read_text())
-        image = next(one for one in told["packages"] if one["name"].startswith("linux-image-"))
-        assert re.fullmatch(rf"linux-image-amd64 of \S+: {re.escape(image['name'])} \S+", told["source"]["name"])
-        assert done.record["kernels"][kernel]["source"] == told["source"]["name"]
+        provenance = json.loads((done.run / f"kernels/{kernel}/provenance.json").read_text())
+        image = next(one for one in provenance["packages"] if one["name"].startswith("linux-image-"))
+        assert re.fullmatch(rf"linux-image-amd64 of \S+: {re.escape(image['name'])} \S+", provenance["source"]["name"])
+        assert done.record["kernels"][kernel]["source"] == provenance["source"]["name"]
         banner = (done.run / f"boots/{kernel}/alignment/guest/version").read_text()
-        assert banner.startswith(f"Linux version {told['version']} (debian-kernel@lists.debian.org)")
+        assert banner.startswith(f"Linux version {provenance['version']} (debian-kernel@lists.debian.org)")
         assert f"Debian {image['version']} " in banner
 
 
@@ -96,10 +102,10 @@ def test_nothing_fails_on_a_stock_kernel_for_want_of_a_debugging_aid(
     done = orch(tmp_path / "results", "run", path, "--cache", str(fresh))
     assert done.status == 0, done.out + done.err
     assert set(cases(done).values()) == {"PASS", "SKIP"}
-    told = json.loads((done.run / "boots/stock/content/result.json").read_text())["cases"]
-    skipped = {case["id"]["test"]: case["message"] for case in told if case["status"] == "SKIP"}
+    results = json.loads((done.run / "boots/stock/content/result.json").read_text())["cases"]
+    skipped = {case["id"]["test"]: case["message"] for case in results if case["status"] == "SKIP"}
     assert "PTDUMP_DEBUGFS" in skipped["life.munmap"]
-    content = [case for case in told if case["id"]["test"].startswith("content.")]
+    content = [case for case in results if case["id"]["test"].startswith("content.")]
     assert {case["status"] for case in content if case["id"]["check"] == "attributes"} == {"SKIP"}
     assert {case["status"] for case in content if case["id"]["check"] != "attributes"} == {"PASS"}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Stopped in the middle: no process stays, and what was done until then can be read."""
+"""A run that is stopped leaves no process, and its results can be read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_run_stopped_while_guests_run_leaves_no_process_and_readable_results(
     process = subprocess.Popen(argv, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: len(virtual_machines(tmp_path)) > 0, 60)
     os.kill(process.pid, number)
-    _, told = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=30)
     wait_for(lambda: not virtual_machines(tmp_path), 5)
     assert process.returncode == (-number if number is signal.SIGKILL else 130)
     record = json.loads((tmp_path / "latest/run.json").read_text())
@@ -32,8 +32,8 @@ def test_a_run_stopped_while_guests_run_leaves_no_process_and_readable_results(
     shown = orch(tmp_path, "compare")
     assert "INTERRUPTED" in shown.out
     if number is not signal.SIGKILL:
-        assert "interrupted" in told
-        assert "Traceback" not in told
+        assert "interrupted" in err
+        assert "Traceback" not in err
 
 
 def wait_for(condition: object, seconds: float) -> None:

@@ -25,7 +25,10 @@ _NAME = re.compile(r"^[ \t]*(?:menu)?config[ \t]+(\w+)[ \t]*(?:#.*)?$", re.MULTI
 
 @pytest.fixture
 def trees(pud: Finished) -> list[tuple[Path, str]]:
-    """The built trees of the cache, with their architectures: that of a kernel of pud.yaml is one of them."""
+    """The built trees of the cache, with their architectures.
+
+    One of them is that of a kernel of pud.yaml.
+    """
     found = [path.parent for path in (cache_directory() / "trees").glob("*/tree.json")]
     assert found
     return [(place / "tree", json.loads((place / "tree.json").read_text())["toolchain"]["arch"]) for place in found]

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What guest kernels complain of in real boots: every kind of splat is found, and a kernel that is well has none."""
+"""The splats of guest kernels in real boots.
+
+Every kind is found, and a healthy kernel has none.
+"""
 
 from __future__ import annotations
 
@@ -61,8 +64,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 
 def log_of(run: Finished, kernel: str, workload: str) -> dict[str, Any]:
-    told = json.loads((run.run / f"boots/{kernel}/{workload}/result.json").read_text())
-    (case,) = (case for case in told["cases"] if case["id"]["check"] == "log")
+    result = json.loads((run.run / f"boots/{kernel}/{workload}/result.json").read_text())
+    (case,) = (case for case in result["cases"] if case["id"]["check"] == "log")
     return dict(case)
 
 
@@ -80,8 +83,8 @@ def test_every_kind_of_splat_is_found_in_one_boot(base: KernelBuild, host: Local
     expected = {title_of(message) for _, message in SPLATS}
     assert {splat.title for splat in report.splats} == expected
     for name in ("console.log", "share/kernel.log"):
-        told = find_splats((tmp_path / name).read_text(errors="replace"), name)
-        assert {splat.title for splat in told} == expected
+        splats = find_splats((tmp_path / name).read_text(errors="replace"), name)
+        assert {splat.title for splat in splats} == expected
 
 
 def test_a_warning_of_init_fails_the_case_log_with_its_line(run: Finished) -> None:
@@ -98,8 +101,8 @@ def test_a_warning_of_init_fails_the_case_log_with_its_line(run: Finished) -> No
 def test_what_the_base_shows_as_well_is_no_regression_and_what_it_does_not_is_named(run: Finished) -> None:
     assert log_of(run, "base", "stall")["status"] == "FAIL"
     assert "self-detected stall" in log_of(run, "base", "stall")["message"]
-    told = json.loads(orch(run.results, "compare", str(run.run), "--json").out)
-    (stall,) = (suite for suite in told["suites"] if suite["workload"] == "stall")
+    comparison = json.loads(orch(run.results, "compare", str(run.run), "--json").out)
+    (stall,) = (suite for suite in comparison["suites"] if suite["workload"] == "stall")
     change = stall["rows"][1]["changes"]["(log)"]
     assert (change["change"], change["base"], change["variant"]) == ("regression", "FAIL", "FAIL")
     assert "new in the guest kernel's log: " in change["note"]

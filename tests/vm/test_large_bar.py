@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A BAR as large as a GPU's: the guest's firmware and aperture must have room for it, and its IOMMU, too."""
+"""A BAR as large as a GPU's.
+
+It must fit the guest's firmware, aperture and IOMMU.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.kernel.model import KernelBuild
 from tests.vm.conftest import REPOSITORY, Finished, orch, scenario_text
 from tests.vm.test_clang import CLANG, MODULES
-from tests.vm.test_scenarios import table, told
+from tests.vm.test_scenarios import comparison, table
 
 REASON = "no IOMMU in the guest (no-IOMMU mode)"
 
@@ -36,7 +36,7 @@ def test_bars_are_placed_and_mapped_as_behind_an_iommu(noiommu: Finished) -> Non
 
 
 def test_what_maps_for_dma_is_skipped_and_nothing_else_is(noiommu: Finished) -> None:
-    runs = [case for case in told(noiommu)["cases"] if case["name"].endswith("/run")]
+    runs = [case for case in comparison(noiommu)["cases"] if case["name"].endswith("/run")]
     skipped = {case["name"].split("/")[-2] for case in runs if case["message"] == REASON}
     dma = {case["name"].split("/")[-2] for case in runs if "/dma." in case["name"]}
     assert len(dma) == 34
@@ -60,7 +60,7 @@ def test_the_guest_really_has_no_iommu_and_its_taint_is_known(noiommu: Finished)
         assert "DMAR" not in console
         taint = [(boot / f"guest/tainted.{when}").read_text().strip() for when in ("before", "after")]
         assert taint == ["0", "64"]
-    logs = {case["status"] for case in told(noiommu)["cases"] if case["name"].endswith("/log")}
+    logs = {case["status"] for case in comparison(noiommu)["cases"] if case["name"].endswith("/log")}
     assert logs <= {"PASS", "XFAIL"}, "bad pud of life.mremap"
 
 

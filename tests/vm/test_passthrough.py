@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A PCI function passed through for real, without hardware: an outer guest stands for the host.
+"""A PCI function passed through for real, without hardware.
 
-The outer guest is a stock Debian kernel in a q35 with an IOMMU.  orch runs in it as on any machine, binds the outer
-guest's devices to vfio-pci, and gives them to a guest of its own: QEMU in QEMU, both emulated.  `passthrough/outer.sh`
-goes through the whole life once, with orch killed in each phase; the tests read what it left.
+The host is an outer guest: a stock Debian kernel in a q35 with an IOMMU.  orch runs in it as on any machine, binds the
+outer guest's devices to vfio-pci, and gives them to a guest of its own: QEMU in QEMU, both emulated.
+`passthrough/outer.sh` goes through the whole life once, with orch killed in each phase; the tests read what it left.
 """
 
 from __future__ import annotations
@@ -105,7 +105,10 @@ class Outer:
 
 @pytest.fixture(scope="module")
 def inner(base: KernelBuild, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The scenario, its kernel, and a cache that a run on this machine filled, where the device has to be emulated."""
+    """The scenario, its kernel, and a cache that a run on this machine filled.
+
+    The device is emulated in that run.
+    """
     place = tmp_path_factory.mktemp("inner")
     for name in ("vmlinux", "config"):
         shutil.copy(base.directory / name, place / name)
@@ -210,15 +213,17 @@ def test_the_device_is_emulated_where_the_host_has_none(emulated: Finished) -> N
 
 
 def test_the_list_says_what_the_host_has_and_why_not(outer: Outer) -> None:
-    told = {one["address"]: one for one in json.loads(outer.text("devices.out"))["functions"]}
-    assert told[TESTDEV]["obstacles"] == []
-    assert [bar["size"] for bar in told[TESTDEV]["bars"] if bar["prefetchable"]] == [256 << 20]
-    assert told[NIC]["obstacles"] == ["its network interface eth0 is up"]
-    shares = [one for one in told.values() if "it serves the file system on /" in one["obstacles"]]
+    functions = {one["address"]: one for one in json.loads(outer.text("devices.out"))["functions"]}
+    assert functions[TESTDEV]["obstacles"] == []
+    assert [bar["size"] for bar in functions[TESTDEV]["bars"] if bar["prefetchable"]] == [256 << 20]
+    assert functions[NIC]["obstacles"] == ["its network interface eth0 is up"]
+    shares = [one for one in functions.values() if "it serves the file system on /" in one["obstacles"]]
     assert len(shares) == 1, "the outer guest's root is this machine's directory"
-    assert {FIRST, SECOND} <= set(told[FIRST]["group_members"])
-    group = told[FIRST]["group"]
-    assert told[FIRST]["obstacles"] == [f"{SECOND} is in its IOMMU group {group}, and its network interface eth1 is up"]
+    assert {FIRST, SECOND} <= set(functions[FIRST]["group_members"])
+    group = functions[FIRST]["group"]
+    assert functions[FIRST]["obstacles"] == [
+        f"{SECOND} is in its IOMMU group {group}, and its network interface eth1 is up"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -256,7 +261,7 @@ def test_a_boot_that_fails_gives_the_device_back(outer: Outer) -> None:
 
 @pytest.mark.parametrize("step", KILLED)
 def test_a_run_that_is_killed_leaves_nothing(outer: Outer, step: str) -> None:
-    """Its orch gets SIGKILL; what it started sees that it is gone."""
+    """Its orch gets SIGKILL; the processes that it started notice its end."""
     assert not (outer.steps / f"{step}.missed").exists()
     before = outer.text(f"{step}.before")
     assert f"journal {TESTDEV}.json" in before
@@ -268,7 +273,7 @@ def test_a_run_that_is_killed_leaves_nothing(outer: Outer, step: str) -> None:
     assert "jobs did not end" in shown.out or "have not ended" in shown.out
 
 
-def test_a_run_that_is_told_to_stop_gives_back_before_it_ends(outer: Outer) -> None:
+def test_a_run_that_is_interrupted_gives_back_before_it_ends(outer: Outer) -> None:
     assert outer.status("stopped") == 130
     assert as_it_was(outer.state("stopped")), outer.text("stopped.state")
     assert "interrupted" in outer.text("stopped.err")
@@ -311,7 +316,10 @@ def test_the_guest_measures_on_the_real_device_what_it_measures_on_the_emulated_
 
 
 def test_a_second_run_waits_for_the_lease_and_then_has_the_device_over_ssh(outer: Outer) -> None:
-    """It names a tag, which two hosts have: the first of them may not give the device away."""
+    """It names a tag that two hosts have.
+
+    The first of them may not pass the device through.
+    """
     assert "  leased by process " in outer.text("leased.out")
     assert f"{TESTDEV} waits for process " in outer.text("queue.err")
     assert f"driver {TESTDEV} vfio-pci" in outer.text("queue.before")

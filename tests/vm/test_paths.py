@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A run whose scenario and results are in directories that a shell, QEMU and make would misread."""
+"""A run in directories whose names a shell, QEMU and make would misread."""
 
 from __future__ import annotations
 

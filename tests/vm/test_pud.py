@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The main job: `orch run scenarios/pud.yaml` says where each kernel maps a BAR, and leaves the evidence."""
+"""`orch run scenarios/pud.yaml` shows how each kernel maps a BAR, with evidence."""
 
 from __future__ import annotations
 
@@ -136,8 +136,8 @@ def test_compare_prints_the_stored_run_as_the_run_did(pud: Finished) -> None:
     shown = orch(pud.results, "compare")
     assert shown.status == 0
     assert shown.out == pud.out
-    told = json.loads(orch(pud.results, "compare", "--json").out)
-    assert told["counts"] == {"PASS": len(_KERNEL_PLACEMENT) * CASES}
+    comparison = json.loads(orch(pud.results, "compare", "--json").out)
+    assert comparison["counts"] == {"PASS": len(_KERNEL_PLACEMENT) * CASES}
 
 
 def test_the_plan_says_that_all_is_cached(again: Finished) -> None:

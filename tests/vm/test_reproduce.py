@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The script beside a kernel's results makes the same image, from nothing, for anybody, anywhere, on any day.
+"""The script beside a kernel's results makes the same image from nothing.
 
-One whole build shows two things: that what the script does is what orch did, and that what orch made in a clone of
-another tree, with objects from ccache, is what make makes from nothing.
+The user, the directory and the date do not matter.  One whole build shows two things: that what the script does is what
+orch did, and that what orch made in a clone of another tree, with objects from ccache, is what make makes from nothing.
 """
 
 from __future__ import annotations

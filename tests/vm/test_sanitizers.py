@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest program under AddressSanitizer and UndefinedBehaviorSanitizer: every group of tests, and no report.
+"""The guest program under AddressSanitizer and UndefinedBehaviorSanitizer: no report in any group.
 
 AddressSanitizer does not go with a static program.  So this one is dynamic, and brings its libraries and the dynamic
-linker along, where the guest sees its program: it names that linker as its interpreter, so that the processes that the
-program starts anew (`repeat`) find it as well.
+linker along, in the directory that the guest sees as its program: it names that linker as its interpreter, so that the
+processes that the program starts anew (`repeat`) find it as well.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ DEVICES = (
 )
 GROUPS = tuple(group for group in TestGroup if group is not TestGroup.SUB_PAGE)
 RUNS = {
-    # 64 MiB have no room for a PUD entry: what kernels do wrong with these is not the question here.
+    # No PUD entry fits 64 MiB: what kernels do wrong with these is not the question here.
     "ram": ("--device 0000:00:10.0 --bar 2 --length 64M --hole 32M --repeats 5 --ranges 200", GROUPS),
     "msix": ("--device 0000:00:11.0", (TestGroup.RANGES,)),
     "small": ("--device 0000:00:12.0", (TestGroup.SUB_PAGE,)),
@@ -88,7 +88,7 @@ def compiled(program: Path, name: str, files: list[Path]) -> None:
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory that the guest sees as its program: the real one, and one that is wrong."""
+    """The directories that the guest sees as its program: a real and a wrong one."""
     directory = tmp_path_factory.mktemp("program")
     wrong = tmp_path_factory.mktemp("wrong") / "wrong.c"
     wrong.write_text(WRONG)
@@ -109,7 +109,10 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> KernelBuild:
 
 @pytest.fixture(scope="module")
 def share(kernel: KernelBuild, program: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the guest left: a KTAP file for each run, and a report for each sanitizer that had something to say."""
+    """What the guest left.
+
+    That is a KTAP file for each run, and a file for each report of a sanitizer.
+    """
     home = tmp_path_factory.mktemp("boot")
     host = LocalHost()
     root = guest_root(host, cache_directory())
@@ -123,7 +126,10 @@ def share(kernel: KernelBuild, program: Path, tmp_path_factory: pytest.TempPathF
 
 
 def guest_command() -> str:
-    """Every run with reports of its own, and the wrong program to show that there are reports."""
+    """Every run with reports of its own.
+
+    The wrong program shows that there are reports.
+    """
     lines = [under_sanitizers("wrong", f"{GUEST_PROGRAM}/wrong || true")]
     for name, (options, groups) in RUNS.items():
         chosen = " ".join(f"--test {group}" for group in groups)

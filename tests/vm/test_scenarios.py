@@ -41,10 +41,10 @@ def placement(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 def cases(done: Finished) -> dict[tuple[str, str], str]:
     """The status of every case by kernel and name."""
-    return {(case["kernel"], case["name"]): case["status"] for case in told(done)["cases"]}
+    return {(case["kernel"], case["name"]): case["status"] for case in comparison(done)["cases"]}
 
 
-def told(done: Finished) -> dict[str, list[dict[str, str]]]:
+def comparison(done: Finished) -> dict[str, list[dict[str, str]]]:
     data: dict[str, list[dict[str, str]]] = json.loads(orch(done.results, "compare", "--json").out)
     return data
 
@@ -56,7 +56,7 @@ def table(done: Finished, heading: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.long
-def test_the_history_is_told_in_one_table(history: Finished) -> None:
+def test_the_history_is_shown_in_one_table(history: Finished) -> None:
     rows = table(history, "placement kernel (mmap with NULL hint)")
     assert {name: (row[2], row[3], row[4]) for name, row in rows.items() if name.startswith("linux")} == {
         "linux-6.1": ("PTE", "524288", "1"),
@@ -90,7 +90,7 @@ def test_every_test_of_the_program_runs_somewhere(placement: Finished) -> None:
     assert len(by_test) > 50
 
 
-def test_what_stock_kernels_do_with_a_split_pud_entry_is_known_and_mended(placement: Finished) -> None:
+def test_what_stock_kernels_do_with_a_split_pud_entry_is_known_and_fixed(placement: Finished) -> None:
     found = cases(placement)
     for test in ("content/ram/BAR2/life.mremap", "content/ram/BAR2/life.mremap-part", "split/ram/BAR2/split.munmap"):
         assert (found["base", f"{test}/run"], found["mended", f"{test}/run"]) == ("XFAIL", "PASS")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A real kernel whose Makefile writes to the sources, as root: the next kernel is built from what it was given."""
+"""A real kernel whose Makefile writes to the sources, as root.
+
+The next kernel is built from its own sources.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every kind of source and of patch, each with a real kernel that is built, booted and told apart by what it does.
+"""Every kind of source and of patch, each with a real kernel.
 
-`vfio-thp` is told by the kernel's own placement, which is PMD with it and PTE without; the change that is in the
-checkout only by QEMU's placement, which has no PMD entries then.
+The kernels are built, booted and distinguished by what they do.  `vfio-thp` is seen by the kernel's own placement,
+which is PMD with it and PTE without; the change that is in the checkout only by QEMU's placement, which has no PMD
+entries then.
 """
 
 from __future__ import annotations
@@ -72,7 +73,10 @@ KERNELS = ["base", "branch", "address", "tree", "tarball", "range", "revert", "m
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """v7.3; the branch topic, which is checked out, with two commits more; and a change that is not committed."""
+    """v7.3, the branch topic, and a change that is not committed.
+
+    topic is checked out, and has two more commits.
+    """
     made = make_repository(tmp_path_factory.mktemp("sources") / "linux")
     made.git("checkout", "-q", "-b", "topic")
     made.replace(VFIO, '"core driver for VFIO based PCI devices"', '"core driver for VFIO-based PCI devices"')
@@ -98,7 +102,10 @@ def finished(pud: Finished, repository: Repository) -> Finished:
 
 
 def write_thread(repository: Repository, place: Path) -> None:
-    """A thread as a list's archive has it: a first version, a second one, and a reply to that with a trailer."""
+    """A thread as a list's archive has it.
+
+    It has a first version, a second one, and a reply to that with a trailer.
+    """
     patch = repository.git("show", "--no-color", "--format=", "topic")
     thread = mailbox.mbox(place)
     for version, body in (("", "First try.\n"), (" v2", "Second try.\n")):
@@ -189,7 +196,7 @@ ASKED = {
 def test_the_command_line_puts_base_and_variant_in_the_place_of_all_kernels(
     finished: Finished, repository: Repository, tmp_path: Path, option: str
 ) -> None:
-    """From where the user stands, and with kernels that the other tests have built."""
+    """From the user's directory, and with kernels that the other tests have built."""
     assert finished.status == 0
     place, (text, expected) = repository.path.parent, ASKED[option]
     (place / "thp.patch").write_text(THP.read_text())
@@ -201,7 +208,7 @@ def test_the_command_line_puts_base_and_variant_in_the_place_of_all_kernels(
     assert {name: (rows[name][2], rows[name][-2]) for name in rows if name != "kernel"} == expected, done.out + done.err
     assert f"\n  with {option} {place / text}\n" in done.out
     assert {kernel for kernel, _ in cases(done)} == set(expected)
-    # Nobody has told that the change in the checkout takes PMD entries away, and the oracle misses them.
+    # The scenario does not state that the change in the checkout takes PMD entries away, so the oracle misses them.
     failed = {name for (_, name), status in cases(done).items() if status != "PASS"}
     missed = {f"alignment/testdev/BAR2/{placement}/oracle" for placement in ("kernel", "qemu")}
     assert failed == (missed if option == "--tree" else set())

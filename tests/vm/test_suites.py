@@ -64,7 +64,7 @@ test ! -e /work
 
 
 def cases(done: Finished, kernel: str, workload: str) -> dict[str, dict[str, Any]]:
-    """The cases of one boot by their names in the workload, but for that of the guest's log."""
+    """The cases of one boot by their names, without that of the guest's log."""
     result = json.loads((done.run / "boots" / kernel / workload / "result.json").read_text())
     named = {case["id"]["test"] or case["id"]["check"]: case for case in result["cases"]}
     return {name: case for name, case in named.items() if name != "log"}
@@ -107,8 +107,8 @@ def test_every_case_is_in_junit_under_a_name_of_its_own(selftests: Finished) -> 
     found = ElementTree.parse(selftests.run / "junit.xml").getroot().iter("testcase")
     names = [case.attrib["name"] for case in found]
     assert len(names) == len(set(names)) == sum(selftests.record["counts"].values())
-    one = "vfio/nvme/vfio:vfio_pci_device_test/vfio_pci_device_test.reset/run"
-    assert one in names
+    name = "vfio/nvme/vfio:vfio_pci_device_test/vfio_pci_device_test.reset/run"
+    assert name in names
 
 
 def test_evidence_of_a_case_is_its_line(selftests: Finished) -> None:
@@ -164,8 +164,8 @@ def test_what_a_killed_program_had_planned_is_a_crash(programs: Finished) -> Non
 
 
 def test_a_setup_that_fails_is_the_infrastructures_error(programs: Finished) -> None:
-    told = cases(programs, "base", "unprepared")["boot"]
-    assert (told["status"], told["message"]) == ("ERROR", "the setup failed: test -e /nowhere")
+    case = cases(programs, "base", "unprepared")["boot"]
+    assert (case["status"], case["message"]) == ("ERROR", "the setup failed: test -e /nowhere")
 
 
 def test_the_example_of_the_readme_runs(selftests: Finished, tmp_path: Path) -> None:

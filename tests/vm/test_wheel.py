@@ -17,7 +17,7 @@ from tests.vm.conftest import REPOSITORY, Finished
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `bin` of a virtual environment that has nothing but the wheel and what it depends on."""
+    """The `bin` of a virtual environment with only the wheel and its dependencies."""
     place = tmp_path_factory.mktemp("wheel")
     build = (sys.executable, "-m", "build", "--wheel", "--outdir", str(place), str(REPOSITORY))
     subprocess.run(build, check=True, capture_output=True)

@@ -60,15 +60,15 @@ def bare(tmp_path: Path) -> str:
 
 
 def test_this_machine_tells_what_it_is(tmp_path: Path) -> None:
-    told = ask(LocalHost(), here(tmp_path / "cache"))
-    assert (told.kernel, told.machine) == (os.uname().release, os.uname().machine)
-    assert told.cores == len(os.sched_getaffinity(0))
-    assert 0 < told.available <= told.memory
-    assert told.disks[CACHE].total == shutil.disk_usage(tmp_path).total
-    assert told.user.root == (os.geteuid() == 0)
-    assert told.programs["vng"].version.startswith("virtme-ng ")
-    assert told.programs["vng"].path == str(Path(sys.executable).parent / "vng")
-    assert told.inventory.functions or not Path("/sys/bus/pci/devices").exists()
+    facts = ask(LocalHost(), here(tmp_path / "cache"))
+    assert (facts.kernel, facts.machine) == (os.uname().release, os.uname().machine)
+    assert facts.cores == len(os.sched_getaffinity(0))
+    assert 0 < facts.available <= facts.memory
+    assert facts.disks[CACHE].total == shutil.disk_usage(tmp_path).total
+    assert facts.user.root == (os.geteuid() == 0)
+    assert facts.programs["vng"].version.startswith("virtme-ng ")
+    assert facts.programs["vng"].path == str(Path(sys.executable).parent / "vng")
+    assert facts.inventory.functions or not Path("/sys/bus/pci/devices").exists()
     assert not list(tmp_path.iterdir())
 
 
@@ -110,13 +110,13 @@ def test_a_program_that_does_not_run_says_so(tmp_path: Path) -> None:
     script = tmp_path / "tool"
     script.write_text("#!/no/such/shell\n")
     script.chmod(0o755)
-    told = program("tool", ["--version"], str(tmp_path))
-    assert told is not None
-    assert not told["runs"]
-    assert "No such file" in told["version"]
+    found = program("tool", ["--version"], str(tmp_path))
+    assert found is not None
+    assert not found["runs"]
+    assert "No such file" in found["version"]
 
 
-def test_static_programs_are_told_from_dynamic_ones(tmp_path: Path) -> None:
+def test_static_programs_are_distinguished_from_dynamic_ones(tmp_path: Path) -> None:
     (tmp_path / "main.c").write_text("int main(void) { return 0; }\n")
     for name, how in (("dynamic", "-pie"), ("static", "-static"), ("static-pie", "-static-pie")):
         argv = ("gcc", how, "-o", str(tmp_path / name), str(tmp_path / "main.c"))
@@ -168,7 +168,7 @@ def test_orch_doctor_tells_programs_the_same(bare: str, tmp_path: Path) -> None:
     assert set(states.values()) <= set(State)
 
 
-def test_orch_doctor_of_a_host_that_nobody_knows_is_a_wrong_command_line(tmp_path: Path) -> None:
+def test_orch_doctor_of_an_unknown_host_is_a_wrong_command_line(tmp_path: Path) -> None:
     (tmp_path / "hosts.yaml").write_text("hosts: {}\n")
     done = doctor("--host", "lab", "--hosts", str(tmp_path / "hosts.yaml"), "--cache", str(tmp_path / "cache"))
     assert done.returncode == 2

@@ -35,16 +35,16 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-class Keeper:
+class LeaseProcess:
     """One running lease program."""
 
     def __init__(self) -> None:
-        self.words: list[dict[str, Any]] = []
+        self.messages: list[dict[str, Any]] = []
         self.enough = Event()
         self.running: Future[Completed]
 
-    def said(self, what: str) -> bool:
-        return any(word["event"] == what for word in self.words)
+    def reported(self, what: str) -> bool:
+        return any(message["event"] == what for message in self.messages)
 
     def end(self) -> int:
         self.enough.set()
@@ -52,32 +52,32 @@ class Keeper:
 
 
 @pytest.fixture
-def hold(root: Path) -> Iterator[Callable[..., Keeper]]:
-    keepers: list[Keeper] = []
+def hold(root: Path) -> Iterator[Callable[..., LeaseProcess]]:
+    processes: list[LeaseProcess] = []
     with ThreadPoolExecutor(4) as executor:
 
-        def start(*addresses: str, user: str = "me") -> Keeper:
-            keeper = Keeper()
+        def start(*addresses: str, user: str = "me") -> LeaseProcess:
+            process = LeaseProcess()
             request = {"root": str(root), "addresses": addresses, "holder": {"pid": 1, "user": user}}
-            keeper.running = executor.submit(
+            process.running = executor.submit(
                 LocalHost().run,
                 Command(
                     program("lease", "hold"),
                     stdin=sent(request),
-                    on_line=lambda line: keeper.words.append(json.loads(line)),
-                    until=keeper.enough,
+                    on_line=lambda line: process.messages.append(json.loads(line)),
+                    until=process.enough,
                     grace=SECONDS,
                 ),
             )
-            keepers.append(keeper)
-            return keeper
+            processes.append(process)
+            return process
 
         yield start
-        for keeper in keepers:
-            keeper.enough.set()
+        for process in processes:
+            process.enough.set()
 
 
-def keepers_of(root: Path) -> list[psutil.Process]:
+def holders_of(root: Path) -> list[psutil.Process]:
     """Return the processes that have one of the root's leases open."""
     found = []
     for process in psutil.process_iter():
@@ -100,80 +100,83 @@ def journal(root: Path, address: str) -> Path:
     return path
 
 
-def test_the_second_waits_for_the_first_and_is_told_for_whom(hold: Callable[..., Keeper]) -> None:
+def test_the_second_waits_for_the_first_and_its_message_names_the_holder(hold: Callable[..., LeaseProcess]) -> None:
     first = hold(ONE, user="first")
-    assert wait_until(lambda: first.said("leased"), SECONDS)
+    assert wait_until(lambda: first.reported("leased"), SECONDS)
     second = hold(TWO, ONE, user="second")
-    assert wait_until(lambda: second.said("waiting"), SECONDS)
-    assert second.words == [{"event": "waiting", "address": ONE, "holder": {"pid": 1, "user": "first"}}]
+    assert wait_until(lambda: second.reported("waiting"), SECONDS)
+    assert second.messages == [{"event": "waiting", "address": ONE, "holder": {"pid": 1, "user": "first"}}]
     assert first.end() == 0
-    assert wait_until(lambda: second.said("leased"), SECONDS)
+    assert wait_until(lambda: second.reported("leased"), SECONDS)
     assert second.end() == 0
-    assert [word["event"] for word in second.words] == ["waiting", "leased", "released"]
+    assert [message["event"] for message in second.messages] == ["waiting", "leased", "released"]
 
 
-def test_runs_that_want_the_same_in_another_order_do_not_wait_for_each_other(hold: Callable[..., Keeper]) -> None:
-    keepers = [hold(*order) for order in [(ONE, TWO), (TWO, ONE)] * 2]
-    for _ in keepers:
-        assert wait_until(lambda: any(one.said("leased") and not one.said("released") for one in keepers), SECONDS)
-        holders = [one for one in keepers if one.said("leased") and not one.said("released")]
+def test_runs_that_want_the_same_in_another_order_do_not_wait_for_each_other(hold: Callable[..., LeaseProcess]) -> None:
+    processes = [hold(*order) for order in [(ONE, TWO), (TWO, ONE)] * 2]
+    for _ in processes:
+        assert wait_until(
+            lambda: any(process.reported("leased") and not process.reported("released") for process in processes),
+            SECONDS,
+        )
+        holders = [process for process in processes if process.reported("leased") and not process.reported("released")]
         assert len(holders) == 1
         assert holders[0].end() == 0
 
 
-def test_a_lease_shows_in_a_scan_for_as_long_as_it_is_held(root: Path, hold: Callable[..., Keeper]) -> None:
-    keeper = hold(ONE, user="somebody")
-    assert wait_until(lambda: keeper.said("leased"), SECONDS)
+def test_a_lease_shows_in_a_scan_for_as_long_as_it_is_held(root: Path, hold: Callable[..., LeaseProcess]) -> None:
+    process = hold(ONE, user="somebody")
+    assert wait_until(lambda: process.reported("leased"), SECONDS)
     leases = json.loads(LocalHost().run(Command(program("scan"), stdin=sent({"root": str(root)}))).output)["leases"]
     assert leases == {ONE: {"pid": 1, "user": "somebody"}}
-    assert keeper.end() == 0
+    assert process.end() == 0
     leases = json.loads(LocalHost().run(Command(program("scan"), stdin=sent({"root": str(root)}))).output)["leases"]
     assert leases == {}
     assert scan(LocalHost(), str(root)).functions == ()
 
 
-def test_a_keeper_that_waits_ends_when_it_is_told_to(hold: Callable[..., Keeper]) -> None:
+def test_a_lease_program_that_waits_ends_on_request(hold: Callable[..., LeaseProcess]) -> None:
     first = hold(ONE)
-    assert wait_until(lambda: first.said("leased"), SECONDS)
+    assert wait_until(lambda: first.reported("leased"), SECONDS)
     second = hold(ONE)
-    assert wait_until(lambda: second.said("waiting"), SECONDS)
+    assert wait_until(lambda: second.reported("waiting"), SECONDS)
     assert second.end() == 0
-    assert not second.said("leased")
+    assert not second.reported("leased")
 
 
 def test_a_dead_holders_lease_is_free_and_what_it_left_is_given_back_first(
-    root: Path, hold: Callable[..., Keeper]
+    root: Path, hold: Callable[..., LeaseProcess]
 ) -> None:
     first = hold(ONE)
-    assert wait_until(lambda: first.said("leased"), SECONDS)
+    assert wait_until(lambda: first.reported("leased"), SECONDS)
     left = journal(root, ONE)
-    for process in keepers_of(root):
+    for process in holders_of(root):
         process.send_signal(signal.SIGKILL)
     assert wait_until(first.running.done, SECONDS)
     second = hold(ONE)
-    assert wait_until(lambda: second.said("leased"), SECONDS)
-    assert [word["event"] for word in second.words] == ["gone", "leased"]
+    assert wait_until(lambda: second.reported("leased"), SECONDS)
+    assert [message["event"] for message in second.messages] == ["gone", "leased"]
     assert not left.exists()
 
 
-def test_what_cannot_be_given_back_keeps_the_lease_from_the_next(root: Path, hold: Callable[..., Keeper]) -> None:
+def test_what_cannot_be_given_back_keeps_the_lease_from_the_next(root: Path, hold: Callable[..., LeaseProcess]) -> None:
     left = journal(root, ONE)
     left.write_text("{torn")
-    keeper = hold(ONE)
-    assert keeper.running.result(SECONDS).status == 1
-    assert [word["event"] for word in keeper.words] == ["stuck"]
-    assert str(left) in keeper.words[0]["why"]
+    process = hold(ONE)
+    assert process.running.result(SECONDS).status == 1
+    assert [message["event"] for message in process.messages] == ["stuck"]
+    assert str(left) in process.messages[0]["why"]
     assert left.exists()
 
 
-def test_restore_leaves_alone_what_a_living_run_has(root: Path, hold: Callable[..., Keeper]) -> None:
-    keeper = hold(ONE, user="alive")
-    assert wait_until(lambda: keeper.said("leased"), SECONDS)
+def test_restore_leaves_alone_what_a_living_run_has(root: Path, hold: Callable[..., LeaseProcess]) -> None:
+    process = hold(ONE, user="alive")
+    assert wait_until(lambda: process.reported("leased"), SECONDS)
     held, left = journal(root, ONE), journal(root, TWO)
     done = LocalHost().run(Command(program("lease", "restore"), stdin=sent({"root": str(root)})))
     assert done.status == 0
-    words = [json.loads(line) for line in done.output.splitlines()]
-    assert [(word["event"], word["address"]) for word in words] == [("held", ONE), ("gone", TWO)]
-    assert words[0]["holder"]["user"] == "alive"
+    messages = [json.loads(line) for line in done.output.splitlines()]
+    assert [(message["event"], message["address"]) for message in messages] == [("held", ONE), ("gone", TWO)]
+    assert messages[0]["holder"]["user"] == "alive"
     assert held.exists()
     assert not left.exists()

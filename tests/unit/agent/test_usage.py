@@ -139,7 +139,7 @@ def test_the_users_of_a_group_are_found_under_any_name(machine: Machine) -> None
         ("1200 300 200 10 0 90 0", "ORCH_LEASE=t", [(77, "t")]),
         ("1200 300 200 10 0 90 0", "", [(77, "")]),
         ("1 0 0 0 0 0 0", "", [(77, "")]),
-        ("0 0 0 0 0 0 0", "", []),  # a guest that was killed, with the environment gone and the files still open
+        ("0 0 0 0 0 0 0", "", []),  # a killed guest, without its environment, and with its files still open
     ],
 )
 def test_a_process_that_is_ending_has_no_use_of_its_own(
@@ -154,7 +154,7 @@ def test_a_process_that_is_ending_has_no_use_of_its_own(
 
 
 def test_the_kernel_says_that_a_process_is_ending() -> None:
-    """A process that was not waited for is as one that ends: it has no memory."""
+    """A zombie is as a process that ends: it has no memory."""
     child = subprocess.Popen(("sleep", "1000"))
     try:
         assert not open_files.ending(Tree("/"), str(child.pid))

@@ -26,12 +26,12 @@ MIB = 1 << 20
 class Kernel:
     """A sysfs below `root`, with the effects of writes to its files.
 
-    `room` is the space in bytes for all BARs.
+    `space` is the size in bytes for all BARs.
     """
 
-    def __init__(self, root: Path, room: int = 1 << 40) -> None:
+    def __init__(self, root: Path, space: int = 1 << 40) -> None:
         self.root = root
-        self.room = room
+        self.space = space
         self.known: dict[str, str] = {}
         """The driver that knows each function by its ids."""
         self.written: list[str] = []
@@ -103,7 +103,7 @@ class Kernel:
         if self.driver(address):
             return errno.EBUSY
         sizes = {**self.sizes(address), bar: size}
-        if sum(sizes.values()) > self.room:
+        if sum(sizes.values()) > self.space:
             return errno.ENOSPC
         self.resize(address, sizes)
         return 0
@@ -122,23 +122,23 @@ def entry(address: str, driver: str = "", override: str = "", **more: Any) -> di
     return {**base, "token": "t", **more}
 
 
-def journal(kernel: Kernel, told: dict[str, Any]) -> Store:
+def journal(kernel: Kernel, content: dict[str, Any]) -> Store:
     store = Store(Tree(str(kernel.root)))
     store.make()
-    store.write_journal(told)
+    store.write_journal(content)
     return store
 
 
-def given_back(kernel: Kernel, told: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    return vfio_bind.restore(Tree(str(kernel.root)), journal(kernel, told), told["address"])
+def given_back(kernel: Kernel, content: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    return vfio_bind.restore(Tree(str(kernel.root)), journal(kernel, content), content["address"])
 
 
 def test_a_function_goes_to_vfio_pci_and_back(kernel: Kernel) -> None:
     kernel.function(ONE, "e1000e")
-    told = entry(ONE, "e1000e")
-    vfio_bind.take(Tree(str(kernel.root)), told)
+    content = entry(ONE, "e1000e")
+    vfio_bind.take(Tree(str(kernel.root)), content)
     assert (kernel.driver(ONE), kernel.override(ONE)) == ("vfio-pci", "vfio-pci")
-    assert given_back(kernel, told) == ("restored", {"driver": "e1000e"})
+    assert given_back(kernel, content) == ("restored", {"driver": "e1000e"})
     assert (kernel.driver(ONE), kernel.override(ONE)) == ("e1000e", "(null)")
 
 
@@ -156,9 +156,9 @@ def test_a_driver_takes_back_what_it_no_longer_knows_and_what_an_old_override_ke
 def test_a_bar_that_cannot_be_resized_back_does_not_keep_the_driver(kernel: Kernel) -> None:
     kernel.function(ONE, "vfio-pci", "vfio-pci", {1: 512 * MIB, 3: 512 * MIB})
     kernel.fails["resource1_resize"] = errno.ENOSPC
-    told = entry(ONE, "e1000e", sizes={"1": 256 * MIB, "3": 256 * MIB})
+    content = entry(ONE, "e1000e", sizes={"1": 256 * MIB, "3": 256 * MIB})
     with pytest.raises(OSError, match="No space left") as caught:
-        given_back(kernel, told)
+        given_back(kernel, content)
     assert str(caught.value.filename).endswith("resource1_resize")
     assert (kernel.driver(ONE), kernel.override(ONE)) == ("e1000e", "(null)")
     assert kernel.sizes(ONE) == {1: 512 * MIB, 3: 256 * MIB}
@@ -166,19 +166,19 @@ def test_a_bar_that_cannot_be_resized_back_does_not_keep_the_driver(kernel: Kern
 
 
 @pytest.mark.parametrize("bars", [("1", "3"), ("3", "1")])
-def test_a_bar_that_shrinks_makes_room_for_one_that_grows(kernel: Kernel, bars: tuple[str, str]) -> None:
+def test_a_bar_that_shrinks_is_resized_before_one_that_grows(kernel: Kernel, bars: tuple[str, str]) -> None:
     grows, shrinks = bars
-    kernel.room = 1280 * MIB
+    kernel.space = 1280 * MIB
     kernel.function(ONE, "e1000e", sizes={int(grows): 256 * MIB, int(shrinks): 1024 * MIB})
     before = {grows: 256 * MIB, shrinks: 1024 * MIB}
-    told = entry(ONE, "e1000e", sizes=before, resize={grows: 1024 * MIB, shrinks: 256 * MIB})
-    vfio_bind.take(Tree(str(kernel.root)), told)
+    content = entry(ONE, "e1000e", sizes=before, resize={grows: 1024 * MIB, shrinks: 256 * MIB})
+    vfio_bind.take(Tree(str(kernel.root)), content)
     assert kernel.sizes(ONE) == {int(grows): 1024 * MIB, int(shrinks): 256 * MIB}
-    assert given_back(kernel, {**told, "sizes": dict(reversed(before.items()))})[0] == "restored"
+    assert given_back(kernel, {**content, "sizes": dict(reversed(before.items()))})[0] == "restored"
     assert kernel.sizes(ONE) == {int(grows): 256 * MIB, int(shrinks): 1024 * MIB}
 
 
-def test_a_driver_that_is_not_loaded_any_more_is_told_with_what_to_load(kernel: Kernel) -> None:
+def test_a_driver_that_is_not_loaded_any_more_is_named_with_what_to_load(kernel: Kernel) -> None:
     kernel.function(ONE, "vfio-pci", "vfio-pci")
     kernel.place("drivers", "e1000e").rmdir()
     with pytest.raises(OSError, match=r"/drivers/e1000e/bind: No such file .*; load the module of its driver e1000e"):
@@ -192,7 +192,7 @@ def test_what_fails_has_the_name_of_its_file() -> None:
     assert caught.value.filename == "/dev/full"
 
 
-def test_what_is_gone_or_replaced_is_told_and_left_alone(kernel: Kernel) -> None:
+def test_what_is_missing_or_replaced_is_reported_and_left_alone(kernel: Kernel) -> None:
     assert given_back(kernel, entry(ONE, "e1000e")) == ("gone", {})
     kernel.function(TWO, "nouveau")
     assert given_back(kernel, entry(TWO, ids="10de:2330")) == ("replaced", {"ids": "8086:10d3"})
@@ -201,11 +201,11 @@ def test_what_is_gone_or_replaced_is_told_and_left_alone(kernel: Kernel) -> None
     assert Store(Tree(str(kernel.root))).journals() == []
 
 
-def test_a_journal_that_does_not_tell_all_is_kept_and_told(kernel: Kernel) -> None:
-    told = entry(ONE)
-    del told["driver"], told["sizes"]
+def test_an_incomplete_journal_is_kept_and_reported(kernel: Kernel) -> None:
+    content = entry(ONE)
+    del content["driver"], content["sizes"]
     with pytest.raises(OSError, match=r"0000:01:00.0.json does not contain driver, sizes; bind its driver by hand"):
-        given_back(kernel, told)
+        given_back(kernel, content)
 
 
 def test_a_guest_that_ends_by_itself_just_before_it_is_killed_is_no_error(
@@ -218,7 +218,7 @@ def test_a_guest_that_ends_by_itself_just_before_it_is_killed_is_no_error(
     assert given_back(kernel, entry(ONE, "e1000e"))[0] == "restored"
 
 
-def said(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+def messages(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -237,16 +237,16 @@ def test_taking_says_each_step(kernel: Kernel, capsys: pytest.CaptureFixture[str
     kernel.function(ONE, "e1000e")
     leased(kernel, ONE)
     assert take(kernel, entry(ONE, "e1000e")) == 0
-    assert [word["event"] for word in said(capsys)] == ["journal", "taken"]
+    assert [message["event"] for message in messages(capsys)] == ["journal", "taken"]
 
 
 def refused(kernel: Kernel, capsys: pytest.CaptureFixture[str], *entries: dict[str, Any]) -> str:
     """Return why taking was refused; nothing may have changed."""
     assert take(kernel, *entries) == 1
     assert kernel.written == []
-    (word,) = said(capsys)
-    assert word["event"] == "failed"
-    return str(word["why"])
+    (message,) = messages(capsys)
+    assert message["event"] == "failed"
+    return str(message["why"])
 
 
 def test_nothing_is_unbound_for_a_driver_that_is_not_there(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
@@ -257,7 +257,9 @@ def test_nothing_is_unbound_for_a_driver_that_is_not_there(kernel: Kernel, capsy
     assert Store(Tree(str(kernel.root))).journals() == []
 
 
-def test_who_comes_after_his_keeper_has_gone_takes_nothing(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_taken_after_the_end_of_the_lease_program(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str]
+) -> None:
     kernel.function(ONE, "e1000e")
     kernel.function(TWO, "e1000e")
     os.close(leased(kernel, ONE))
@@ -276,15 +278,15 @@ def test_another_runs_journal_is_never_written_over(kernel: Kernel, capsys: pyte
     assert json.loads(store.journal(ONE).read_text())["token"] == "another"
 
 
-def test_leases_are_let_go_of_before_anybody_else_may_act(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leases_are_released_before_another_run_may_act(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(Tree(str(kernel.root)))
     descriptor = leased(kernel, ONE)
     closed: list[int] = []
     close = os.close
 
-    def noted(one: int) -> None:
-        closed.append(one)
-        close(one)
+    def noted(opened: int) -> None:
+        closed.append(opened)
+        close(opened)
 
     monkeypatch.setattr(os, "close", noted)
     assert keep._give_back(Tree(str(kernel.root)), store, [ONE], [descriptor])
@@ -292,7 +294,7 @@ def test_leases_are_let_go_of_before_anybody_else_may_act(kernel: Kernel, monkey
     assert len(closed) == 2
 
 
-def test_who_is_at_work_for_too_long_is_told(
+def test_a_process_that_works_for_too_long_is_named(
     kernel: Kernel, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (kernel.root / "proc").symlink_to("/proc")
@@ -300,9 +302,9 @@ def test_who_is_at_work_for_too_long_is_told(
     monkeypatch.setattr(keep, "_BUSY", 0.2)
     other = lock(store.actions)
     assert keep.restore_all(Tree(str(kernel.root)), {}) == 1
-    (word,) = said(capsys)
-    assert (word["event"], word["address"]) == ("stuck", ONE)
-    assert word["why"].startswith(f"process {os.getpid()} (")
+    (message,) = messages(capsys)
+    assert (message["event"], message["address"]) == ("stuck", ONE)
+    assert message["why"].startswith(f"process {os.getpid()} (")
     os.close(other)
 
 
@@ -312,10 +314,10 @@ def test_functions_are_given_back_in_one_order(kernel: Kernel, capsys: pytest.Ca
         journal(kernel, entry(address, "vfio-pci"))
     store = Store(Tree(str(kernel.root)))
     assert keep._give_back(Tree(str(kernel.root)), store, [TWO, ONE])
-    assert [word["address"] for word in said(capsys)] == [ONE, TWO]
+    assert [message["address"] for message in messages(capsys)] == [ONE, TWO]
 
 
-def test_who_is_not_root_is_told_that_only_root_can(
+def test_without_root_the_message_says_that_only_root_can(
     kernel: Kernel, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(path: Path) -> int:
@@ -324,6 +326,6 @@ def test_who_is_not_root_is_told_that_only_root_can(
     journal(kernel, entry(ONE))
     monkeypatch.setattr(keep, "lock", refuse)
     assert keep.restore_all(Tree(str(kernel.root)), {}) == 1
-    assert said(capsys) == [
+    assert messages(capsys) == [
         {"event": "stuck", "address": ONE, "why": "only root can give devices back; run orch as root"}
     ]

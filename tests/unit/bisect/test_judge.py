@@ -137,13 +137,13 @@ def test_where_the_bad_end_does_not_build_the_same_error_is_bad_and_another_is_n
 
 
 def test_signs_are_alike_whatever_the_numbers() -> None:
-    one = CaseResult(
+    result = CaseResult(
         BOOT, Status.CRASH, message="BUG: address: ffffc90000123456 in f+0x12/0x40, PID 7 (log: /a/b-12ab.log)"
     )
     other = CaseResult(
         BOOT, Status.CRASH, message="BUG: address: ffffc90000abcdef in f+0x13/0x50, PID 81 (log: /c.log)"
     )
-    assert sign(one) == sign(other)
+    assert sign(result) == sign(other)
 
 
 NULL = "the guest kernel oopsed: BUG: kernel NULL pointer dereference, address: 0000000000000008"
@@ -177,8 +177,10 @@ def test_the_same_kind_of_crash_in_another_function_is_another() -> None:
 
 def test_another_warning_is_not_what_is_looked_for() -> None:
     def warned(function: str, cpu: int, more: str = "") -> Trial:
-        told = f"the guest kernel warned: WARNING: a.c:{7 + cpu} at {function}+0x1/0x2, CPU#{cpu}: kworker/u{cpu}:1/9"
-        return showing(Status.FAIL, told + more, name=LOG)
+        message = (
+            f"the guest kernel warned: WARNING: a.c:{7 + cpu} at {function}+0x1/0x2, CPU#{cpu}: kworker/u{cpu}:1/9"
+        )
+        return showing(Status.FAIL, message + more, name=LOG)
 
     judging = criteria((showing(Status.PASS, name=LOG),), (warned("late", 0),), "", "base")
     assert names(judging) == [LOG]
@@ -197,15 +199,15 @@ def test_a_crash_after_the_last_measurement_judges_by_the_boot() -> None:
     assert judge(judging, booted(Status.CRASH, "no root file system")).answer is Answer.SKIP
 
 
-def test_why_a_case_is_missing_is_told_by_the_boot_of_its_own_workload() -> None:
+def test_why_a_case_is_missing_comes_from_the_boot_of_its_own_workload() -> None:
     boots = (
         CaseResult("other/testdev/boot", Status.CRASH, message="elsewhere"),
         CaseResult(BOOT, Status.CRASH, message="a panic"),
     )
-    told = judge(LEVELS, Trial("x", "", 1.0, 0, boots))
-    assert (told.answer, told.why) == (Answer.SKIP, "CRASH a panic")
-    told = judge(LEVELS, Trial("x", "", 1.0, 0, (boots[0], CaseResult(BOOT, Status.PASS))))
-    assert told.why == f"the case {LEVEL} is missing"
+    verdict = judge(LEVELS, Trial("x", "", 1.0, 0, boots))
+    assert (verdict.answer, verdict.why) == (Answer.SKIP, "CRASH a panic")
+    verdict = judge(LEVELS, Trial("x", "", 1.0, 0, (boots[0], CaseResult(BOOT, Status.PASS))))
+    assert verdict.why == f"the case {LEVEL} is missing"
 
 
 def test_one_bad_case_is_enough_and_good_needs_all() -> None:
@@ -239,37 +241,37 @@ def state(before: Callable[[str], Trial], after: Callable[[str], Trial], case: s
     return State(question, (before("a"), after("b")))
 
 
-def test_two_ends_that_are_alike_are_told_so() -> None:
-    told = nothing_differs(state(good, good))
-    assert told.startswith(
+def test_two_ends_that_are_alike_are_reported() -> None:
+    sentence = nothing_differs(state(good, good))
+    assert sentence.startswith(
         "no case passes at good and fails at bad, of --good v1 and --bad topic; state in the kernel's"
     )
-    assert "'expect' in s.yaml" in told
+    assert "'expect' in s.yaml" in sentence
 
 
 def test_a_number_that_differs_and_is_not_expected_is_offered_as_an_expectation() -> None:
     def silent(trial: Trial) -> Callable[[str], Trial]:
         return lambda commit: replace(trial, commit=commit, cases=trial.cases[:1])
 
-    told = nothing_differs(state(silent(GOOD), silent(BAD)))
-    assert f"{LEVEL} is PUD at good and PTE at bad, and nothing is expected of it" in told
-    assert "add 'qemu: {level: PUD}' to 'expect' of kernel 'base' in s.yaml" in told
+    sentence = nothing_differs(state(silent(GOOD), silent(BAD)))
+    assert f"{LEVEL} is PUD at good and PTE at bad, and nothing is expected of it" in sentence
+    assert "add 'qemu: {level: PUD}' to 'expect' of kernel 'base' in s.yaml" in sentence
 
 
-def test_what_was_mended_is_not_looked_for() -> None:
+def test_what_was_fixed_is_not_looked_for() -> None:
     assert "fails at the good end and passes at the bad one" in nothing_differs(state(bad, good))
 
 
 def test_a_good_end_that_does_not_do_it_right_is_named() -> None:
-    told = nothing_differs(state(crashed, bad))
-    assert "is CRASH at --good v1 already (the guest kernel panicked: a panic); go further back" in told
+    sentence = nothing_differs(state(crashed, bad))
+    assert "is CRASH at --good v1 already (the guest kernel panicked: a panic); go further back" in sentence
 
 
 def test_a_pattern_that_no_case_has_names_the_nearest() -> None:
-    told = nothing_differs(state(good, bad, "alignment/testdev/BAR2/qemu/levle"))
-    assert told.endswith(f"did you mean '{LEVEL}'?")
+    sentence = nothing_differs(state(good, bad, "alignment/testdev/BAR2/qemu/levle"))
+    assert sentence.endswith(f"did you mean '{LEVEL}'?")
 
 
-def test_ends_that_do_not_answer_alike_each_time_are_told_so() -> None:
+def test_ends_that_do_not_answer_alike_each_time_are_reported() -> None:
     shaky = state(good, bad).with_trial(good("b"))
     assert f"{LEVEL} does not end the same way each time: PASS at good, FAIL, PASS at bad" in nothing_differs(shaky)

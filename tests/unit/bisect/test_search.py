@@ -82,8 +82,8 @@ def test_git_can_replay_the_log_in_a_checkout(tmp_path: Path) -> None:
     made = toy(tmp_path, 10, {13: unbuilt, 14: crashed})
     made.run()
     subprocess.run(["git", "clone", "-q", made.home / "user", tmp_path / "clone"], check=True)
-    told = git(tmp_path / "clone", "bisect", "replay", str(made.directory / kept.LOG_FILE))
-    assert f"{made.ids[10]} is the first bad commit" in told
+    output = git(tmp_path / "clone", "bisect", "replay", str(made.directory / kept.LOG_FILE))
+    assert f"{made.ids[10]} is the first bad commit" in output
     log = (made.directory / kept.LOG_FILE).read_text()
     assert f"git bisect skip {made.ids[13]}" in log
     assert f"# first bad commit: [{made.ids[10]}] change 10" in log
@@ -256,7 +256,7 @@ def test_an_end_that_is_refused_ends_it(tmp_path: Path) -> None:
         made.run()
 
 
-def test_a_damaged_state_is_told_so(tmp_path: Path) -> None:
+def test_a_damaged_state_is_reported(tmp_path: Path) -> None:
     (tmp_path / kept.STATE_FILE).write_text('{"format": 1}')
     with pytest.raises(UsageError, match=r"state\.json: damaged"):
         kept.load(tmp_path)

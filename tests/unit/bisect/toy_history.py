@@ -143,10 +143,10 @@ class Toy:
             raise KeyboardInterrupt
         self.asked.append(cases)
         self.measured.append(number)
-        told = self.table.get(number, good if number < self.culprit else bad)
-        if isinstance(told, list):
-            told = told[min(self.measured.count(number), len(told)) - 1]
-        return told(commit)
+        answer = self.table.get(number, good if number < self.culprit else bad)
+        if isinstance(answer, list):
+            answer = answer[min(self.measured.count(number), len(answer)) - 1]
+        return answer(commit)
 
     def run(self, state: State | None = None) -> State:
         """Bisect to the end."""

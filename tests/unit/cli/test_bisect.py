@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``orch bisect`` on the command line: what it refuses before anything is built, and what it prints."""
+"""``orch bisect`` on the command line: what it refuses without a build, and its output."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def refusal(place: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one line that orch says before it exits with status 2, having begun nothing."""
+    """The one line that orch prints before it exits with status 2, without a run."""
     directories = ["--cache", str(place / "cache"), "--results", str(place / "results")]
     assert main(["bisect", *arguments, *directories]) == 2
     message = capsys.readouterr()
@@ -110,7 +110,7 @@ def test_a_base_that_is_booted_as_it_is_cannot_be_bisected(place: Path, capsys: 
     assert "stock.yaml:9: kernel 'base', the base, is booted as it is, so that no commit can be built" in message
 
 
-def test_a_bisection_can_be_gone_on_with_from_its_first_moment(
+def test_a_bisection_can_be_resumed_from_its_first_moment(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stop(*_: object) -> Never:
@@ -133,7 +133,7 @@ def test_a_directory_that_is_no_repository_is_refused(place: Path, capsys: pytes
     assert "is no git repository" in message
 
 
-def test_nothing_to_resume_is_told_so(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_to_resume_is_reported(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no bisection is unfinished here" in refusal(place, capsys, "--resume")
     assert "no bisection is kept here" in refusal(place, capsys, "--resume", str(place))
 
@@ -148,7 +148,7 @@ def test_what_is_resumed_must_ask_the_same(
     assert "this bisection asks something else (good)" in message
 
 
-def test_a_scenario_that_has_changed_since_is_not_gone_on_with(
+def test_a_scenario_that_has_changed_since_is_not_resumed(
     place: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = toy(tmp_path_factory.mktemp("toy"), 3, count=7)
@@ -247,7 +247,10 @@ def _run(place: Path) -> Run:
 
 
 def _boot(end: BootEnd, workload: str = "alignment") -> BootResult:
-    """A boot that ended so before anything was measured, which is a case only where it should not have."""
+    """A boot that ended so before anything was measured.
+
+    It has a case only if it should not have ended so.
+    """
     lines = ("[ 2.1] BUG: address", "[ 2.2] RIP: 0010:vfio_pci_late.cold+0x1/0x2")
     report = BootReport(end, 1.0, lines if end is BootEnd.OOPS else ())
     case = Case(
@@ -349,7 +352,7 @@ def test_ends_that_are_alike_are_shown_side_by_side(tmp_path: Path) -> None:
     assert "PASS PUD" in shown
 
 
-def test_histories_that_nothing_joins_are_told_so(tmp_path: Path) -> None:
+def test_histories_that_nothing_joins_are_reported(tmp_path: Path) -> None:
     ids = make_history(tmp_path / "user", 1)
     user = tmp_path / "user"
     alone = git(user, "commit-tree", git(user, "rev-parse", "HEAD^{tree}"), "-m", "alone")

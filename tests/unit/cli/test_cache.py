@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``orch cache``: what the user sees of it, on a terminal of 80 columns, and with which exit status."""
+"""``orch cache``: its output on a terminal of 80 columns, and its exit status."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_gc_says_what_it_removed_and_what_is_left(cache: KernelCache, capsys: py
     assert cache.lookup(base(cache))
 
 
-def test_gc_keeps_at_most_what_it_was_told_to(cache: KernelCache, capsys: pytest.CaptureFixture[str]) -> None:
+def test_gc_keeps_at_most_the_given_size(cache: KernelCache, capsys: pytest.CaptureFixture[str]) -> None:
     assert orch(cache, "ls", "--json") == 0
     keep = json.loads(capsys.readouterr().out)["bytes"] // 2
     assert orch(cache, "gc", "--keep", str(keep)) == 0

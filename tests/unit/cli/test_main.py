@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The entry point: what is printed where, and with which exit status."""
+"""The entry point: what it prints to stdout and stderr, and its exit status."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from orchestrator.report import doctor as shown
 from tests.fakes import Answer, Call, FakeHost, Reply
 
 DATA = Path(__file__).parents[1] / "data"
-TOLD: dict[str, Any] = json.loads((DATA / "check-debian12.json").read_text())
+ANSWER: dict[str, Any] = json.loads((DATA / "check-debian12.json").read_text())
 Q35: dict[str, Any] = json.loads((DATA / "scan-q35.json").read_text())
 PLACES = {CACHE: Path("/home/me/.cache/orch"), TEMPORARY: Path("/tmp")}
 HOME, LAB = Where(Path("/opt/orch/bin/python"), PLACES), Where(None, PLACES)
@@ -42,22 +42,22 @@ KVM = HostFinding("accelerator", State.OK, "kvm: a guest booted under it")
 Change = Callable[[dict[str, Any]], object]
 
 
-def as_told(change: Change = lambda _: None, where: Where = HOME) -> Facts:
-    value = deepcopy(TOLD)
+def facts_of(change: Change = lambda _: None, where: Where = HOME) -> Facts:
+    value = deepcopy(ANSWER)
     change(value)
     return facts("lab", where, value)
 
 
 def found(change: Change = lambda _: None, where: Where = HOME) -> Report:
-    return report(as_told(change, where), where, KVM)
+    return report(facts_of(change, where), where, KVM)
 
 
 def of(report: Report, what: str) -> HostFinding:
-    (one,) = (finding for finding in report.findings if finding.what == what)
-    return one
+    (finding,) = (finding for finding in report.findings if finding.what == what)
+    return finding
 
 
-def gone(*programs: str) -> Change:
+def without_program(*programs: str) -> Change:
     return lambda value: [value["programs"].update({name: None}) for name in programs]
 
 
@@ -80,7 +80,7 @@ def with_iommu(value: dict[str, Any]) -> None:
 def test_a_machine_that_has_all_only_lacks_what_it_cannot_have() -> None:
     healthy = found()
     assert healthy.state is State.WARNING
-    assert [one.what for one in healthy.of(State.WARNING)] == ["IOMMU", "vfio-pci"]
+    assert [finding.what for finding in healthy.of(State.WARNING)] == ["IOMMU", "vfio-pci"]
     assert not healthy.of(State.MISSING)
     assert not healthy.install
 
@@ -106,10 +106,10 @@ def test_a_machine_with_an_iommu_is_all_well() -> None:
 def test_what_every_run_needs_is_missing_with_the_command_that_installs_it(
     programs: tuple[str, ...], what: str, packages: str
 ) -> None:
-    one = of(found(gone(*programs)), what)
-    assert one.state is State.MISSING
-    assert one.detail.startswith("not found; needed for ")
-    assert one.fix == f"apt-get install -y --no-install-recommends {packages}"
+    finding = of(found(without_program(*programs)), what)
+    assert finding.state is State.MISSING
+    assert finding.detail.startswith("not found; needed for ")
+    assert finding.fix == f"apt-get install -y --no-install-recommends {packages}"
 
 
 @pytest.mark.parametrize(
@@ -127,18 +127,18 @@ def test_what_every_run_needs_is_missing_with_the_command_that_installs_it(
     ],
 )
 def test_what_only_some_runs_need_is_a_warning_that_says_which(programs: tuple[str, ...], what: str, use: str) -> None:
-    result = found(gone(*programs))
-    one = of(result, what)
-    assert one.state is State.WARNING
-    assert one.detail == f"not found; needed only for {use}"
-    assert one.fix
+    result = found(without_program(*programs))
+    finding = of(result, what)
+    assert finding.state is State.WARNING
+    assert finding.detail == f"not found; needed only for {use}"
+    assert finding.fix
     assert result.state is State.WARNING
 
 
 @pytest.mark.parametrize("part", ["bios-256k", "libelf.h", "openssl", "/usr/include/stdio.h"])
 def test_files_that_every_run_needs_are_missing_too(part: str) -> None:
-    (one,) = found(without_file(part)).of(State.MISSING)
-    assert "apt-get install" in one.fix
+    (finding,) = found(without_file(part)).of(State.MISSING)
+    assert "apt-get install" in finding.fix
 
 
 def test_firmware_at_another_distributions_place_will_do() -> None:
@@ -149,68 +149,68 @@ def test_firmware_at_another_distributions_place_will_do() -> None:
 
 
 def test_ccache_without_its_links_is_of_no_use() -> None:
-    one = of(found(without_file("/usr/lib/ccache")), "ccache")
-    assert (one.state, one.detail.partition(";")[0]) == (State.WARNING, "/usr/lib/ccache/gcc not found")
+    finding = of(found(without_file("/usr/lib/ccache")), "ccache")
+    assert (finding.state, finding.detail.partition(";")[0]) == (State.WARNING, "/usr/lib/ccache/gcc not found")
 
 
 def test_a_dynamic_busybox_is_none() -> None:
-    one = of(found(lambda value: value["programs"]["busybox"].update(static=False)), "busybox")
-    assert one.state is State.MISSING
-    assert one.detail.startswith("/usr/bin/busybox is linked dynamically, and a guest has no libraries")
+    finding = of(found(lambda value: value["programs"]["busybox"].update(static=False)), "busybox")
+    assert finding.state is State.MISSING
+    assert finding.detail.startswith("/usr/bin/busybox is linked dynamically, and a guest has no libraries")
 
 
 def test_a_program_that_does_not_run_is_not_there() -> None:
     broken = {"path": "/usr/bin/make", "version": "make: cannot execute", "runs": False, "static": False}
-    one = of(found(lambda value: value["programs"].update(make=broken)), "make")
-    assert one.state is State.MISSING
-    assert "/usr/bin/make does not run: make: cannot execute" in one.detail
+    finding = of(found(lambda value: value["programs"].update(make=broken)), "make")
+    assert finding.state is State.MISSING
+    assert "/usr/bin/make does not run: make: cannot execute" in finding.detail
 
 
 def test_an_old_compiler_still_builds_old_kernels() -> None:
-    one = of(found(lambda value: value["programs"]["gcc"].update(version="gcc (Debian 7.5.0-1) 7.5.0")), "gcc")
-    assert (one.state, one.detail) == (State.WARNING, "7.5.0, and Linux 7.3 needs 8.1 or newer")
+    finding = of(found(lambda value: value["programs"]["gcc"].update(version="gcc (Debian 7.5.0-1) 7.5.0")), "gcc")
+    assert (finding.state, finding.detail) == (State.WARNING, "7.5.0, and Linux 7.3 needs 8.1 or newer")
 
 
-def test_an_old_virtme_is_missing_and_pip_mends_it() -> None:
-    one = of(found(lambda value: value["programs"]["vng"].update(version="virtme-ng 1.32")), "virtme-ng")
-    assert (one.state, one.detail) == (State.MISSING, "1.32, and orch needs 1.42 or newer")
-    assert one.fix == "/opt/orch/bin/python -m pip install 'virtme-ng>=1.42'"
-    assert not one.packages
+def test_an_old_virtme_is_missing_and_pip_fixes_it() -> None:
+    finding = of(found(lambda value: value["programs"]["vng"].update(version="virtme-ng 1.32")), "virtme-ng")
+    assert (finding.state, finding.detail) == (State.MISSING, "1.32, and orch needs 1.42 or newer")
+    assert finding.fix == "/opt/orch/bin/python -m pip install 'virtme-ng>=1.42'"
+    assert not finding.packages
 
 
 def test_clang_counts_only_with_llvms_tools_of_its_version() -> None:
     assert of(found(), "clang").detail == "clang-19 (19.1.7)"
-    one = of(found(gone("ld.lld-19")), "clang")
-    assert one.detail == "clang-19 without its ld.lld and llvm-ar; needed only for kernels that clang builds"
-    assert one.packages == LLVM_PACKAGES
+    finding = of(found(without_program("ld.lld-19")), "clang")
+    assert finding.detail == "clang-19 without its ld.lld and llvm-ar; needed only for kernels that clang builds"
+    assert finding.packages == LLVM_PACKAGES
 
 
 def test_one_command_installs_all_that_is_missing() -> None:
-    result = found(both(gone("gcc", "busybox", "clang-19"), without_file("libelf")))
+    result = found(both(without_program("gcc", "busybox", "clang-19"), without_file("libelf")))
     packages = "busybox-static clang-19 gcc libelf-dev lld-19 llvm-19"
     assert result.install == f"apt-get install -y --no-install-recommends {packages}"
 
 
-def test_who_is_not_root_mends_with_sudo() -> None:
-    result = found(both(gone("gcc"), plain_user))
+def test_without_root_the_fix_uses_sudo() -> None:
+    result = found(both(without_program("gcc"), plain_user))
     assert of(result, "gcc").fix == "sudo apt-get install -y --no-install-recommends gcc"
     assert result.install == of(result, "gcc").fix
 
 
 def test_without_apt_the_package_is_named_and_no_command_is_made_up() -> None:
-    one = of(found(both(gone("busybox"), lambda value: value.update(apt=False))), "busybox")
-    assert one.detail == "not found; needed for all guests; Debian calls the package busybox-static"
-    assert not one.fix
+    finding = of(found(both(without_program("busybox"), lambda value: value.update(apt=False))), "busybox")
+    assert finding.detail == "not found; needed for all guests; Debian calls the package busybox-static"
+    assert not finding.fix
 
 
 def test_another_host_needs_only_what_boots_guests() -> None:
-    change = gone("vng", "busybox", "b4", "curl", "gcc", "make")
+    change = without_program("vng", "busybox", "b4", "curl", "gcc", "make")
     assert found(change).state is State.MISSING
     result = found(change, LAB)
     assert not result.of(State.MISSING)
-    assert {one.what for one in result.findings}.isdisjoint({"virtme-ng", "busybox", "b4", "curl"})
+    assert {finding.what for finding in result.findings}.isdisjoint({"virtme-ng", "busybox", "b4", "curl"})
     assert of(result, "gcc").detail == "not found; needed only for kernels that are built"
-    assert of(found(gone("qemu-system-x86_64", "tar"), LAB), "tar").state is State.MISSING
+    assert of(found(without_program("qemu-system-x86_64", "tar"), LAB), "tar").state is State.MISSING
 
 
 def test_a_hosts_directory_that_is_somebody_elses_is_not_asked_for() -> None:
@@ -219,34 +219,39 @@ def test_a_hosts_directory_that_is_somebody_elses_is_not_asked_for() -> None:
     def change(value: dict[str, Any]) -> None:
         value["places"]["cache"]["foreign"] = True
 
-    one = of(found(change, Where(None, PLACES, entry)), "disk of cache")
-    assert one.state is State.MISSING
-    assert one.detail.endswith("give the host another 'directory' in hosts.yaml:2")
-    assert not one.fix
+    finding = of(found(change, Where(None, PLACES, entry)), "disk of cache")
+    assert finding.state is State.MISSING
+    assert finding.detail.endswith("give the host another 'directory' in hosts.yaml:2")
+    assert not finding.fix
 
 
-def test_who_has_no_sudo_mends_with_su() -> None:
+def test_without_sudo_the_fix_uses_su() -> None:
     def change(value: dict[str, Any]) -> None:
-        gone("gcc")(value)
+        without_program("gcc")(value)
         value["user"] = {"name": "me", "root": False, "sudo": False}
 
     assert of(found(change), "gcc").fix == "su -c 'apt-get install -y --no-install-recommends gcc'"
 
 
 def test_a_python_that_boots_but_does_not_build_is_a_warning() -> None:
-    one = of(found(lambda value: value.update(python="3.10.12"), LAB), "python3")
-    assert one.state is State.WARNING
-    assert one.detail == "3.10.12; newer is needed only to build kernels here: orch needs 3.11 or newer"
+    finding = of(found(lambda value: value.update(python="3.10.12"), LAB), "python3")
+    assert finding.state is State.WARNING
+    assert finding.detail == "3.10.12; newer is needed only to build kernels here: orch needs 3.11 or newer"
 
 
 def test_an_old_python_of_a_host_is_a_warning() -> None:
-    one = of(found(lambda value: value.update(python="3.9.2"), LAB), "python3")
-    assert (one.state, one.detail.partition(";")[0]) == (State.WARNING, "3.9.2, and virtme-ng needs 3.10 or newer")
+    finding = of(found(lambda value: value.update(python="3.9.2"), LAB), "python3")
+    assert (finding.state, finding.detail.partition(";")[0]) == (
+        State.WARNING,
+        "3.9.2, and virtme-ng needs 3.10 or newer",
+    )
 
 
 def test_on_an_arm64_machine_arm64_is_what_is_needed() -> None:
     result = found(
-        both(gone("qemu-system-aarch64", "qemu-system-x86_64"), lambda value: value.update(machine="aarch64"))
+        both(
+            without_program("qemu-system-aarch64", "qemu-system-x86_64"), lambda value: value.update(machine="aarch64")
+        )
     )
     assert of(result, "qemu-system-aarch64").state is State.MISSING
     assert of(result, "qemu-system-x86_64").state is State.WARNING
@@ -257,9 +262,9 @@ def test_on_an_arm64_machine_arm64_is_what_is_needed() -> None:
     ("free", "state"), [(100 << 20, State.MISSING), (2 << 30, State.WARNING), (20 << 30, State.OK)]
 )
 def test_a_disk_is_judged_by_what_a_first_kernel_takes(free: int, state: State) -> None:
-    one = of(found(lambda value: value["places"][CACHE].update(free=free)), "disk of cache")
-    assert one.state is state
-    assert one.fix == ("" if state is State.OK else "orch cache gc --keep 10G --cache /home/me/.cache/orch")
+    finding = of(found(lambda value: value["places"][CACHE].update(free=free)), "disk of cache")
+    assert finding.state is state
+    assert finding.fix == ("" if state is State.OK else "orch cache gc --keep 10G --cache /home/me/.cache/orch")
 
 
 def test_a_cache_that_cannot_be_written_to_is_missing() -> None:
@@ -267,9 +272,9 @@ def test_a_cache_that_cannot_be_written_to_is_missing() -> None:
         plain_user(value)
         value["places"][CACHE].update(writable=False)
 
-    one = of(found(change), "disk of cache")
-    assert one.state is State.MISSING
-    assert one.fix == "sudo sh -c 'mkdir -p /home/me/.cache/orch && chown me /home/me/.cache/orch'"
+    finding = of(found(change), "disk of cache")
+    assert finding.state is State.MISSING
+    assert finding.fix == "sudo sh -c 'mkdir -p /home/me/.cache/orch && chown me /home/me/.cache/orch'"
 
 
 @pytest.mark.parametrize(
@@ -283,20 +288,20 @@ def test_memory_is_judged_by_what_a_guest_takes(total: int, available: int, stat
 
 @pytest.mark.parametrize(("hard", "fix"), [(4096, "ulimit -n 1024"), (256, "echo 'root - nofile 1024' >> /etc/")])
 def test_few_open_files_are_a_warning(hard: int, fix: str) -> None:
-    one = of(found(lambda value: value.update(open_files=[256, hard])), "open files")
-    assert one.state is State.WARNING
-    assert one.fix.startswith(fix)
+    finding = of(found(lambda value: value.update(open_files=[256, hard])), "open files")
+    assert finding.state is State.WARNING
+    assert finding.fix.startswith(fix)
 
 
 def test_a_limit_of_locked_memory_is_a_warning_for_devices_only() -> None:
-    one = of(found(lambda value: value["scan"]["host"].update(memlock=8 << 20)), "locked memory")
-    assert one.state is State.WARNING
-    assert one.detail.endswith("needed only to pass devices through")
-    assert one.fix == "echo 'root - memlock unlimited' >> /etc/security/limits.d/orch.conf"
+    finding = of(found(lambda value: value["scan"]["host"].update(memlock=8 << 20)), "locked memory")
+    assert finding.state is State.WARNING
+    assert finding.detail.endswith("needed only to pass devices through")
+    assert finding.fix == "echo 'root - memlock unlimited' >> /etc/security/limits.d/orch.conf"
 
 
 @pytest.mark.parametrize("user", [plain_user, lambda _: None])
-def test_every_command_that_mends_is_one_that_a_shell_takes(user: Change) -> None:
+def test_every_fix_is_a_command_that_a_shell_takes(user: Change) -> None:
     def badly_off(value: dict[str, Any]) -> None:
         value.update(programs={}, files=["/usr/sbin/update-grub"], cpu="GenuineIntel", open_files=[256, 256])
         value.update(kernel="6.1.0-29-cloud-amd64", mirror=False)
@@ -305,11 +310,11 @@ def test_every_command_that_mends_is_one_that_a_shell_takes(user: Change) -> Non
         value["scan"]["host"].update(memlock=8 << 20)
 
     result = found(both(badly_off, user))
-    commands = [one.fix for one in result.findings if one.fix]
+    commands = [finding.fix for finding in result.findings if finding.fix]
     assert len(commands) > 30
     judge = 'for command; do sh -n -c "$command" || echo "no shell: $command"; done'
     assert LocalHost().run(Command(("sh", "-c", judge, "sh", *commands, result.install))).output == ""
-    without = {one.what for one in result.findings if one.state is not State.OK and not one.fix}
+    without = {finding.what for finding in result.findings if finding.state is not State.OK and not finding.fix}
     assert not without
 
 
@@ -322,24 +327,24 @@ def test_an_iommu_that_is_off_is_turned_on_where_a_command_can() -> None:
     assert of(found(intel), "IOMMU").fix.endswith("> /etc/default/grub.d/orch.cfg && update-grub")
 
 
-def test_a_kernel_without_vfio_is_mended_where_debian_has_one_with_it() -> None:
+def test_a_kernel_without_vfio_has_a_fix_if_debian_has_one_with_it() -> None:
     assert not of(found(), "vfio-pci").fix
     cloud = of(found(lambda value: value.update(kernel="6.1.0-29-cloud-amd64")), "vfio-pci")
     assert cloud.fix.endswith(" linux-image-amd64")
     assert of(found(lambda value: value.update(vfio_pci=True)), "vfio-pci").state is State.OK
 
 
-def test_what_a_dead_run_left_is_told_with_the_command_that_gives_it_back() -> None:
+def test_what_a_dead_run_left_is_reported_with_the_command_that_gives_it_back() -> None:
     def left(value: dict[str, Any]) -> None:
         with_iommu(value)
         value["scan"]["journals"] = ["0000:00:10.0"]
 
-    one = of(found(left), "PCI functions")
-    assert (one.state, one.fix) == (State.WARNING, "orch devices --host lab restore")
-    assert "0000:00:10.0" in one.detail
+    finding = of(found(left), "PCI functions")
+    assert (finding.state, finding.fix) == (State.WARNING, "orch devices --host lab restore")
+    assert "0000:00:10.0" in finding.detail
 
 
-def test_a_user_who_may_not_pass_devices_through_is_told_so() -> None:
+def test_a_missing_right_to_pass_devices_through_is_reported() -> None:
     def user(value: dict[str, Any]) -> None:
         with_iommu(value)
         value["scan"]["host"]["root"] = False
@@ -366,9 +371,9 @@ def test_a_user_who_may_not_pass_devices_through_is_told_so() -> None:
 def test_what_the_inventory_says_is_held_against_the_host(
     entry: dict[str, Any], what: str, state: State, detail: str
 ) -> None:
-    said = Entry("lab", Address("lab"), Path("/var/tmp/orch"), where="hosts.yaml:2", **entry)
-    one = of(found(with_iommu, Where(None, PLACES, said)), what)
-    assert (one.state, one.detail[: len(detail)]) == (state, detail)
+    listed = Entry("lab", Address("lab"), Path("/var/tmp/orch"), where="hosts.yaml:2", **entry)
+    finding = of(found(with_iommu, Where(None, PLACES, listed)), what)
+    assert (finding.state, finding.detail[: len(detail)]) == (state, detail)
 
 
 @pytest.mark.parametrize(
@@ -386,11 +391,11 @@ def test_what_the_inventory_says_is_held_against_the_host(
     ],
 )
 def test_kvm_that_cannot_be_tried_is_a_warning(kvm: dict[str, Any], detail: str, fix: str, tmp_path: Path) -> None:
-    told = as_told(both(plain_user, lambda value: value.update(kvm=kvm)))
-    one = accelerator(LocalBootHost(LocalHost(), tmp_path / "home"), told, tmp_path / "cache", anew=True)
-    assert one.state is State.WARNING
-    assert one.detail.startswith(detail)
-    assert one.fix == fix
+    host_facts = facts_of(both(plain_user, lambda value: value.update(kvm=kvm)))
+    finding = accelerator(LocalBootHost(LocalHost(), tmp_path / "home"), host_facts, tmp_path / "cache", anew=True)
+    assert finding.state is State.WARNING
+    assert finding.detail.startswith(detail)
+    assert finding.fix == fix
     assert not list(tmp_path.iterdir())
 
 
@@ -433,8 +438,8 @@ def keep(cache: Path, name: str, size: int, patches: int = 0, arch: str = "") ->
 
 
 def tried(host: FakeHost, cache: Path, *, anew: bool = True) -> HostFinding:
-    told = as_told(lambda value: value.update(machine=os.uname().machine))
-    return accelerator(LocalBootHost(host, cache / "home"), told, cache, anew=anew)
+    host_facts = facts_of(lambda value: value.update(machine=os.uname().machine))
+    return accelerator(LocalBootHost(host, cache / "home"), host_facts, cache, anew=anew)
 
 
 def test_kvm_is_well_after_a_guest_has_booted_under_it(kvm: None, tmp_path: Path) -> None:
@@ -445,17 +450,17 @@ def test_kvm_is_well_after_a_guest_has_booted_under_it(kvm: None, tmp_path: Path
 def test_a_kvm_that_is_kvm_pvm_is_named(kvm: None, tmp_path: Path) -> None:
     keep(tmp_path, "a", 10)
     host = machine(Answer("qemu-system-x86_64: failed to initialize kvm: Permission denied\n", 1))
-    told = as_told(lambda value: value.update(machine=os.uname().machine, kvm={**value["kvm"], "pvm": True}))
-    one = accelerator(LocalBootHost(host, tmp_path / "home"), told, tmp_path, anew=True)
-    assert "Permission denied (it is that of the module kvm_pvm, which runs no ordinary kernel); tcg" in one.detail
+    host_facts = facts_of(lambda value: value.update(machine=os.uname().machine, kvm={**value["kvm"], "pvm": True}))
+    finding = accelerator(LocalBootHost(host, tmp_path / "home"), host_facts, tmp_path, anew=True)
+    assert "Permission denied (it is that of the module kvm_pvm, which runs no ordinary kernel); tcg" in finding.detail
 
 
 def test_kvm_that_runs_no_guest_is_a_warning_with_the_reason(kvm: None, tmp_path: Path) -> None:
     keep(tmp_path, "a", 10)
-    one = tried(machine(Answer("qemu-system-x86_64: failed to initialize kvm: Permission denied\n", 1)), tmp_path)
-    assert one.state is State.WARNING
-    assert "QEMU cannot use it: qemu-system-x86_64: failed to initialize kvm" in one.detail
-    assert one.detail.endswith("; tcg is used instead, which emulates every instruction")
+    finding = tried(machine(Answer("qemu-system-x86_64: failed to initialize kvm: Permission denied\n", 1)), tmp_path)
+    assert finding.state is State.WARNING
+    assert "QEMU cannot use it: qemu-system-x86_64: failed to initialize kvm" in finding.detail
+    assert finding.detail.endswith("; tcg is used instead, which emulates every instruction")
 
 
 def test_a_doctor_tries_again_what_a_run_remembers(kvm: None, tmp_path: Path) -> None:
@@ -483,23 +488,26 @@ def test_the_smallest_kernel_without_patches_is_booted(kvm: None, tmp_path: Path
 
 def test_kernels_that_cannot_tell_are_not_tried(kvm: None, tmp_path: Path) -> None:
     keep(tmp_path, "patched", 5, patches=1)
-    one = tried(machine(), tmp_path)
-    assert one.state is State.WARNING
-    assert one.detail.startswith("/dev/kvm is there, and not tried: no kernel for ")
+    finding = tried(machine(), tmp_path)
+    assert finding.state is State.WARNING
+    assert finding.detail.startswith("/dev/kvm is there, and not tried: no kernel for ")
 
 
 def test_a_boot_that_could_not_be_tried_says_nothing_of_kvm(kvm: None, tmp_path: Path) -> None:
     keep(tmp_path, "a", 10)
-    one = tried(machine(Answer("vng: no such file\n", 1)), tmp_path)
-    assert one.state is State.WARNING
-    assert one.detail.startswith("/dev/kvm is there, and not tried: cannot boot anything")
+    finding = tried(machine(Answer("vng: no such file\n", 1)), tmp_path)
+    assert finding.state is State.WARNING
+    assert finding.detail.startswith("/dev/kvm is there, and not tried: cannot boot anything")
 
 
 def test_another_architecture_than_those_of_guests_is_no_host(tmp_path: Path) -> None:
-    one = accelerator(
-        LocalBootHost(LocalHost(), tmp_path), as_told(lambda v: v.update(machine="s390x")), tmp_path, anew=True
+    finding = accelerator(
+        LocalBootHost(LocalHost(), tmp_path), facts_of(lambda v: v.update(machine="s390x")), tmp_path, anew=True
     )
-    assert (one.state, one.detail) == (State.MISSING, "orch has no guests for s390x, only for x86_64, arm64, riscv64")
+    assert (finding.state, finding.detail) == (
+        State.MISSING,
+        "orch has no guests for s390x, only for x86_64, arm64, riscv64",
+    )
 
 
 @pytest.mark.parametrize(
@@ -540,7 +548,7 @@ def test_every_need_that_no_pip_meets_has_a_package(machine: str) -> None:
 
 
 def test_lines_fit_a_terminal_but_commands_stay_whole() -> None:
-    result = found(both(gone("gcc", "busybox"), plain_user))
+    result = found(both(without_program("gcc", "busybox"), plain_user))
     lines = list(shown.lines(result, 80, False, quiet=False))
     assert lines[0] == "lab: Debian GNU/Linux 12 (bookworm), Linux 6.18.44-fc-v669 x86_64"
     assert lines[-1] == "56 ok, 2 warnings, 2 missing"
@@ -553,7 +561,7 @@ def test_lines_fit_a_terminal_but_commands_stay_whole() -> None:
 
 def test_quiet_shows_only_what_is_not_well() -> None:
     assert not list(shown.lines(found(with_iommu), 80, False, quiet=True))
-    lines = list(shown.lines(found(both(with_iommu, gone("gcc"))), 80, False, quiet=True))
+    lines = list(shown.lines(found(both(with_iommu, without_program("gcc"))), 80, False, quiet=True))
     assert lines == [
         "lab: Debian GNU/Linux 12 (bookworm), Linux 6.18.44-fc-v669 x86_64",
         "missing  gcc  not found; needed for kernels that are built",
@@ -562,12 +570,12 @@ def test_quiet_shows_only_what_is_not_well() -> None:
 
 
 def test_a_state_has_its_colour() -> None:
-    (_, line, *_) = shown.lines(found(both(with_iommu, gone("gcc"))), 80, True, quiet=True)
+    (_, line, *_) = shown.lines(found(both(with_iommu, without_program("gcc"))), 80, True, quiet=True)
     assert line.startswith("\x1b[31mmissing\x1b[0m  gcc  ")
 
 
 def test_programs_get_every_finding_as_json() -> None:
-    value = json.loads(json.dumps(shown.to_json(found(gone("gcc")))))
+    value = json.loads(json.dumps(shown.to_json(found(without_program("gcc")))))
     assert (value["state"], value["host"]) == ("missing", "lab")
-    (gcc,) = (one for one in value["findings"] if one["what"] == "gcc")
+    (gcc,) = (finding for finding in value["findings"] if finding["what"] == "gcc")
     assert gcc["packages"] == ["gcc"]

@@ -140,10 +140,10 @@ class RealHostContract(AnyHostContract):
         text = "größer\n" * 100_000
         assert host.run(Command(("cat",), stdin=text)).output == text
 
-    def test_stdin_that_nobody_reads_does_no_harm(self, host: Host) -> None:
+    def test_stdin_that_is_not_read_does_no_harm(self, host: Host) -> None:
         assert host.run(Command(("true",), stdin="x" * 1_000_000)).ok
 
-    def test_orchs_own_programs_get_the_interpreter_that_the_host_is_said_to_have(self, host: Host) -> None:
+    def test_orchs_own_programs_get_the_interpreter_of_the_inventory(self, host: Host) -> None:
         """The inventory's interpreter, or here the one that runs the tests.
 
         The host may have no python3, or an older one.

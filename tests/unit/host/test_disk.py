@@ -35,8 +35,8 @@ from orchestrator.host.lock import alone, holders, shared
     ],
 )
 def test_a_full_disk_is_one_sentence_however_it_shows(tmp_path: Path, error: Exception) -> None:
-    told = r"^building it: no space was left on the disk of \S+ \(\d+ MiB free now\); make room"
-    with pytest.raises(InfrastructureError, match=told) as caught, needs_room(tmp_path / "not/yet", "building it"):
+    sentence = r"^building it: no space was left on the disk of \S+ \(\d+ MiB free now\); make room"
+    with pytest.raises(InfrastructureError, match=sentence) as caught, needs_room(tmp_path / "not/yet", "building it"):
         raise error
     assert "\n" not in str(caught.value)
     assert caught.value.exit_status == 3
@@ -81,7 +81,7 @@ def test_source_lines_that_speak_of_a_full_disk_are_not_one() -> None:
     assert not tells_full_disk('   12 | puts("No space left on device");')
 
 
-def test_what_is_half_there_goes_when_it_fails_and_stays_when_orch_is_told_to_stop(tmp_path: Path) -> None:
+def test_what_is_half_there_is_removed_after_a_failure_and_stays_after_an_interrupt(tmp_path: Path) -> None:
     partial = tmp_path / "a.partial"
     partial.mkdir()
     with pytest.raises(Interrupted), removed_on_failure(LocalHost(), partial):
@@ -92,7 +92,7 @@ def test_what_is_half_there_goes_when_it_fails_and_stays_when_orch_is_told_to_st
     assert not partial.exists()
 
 
-def test_users_share_and_whoever_wants_to_be_alone_waits_for_all_of_them(tmp_path: Path) -> None:
+def test_users_share_and_an_exclusive_user_waits_for_all_of_them(tmp_path: Path) -> None:
     path, host, waiting, got = tmp_path / "locks/users", LocalHost(), threading.Event(), threading.Event()
 
     def be_alone() -> None:
@@ -110,7 +110,7 @@ def test_users_share_and_whoever_wants_to_be_alone_waits_for_all_of_them(tmp_pat
     assert holders(path) == ()
 
 
-def test_a_user_waits_for_who_is_alone_and_can_be_told_to_stop(tmp_path: Path) -> None:
+def test_a_user_waits_for_an_exclusive_one_and_can_be_stopped(tmp_path: Path) -> None:
     path, stopped = tmp_path / "users", LocalHost()
     with (
         alone(LocalHost(), path, lambda: None),

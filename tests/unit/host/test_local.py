@@ -40,7 +40,10 @@ def orch(script: str) -> subprocess.Popen[str]:
 
 
 def the_supervisor() -> psutil.Process:
-    """Return the one supervisor that runs: the child of the fork server, which is the child of this process."""
+    """Return the one supervisor that runs.
+
+    It is the child of the fork server, which is the child of this process.
+    """
     (supervisor,) = (grandchild for child in psutil.Process().children() for grandchild in child.children())
     return supervisor
 

@@ -105,7 +105,7 @@ def test_what_did_not_arrive_whole_is_not_taken_for_it(tree: Path, tmp_path: Pat
     assert host.sent == ["tree"]
 
 
-def test_what_nobody_used_for_a_month_goes_with_the_next_push(tree: Path, tmp_path: Path) -> None:
+def test_what_was_not_used_for_a_month_is_removed_by_the_next_push(tree: Path, tmp_path: Path) -> None:
     host, kept = CountingHost(), tmp_path / "kept"
     old = RemoteStore(host, kept).push(tree)
     (tree / "second").touch()
@@ -227,22 +227,22 @@ def holders(directory: Path) -> list[psutil.Process]:
 
 
 def test_a_runs_directory_goes_with_its_program_and_a_dead_ones_with_the_next(tmp_path: Path) -> None:
-    runs, said, enough = tmp_path / "runs", list[str](), Event()
+    runs, lines, enough = tmp_path / "runs", list[str](), Event()
 
     def start(pool: ThreadPoolExecutor, name: str) -> None:
         request = sent({"directory": str(runs), "name": name})
-        pool.submit(LocalHost().run, Command(program("scratch"), stdin=request, on_line=said.append, until=enough))
+        pool.submit(LocalHost().run, Command(program("scratch"), stdin=request, on_line=lines.append, until=enough))
 
     with ThreadPoolExecutor(2) as pool, contextlib.closing(_Setting(enough)):
         start(pool, "dead")
-        assert wait_until(lambda: len(said) == 1, SECONDS)
+        assert wait_until(lambda: len(lines) == 1, SECONDS)
         (runs / "dead/guest").write_text("left\n")
         for process in holders(runs):
             process.send_signal(signal.SIGKILL)
         assert wait_until(lambda: not holders(runs), SECONDS)
         assert (runs / "dead/guest").exists()
         start(pool, "alive")
-        assert wait_until(lambda: len(said) == 2, SECONDS)
+        assert wait_until(lambda: len(lines) == 2, SECONDS)
         assert sorted(path.name for path in runs.iterdir()) == ["alive", "alive.lock"]
     assert list(runs.iterdir()) == []
 

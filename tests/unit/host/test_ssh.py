@@ -107,10 +107,10 @@ def refused(address: Address) -> str:
 
     Fails if it takes long, as a prompt would.
     """
-    begun = time.monotonic()
+    started = time.monotonic()
     with pytest.raises(CommandError) as caught:
         SshHost(address).run(Command(("true",)))
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - started < 5
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -188,7 +188,7 @@ class TestSshHost(RealHostContract):
         make_key(tmp_path / "key", "secret words")
         assert "encrypted" in refused(replace(address, key=tmp_path / "key"))
 
-    def test_a_port_where_nobody_listens_is_refused(self, address: Address) -> None:
+    def test_a_port_without_a_listener_is_refused(self, address: Address) -> None:
         assert "Unable to connect" in refused(replace(address, port=free_port()))
 
     @pytest.mark.parametrize("name", ["tree/../../out", "tree/link/out", "/../out"])
@@ -251,7 +251,10 @@ class TestSshHost(RealHostContract):
     def test_the_end_of_a_command_does_not_end_the_connection_of_others(
         self, host: SshHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        """paramiko can send the end of stdin after the close of a channel; it always does if such messages are late."""
+        """paramiko can send the end of stdin after the close of a channel.
+
+        It always does if such messages are late.
+        """
         send = paramiko.Transport._send_user_message
 
         def late(transport: paramiko.Transport, message: paramiko.Message) -> None:

@@ -14,16 +14,16 @@ from orchestrator.host.supervised import SupervisedHost, Wire
 
 
 class CannedWire:
-    """Writes `said` to stderr and ends."""
+    """Writes `written` to stderr and ends."""
 
-    def __init__(self, said: bytes) -> None:
-        self.said = said
+    def __init__(self, written: bytes) -> None:
+        self.written = written
 
     def send(self, data: bytes) -> None: ...
 
     def chunks(self) -> Iterator[tuple[bytes, bytes]]:
-        yield b"out\n", self.said[:5]
-        yield b"", self.said[5:]
+        yield b"out\n", self.written[:5]
+        yield b"", self.written[5:]
 
     def hang_up(self) -> None: ...
 
@@ -31,12 +31,12 @@ class CannedWire:
 
 
 class CannedHost(SupervisedHost):
-    def __init__(self, said: bytes) -> None:
+    def __init__(self, written: bytes) -> None:
         super().__init__("far")
-        self.said = said
+        self.written = written
 
     def _dial(self) -> Wire:
-        return CannedWire(self.said)
+        return CannedWire(self.written)
 
     def put(self, local: Path, remote: Path) -> None: ...
 
@@ -44,7 +44,7 @@ class CannedHost(SupervisedHost):
 
 
 @pytest.mark.parametrize(
-    ("said", "sentence"),
+    ("written", "sentence"),
     [
         (b"", "far: lost make: its supervisor ended without a report: was it killed, or the connection lost?"),
         (b"warning\nsh: python3: not found\n", "far: lost make: its supervisor .*: sh: python3: not found"),
@@ -53,9 +53,9 @@ class CannedHost(SupervisedHost):
         (b'orch-report:{"error": "cannot start make"}\n', "far: cannot start make"),
     ],
 )
-def test_a_report_that_is_bad_or_missing_is_one_sentence(said: bytes, sentence: str) -> None:
+def test_a_report_that_is_bad_or_missing_is_one_sentence(written: bytes, sentence: str) -> None:
     with pytest.raises(CommandError, match=f"^{sentence}") as caught:
-        CannedHost(said).run(Command(("make", "-j2")))
+        CannedHost(written).run(Command(("make", "-j2")))
     assert "\n" not in str(caught.value)
 
 

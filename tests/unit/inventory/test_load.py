@@ -103,13 +103,13 @@ def test_the_inventory_has_its_place_and_may_be_missing() -> None:
         ("hosts:\n  lab: {address: x}\n  lab: {address: y}\n", "3: key 'lab' is given twice, first on line 2"),
     ],
 )
-def test_a_mistake_is_where_what_and_how_to_mend_it(text: str, message: str) -> None:
+def test_a_message_says_where_a_mistake_is_and_how_to_fix_it(text: str, message: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         load_hosts(written(text))
     assert any(str(problem).startswith(f"hosts.yaml:{message}") for problem in caught.value.problems)
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     with pytest.raises(ScenarioError) as caught:
         load_hosts(written("hosts:\n  a: {port: 0, address: x}\n  b: {}\n"))
     assert len(caught.value.problems) == 2

@@ -110,7 +110,7 @@ def test_a_mirror_with_another_name_has_none_beside_it() -> None:
         mirror(host, "bookworm-security")
 
 
-def test_a_machine_without_a_debian_mirror_is_told_how_to_get_one() -> None:
+def test_without_a_debian_mirror_the_message_says_how_to_get_one() -> None:
     host = FakeHost([(("apt-get",), Answer("https://ubuntu.example|Ubuntu|Ubuntu\n"))])
     with pytest.raises(InfrastructureError, match=r"no Debian mirror.*'trixie'.*apt-get update"):
         mirror(host, "trixie")

@@ -100,10 +100,10 @@ def test_any_tree_keeps_its_content_and_every_difference_is_named(
     built, tree = lay(top / "built", old), lay(top / "tree", new)
     built.mkdir(exist_ok=True)
     tree.mkdir(exist_ok=True)
-    told = reconcile(built, tree)
+    reported = reconcile(built, tree)
     assert (read(built), read(tree)) == (old, new)
     differ = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
-    assert all(any(name == one or name.startswith(f"{one}/") for one in told) for name in differ)
+    assert all(any(name == path or name.startswith(f"{path}/") for path in reported) for name in differ)
     for name, text in new.items():
         if old.get(name) == text:
             assert (tree / name).stat().st_ino == (built / name).stat().st_ino

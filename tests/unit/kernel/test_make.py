@@ -80,7 +80,7 @@ make: *** [Makefile:248: __sub-make] Error 2
         (NO_RULE, "make[3]: *** No rule to make target 'mm/nothing.o', needed by 'mm/built-in.a'.  Stop."),
     ],
 )
-def test_the_first_error_is_the_one_that_is_told(output: str, error: str | None) -> None:
+def test_the_first_error_is_the_one_that_is_reported(output: str, error: str | None) -> None:
     assert first_error(output) == (error or output.splitlines()[-1])
 
 
@@ -176,7 +176,7 @@ def test_a_program_that_only_an_option_needs_is_not_looked_for_without_it(asked:
         ("cc 2", "x86_64", ()),
     ],
 )
-def test_make_is_told_of_every_compiler_but_the_machines_own_gcc(
+def test_make_gets_every_compiler_but_the_machines_own_gcc(
     compiler: str, arch: str, variables: tuple[str, ...]
 ) -> None:
     toolchain = Toolchain(compiler, "ld", arch)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One boot, from the request to the report, with a simulated guest that only writes a guest's files."""
+"""One boot, from the request to the report.
+
+The guest is simulated: it only writes a guest's files.
+"""
 
 from __future__ import annotations
 
@@ -98,9 +101,7 @@ def test_modules_are_loaded_before_the_workload_and_only_where_there_are_some(bo
         assert "modprobe" not in after
 
 
-def test_vfio_is_told_of_no_iommu_mode_once_it_is_loaded_and_only_where_there_is_no_iommu(
-    boot: Boot, tmp_path: Path
-) -> None:
+def test_no_iommu_mode_is_set_once_vfio_is_loaded_and_only_if_there_is_no_iommu(boot: Boot, tmp_path: Path) -> None:
     parameter = "echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode\n"
     for iommu in ("auto", "none"):
         host = FakeHost([(("vng",), guest(boot, "0\n"))])
@@ -158,7 +159,7 @@ def test_a_status_that_the_guest_did_not_finish_writing_is_none(tmp_path: Path, 
     assert concluded(tmp_path, CONSOLE, status)[0] is BootEnd.QEMU
 
 
-def test_a_missing_console_is_replaced_by_what_virtme_ng_said(tmp_path: Path) -> None:
+def test_a_missing_console_is_replaced_by_the_output_of_virtme_ng(tmp_path: Path) -> None:
     done = Completed(("vng",), 1, "qemu-system-x86_64: no\n", 0.1)
     booted = conclude(done, tmp_path / "console.log", tmp_path)
     assert booted.report.lines == ("qemu-system-x86_64: no",)

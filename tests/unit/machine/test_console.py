@@ -69,7 +69,7 @@ def test_a_workload_that_answered_is_ok_whatever_its_answer(status: int) -> None
 
 
 @pytest.mark.parametrize("status", [2, 3, 127, 137])
-def test_a_workload_that_could_not_work_is_told(status: int) -> None:
+def test_a_workload_that_could_not_work_is_reported(status: int) -> None:
     assert end(BOOTED, status=status) is BootEnd.WORKLOAD
 
 
@@ -149,7 +149,7 @@ def test_what_only_looks_like_a_crash_is_none(line: str) -> None:
     assert end(BOOTED + line + "\n" + KTAP, status=0) is BootEnd.OK
 
 
-def test_a_silent_hang_shows_what_was_said_last() -> None:
+def test_a_silent_hang_shows_the_last_line() -> None:
     found = find_end(BOOTED + "\n\n", Ended(timed_out=True))
     assert found.end is BootEnd.HANG
     assert found.lines[-1] == "[    1.201337] Run /bin/sh as init process"
@@ -194,7 +194,7 @@ def test_a_stall_that_the_guest_got_over_is_no_hang() -> None:
         "/root/.cache/orch/builds/0fb8/vmlinux does not exist",
     ],
 )
-def test_a_qemu_that_never_came_up_shows_what_it_said(line: str) -> None:
+def test_a_qemu_that_never_started_shows_its_output(line: str) -> None:
     found = find_end(line + "\n", Ended())
     assert (found.end, found.lines, found.line) == (BootEnd.QEMU, (line,), 1)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Why a boot ended: consoles and QMP events of real guests and QEMU, each with the expected finding.
+"""Why a boot ended, for consoles and QMP events of real guests.
 
 The consoles in data/ends are those of tests/vm/test_ends.py, without their middle part.
 """
@@ -20,7 +20,7 @@ SCHED, P9 = "the kernel wrote last: sched_clock: Marking stable", "the kernel wr
 TSC = "the kernel wrote last: clocksource: Switched to clocksource tsc"
 
 GREETING = '{"QMP": {"version": {"qemu": {"micro": 0, "minor": 0, "major": 10}}, "capabilities": ["oob"]}}\n'
-BEGUN = GREETING + '{"return": {}}\n'
+CONNECTED = GREETING + '{"return": {}}\n'
 
 
 def event(name: str, data: str = "{}") -> str:
@@ -101,7 +101,7 @@ def test_an_endless_console_is_no_timeout_and_its_last_line_is_quoted_in_part() 
     assert len(finding.why) < 400
 
 
-def test_a_qemu_that_is_killed_before_the_kernel_writes_is_told_from_one_that_never_came_up() -> None:
+def test_a_qemu_that_is_killed_before_the_kernel_writes_is_not_one_that_never_started() -> None:
     finding = find_end("", Ended(machine=MachineEnd(up=True)))
     assert finding.end is BootEnd.QEMU
     assert finding.why.startswith("QEMU ended without a message")
@@ -150,7 +150,7 @@ def test_a_virtme_ng_that_fails_is_quoted_by_the_last_line_of_its_traceback() ->
 
 def test_a_program_that_cannot_work_is_quoted_by_what_it_wrote_last() -> None:
     log = "[    1.0] Linux\nusage: alignment\n[    1.1] Linux\nwhat it is about\n[    1.2] virtme-ng-init: exited\n"
-    finding = find_end(log, Ended(status=2, machine=parse_events(BEGUN + shutdown("guest-shutdown"))))
+    finding = find_end(log, Ended(status=2, machine=parse_events(CONNECTED + shutdown("guest-shutdown"))))
     assert finding.end is BootEnd.WORKLOAD
     assert finding.why == "exit status 2; it wrote last: what it is about"
     assert (finding.lines, finding.line) == (("usage: alignment", "what it is about"), 4)
@@ -170,15 +170,15 @@ def test_what_programs_wrote_is_none_of_the_others_lines() -> None:
     [
         ("", MachineEnd()),
         (GREETING, MachineEnd(up=True)),
-        (BEGUN + shutdown("guest-reset"), MachineEnd(True, "guest-reset")),
-        (BEGUN + shutdown("guest-shutdown"), MachineEnd(True, "guest-shutdown")),
-        (BEGUN + shutdown("guest-shutdown") + shutdown("host-signal"), MachineEnd(True, "guest-shutdown")),
-        (BEGUN + event("STOP"), MachineEnd(True, "", stopped=True)),
-        (BEGUN + event("STOP") + event("RESUME"), MachineEnd(True)),
-        (BEGUN + event("STOP") + shutdown("host-signal"), MachineEnd(True, "host-signal")),
-        (BEGUN + event("RTC_CHANGE") + '{"timestamp": {"seco', MachineEnd(True)),
-        (BEGUN + '{"event": "SHUTDOWN"}\n', MachineEnd(True)),
-        (BEGUN + '{"event": "SHUTDOWN", "data": 7}\n[1]\n"QMP"\n7\n', MachineEnd(True)),
+        (CONNECTED + shutdown("guest-reset"), MachineEnd(True, "guest-reset")),
+        (CONNECTED + shutdown("guest-shutdown"), MachineEnd(True, "guest-shutdown")),
+        (CONNECTED + shutdown("guest-shutdown") + shutdown("host-signal"), MachineEnd(True, "guest-shutdown")),
+        (CONNECTED + event("STOP"), MachineEnd(True, "", stopped=True)),
+        (CONNECTED + event("STOP") + event("RESUME"), MachineEnd(True)),
+        (CONNECTED + event("STOP") + shutdown("host-signal"), MachineEnd(True, "host-signal")),
+        (CONNECTED + event("RTC_CHANGE") + '{"timestamp": {"seco', MachineEnd(True)),
+        (CONNECTED + '{"event": "SHUTDOWN"}\n', MachineEnd(True)),
+        (CONNECTED + '{"event": "SHUTDOWN", "data": 7}\n[1]\n"QMP"\n7\n', MachineEnd(True)),
         ("[" * 100_000, MachineEnd()),
     ],
 )
@@ -191,7 +191,7 @@ def test_the_monitor_has_its_command_and_is_out_of_the_guests_reach(tmp_path: Pa
     prepare_monitor(share)
     assert (tmp_path / "a,b/monitor/qmp.in").read_text() == '{"execute": "qmp_capabilities"}\n'
     assert machine_end(share) == MachineEnd()
-    (tmp_path / "a,b/monitor/qmp.out").write_text(BEGUN)
+    (tmp_path / "a,b/monitor/qmp.out").write_text(CONNECTED)
     assert machine_end(share) == MachineEnd(up=True)
     assert monitor_arguments(share)[1].endswith("a,,b/monitor/qmp")
     assert machine_end(tmp_path / "nowhere/guest") == MachineEnd()

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The splats of a boot, found in a log with messages of a kernel and output of normal and hostile programs."""
+"""The splats in the log of a boot.
+
+The logs have messages of kernels, and the output of normal and hostile programs.
+"""
 
 from __future__ import annotations
 
@@ -116,7 +119,7 @@ def test_titles_of_different_splats_differ(first: str, other: str) -> None:
     assert title_of(first) != title_of(other)
 
 
-def test_a_splat_that_comes_again_is_counted_where_it_came_first() -> None:
+def test_a_repeated_splat_is_counted_at_its_first_line() -> None:
     (splat,) = find_splats(stamped("fine", WARN, "fine", WARN.replace("CPU#0", "CPU#1")), "console.log")
     assert (splat.count, splat.place, splat.text) == (2, "console.log:2", WARN)
 
@@ -191,7 +194,7 @@ def test_a_call_trace_that_was_asked_for_is_none(header: str) -> None:
     assert found(stamped(header, "CPU: 0 PID: 88", "Call Trace:", " foo+0x1/0x2")) == []
 
 
-def test_lines_of_two_logs_are_told_once_and_the_console_counts_first() -> None:
+def test_lines_of_two_logs_are_reported_once_and_the_console_counts_first() -> None:
     console, left = find_splats(stamped(WARN), "console.log"), find_splats(stamped("a", WARN, "Oops: 0"), "kernel.log")
     assert [splat.place for splat in merged((console, left))] == ["console.log:1", "kernel.log:3"]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Paths that a shell would split: how they are recognized, and the links with simple names that replace them."""
+"""Paths that a shell would split, and the links with simple names for them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A boot's share: its limits during the boot, how it is made harmless, and how it is read safely."""
+"""A boot's share: its limits, how it is made harmless, and how it is read."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ def share(tmp_path: Path) -> Path:
 
 
 def make_deep(path: Path, levels: int = 1500) -> None:
-    """Create nested directories, deeper than the longest path, than Python recurses and than most may open files."""
+    """Create nested directories, deeper than any limit.
+
+    The limits are those of a path, of recursion in Python and of open files.
+    """
     here = os.open(path.parent, os.O_RDONLY)
     for level in range(levels):
         name = path.name if level == 0 else "d" * 200
@@ -103,7 +106,10 @@ def test_what_a_guest_must_not_leave_is_named_and_harmless_afterwards(share: Pat
 
 
 def is_harmless(place: Path) -> bool:
-    """Return whether everything below is our file or directory without special bits, and can be removed."""
+    """Return whether everything below is harmless.
+
+    Harmless is our own file or directory that has no special bits and can be removed.
+    """
     for path in (place, *place.rglob("*")):
         status = path.lstat()
         assert stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode), path
@@ -322,7 +328,7 @@ def test_a_number_is_of_ascii_digits_and_in_its_range(
         assert len(sentence) < 300
 
 
-def test_a_text_that_is_too_large_is_read_in_part_and_said_to_be(share: Path) -> None:
+def test_a_text_that_is_too_large_is_read_in_part_and_reported(share: Path) -> None:
     (share / "problem").write_bytes(b"x" * 70_000)
     left = Share(share)
     assert left.text("problem") == "x" * 65536

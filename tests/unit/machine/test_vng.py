@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The exact command of a boot: no part may depend on what virtme-ng finds on the local machine."""
+"""The exact command of a boot.
+
+No part may depend on what virtme-ng finds on the local machine.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,10 @@ sh /mnt/orch/run.sh
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Return the words of each line; a line that starts like a word with spaces is one word."""
+    """Return the words of each line.
+
+    A line that starts as a word with spaces does is one word.
+    """
     one_word = ("/mnt/orch=", "--qemu-opts=", "sh ")
     lines = text.splitlines()
     return tuple(word for line in lines for word in ([line] if line.startswith(one_word) else line.split()))
@@ -83,7 +89,7 @@ sh /mnt/orch/run.sh
     assert vng_argv(arm64) == words(expected)
 
 
-def test_without_an_iommu_the_machine_is_the_same_but_for_it_and_vfio_is_told() -> None:
+def test_without_an_iommu_the_machine_is_the_same_but_for_it_and_the_parameter_of_vfio() -> None:
     bare = replace(BOOT, machine=replace(BOOT.machine, iommu="none"))
     expected = TCG.replace("-device intel-iommu,intremap=on,caching-mode=on ", "")
     expected = expected.replace("oops=panic", "oops=panic --append vfio.enable_unsafe_noiommu_mode=1")
@@ -121,7 +127,7 @@ def test_the_environment_finds_virtme_ng_beside_python_and_no_configuration_of_t
     assert rest == os.environ["PATH"]
 
 
-def test_a_device_is_where_qemu_is_told_to_put_it() -> None:
+def test_a_device_is_at_the_address_that_qemu_gets() -> None:
     places = [word for word in qemu_devices((TESTDEV, SMALL), Path("/scratch")) if word != "-device"]
     slots = [int(word.rpartition("addr=")[2], 16) for word in places]
     assert list(guest_addresses((TESTDEV, SMALL)).values()) == [f"0000:00:{slot:02x}.0" for slot in slots]

@@ -21,16 +21,16 @@ from orchestrator.errors import CommandError, InfrastructureError
 from orchestrator.host.base import Command, Completed
 from orchestrator.host.local import LocalHost
 from orchestrator.passthrough import lease_client
-from orchestrator.passthrough.lease import DeviceLease, DeviceRequest, _journals, leased
+from orchestrator.passthrough.lease import DeviceRequest, _journals, leased
 from orchestrator.passthrough.model import Lease
 from orchestrator.passthrough.pool import resolve_devices
 from orchestrator.passthrough.restore import give_back
 from orchestrator.passthrough.scan import scan
 from orchestrator.scenario.devices import PassthroughDevice
 from tests.fakes import Answer, FakeHost
-from tests.unit.agent.test_leases import SECONDS, keepers_of
+from tests.unit.agent.test_leases import SECONDS, holders_of
 from tests.unit.host.test_contract import wait_until
-from tests.unit.passthrough.test_select import NIC, SMALL, TESTDEV, TOLD, of, told
+from tests.unit.passthrough.test_select import NIC, SCAN, SMALL, TESTDEV, of, scanned
 from tests.unit.scenario.test_devices import with_device
 from tests.unit.scenario.test_load import load_text
 
@@ -67,25 +67,24 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-class Borrower:
+class RecordedLease:
     """One lease, and the messages during it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.host = Careful()
         self.notes: list[str] = []
-        self.loan: DeviceLease | None = None
         inventory = scan(self.host, str(root))
-        wish = DeviceRequest(inventory.functions[0])
-        told = Lease(1, "me", "here")
-        self.lent = leased(self.host, inventory, [wish], told, lambda _: None, self.notes.append, str(root))
+        request = DeviceRequest(inventory.functions[0])
+        holder = Lease(1, "me", "here")
+        self.lease = leased(self.host, inventory, [request], holder, lambda _: None, self.notes.append, str(root))
 
     @property
     def journal(self) -> Path:
         return self.root / f"run/orch/journals/{ONE}.json"
 
-    def signal_keeper(self, number: int) -> None:
-        (found,) = keepers_of(self.root)
+    def signal_program(self, number: int) -> None:
+        (found,) = holders_of(self.root)
         found.send_signal(number)
         if number == signal.SIGKILL:
             assert wait_until(lambda: ended(found), SECONDS)
@@ -100,102 +99,106 @@ def ended(process: psutil.Process) -> bool:
 
 
 @pytest.fixture
-def borrower(root: Path) -> Borrower:
-    return Borrower(root)
+def recorded(root: Path) -> RecordedLease:
+    return RecordedLease(root)
 
 
-def test_what_was_lent_is_given_back(borrower: Borrower) -> None:
-    with borrower.lent as loan:
-        assert borrower.journal.exists()
-        loan.refuse_if_lost()
-    assert not borrower.journal.exists()
-    assert borrower.notes == [f"{ONE} is bound to vfio-pci", f"{ONE} is back at vfio-pci"]
+def test_what_was_leased_is_given_back(recorded: RecordedLease) -> None:
+    with recorded.lease as lease:
+        assert recorded.journal.exists()
+        lease.refuse_if_lost()
+    assert not recorded.journal.exists()
+    assert recorded.notes == [f"{ONE} is bound to vfio-pci", f"{ONE} is back at vfio-pci"]
 
 
-def test_the_driver_is_loaded_before_the_host_is_judged(borrower: Borrower) -> None:
-    borrower.host.ran.clear()
-    with borrower.lent:
-        names = [line.split("orchestrator.agent.")[-1] for line in borrower.host.ran]
+def test_the_driver_is_loaded_before_the_host_is_judged(recorded: RecordedLease) -> None:
+    recorded.host.ran.clear()
+    with recorded.lease:
+        names = [line.split("orchestrator.agent.")[-1] for line in recorded.host.ran]
     assert names == ["lease hold", "modprobe -a vfio-pci vfio_iommu_type1", "scan", "lease take"]
 
 
-def test_what_a_killed_keeper_left_is_given_back_all_the_same(borrower: Borrower) -> None:
-    with borrower.lent:
-        borrower.signal_keeper(signal.SIGKILL)
-    assert not borrower.journal.exists()
-    assert f"{ONE} is back at vfio-pci" in borrower.notes
+def test_what_a_killed_lease_program_left_is_given_back_all_the_same(recorded: RecordedLease) -> None:
+    with recorded.lease:
+        recorded.signal_program(signal.SIGKILL)
+    assert not recorded.journal.exists()
+    assert f"{ONE} is back at vfio-pci" in recorded.notes
 
 
-def test_a_keeper_that_does_not_end_in_time_is_given_back_for(
-    borrower: Borrower, monkeypatch: pytest.MonkeyPatch
+def test_functions_are_given_back_for_a_lease_program_that_does_not_end_in_time(
+    recorded: RecordedLease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease_client, "_GRACE", 0.3)
-    with borrower.lent:
-        borrower.signal_keeper(signal.SIGSTOP)
-    assert not borrower.journal.exists()
+    with recorded.lease:
+        recorded.signal_program(signal.SIGSTOP)
+    assert not recorded.journal.exists()
 
 
-def test_what_nobody_can_give_back_is_an_error(borrower: Borrower) -> None:
+def test_what_cannot_be_given_back_is_an_error(recorded: RecordedLease) -> None:
     sentence = f"^local: {ONE} was not given back: .* does not contain .*; run: orch devices restore$"
-    with pytest.raises(InfrastructureError, match=sentence), borrower.lent:
-        borrower.signal_keeper(signal.SIGKILL)
-        borrower.journal.write_text("{torn")
-    assert borrower.journal.exists()
+    with pytest.raises(InfrastructureError, match=sentence), recorded.lease:
+        recorded.signal_program(signal.SIGKILL)
+        recorded.journal.write_text("{torn")
+    assert recorded.journal.exists()
 
 
-def test_a_keeper_that_cannot_even_be_killed_is_an_error(borrower: Borrower, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_program_that_cannot_even_be_killed_is_an_error(
+    recorded: RecordedLease, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The program still has the lease.
 
     Another run with the lease would have restored the function first.
     """
 
     def held(*_: object) -> tuple[dict[str, Any], ...]:
-        holder = json.loads((borrower.root / f"run/orch/leases/{ONE}").read_text())
+        holder = json.loads((recorded.root / f"run/orch/leases/{ONE}").read_text())
         others = {**holder, "token": "another's"}
         return tuple({"event": "held", "address": ONE, "holder": one} for one in (others, holder))
 
     monkeypatch.setattr(lease_client, "give_back", held)
-    with pytest.raises(InfrastructureError) as caught, borrower.lent:
-        borrower.signal_keeper(signal.SIGKILL)
+    with pytest.raises(InfrastructureError) as caught, recorded.lease:
+        recorded.signal_program(signal.SIGKILL)
     what = "its lease program does not end"
     assert str(caught.value) == f"local: {ONE} was not given back: {what}; run: orch devices restore"
 
 
-def test_what_the_host_cannot_be_asked_for_is_an_error(borrower: Borrower, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_host_cannot_be_asked_for_is_an_error(
+    recorded: RecordedLease, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def lost(*_: object) -> tuple[dict[str, Any], ...]:
         raise CommandError("local: lost python3")
 
     monkeypatch.setattr(lease_client, "give_back", lost)
     with (
         pytest.raises(InfrastructureError, match=r"and local: lost python3; run: orch devices restore$"),
-        borrower.lent,
+        recorded.lease,
     ):
-        borrower.signal_keeper(signal.SIGKILL)
+        recorded.signal_program(signal.SIGKILL)
 
 
-def test_what_the_keeper_cannot_give_back_is_an_error(borrower: Borrower) -> None:
+def test_what_the_lease_program_cannot_give_back_is_an_error(recorded: RecordedLease) -> None:
     sentence = f"^local: {ONE} was not given back: .* does not contain .*; run: orch devices restore$"
-    with pytest.raises(InfrastructureError, match=sentence), borrower.lent:
-        borrower.journal.write_text("{torn")
+    with pytest.raises(InfrastructureError, match=sentence), recorded.lease:
+        recorded.journal.write_text("{torn")
 
 
-def test_whoever_is_told_to_stop_is_told_what_may_be_left(borrower: Borrower, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_reports_what_may_be_left(recorded: RecordedLease, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease_client, "_GRACE", 0.3)
-    with borrower.lent:
-        borrower.signal_keeper(signal.SIGSTOP)
-        borrower.host.stop_all()
-    assert borrower.journal.exists()
-    assert borrower.notes[-1] == (
+    with recorded.lease:
+        recorded.signal_program(signal.SIGSTOP)
+        recorded.host.stop_all()
+    assert recorded.journal.exists()
+    assert recorded.notes[-1] == (
         f"local: {ONE}: the lease program did not report that it gave them back, and orch was asked to stop; "
         "run: orch devices restore"
     )
 
 
-def test_a_failure_inside_is_not_hidden_by_what_is_left(borrower: Borrower) -> None:
-    with pytest.raises(InfrastructureError, match=r"^no guest$"), borrower.lent:
-        borrower.journal.write_text("{torn")
+def test_a_failure_inside_is_not_hidden_by_what_is_left(recorded: RecordedLease) -> None:
+    with pytest.raises(InfrastructureError, match=r"^no guest$"), recorded.lease:
+        recorded.journal.write_text("{torn")
         raise InfrastructureError("no guest")
-    assert borrower.notes[-1].startswith(f"local: {ONE} was not given back: ")
+    assert recorded.notes[-1].startswith(f"local: {ONE} was not given back: ")
 
 
 @pytest.mark.parametrize(
@@ -232,7 +235,7 @@ def test_restoring_tells_what_became_of_each(capsys: pytest.CaptureFixture[str])
     assert shown.err == "d is leased by process 7, which gives it back\n"
 
 
-def test_what_cannot_be_given_back_is_told_with_why_and_not_chosen(
+def test_what_cannot_be_given_back_is_reported_with_why_and_not_chosen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -242,7 +245,7 @@ def test_what_cannot_be_given_back_is_told_with_why_and_not_chosen(
         {"event": "stuck", "address": TESTDEV, "why": "it burns"},
         {"event": "held", "address": NIC, "holder": {"pid": 7}},
     ]
-    left = {**TOLD, "journals": [TESTDEV]}
+    left = {**SCAN, "journals": [TESTDEV]}
     host = FakeHost(
         [
             (lambda argv: argv[-1].endswith("scan"), Answer(json.dumps(left))),
@@ -266,12 +269,12 @@ def test_two_of_a_group_have_each_their_own_sizes() -> None:
         of(value, TESTDEV).update(group="17", driver="nouveau", sizes={"2": 0x700})
         of(value, NIC).update(group="17", sizes={"0": 0x700})
 
-    found = told(change)
+    found = scanned(change)
     first, second = found.function(TESTDEV), found.function(NIC)
     assert first
     assert second
-    wishes = [DeviceRequest(first, ((2, 1 << 30),)), DeviceRequest(second, ((0, 1 << 20),))]
-    for order in (wishes, wishes[::-1]):
+    requests = [DeviceRequest(first, ((2, 1 << 30),)), DeviceRequest(second, ((0, 1 << 20),))]
+    for order in (requests, requests[::-1]):
         entries = {entry["address"]: entry for entry in _journals(found, order, "t")}
         resized = {address: entry["resize"] for address, entry in entries.items()}
         assert resized == {TESTDEV: {"2": 1 << 30}, NIC: {"0": 1 << 20}}

@@ -25,12 +25,12 @@ from orchestrator.report.devices import lines, to_json
 from orchestrator.scenario.devices import EmulatedDevice, PassthroughDevice, Selector
 from tests.fakes import Answer, FakeHost
 
-TOLD: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data/scan-q35.json").read_text())
+SCAN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data/scan-q35.json").read_text())
 TESTDEV, NIC, SMALL, SATA, SMBUS = "0000:00:10.0", "0000:00:11.0", "0000:00:12.0", "0000:00:1f.2", "0000:00:1f.3"
 
 
-def told(change: Callable[[dict[str, Any]], object] = lambda _: None) -> Inventory:
-    value = deepcopy(TOLD)
+def scanned(change: Callable[[dict[str, Any]], object] = lambda _: None) -> Inventory:
+    value = deepcopy(SCAN)
     change(value)
     return inventory("lab", value)
 
@@ -51,7 +51,7 @@ def wanted(selector: Selector, fallback: EmulatedDevice | None = None) -> Passth
 
 
 def test_bars_are_read_as_the_kernel_shows_them() -> None:
-    function = told().function(TESTDEV)
+    function = scanned().function(TESTDEV)
     assert function is not None
     assert function.bars == (
         Bar(0, 4 << 10),
@@ -65,7 +65,7 @@ def test_the_sizes_of_a_resizable_bar_are_those_of_its_mask() -> None:
     def change(value: dict[str, Any]) -> None:
         of(value, TESTDEV)["sizes"] = {"2": 0x700}  # resource2_resize: bits 8, 9 and 10
 
-    function = told(change).function(TESTDEV)
+    function = scanned(change).function(TESTDEV)
     assert function is not None
     assert function.bars[2].sizes == (256 << 20, 512 << 20, 1 << 30)
 
@@ -141,10 +141,10 @@ def test_the_sizes_of_a_resizable_bar_are_those_of_its_mask() -> None:
 def test_what_cannot_be_passed_through_has_one_sentence(
     address: str, change: Callable[[dict[str, Any]], object], sentence: str
 ) -> None:
-    assert why_not(address, told(change)) == (sentence,)
+    assert why_not(address, scanned(change)) == (sentence,)
 
 
-def test_memory_that_may_not_be_locked_is_told_before_anything_is_unbound() -> None:
+def test_memory_that_may_not_be_locked_is_reported_before_anything_is_unbound() -> None:
     def limited(value: dict[str, Any]) -> None:
         value["host"].update(memlock=64 << 20)
 
@@ -152,10 +152,10 @@ def test_memory_that_may_not_be_locked_is_told_before_anything_is_unbound() -> N
         "all 1024 MiB of the guest's memory would be locked, and the limit is 65536 KiB; "
         "raise it (memlock in limits.conf(5), ulimit -l)"
     )
-    assert why_not(TESTDEV, replace(told(limited), locked=1 << 30)) == (sentence,)
-    assert why_not(TESTDEV, replace(told(limited), locked=64 << 20)) == ()
-    assert why_not(TESTDEV, told(limited)) == ()
-    assert why_not(TESTDEV, replace(told(), locked=1 << 40)) == ()
+    assert why_not(TESTDEV, replace(scanned(limited), locked=1 << 30)) == (sentence,)
+    assert why_not(TESTDEV, replace(scanned(limited), locked=64 << 20)) == ()
+    assert why_not(TESTDEV, scanned(limited)) == ()
+    assert why_not(TESTDEV, replace(scanned(), locked=1 << 40)) == ()
 
 
 def test_nvidias_own_nodes_count_for_its_functions_only() -> None:
@@ -164,8 +164,8 @@ def test_nvidias_own_nodes_count_for_its_functions_only() -> None:
         node = {"pid": 9, "command": "train", "node": "/dev/nvidia0", "owner": "", "group": "", "token": ""}
         value["openers"].append(node)
 
-    assert why_not(TESTDEV, told(change)) == ("process 9 (train) has /dev/nvidia0 open",)
-    assert why_not(SMALL, told(change)) == ()
+    assert why_not(TESTDEV, scanned(change)) == ("process 9 (train) has /dev/nvidia0 open",)
+    assert why_not(SMALL, scanned(change)) == ()
 
 
 def test_a_node_of_nvidias_that_is_known_counts_for_its_function_only() -> None:
@@ -175,8 +175,8 @@ def test_a_node_of_nvidias_that_is_known_counts_for_its_function_only() -> None:
         node = {"pid": 9, "command": "train", "node": "/dev/nvidia0", "group": "", "token": "", "nvidia": 0}
         value["openers"].append({**node, "owner": TESTDEV, "owners": [TESTDEV]})
 
-    assert why_not(TESTDEV, told(change)) == ("process 9 (train) has /dev/nvidia0 open",)
-    assert why_not(SMALL, told(change)) == ()
+    assert why_not(TESTDEV, scanned(change)) == ("process 9 (train) has /dev/nvidia0 open",)
+    assert why_not(SMALL, scanned(change)) == ()
 
 
 def test_what_is_behind_a_function_is_its_use_but_not_that_of_a_bridge() -> None:
@@ -184,8 +184,8 @@ def test_what_is_behind_a_function_is_its_use_but_not_that_of_a_bridge() -> None
         of(value, SMALL)["header"] = 1
         value["interfaces"].append({"name": "eth7", "owner": "10000:01:00.0", "owners": [SMALL, TESTDEV], "flags": 1})
 
-    assert why_not(TESTDEV, told(change)) == ("its network interface eth7 is up",)
-    assert why_not(SMALL, told(change)) == ("it is a bridge, which other devices are reached through",)
+    assert why_not(TESTDEV, scanned(change)) == ("its network interface eth7 is up",)
+    assert why_not(SMALL, scanned(change)) == ("it is a bridge, which other devices are reached through",)
 
 
 def test_force_does_not_destroy_virtual_functions() -> None:
@@ -195,8 +195,8 @@ def test_force_does_not_destroy_virtual_functions() -> None:
 
     file = f"/sys/bus/pci/devices/{NIC}/sriov_numvfs"
     sentence = f"it has 2 virtual functions; remove them first: echo 0 > {file}"
-    assert why_not(NIC, told(change), NIC) == (sentence,)
-    assert why_not(TESTDEV, told(change), NIC) == (f"{NIC} is in its IOMMU group 17, and {sentence}",)
+    assert why_not(NIC, scanned(change), NIC) == (sentence,)
+    assert why_not(TESTDEV, scanned(change), NIC) == (f"{NIC} is in its IOMMU group 17, and {sentence}",)
 
 
 def test_a_bar_without_an_address_does_not_count_for_min_bar() -> None:
@@ -204,7 +204,7 @@ def test_a_bar_without_an_address_does_not_count_for_min_bar() -> None:
         of(value, TESTDEV)["resources"][2] = [0, (256 << 20) - 1, 0x20000000 | 1319436]
         value["functions"].remove(of(value, SMALL))
 
-    choice = choose(wanted(Selector(vendor=0x1B36, min_bar=64 << 20)), told(change))
+    choice = choose(wanted(Selector(vendor=0x1B36, min_bar=64 << 20)), scanned(change))
     assert choice.function is None
     assert choice.why_not.endswith(f"; the firmware gave BAR2 of {TESTDEV} no address; turn on Above 4G decoding")
 
@@ -215,7 +215,7 @@ def test_the_guest_of_another_run_is_no_use_by_the_host_but_its_lease_is_waited_
         value["openers"].append(guest)
         value["leases"][TESTDEV] = {"pid": 3}
 
-    found = told(change)
+    found = scanned(change)
     assert why_not(TESTDEV, found) == ()
     assert choose(wanted(Selector(address=TESTDEV)), found).function == found.function(TESTDEV)
 
@@ -224,7 +224,7 @@ def test_the_use_of_another_member_of_the_group_counts_unless_it_is_forced() -> 
     def change(value: dict[str, Any]) -> None:
         of(value, TESTDEV)["group"] = of(value, NIC)["group"]
 
-    found = told(change)
+    found = scanned(change)
     assert why_not(TESTDEV, found) == (f"{NIC} is in its IOMMU group 17, and its network interface eth0 is up",)
     assert why_not(TESTDEV, found, NIC) == ()
     function = found.function(TESTDEV)
@@ -233,7 +233,7 @@ def test_the_use_of_another_member_of_the_group_counts_unless_it_is_forced() -> 
 
 
 def test_a_member_without_a_driver_stays_as_it_is() -> None:
-    found = told()
+    found = scanned()
     sata = found.function(SATA)
     assert sata is not None
     assert [one.address for one in found.others(sata)] == ["0000:00:1f.0", SMBUS]
@@ -241,12 +241,12 @@ def test_a_member_without_a_driver_stays_as_it_is() -> None:
 
 
 def test_forcing_takes_what_is_in_use() -> None:
-    assert why_not(NIC, told(), NIC) == ()
+    assert why_not(NIC, scanned(), NIC) == ()
 
 
 def test_a_selector_means_the_first_that_is_free() -> None:
-    assert choose(wanted(Selector(vendor=0x1B36, device=5)), told()).function == told().function(TESTDEV)
-    leased = told(lambda value: value["leases"].update({TESTDEV: {"pid": 1}}))
+    assert choose(wanted(Selector(vendor=0x1B36, device=5)), scanned()).function == scanned().function(TESTDEV)
+    leased = scanned(lambda value: value["leases"].update({TESTDEV: {"pid": 1}}))
     assert choose(wanted(Selector(vendor=0x1B36)), leased).function == leased.function(SMALL)
     # If all matching functions are leased, the run waits for the first.
     assert choose(wanted(Selector(vendor=0x1B36, min_bar=256 << 20)), leased).function == leased.function(TESTDEV)
@@ -267,23 +267,23 @@ def test_a_selector_means_the_first_that_is_free() -> None:
 )
 def test_why_there_is_none_is_one_sentence(selector: Selector, sentence: str) -> None:
     with pytest.raises(InfrastructureError, match=r"^s.yaml:3: device 'gpu': ") as caught:
-        choose_all([wanted(selector)], told())
+        choose_all([wanted(selector)], scanned())
     assert str(caught.value) == f"s.yaml:3: device 'gpu': {sentence}"
     emulated = EmulatedDevice("gpu", "pci-testdev", 1 << 30)
-    (choice,) = choose_all([wanted(selector, emulated)], told())
+    (choice,) = choose_all([wanted(selector, emulated)], scanned())
     assert (choice.function, choice.why_not) == (None, sentence)
 
 
 def test_two_devices_are_two_functions() -> None:
     device = wanted(Selector(vendor=0x1B36))
-    assert [choice.function and choice.function.address for choice in choose_all([device, device], told())] == [
+    assert [choice.function and choice.function.address for choice in choose_all([device, device], scanned())] == [
         TESTDEV,
         SMALL,
     ]
 
 
 def test_the_list_fits_a_terminal_and_says_what_is_what() -> None:
-    found = told(lambda value: value["leases"].update({TESTDEV: {"pid": 7, "user": "me", "machine": "lab"}}))
+    found = scanned(lambda value: value["leases"].update({TESTDEV: {"pid": 7, "user": "me", "machine": "lab"}}))
     text = list(lines(found, 80, color=False))
     assert all(len(line) <= 80 for line in text)
     assert text[text.index("0000:00:10.0  1b36:0005  class 00ff  no driver, group 16") :][:6] == [
@@ -298,13 +298,13 @@ def test_the_list_fits_a_terminal_and_says_what_is_what() -> None:
     assert json.loads(json.dumps(to_json(found)))["functions"][3]["obstacles"] == ["its network interface eth0 is up"]
 
 
-def test_what_a_dead_run_left_behind_is_told() -> None:
-    text = list(lines(told(lambda value: value["journals"].append(TESTDEV)), 80, color=False))
+def test_what_a_dead_run_left_behind_is_reported() -> None:
+    text = list(lines(scanned(lambda value: value["journals"].append(TESTDEV)), 80, color=False))
     block = text[text.index("0000:00:10.0  1b36:0005  class 00ff  no driver, group 16") :][4:7]
     assert block[0] == "  no: a run that has ended did not give it back; run: orch devices --host lab"
     assert block[1].strip() == "restore"
     assert block[2].startswith(NIC)
-    leased = told(lambda value: value.update(journals=[TESTDEV], leases={TESTDEV: {"pid": 7}}))
+    leased = scanned(lambda value: value.update(journals=[TESTDEV], leases={TESTDEV: {"pid": 7}}))
     assert why_not(TESTDEV, leased) == ()
 
 

@@ -59,18 +59,18 @@ def everywhere(value: Any, text: str) -> Any:
     """
     made: dict[str, str] = {}
 
-    def changed(one: Any) -> Any:
-        if isinstance(one, Enum):
-            return one
-        if isinstance(one, str):
-            return made.get(one) or made.setdefault(one, one + text)
-        if isinstance(one, Path):
-            return Path(f"{one}{text}")
-        if is_dataclass(one) and not isinstance(one, type):
-            return replace(one, **{each.name: changed(getattr(one, each.name)) for each in fields(one)})
-        if isinstance(one, Mapping):
-            return {changed(key): changed(each) for key, each in one.items()}
-        return tuple(map(changed, one)) if isinstance(one, list | tuple) else one
+    def changed(value: Any) -> Any:
+        if isinstance(value, Enum):
+            return value
+        if isinstance(value, str):
+            return made.get(value) or made.setdefault(value, value + text)
+        if isinstance(value, Path):
+            return Path(f"{value}{text}")
+        if is_dataclass(value) and not isinstance(value, type):
+            return replace(value, **{each.name: changed(getattr(value, each.name)) for each in fields(value)})
+        if isinstance(value, Mapping):
+            return {changed(key): changed(each) for key, each in value.items()}
+        return tuple(map(changed, value)) if isinstance(value, list | tuple) else value
 
     return changed(value)
 
@@ -111,8 +111,8 @@ def run_with(name: str, text: str) -> Run:
     run: Run = everywhere(plain, text)
     test = "" if name in PLACEMENTS else text
     boots = tuple(_with_names(boot, old, test) for boot, old in zip(run.boots, plain.boots, strict=True))
-    workloads = {f"{key}{text}": _but_keys(told, text) for key, told in plain.scenario.workloads.items()}
-    devices = {f"{key}{text}": _but_keys(told, text) for key, told in plain.scenario.devices.items()}
+    workloads = {f"{key}{text}": _but_keys(record, text) for key, record in plain.scenario.workloads.items()}
+    devices = {f"{key}{text}": _but_keys(record, text) for key, record in plain.scenario.devices.items()}
     scenario: ScenarioRecord = replace(run.scenario, workloads=workloads, devices=devices)
     return replace(run, boots=boots, scenario=scenario)
 
@@ -132,8 +132,8 @@ def _with_names(boot: BootResult, old: BootResult, test: str) -> BootResult:
     return replace(boot, measurements=measurements, cases=cases)
 
 
-def _but_keys(told: Mapping[str, object], text: str) -> dict[str, object]:
-    return {key: everywhere(value, text) for key, value in told.items()}
+def _but_keys(record: Mapping[str, object], text: str) -> dict[str, object]:
+    return {key: everywhere(value, text) for key, value in record.items()}
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,10 @@ class Hostile:
     ids="-".join,
 )
 def hostile(request: pytest.FixtureRequest) -> Hostile:
-    """Every sample run with every text, each made once: pytest puts its tests one after another."""
+    """Every sample run with every text, each made once.
+
+    pytest puts the tests of each one after another.
+    """
     name, what = request.param
     return Hostile(HOSTILE[what], run_with(name, HOSTILE[what]))
 

@@ -45,9 +45,9 @@ def boot(name: str, level: Level, repeat: int, bottomup: int, congruent: int) ->
         for key, value in values.items()
     )
     program = {(2, test): Verdict(Status.PASS, evidence="k:1") for test in numbers} | {(2, "sub-page"): LACKS}
-    told = WorkloadOutput(measurements, program, "m")
+    output = WorkloadOutput(measurements, program, "m")
     what = kernel(name, Expectation(level=level))
-    return BootResult(name, "alignment", "testdev", GOOD, judge(what, FURTHER, GOOD, told), measurements)
+    return BootResult(name, "alignment", "testdev", GOOD, judge(what, FURTHER, GOOD, output), measurements)
 
 
 def run() -> Run:

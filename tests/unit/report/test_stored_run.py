@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A run that was stored before the packages got their places is shown as it was shown then.
+"""A run that was stored before the packages were moved is shown as before.
 
 data/run-before-layout holds what `orch compare` reads of a run of scenarios/pud.yaml, and the two files beside it what
 it printed for it at the time.  A change of them is a change of a format that users have on disk.

@@ -47,8 +47,8 @@ def run_of(boots: dict[str, str], ends: dict[str, BootReport] | None = None, nam
     kernels = names or tuple(boots)
     jobs = [Job(f"build/{name}", JobKind.BUILD, name, status=JobStatus.DONE) for name in kernels]
     jobs += [Job(f"boot/{name}/own", JobKind.BOOT, name, "own", JobStatus.DONE, 9.0) for name in kernels]
-    told: dict[str, dict[str, Any]] = {"own": {"name": "own", "command": "./test", "device": "dev"}}
-    scenario = ScenarioRecord("s", "s.yaml", "0" * 64, "What?", kernels[0], kernels, told)
+    workloads: dict[str, dict[str, Any]] = {"own": {"name": "own", "command": "./test", "device": "dev"}}
+    scenario = ScenarioRecord("s", "s.yaml", "0" * 64, "What?", kernels[0], kernels, workloads)
     run = Run("s-1", Path("results/s-1"), RunStatus.FINISHED, scenario, "2026-06-17T19:34:06Z", jobs=tuple(jobs))
     for name, output in boots.items():
         report = (ends or {}).get(name, GOOD)
@@ -137,8 +137,8 @@ def test_tests_that_are_called_as_checks_of_the_whole_are_tests() -> None:
     names = ("log", "boot", "build", "suite", "(log)", "\\(log)")
     base, less = tap(*(f"ok {name}" for name in names)), tap("ok x")
     (suite,) = compare_suites(run_of({"base": base, "v": less}))
-    gone = [one.name for one in suite.rows[1].changes if one.change is Change.REMOVED]
-    assert gone == ["log", "boot", "build", "suite", "\\(log)", "\\\\(log)"]
+    removed = [one.name for one in suite.rows[1].changes if one.change is Change.REMOVED]
+    assert removed == ["log", "boot", "build", "suite", "\\(log)", "\\\\(log)"]
     assert len(suite.rows[0].cases) == len(names) + 1
     text = text_of(run_of({"base": tap("ok log"), "v": tap("not ok log # why")}))
     assert "\nlog\n  PASS     base\n  FAIL     v: why\n" in text

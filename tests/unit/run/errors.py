@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Errors of every kind, expected or not, which a job or a run can end with."""
+"""Errors of every kind that a job or a run can end with."""
 
 from __future__ import annotations
 

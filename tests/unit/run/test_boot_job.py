@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A boot job that the machine does not let run: that is a result, too, and not a traceback."""
+"""A boot job that the machine cannot run has a result, not a traceback."""
 
 from __future__ import annotations
 

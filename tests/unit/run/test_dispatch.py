@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The jobs of a run on a real executor: as the schedule says, and all of them."""
+"""All jobs of a run, on a real executor, in the order of the schedule."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Watch:
     def __init__(self, tasks: Iterable[Task], limits: Resources) -> None:
         self.tasks = {task.id: task for task in tasks}
         self.limits = limits
-        self.begun: list[str] = []
+        self.started: list[str] = []
         self.ended: list[str] = []
         self._lock = threading.Lock()
 
     def __call__(self, name: str) -> None:
         with self._lock:
             assert set(self.tasks[name].after) <= set(self.ended)
-            self.begun.append(name)
-            running = set(self.begun) - set(self.ended)
+            self.started.append(name)
+            running = set(self.started) - set(self.ended)
             taken = sum((self.tasks[one].needs.within(self.limits) for one in running), Resources())
             assert taken.fits(self.limits)
         with self._lock:
@@ -53,7 +53,7 @@ def test_every_job_runs_once_in_order_and_within_the_limits(
 ) -> None:
     watch = Watch(tasks, limits)
     run_tasks(tasks, limits, executor, watch, nothing_changed)
-    assert sorted(watch.begun) == sorted(watch.ended) == sorted(task.id for task in tasks)
+    assert sorted(watch.started) == sorted(watch.ended) == sorted(task.id for task in tasks)
 
 
 def test_a_boot_runs_beside_the_next_build(executor: Executor) -> None:
@@ -79,7 +79,7 @@ def boot_without_build(number: int) -> Task:
     return Task(f"{number}", 1.0, BOOT)
 
 
-def test_jobs_that_came_to_nothing_do_not_run_and_those_after_them_do(executor: Executor) -> None:
+def test_jobs_that_were_dropped_do_not_run_and_those_after_them_do(executor: Executor) -> None:
     tasks = [build("a", 10), boot("a"), build("b", 10, "a"), boot("b")]
     watch = Watch(tasks, TWO)
 
@@ -108,7 +108,7 @@ def test_what_is_left_to_do_can_change_while_others_run(executor: Executor) -> N
         return left
 
     run_tasks(tasks, TWO, executor, work, changed)
-    assert watch.begun[2:] == ["build/c", "build/d"]
+    assert watch.started[2:] == ["build/c", "build/d"]
 
 
 def test_the_error_of_a_job_is_raised(executor: Executor) -> None:

@@ -53,7 +53,7 @@ def test_old_times_are_forgotten(durations: Durations) -> None:
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", "null", '{"seconds": 3}', '{"seconds": ["x"]}', '{"seconds": [NaN, -1]}']
 )
-def test_a_damaged_record_is_none_and_is_mended(durations: Durations, content: str) -> None:
+def test_a_damaged_record_is_none_and_is_replaced(durations: Durations, content: str) -> None:
     durations.record(NAMES, 5.0)
     for file in durations.directory.iterdir():
         file.write_text(content)

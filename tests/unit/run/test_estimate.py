@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What each job has to do, takes and needs, as far as the cache tells."""
+"""What each job has to do, takes and needs, as far as the cache shows."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_nobody_waits_where_a_tree_of_the_same_configuration_is_there(cache: Ker
     }
 
 
-def test_what_is_built_is_cached_and_where_its_tree_is_gone_nobody_waits_for_it(cache: KernelCache) -> None:
+def test_what_is_built_is_cached_and_without_its_tree_no_build_waits_for_it(cache: KernelCache) -> None:
     key = publish(cache, BASE).key
     found = starts(cache, (BASE, V1))
     assert found["v1"] == BuildStart(BuildKind.WHOLE)

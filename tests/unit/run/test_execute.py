@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A run always ends: run.json says how, and what is on a full disk is whole."""
+"""A run always ends: run.json says how, and files on a full disk are whole."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ KNOWN_NAMES = (
 )
 
 
-def test_an_xfail_of_a_test_that_nobody_runs_is_a_mistake() -> None:
+def test_an_xfail_of_a_test_that_is_not_run_is_a_mistake() -> None:
     life = AlignmentWorkload("life", "testdev", tests=(TestGroup.LIFE,))
     known = tuple((pattern, "why") for pattern in (*KNOWN_NAMES, "kernel", "lfie.*", "lfie/log"))
     scenario = replace(

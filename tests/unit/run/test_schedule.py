@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which job starts when: nothing waits in vain, nothing takes more than there is, everything runs once."""
+"""The order of the jobs: none waits in vain, each runs once, within the limits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ resources = st.builds(Resources, amounts, amounts, amounts)
 
 @st.composite
 def jobs(draw: st.DrawFn) -> tuple[Task, ...]:
-    """Jobs that come after others, in any order and of any size, larger than the machine too."""
+    """Jobs that come after others, in any order and of any size.
+
+    Some are larger than the machine.
+    """
     tasks: list[Task] = []
     for number in range(draw(st.integers(0, 12))):
         before = draw(st.lists(st.sampled_from([task.id for task in tasks]), unique=True)) if tasks else []

@@ -27,6 +27,6 @@ def test_nothing_to_bring_along_is_an_empty_directory(tmp_path: Path) -> None:
     assert list(copy_files((), tmp_path / "files").iterdir()) == []
 
 
-def test_a_file_that_is_gone_is_an_error(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="gone"):
         copy_files((tmp_path / "gone",), tmp_path / "files")

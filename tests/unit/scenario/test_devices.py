@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Devices of a scenario: their values, and one sentence for each mistake.  An editor finds the same mistakes."""
+"""Devices of a scenario: their values, and one sentence for each mistake.
+
+An editor finds the same mistakes.
+"""
 
 from __future__ import annotations
 

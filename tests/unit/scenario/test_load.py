@@ -168,11 +168,11 @@ def test_a_key_left_empty_is_a_key_left_out(tmp_path: Path, key: str) -> None:
 
 
 def test_a_single_value_stands_for_a_list(tmp_path: Path) -> None:
-    one = load_text(tmp_path, small("config: vfio\n    patches: mm-pud", "bars: 2, placements: qemu, offset: 1M"))
-    assert [path.name for path in one.kernels[0].config] == ["vfio.config"]
-    assert [path.name for path in one.kernels[0].patches if isinstance(path, Path)] == ["mm-pud"]
-    assert isinstance(one.workloads[0], AlignmentWorkload)
-    assert (one.workloads[0].bars, one.workloads[0].placements) == ((2,), (Placement.QEMU,))
+    scenario = load_text(tmp_path, small("config: vfio\n    patches: mm-pud", "bars: 2, placements: qemu, offset: 1M"))
+    assert [path.name for path in scenario.kernels[0].config] == ["vfio.config"]
+    assert [path.name for path in scenario.kernels[0].patches if isinstance(path, Path)] == ["mm-pud"]
+    assert isinstance(scenario.workloads[0], AlignmentWorkload)
+    assert (scenario.workloads[0].bars, scenario.workloads[0].placements) == ((2,), (Placement.QEMU,))
 
 
 def test_paths_go_from_the_directory_of_the_scenario(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_what_a_kernel_can_do_is_inherited_key_by_key(tmp_path: Path) -> None:
     }
 
 
-def test_a_kernel_can_do_what_follows_from_its_build_where_nothing_is_said(tmp_path: Path) -> None:
+def test_a_kernel_can_do_what_follows_from_its_build_if_nothing_is_stated(tmp_path: Path) -> None:
     assert load_text(tmp_path, SMALL).kernels[0].can == CapabilityOverride()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Sources and patches of the kernels of a scenario: their values, and the messages about mistakes."""
+"""Sources and patches of kernels: their values, and the messages about mistakes."""
 
 from __future__ import annotations
 

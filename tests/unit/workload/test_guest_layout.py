@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The includes of the guest program's C files: no circle, and which folder may use which.
+"""The includes of the guest program's C files: allowed folders, and no circle.
 
 A module is a header and the `.c` file of the same name.  It depends on the modules of the headers that either of them
 includes.
@@ -29,7 +29,10 @@ def module(path: str) -> str:
 
 
 def circle(guest: Path) -> list[str]:
-    """The modules of a circle of includes, the first also as the last; empty if there is none."""
+    """The modules of a circle of includes, or an empty list.
+
+    The first module is also the last.
+    """
     graph: dict[str, set[str]] = {}
     for path, included in includes(guest).items():
         graph.setdefault(module(path), set()).update(module(header) for header in included)

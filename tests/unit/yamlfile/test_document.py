@@ -149,7 +149,7 @@ def test_a_byte_order_mark_is_no_matter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "mend"),
+    ("text", "line", "fix"),
     [
         ("a: b\n\tc: d\n", 2, "spaces, not with tabs"),
         ("a: b: c\n", 1, "quote a value that has ': '"),
@@ -162,10 +162,10 @@ def test_a_byte_order_mark_is_no_matter() -> None:
         ("a: @b\n", 1, "quote the value"),
     ],
 )
-def test_a_syntax_error_says_where_and_how_to_mend_it(text: str, line: int, mend: str) -> None:
+def test_a_syntax_error_says_where_and_how_to_fix_it(text: str, line: int, fix: str) -> None:
     message = refusal(text)
     assert message.startswith(f"a.yaml:{line}: not valid YAML: ")
-    assert mend in message
+    assert fix in message
     assert "\n" not in message
 
 

@@ -200,9 +200,9 @@ def test_what_the_disk_does_not_take_is_never_published(bench: Bench, monkeypatc
 
 def test_what_is_built_is_not_built_again(bench: Bench) -> None:
     first = bench.build("base")
-    ran, told = len(bench.host.lines), len(bench.events)
+    ran, reported = len(bench.host.lines), len(bench.events)
     again = bench.build("again")
-    assert (len(bench.host.lines), len(bench.events)) == (ran, told)
+    assert (len(bench.host.lines), len(bench.events)) == (ran, reported)
     assert again == replace(first, name="again", cached=True, seconds=again.seconds)
 
 
@@ -226,9 +226,11 @@ def test_two_requests_that_come_to_the_same_are_one_build(bench: Bench) -> None:
 def test_a_kernel_that_does_not_compile_says_its_first_error_and_keeps_its_log(bench: Bench) -> None:
     with pytest.raises(KernelBuildError) as caught:
         bench.build("broken", BREAK)
-    told = str(caught.value)
-    assert told.startswith("kernel 'broken' does not build: ../mm/mmap.c:5:1: error: unknown type name 'BROKEN' (log: ")
-    log = Path(told.split("(log: ")[1].rstrip(")"))
+    message = str(caught.value)
+    assert message.startswith(
+        "kernel 'broken' does not build: ../mm/mmap.c:5:1: error: unknown type name 'BROKEN' (log: "
+    )
+    log = Path(message.split("(log: ")[1].rstrip(")"))
     assert "unknown type name" in log.read_text()
     assert bench.leftovers() == []
     assert not bench.cache.builds.exists()
@@ -236,7 +238,7 @@ def test_a_kernel_that_does_not_compile_says_its_first_error_and_keeps_its_log(b
     assert "build" in bench.phases(Kind.FAILED)
 
 
-def test_a_broken_variant_does_not_harm_the_tree_that_it_came_from(based: Bench) -> None:
+def test_a_broken_variant_does_not_harm_the_tree_that_it_starts_from(based: Bench) -> None:
     with pytest.raises(KernelBuildError):
         based.build("broken", BREAK)
     assert based.build("align", ALIGN).objects == 1

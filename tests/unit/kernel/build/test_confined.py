@@ -109,7 +109,7 @@ def test_what_a_build_wrote_to_its_own_sources_is_noted_and_no_seed(bench_with_n
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("ln -sf /etc/hostname ../build/vmlinux.new; mv ../build/vmlinux.new vmlinux", "the build left vmlinux as"),
         ("ln -sf /dev/zero .config", "the build left .config as"),
@@ -119,12 +119,12 @@ def test_what_a_build_wrote_to_its_own_sources_is_noted_and_no_seed(bench_with_n
         ("rm -f .config", "the build left no .config"),
     ],
 )
-def test_what_a_build_leaves_in_the_place_of_a_file_is_its_own_failure(tmp_path: Path, line: str, said: str) -> None:
+def test_what_a_build_leaves_in_the_place_of_a_file_is_its_own_failure(tmp_path: Path, line: str, message: str) -> None:
     bench = Bench(tmp_path)
     makefile = (TOY / "Makefile").read_text().splitlines()
     at = next(number for number, text in enumerate(makefile, 1) if "version $(KBUILD" in text)
     patch = change("Makefile", at, makefile[at - 2], makefile[at - 1], makefile[at], makefile[at - 1], f"\t@{line}")
-    with pytest.raises(KernelBuildError, match=said):
+    with pytest.raises(KernelBuildError, match=message):
         bench.build("stranger", patch)
     assert not bench.leftovers()
     assert not [*bench.cache.root.glob("builds/*")]

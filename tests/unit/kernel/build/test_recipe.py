@@ -96,17 +96,17 @@ def test_a_patch_that_does_not_apply_is_found_before_anything_is_built(fetched: 
         recipes(a_host(), tmp_path, kernels, ignore)
 
 
-def test_the_scenarios_wishes_come_after_virtmes_and_must_hold(tmp_path: Path) -> None:
+def test_the_scenarios_options_come_after_virtmes_and_are_required(tmp_path: Path) -> None:
     fragment = tmp_path / "a.config"
     fragment.write_text("CONFIG_HUGE=y\nCONFIG_SPECIAL=y\n")
-    wishes = Kernel("huge", SOURCE, config=(fragment,), options=(("SPECIAL", "n"),))
+    wanted = Kernel("huge", SOURCE, config=(fragment,), options=(("SPECIAL", "n"),))
     virtme = "CONFIG_VIRTIO=y\nCONFIG_SPECIAL=y\n"
-    made = compose(wishes, SourceTree("sha", "toy", TOY), (), virtme, Toolchain("gcc", "ld"))
+    made = compose(wanted, SourceTree("sha", "toy", TOY), (), virtme, Toolchain("gcc", "ld"))
     assert made.request == "CONFIG_VIRTIO=y\n# CONFIG_SPECIAL is not set\nCONFIG_HUGE=y\n"
     assert dict(made.required) == {"HUGE": "y", "SPECIAL": "n"}
 
 
-def test_virtmes_own_wishes_need_not_hold(tmp_path: Path) -> None:
+def test_virtmes_own_options_are_not_required(tmp_path: Path) -> None:
     made = compose(
         Kernel("base", SOURCE), SourceTree("sha", "toy", TOY), (), "CONFIG_VIRTIO=y\n", Toolchain("gcc", "ld")
     )
@@ -115,12 +115,12 @@ def test_virtmes_own_wishes_need_not_hold(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", [None, "RUST", "DEBUG_INFO_BTF"])
 def test_only_an_option_that_needs_a_program_makes_its_version_part_of_the_recipe(option: str | None) -> None:
-    wishes = Kernel("base", SOURCE, options=((option, "y"),) if option else ())
+    wanted = Kernel("base", SOURCE, options=((option, "y"),) if option else ())
     programs = {"RUST": ("rustc", "bindgen"), "DEBUG_INFO_BTF": ("pahole",)}.get(option or "", ())
 
     def made(**versions: str) -> Recipe:
         tree = SourceTree("sha", "toy", TOY)
-        return compose(wishes, tree, (), "CONFIG_VIRTIO=y\n", Toolchain("gcc", "ld"), tuple(versions.items()))
+        return compose(wanted, tree, (), "CONFIG_VIRTIO=y\n", Toolchain("gcc", "ld"), tuple(versions.items()))
 
     before = {"rustc": "rustc 1.78", "bindgen": "bindgen 0.69", "pahole": "v1.24"}
     for name in before:

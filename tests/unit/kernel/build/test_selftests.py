@@ -143,7 +143,7 @@ def test_a_header_of_the_kernel_is_the_kernels(bench: Bench, name: str, included
         bench.builder.build(bench.recipe(missing(name, included)), ("vfio",))
 
 
-def test_a_failure_that_nobody_explains_is_the_infrastructures(bench: Bench) -> None:
+def test_an_unexplained_failure_is_the_infrastructures(bench: Bench) -> None:
     text = BREAK.replace('echo "x.c:7:1: error: unknown type"; exit 1', 'echo "Cannot allocate memory"; exit 1')
     with pytest.raises(CommandError, match="building the selftests of kernel 'mine'"):
         bench.builder.build(bench.recipe(text), ("vfio",))

@@ -95,7 +95,7 @@ def test_another_recipe_is_not_found(cache: KernelCache) -> None:
     assert cache.lookup(replace(BASE, patches=(ONE,))) is None
 
 
-def test_a_recipe_whose_build_is_gone_is_not_found(cache: KernelCache) -> None:
+def test_a_recipe_whose_build_is_missing_is_not_found(cache: KernelCache) -> None:
     cache.remember(BASE, "key-of-nothing")
     assert cache.lookup(BASE) is None
 
@@ -296,7 +296,7 @@ def test_builds_that_come_to_the_same_at_the_same_time_do_not_disturb_each_other
     assert {path.name for path in (cache.root / "trees").iterdir()} == {"same"}
 
 
-def test_a_workspace_is_gone_afterwards_also_after_an_error(cache: KernelCache) -> None:
+def test_a_workspace_is_removed_afterwards_also_after_an_error(cache: KernelCache) -> None:
     with pytest.raises(ZeroDivisionError), cache.workspace("key") as work:
         (work / "file").touch()
         raise ZeroDivisionError
@@ -388,7 +388,7 @@ def a_source(
 
 
 def test_another_source_seeds_by_origin_and_then_by_version(cache: KernelCache, tmp_path: Path) -> None:
-    mine = replace(BASE, source=a_source(tmp_path / "mine", "mine", (7, 3), "git"))
+    own = replace(BASE, source=a_source(tmp_path / "mine", "mine", (7, 3), "git"))
     debian = DebianSource("linux-source-7.3", "trixie")
     sources = (
         ("far", (6, 12), "", debian, ""),
@@ -400,7 +400,7 @@ def test_another_source_seeds_by_origin_and_then_by_version(cache: KernelCache, 
         other = replace(BASE, name=name, source=a_source(tmp_path / name, name, version, origin, named))
         build = publish(cache, other, tree=True)
         a_source(cache.root / "trees" / build.key / "tree", name, version)
-        seed = cache.seed(mine)
+        seed = cache.seed(own)
         assert (seed.name if seed else "") == expected
 
 

@@ -70,7 +70,9 @@ def test_a_configuration_says_whether_the_page_tables_can_be_read(config: str, s
         ("CONFIG_ARM_SMMU_V3=y\n", ()),
     ],
 )
-def test_a_kernel_that_would_leave_the_iommu_off_is_told_to_use_it(config: str, arguments: tuple[str, ...]) -> None:
+def test_a_kernel_that_would_leave_the_iommu_off_gets_an_argument_to_use_it(
+    config: str, arguments: tuple[str, ...]
+) -> None:
     assert boot_arguments(config) == arguments
 
 

@@ -102,7 +102,7 @@ def test_an_unmet_dependency_is_shown_with_the_value_of_each_of_its_options(tree
     )
 
 
-def test_an_option_without_a_prompt_is_said_to_follow_from_others(tree: Path) -> None:
+def test_an_option_without_a_prompt_is_reported_to_follow_from_others(tree: Path) -> None:
     text = complaint(tree, {"VFIO_PCI_MMAP": "y"}, "")
     assert text.endswith("it has no prompt and follows from others: VFIO_PCI_CORE [n]")
 
@@ -125,7 +125,7 @@ def test_an_option_that_depends_on_nothing_says_so(tree: Path) -> None:
     assert complaint(tree, {"BARE": "m"}, "CONFIG_BARE=y\n").endswith("(it is y); it depends on nothing")
 
 
-def test_every_lost_option_is_told_at_once(tree: Path) -> None:
+def test_every_lost_option_is_reported_at_once(tree: Path) -> None:
     lines = complaint(tree, {"BARE": "y", "DEBUG_KERNEL": "y", "PTDUMP_DEBUGFS": "n"}, "").splitlines()
     assert len(lines) == 2
     assert all(line.startswith("s.yaml:7: kernel 'huge': ") for line in lines)
@@ -176,7 +176,7 @@ def test_a_scenarios_text_value_is_quoted_as_kconfig_does() -> None:
     }
 
 
-def test_a_wish_is_asked_for_but_not_insisted_on(tmp_path: Path) -> None:
+def test_a_requested_option_is_asked_for_but_not_required(tmp_path: Path) -> None:
     """Before Linux 6.2, VFIO groups are always there, and no option VFIO_GROUP exists."""
     fragment = tmp_path / "vfio.config"
     fragment.write_text("CONFIG_VFIO=y\n# wish: CONFIG_VFIO_GROUP=y\n# wish CONFIG_OTHER=y\n")

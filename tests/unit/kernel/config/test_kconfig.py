@@ -155,7 +155,7 @@ def test_source_ends_an_entry_and_opens_no_block(tree: Path) -> None:
     assert symbol(tree, "VFIO").depends == ()
 
 
-def test_a_choice_lends_its_dependencies_to_its_members(tree: Path) -> None:
+def test_members_of_a_choice_have_its_dependencies(tree: Path) -> None:
     assert symbol(tree, "CHOICE_A").depends == ("VFIO",)
 
 

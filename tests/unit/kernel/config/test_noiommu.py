@@ -21,7 +21,7 @@ from orchestrator.result.judge.taint import ordinary
 from orchestrator.result.model import Status
 from orchestrator.scenario.model import CommandWorkload, Machine, Scenario
 from orchestrator.scenario.resolve.data import kernels_dir
-from tests.unit.result.test_samples import PMD, PTE, PUD, WORKLOAD, Numbers, booted, kernel, run_of, told
+from tests.unit.result.test_samples import PMD, PTE, PUD, WORKLOAD, Numbers, booted, kernel, output_of, run_of
 from tests.unit.run.test_plan import SCENARIO
 from tests.unit.scenario.test_load import load_text, small
 
@@ -72,11 +72,11 @@ def test_a_kernel_that_somebody_else_built_is_judged_by_its_configuration(tmp_pa
         refuse_build(NONE, stock, built(tmp_path, LACKS))
 
 
-def test_a_wish_that_was_not_granted_is_seen_in_the_end(tmp_path: Path) -> None:
-    wished = recipe("base", HAS)
-    refuse_requests(NONE, [wished])
+def test_a_request_that_was_not_granted_is_seen_in_the_end(tmp_path: Path) -> None:
+    requested = recipe("base", HAS)
+    refuse_requests(NONE, [requested])
     with pytest.raises(ConfigError, match="add noiommu to its 'config'"):
-        refuse_build(NONE, wished, built(tmp_path, LACKS))
+        refuse_build(NONE, requested, built(tmp_path, LACKS))
 
 
 def test_the_fragment_that_is_named_asks_for_it() -> None:
@@ -112,7 +112,7 @@ def undma(values: Numbers) -> Numbers:
 def test_a_mapping_without_its_dma_map_passes_and_is_compared_by_the_rest() -> None:
     mapped = {"b": PTE, "v": PMD}
     boots = [
-        booted(kernel(name), told(name, {"kernel": undma(values), "qemu": undma(PUD)}))
+        booted(kernel(name), output_of(name, {"kernel": undma(values), "qemu": undma(PUD)}))
         for name, values in mapped.items()
     ]
     assert {case.status for boot in boots for case in boot.cases} == {Status.PASS}
@@ -122,9 +122,9 @@ def test_a_mapping_without_its_dma_map_passes_and_is_compared_by_the_rest() -> N
 
 
 @pytest.mark.parametrize(("noiommu", "status"), [(True, Status.PASS), (False, Status.FAIL)])
-def test_the_taint_of_the_mode_is_told_from_others_in_every_workload(noiommu: bool, status: Status) -> None:
+def test_the_taint_of_the_mode_is_distinguished_from_others_in_every_workload(noiommu: bool, status: Status) -> None:
     normal = ordinary(prebuilt=False, noiommu=noiommu)
-    output = replace(told("k", {"kernel": PTE}), taint=normal)
+    output = replace(output_of("k", {"kernel": PTE}), taint=normal)
     suite = SuiteOutput("", 0, taint=normal)
     for cases in (
         judge(kernel("k"), WORKLOAD, TAINTED, output),

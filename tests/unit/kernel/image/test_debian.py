@@ -168,10 +168,10 @@ def test_from_the_name_of_a_meta_package_to_an_artifact_that_says_what_it_is(tmp
     assert artifact.image.name == "vmlinux"
     assert artifact.modules
     assert (artifact.modules / "lib/modules" / RELEASE / "kernel/drivers/user.ko").exists()
-    told = json.loads((artifact.directory / "provenance.json").read_text())
+    provenance = json.loads((artifact.directory / "provenance.json").read_text())
     name = f"linux-image-{RELEASE}"
-    assert told["packages"] == [{"name": name, "version": OLD, "sha256": sha256(name)}]
-    assert told["suite"] == "trixie"
+    assert provenance["packages"] == [{"name": name, "version": OLD, "sha256": sha256(name)}]
+    assert provenance["suite"] == "trixie"
 
     again = fetch_image(host, tmp_path / "cache", order, ignore)
     assert peek_image(host, tmp_path / "cache", order) == again == fetched

@@ -175,7 +175,7 @@ def order(source: ImageSource, name: str = "mine") -> ImageRequest:
     return ImageRequest(name, source, WHERE)
 
 
-def told(source: ImageSource, arch: str = "x86_64") -> str:
+def refusal(source: ImageSource, arch: str = "x86_64") -> str:
     with pytest.raises(UsageError) as caught:
         find_parts(HOST, source, arch, WHERE)
     return str(caught.value)
@@ -227,31 +227,31 @@ def test_modules_may_be_named_by_their_root_their_directory_or_the_one_above(tmp
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    text = told(ImageSource(tmp_path / "gone"))
+    text = refusal(ImageSource(tmp_path / "gone"))
     assert text == f"{WHERE}: there is no {tmp_path}/gone; name an image, or a directory in which a kernel was built"
 
 
 def test_a_directory_in_which_nothing_was_built_is_named(tmp_path: Path) -> None:
-    text = told(ImageSource(tmp_path))
+    text = refusal(ImageSource(tmp_path))
     assert text == f"{WHERE}: no kernel for x86_64 was built in {tmp_path}: it has no arch/x86/boot/bzImage or vmlinux"
 
 
 def test_an_image_that_is_no_kernel_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no kernel")
-    assert told(ImageSource(tmp_path / "notes.txt")).startswith(
+    assert refusal(ImageSource(tmp_path / "notes.txt")).startswith(
         f"{WHERE}: {tmp_path}/notes.txt is no kernel image that orch can boot; name a bzImage"
     )
 
 
 def test_an_image_of_another_architecture_is_named(tmp_path: Path) -> None:
     (tmp_path / "Image").write_bytes(arm_image())
-    text = told(ImageSource(tmp_path / "Image"))
+    text = refusal(ImageSource(tmp_path / "Image"))
     assert text == f"{WHERE}: {tmp_path}/Image is a kernel for arm64, and this one must be for x86_64"
 
 
 def test_a_missing_configuration_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "bzImage").write_bytes(bzimage(elf()))
-    text = told(ImageSource(tmp_path / "bzImage"))
+    text = refusal(ImageSource(tmp_path / "bzImage"))
     assert text == f"{WHERE}: no configuration found for {tmp_path}/bzImage (Linux {RELEASE}); name it with 'config:'"
 
 
@@ -259,27 +259,29 @@ def test_a_configuration_that_is_none_or_of_another_version_is_named(tmp_path: P
     build = build_directory(tmp_path)
     other = tmp_path / "other"
     other.write_text(CONFIG.replace("7.3.4", "6.12.1"))
-    assert told(ImageSource(build, config=other)).startswith(f"{WHERE}: {other} is the configuration of Linux 6.12, ")
+    assert refusal(ImageSource(build, config=other)).startswith(
+        f"{WHERE}: {other} is the configuration of Linux 6.12, "
+    )
     other.write_text("hello\n")
-    assert told(ImageSource(build, config=other)) == f"{WHERE}: {other} is no kernel configuration"
-    assert told(ImageSource(build, config=tmp_path / "gone")) == f"{WHERE}: there is no file {tmp_path}/gone"
+    assert refusal(ImageSource(build, config=other)) == f"{WHERE}: {other} is no kernel configuration"
+    assert refusal(ImageSource(build, config=tmp_path / "gone")) == f"{WHERE}: there is no file {tmp_path}/gone"
 
 
 def test_modules_of_another_version_are_named(tmp_path: Path) -> None:
     build = build_directory(tmp_path / "build", MODULAR)
     root = module_tree(tmp_path / "root", "7.2.0")
-    text = told(ImageSource(build, root))
+    text = refusal(ImageSource(build, root))
     assert text == f"{WHERE}: {root} has no modules of this kernel, which is Linux {RELEASE}, only of 7.2.0"
-    assert told(ImageSource(build, tmp_path)).endswith(f"no lib/modules/{RELEASE}")
+    assert refusal(ImageSource(build, tmp_path)).endswith(f"no lib/modules/{RELEASE}")
 
 
 def test_a_kernel_that_needs_modules_and_has_none_is_refused(tmp_path: Path) -> None:
-    text = told(ImageSource(build_directory(tmp_path, MODULAR)))
+    text = refusal(ImageSource(build_directory(tmp_path, MODULAR)))
     assert text.endswith("has CONFIG_9P_FS as modules; name the directory with lib/modules by 'modules:'")
 
 
 def test_a_kernel_that_cannot_mount_its_root_is_refused(tmp_path: Path) -> None:
-    text = told(ImageSource(build_directory(tmp_path, CONFIG.replace("CONFIG_9P_FS=y\n", ""))))
+    text = refusal(ImageSource(build_directory(tmp_path, CONFIG.replace("CONFIG_9P_FS=y\n", ""))))
     assert text.endswith("cannot be booted here: it was configured without CONFIG_9P_FS")
 
 
@@ -314,10 +316,10 @@ def test_the_artifact_has_image_configuration_and_modules_that_a_guest_can_load(
 
 def test_the_provenance_says_where_it_comes_from_and_which_compiler_made_it(tmp_path: Path) -> None:
     fetched, artifact = made(tmp_path, ImageSource(build_directory(tmp_path / "build")))
-    told = json.loads((artifact.directory / "provenance.json").read_text())
-    assert told["source"] == {"name": f"Linux {RELEASE} from {tmp_path}/build", "sha256": fetched.id}
-    assert told["toolchain"]["compiler"] == "gcc-14 (Debian) 14.2.0"
-    assert told["patches"] == []
+    provenance = json.loads((artifact.directory / "provenance.json").read_text())
+    assert provenance["source"] == {"name": f"Linux {RELEASE} from {tmp_path}/build", "sha256": fetched.id}
+    assert provenance["toolchain"]["compiler"] == "gcc-14 (Debian) 14.2.0"
+    assert provenance["patches"] == []
 
 
 def test_the_same_kernel_again_is_in_the_cache_under_any_name_and_from_anywhere(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A host on which b4 starts at once: each of its programs is a fork of a process that has imported b4.
+"""A host on which b4 starts at once.
 
-Importing b4 takes longer than all that it does for a mailbox.  The programs, their arguments, environment, directory
-and input are the real ones.
+Each of its programs is a fork of a process that has imported b4.  Importing b4 takes longer than all that it does for a
+mailbox.  The programs, their arguments, environment, directory and input are the real ones.
 """
 
 from __future__ import annotations

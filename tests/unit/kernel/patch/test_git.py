@@ -154,7 +154,9 @@ def test_a_commit_is_the_same_patch_in_every_clone(tmp_path: Path, repo: Path) -
         ("with-link..odd", r"'with-link..odd': 0001-a-binary.patch: 'GIT binary patch': only plain text"),
     ],
 )
-def test_a_range_that_cannot_be_is_told_in_one_sentence(tmp_path: Path, repo: Path, wanted: str, expected: str) -> None:
+def test_a_range_that_cannot_be_is_reported_in_one_sentence(
+    tmp_path: Path, repo: Path, wanted: str, expected: str
+) -> None:
     with pytest.raises(UsageError, match=rf"^s\.yaml:3: .*{expected}") as caught:
         read(tmp_path, source(tmp_path, repo, "v1"), GitRange(wanted))
     assert "\n" not in str(caught.value)
@@ -199,7 +201,7 @@ def test_a_commit_is_reverted(tmp_path: Path, repo: Path) -> None:
         ("with-link", r"the reverse of [0-9a-f]{12} \('a link'\): 'deleted file mode 120000': only plain text"),
     ],
 )
-def test_a_revert_that_cannot_be_is_told_in_one_sentence(
+def test_a_revert_that_cannot_be_is_reported_in_one_sentence(
     tmp_path: Path, repo: Path, commit: str, expected: str
 ) -> None:
     with pytest.raises(UsageError, match=rf"^s\.yaml:3: .*{expected}"):
@@ -272,7 +274,7 @@ def test_a_conflict_names_kernel_patch_file_and_hunk(tmp_path: Path, own: Path) 
     )
 
 
-def test_a_patch_from_elsewhere_is_told_as_ever(tmp_path: Path, repo: Path) -> None:
+def test_a_patch_without_its_blobs_has_the_message_of_the_hunk(tmp_path: Path, repo: Path) -> None:
     """The history does not have the blob that the patch is based on."""
     path = tmp_path / "x.patch"
     body = "@@ -7,3 +7,3 @@\n line 7\n-line 8\n+eight\n line 9\n"

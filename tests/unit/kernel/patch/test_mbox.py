@@ -99,7 +99,7 @@ def test_patches_without_numbers_stay_in_the_order_of_the_file(tmp_path: Path) -
     assert read(tmp_path, patch("[PATCH] two", 4), patch("[PATCH] one", 2)) == ["new 4", "new 2"]
 
 
-def test_a_mail_that_came_twice_is_one(tmp_path: Path) -> None:
+def test_a_mail_that_was_received_twice_is_one(tmp_path: Path) -> None:
     assert read(tmp_path, *THREE, THREE[1]) == ["new 2", "new 4", "new 6"]
 
 
@@ -116,9 +116,9 @@ def test_bodies_may_be_encoded(tmp_path: Path) -> None:
 
 def test_a_single_encoded_mail_is_decoded_too(tmp_path: Path) -> None:
     quoted = quopri.encodestring(diff(2, "a = 1").encode())
-    one = mail("[PATCH] one", quoted, headers=("Content-Transfer-Encoding: quoted-printable",))
-    assert read(tmp_path, one) == ["a = 1"]
-    assert read(tmp_path, one.split(b"\n", 1)[1]) == ["a = 1"], "as a mailer saves it, without a From line"
+    encoded = mail("[PATCH] one", quoted, headers=("Content-Transfer-Encoding: quoted-printable",))
+    assert read(tmp_path, encoded) == ["a = 1"]
+    assert read(tmp_path, encoded.split(b"\n", 1)[1]) == ["a = 1"], "as a mailer saves it, without a From line"
 
 
 @pytest.mark.parametrize("delete", ["", "; delsp=yes"])
@@ -188,8 +188,8 @@ def test_what_git_format_patch_prints_is_read_and_has_the_digests_of_its_files(t
 
 def test_one_patch_file_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "x.patch").write_bytes(patch("[PATCH 3/5] one", 2))
-    (one,) = read_series(LocalHost(), tmp_path / "x.patch")
-    assert one.data == (tmp_path / "x.patch").read_bytes()
+    (read_back,) = read_series(LocalHost(), tmp_path / "x.patch")
+    assert read_back.data == (tmp_path / "x.patch").read_bytes()
 
 
 def test_an_mbox_may_be_listed_in_a_series(tmp_path: Path) -> None:

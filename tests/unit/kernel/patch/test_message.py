@@ -129,7 +129,9 @@ def test_the_trailers_play_no_part_in_the_digest(tmp_path: Path, mbox: Path) -> 
         (Message("two words"), "is no message id"),
     ],
 )
-def test_what_is_not_there_is_told_in_one_sentence(tmp_path: Path, mbox: Path, message: Message, expected: str) -> None:
+def test_what_is_missing_is_reported_in_one_sentence(
+    tmp_path: Path, mbox: Path, message: Message, expected: str
+) -> None:
     with pytest.raises(UsageError, match=rf"^s\.yaml:3: message .*{expected}") as caught:
         read(tmp_path, Message(message.id, message.version, mbox))
     assert "\n" not in str(caught.value)

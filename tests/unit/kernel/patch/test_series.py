@@ -92,7 +92,7 @@ def test_a_missing_file_means_another_version(tree: Path, tmp_path: Path) -> Non
         check_series(LocalHost(), tree, (patch,), "huge")
 
 
-def test_a_new_file_that_exists_already_is_told_in_gits_words(tree: Path, tmp_path: Path) -> None:
+def test_a_new_file_that_exists_already_is_reported_in_gits_words(tree: Path, tmp_path: Path) -> None:
     new = "diff --git a/Makefile b/Makefile\nnew file mode 100644\n--- /dev/null\n+++ b/Makefile\n@@ -0,0 +1 @@\n+x\n"
     with pytest.raises(PatchError, match="Makefile: already exists"):
         check_series(LocalHost(), tree, (read_patch(write(tmp_path, new)),), "huge")

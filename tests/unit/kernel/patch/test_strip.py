@@ -14,7 +14,7 @@ from orchestrator.kernel.patch.series import apply, check_series, read_patches
 
 OLD = "@@ -1 +1 @@\n-old\n+new\n"
 NEW = "@@ -0,0 +1 @@\n+new\n"
-GONE = "@@ -1 +0,0 @@\n-old\n"
+REMOVED = "@@ -1 +0,0 @@\n-old\n"
 EPOCH = "1970-01-01 00:00:00.000000000 +0000"
 DAY = "2026-11-27 08:08:12.184874246 +0000"
 
@@ -38,13 +38,13 @@ def tree(tmp_path: Path) -> Path:
 
 def git(old: str, new: str, hunk: str = OLD, extra: str = "") -> str:
     """Return a change in git's format, with these names before and after."""
-    minus, plus = ("/dev/null" if hunk == NEW else old), ("/dev/null" if hunk == GONE else new)
+    minus, plus = ("/dev/null" if hunk == NEW else old), ("/dev/null" if hunk == REMOVED else new)
     return f"diff --git {old} {new}\n{extra}--- {minus}\n+++ {plus}\n{hunk}"
 
 
 def plain(old: str, new: str, hunk: str = OLD) -> str:
     """Return a change in the format of diff -ruN."""
-    times = (EPOCH if hunk == NEW else DAY), (EPOCH if hunk == GONE else DAY)
+    times = (EPOCH if hunk == NEW else DAY), (EPOCH if hunk == REMOVED else DAY)
     return f"diff -ruN {old} {new}\n--- {old}\t{times[0]}\n+++ {new}\t{times[1]}\n{hunk}"
 
 
@@ -86,7 +86,7 @@ APPLIES = {
         "diff --git mm/e.c mm/e.c\nnew file mode 100644\nindex 0000000..e69de29\n",
         ["mm/e.c"],
     ),
-    "no prefix, file taken away": (git("mm/mmap.c", "mm/mmap.c", GONE, "deleted file mode 100644\n"), ["mm/mmap.c"]),
+    "no prefix, file taken away": (git("mm/mmap.c", "mm/mmap.c", REMOVED, "deleted file mode 100644\n"), ["mm/mmap.c"]),
     "no prefix, mode only": ("diff --git mm/mmap.c mm/mmap.c\nold mode 100644\nnew mode 100755\n", ["mm/mmap.c"]),
     "no prefix, renamed": (
         "diff --git mm/mmap.c mm/m.c\nsimilarity index 100%\nrename from mm/mmap.c\nrename to mm/m.c\n",
@@ -103,7 +103,7 @@ APPLIES = {
     ),
     "two directories": (plain("linux-old/drivers/vfio/a.c", "linux-new/drivers/vfio/a.c"), ["drivers/vfio/a.c"]),
     "two directories, new file": (plain("linux-old/mm/n.c", "linux-new/mm/n.c", NEW), ["mm/n.c"]),
-    "two directories, file taken away": (plain("linux.orig/mm/mmap.c", "linux/mm/mmap.c", GONE), ["mm/mmap.c"]),
+    "two directories, file taken away": (plain("linux.orig/mm/mmap.c", "linux/mm/mmap.c", REMOVED), ["mm/mmap.c"]),
     "two directories, at the top": (
         plain("linux-7.3/Makefile", "linux/Makefile") + plain("linux-7.3/mm/mmap.c", "linux/mm/mmap.c"),
         ["Makefile", "mm/mmap.c"],

@@ -57,14 +57,20 @@ class Place:
 
 @pytest.fixture(scope="module")
 def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a host that has built the toy kernel.  Python has compiled the worker there."""
+    """The directory of a host that has built the toy kernel.
+
+    Python has compiled the worker there.
+    """
     place = Place(tmp_path_factory.mktemp("used"))
     place.builder.build(place.recipe)
     return place.kept
 
 
 def copy_of(used: Path, kept: Path) -> None:
-    """Copy a host's directory, with the cache of Python, which names its files by their whole paths."""
+    """Copy a host's directory, with the cache of Python.
+
+    The cache names its files by their whole paths.
+    """
     subprocess.run(("cp", "-a", used, kept), check=True)
     compiled = kept / "pycache"
     apart = (compiled / used.relative_to("/")).rename(kept / "compiled")
@@ -75,7 +81,7 @@ def copy_of(used: Path, kept: Path) -> None:
 
 @pytest.fixture
 def busy_lab(tmp_path: Path, used: Path) -> Place:
-    """A host that has built the toy kernel for somebody."""
+    """A host that has built the toy kernel for another user."""
     place = Place(tmp_path)
     copy_of(used, place.kept)
     return place
@@ -145,7 +151,7 @@ def test_a_variant_starts_from_the_tree_of_the_host(lab: Place) -> None:
     assert len(list((lab.kept / "objects").iterdir())) == 2, "orch, and one source"
 
 
-def test_what_nobody_used_for_a_month_goes(busy_lab: Place) -> None:
+def test_what_was_not_used_for_a_month_is_removed(busy_lab: Place) -> None:
     build = busy_lab.builder.build(busy_lab.recipe)
     there = busy_lab.kept / "cache/builds" / build.key
     for place in (there, *(busy_lab.kept / "objects").iterdir()):

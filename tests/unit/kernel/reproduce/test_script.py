@@ -151,8 +151,8 @@ def test_a_commit_that_is_not_there_is_asked_for(place: Place) -> None:
     place.commit()
     build = place.build(GitSource(str(place.linux), "main"))
     copy = place.linux.rename(place.root / "copy")
-    status, said = place.reproduce()
-    assert (status, said.splitlines()[-1]) == (
+    status, output = place.reproduce()
+    assert (status, output.splitlines()[-1]) == (
         2,
         f"reproduce.sh: {place.linux}, which is not public, is not here; set SOURCE_GIT to a copy of it",
     )
@@ -181,7 +181,7 @@ def test_the_nearest_commit_that_a_remote_has_is_the_public_one(place: Place, tm
     git(place.linux, "update-ref", "refs/remotes/upstream/master", "HEAD")
     git(place.linux, "remote", "add", "backup", "/srv/backup.git")
     (place.linux / "mm/mmap.c").write_text("int mine;\n")
-    mine = place.commit()
+    commit = place.commit()
     git(place.linux, "update-ref", "refs/remotes/backup/master", "HEAD")
     place.build(GitSource(str(place.linux), "main"))
     assert f"commit {public} of https://example.org/linux.git, which is fetched from there" in place.text
@@ -192,7 +192,7 @@ def test_the_nearest_commit_that_a_remote_has_is_the_public_one(place: Place, tm
         "git",
         str(place.linux),
         "main",
-        mine,
+        commit,
     )
     # The address leads nowhere here; a copy has the same commit, and the difference makes the same tree of it.
     bare = tmp_path / "bare.git"
@@ -215,9 +215,9 @@ def test_another_tree_than_the_recorded_one_is_refused(place: Place) -> None:
     place.build(TreeSource(place.linux))
     patch = place.kept / "source.patch"
     patch.write_text(patch.read_text().replace("int uncommitted", "int forged"))
-    status, said = place.reproduce()
+    status, output = place.reproduce()
     assert status == 2
-    assert "gives another source than the git tree" in said or "source.patch does not apply" in said
+    assert "gives another source than the git tree" in output or "source.patch does not apply" in output
 
 
 def test_a_plain_directory_is_known_again_by_its_content(place: Place) -> None:
@@ -228,8 +228,8 @@ def test_a_plain_directory_is_known_again_by_its_content(place: Place) -> None:
     assert identical(build, place.reproduce(SOURCE_TREE=str(copy)))
     shutil.rmtree(place.root / "again")
     (copy / "mm/mmap.c").write_text("edited\n")
-    status, said = place.reproduce(SOURCE_TREE=str(copy))
-    assert (status, "gives another source than the git tree" in said) == (2, True)
+    status, output = place.reproduce(SOURCE_TREE=str(copy))
+    assert (status, "gives another source than the git tree" in output) == (2, True)
 
 
 def test_a_tarball_is_known_again_by_its_sum(place: Place) -> None:
@@ -247,8 +247,8 @@ def test_a_tarball_is_known_again_by_its_sum(place: Place) -> None:
     assert identical(build, place.reproduce(SOURCE_TARBALL=str(moved)))
     shutil.rmtree(place.root / "again")
     moved.write_bytes(b"another")
-    status, said = place.reproduce(SOURCE_TARBALL=str(moved))
-    assert (status, "is not what was recorded: its SHA-256 is " in said) == (2, True)
+    status, output = place.reproduce(SOURCE_TARBALL=str(moved))
+    assert (status, "is not what was recorded: its SHA-256 is " in output) == (2, True)
 
 
 def a_package(place: Place) -> Path:
@@ -285,13 +285,13 @@ def test_a_package_is_known_again_by_its_sum(place: Place) -> None:
     assert identical(build, place.reproduce(SOURCE_DEB=str(deb)))
 
 
-def test_another_image_is_said_to_be_different(place: Place) -> None:
+def test_another_image_is_reported_as_different(place: Place) -> None:
     place.commit()
     build = place.build(GitSource(str(place.linux), "main"))
     forged = place.text.replace(f"KBUILD_BUILD_VERSION={build.key[:12]}", "KBUILD_BUILD_VERSION=forged")
     (place.kept / "reproduce.sh").write_text(forged)
-    status, said = place.reproduce()
-    assert (status, said.splitlines()[-1].startswith("different: ")) == (1, True)
+    status, output = place.reproduce()
+    assert (status, output.splitlines()[-1].startswith("different: ")) == (1, True)
 
 
 def test_a_patch_or_configuration_that_was_edited_is_refused(place: Place) -> None:
@@ -299,11 +299,11 @@ def test_a_patch_or_configuration_that_was_edited_is_refused(place: Place) -> No
     place.build(GitSource(str(place.linux), "main"), ALIGN)
     patch = next((place.kept / "patches").iterdir())
     patch.write_text(ALIGN.replace("align", "other"))
-    status, said = place.reproduce()
-    assert (status, "0001-0 of mine.patch is not what was recorded" in said) == (2, True)
+    status, output = place.reproduce()
+    assert (status, "0001-0 of mine.patch is not what was recorded" in output) == (2, True)
     (place.root / "else where/config").write_text("CONFIG_MMU=n\n")
-    status, said = place.reproduce()
-    assert (status, "config is not what was recorded" in said) == (2, True)
+    status, output = place.reproduce()
+    assert (status, "config is not what was recorded" in output) == (2, True)
 
 
 def test_another_compiler_is_warned_of(place: Place) -> None:
@@ -334,8 +334,8 @@ def test_a_directory_with_something_in_it_is_left_alone(place: Place) -> None:
     place.build(GitSource(str(place.linux), "main"))
     (place.root / "again").mkdir()
     (place.root / "again/mine").touch()
-    status, said = place.reproduce()
-    assert (status, said) == (2, f"reproduce.sh: {place.root}/again is not empty; name a new directory\n")
+    status, output = place.reproduce()
+    assert (status, output) == (2, f"reproduce.sh: {place.root}/again is not empty; name a new directory\n")
 
 
 def a_recipe(source: SourceTree, toolchain: Toolchain = TOOLS) -> Recipe:
@@ -423,19 +423,19 @@ def test_an_image_is_nothing_to_rebuild(tmp_path: Path) -> None:
     assert "was not built by orch. There is nothing to rebuild." in done.stderr
 
 
-def test_make_is_told_of_the_compiler_and_the_linker_is_its_own(tmp_path: Path) -> None:
+def test_make_gets_the_compiler_and_the_linker_is_its_own(tmp_path: Path) -> None:
     assert "O=build ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- " in cross(tmp_path)
     assert "\nlinker=aarch64-linux-gnu-ld\n" in cross(tmp_path)
     assert "O=build ARCH=x86_64 LLVM=-19 " in clang(tmp_path)
     assert "\nlinker=ld.lld-19\n" in clang(tmp_path)
 
 
-@pytest.mark.parametrize("told", ["MODULE_SIG", "RANDSTRUCT"])
-def test_what_no_build_can_repeat_is_said_beforehand(told: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["MODULE_SIG", "RANDSTRUCT"])
+def test_what_no_build_can_repeat_is_reported_beforehand(option: str, tmp_path: Path) -> None:
     recipe, build = a_recipe(SourceTree("5" * 64, "linux 7.3", tmp_path)), a_build(tmp_path)
     assert "DIFFERENT" not in script(recipe, build, "d" * 64)
-    build.config.write_text(f"CONFIG_{told}=y\n")
-    assert f"# The image will be DIFFERENT: CONFIG_{told} " in script(recipe, build, "d" * 64)
+    build.config.write_text(f"CONFIG_{option}=y\n")
+    assert f"# The image will be DIFFERENT: CONFIG_{option} " in script(recipe, build, "d" * 64)
 
 
 def compile_there(directory: Path, *flags: str) -> bytes:

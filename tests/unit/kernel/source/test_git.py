@@ -131,7 +131,7 @@ def test_an_address_is_fetched_and_later_only_what_is_new(repository: Path, tmp_
     assert by_commit.path == first.path
 
 
-def test_a_repository_that_is_gone_still_serves_what_was_fetched(repository: Path, tmp_path: Path) -> None:
+def test_a_repository_that_was_removed_still_serves_what_was_fetched(repository: Path, tmp_path: Path) -> None:
     cache, address, commit = tmp_path / "cache", f"file://{repository}", run(repository, "rev-parse", "v1")
     first = get(cache, GitSource(address, "v1"))
     shutil.rmtree(repository)
@@ -142,10 +142,10 @@ def test_a_repository_that_is_gone_still_serves_what_was_fetched(repository: Pat
 
 @pytest.mark.parametrize("prefix", ["", "file://"])
 def test_a_ref_that_is_not_there_is_named_with_the_nearest(repository: Path, tmp_path: Path, prefix: str) -> None:
-    with pytest.raises(UsageError) as told:
+    with pytest.raises(UsageError) as caught:
         get(tmp_path / "cache", GitSource(f"{prefix}{repository}", "tropic"))
     place = f"{prefix}{repository}"
-    assert str(told.value) == f"s.yaml:3: no commit 'tropic' in the git repository {place}; did you mean 'topic'?"
+    assert str(caught.value) == f"s.yaml:3: no commit 'tropic' in the git repository {place}; did you mean 'topic'?"
 
 
 def test_a_directory_without_a_repository_is_refused(tmp_path: Path) -> None:
@@ -457,7 +457,7 @@ def test_a_repository_in_a_directory_without_git_is_taken_or_refused(tmp_path: P
         get(tmp_path / "cache", TreeSource(directory))
 
 
-def test_the_files_are_taken_once_the_repository_is_gone(repository: Path, tmp_path: Path) -> None:
+def test_the_files_are_taken_once_the_repository_is_removed(repository: Path, tmp_path: Path) -> None:
     a_clone(repository / "drivers/mine")
     shutil.rmtree(repository / "drivers/mine/.git")
     tree = get(tmp_path / "cache", TreeSource(repository))
@@ -603,7 +603,7 @@ def test_a_commit_is_laid_out_as_git_keeps_it_whatever_its_attributes(repository
 
 
 @pytest.mark.parametrize("name", ["a b", " a ", "a\nb", "\n", "\\n", '"a"', "a\\", "a:b", "ä"])
-def test_the_list_of_borrowed_objects_is_read_as_git_reads_it(repository: Path, tmp_path: Path, name: str) -> None:
+def test_the_list_of_alternate_objects_is_read_as_git_reads_it(repository: Path, tmp_path: Path, name: str) -> None:
     objects = (repository / ".git").rename(tmp_path / name) / "objects"
     store = tmp_path / "store"
     run(tmp_path, "init", "-q", "--bare", str(store))

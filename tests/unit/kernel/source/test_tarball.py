@@ -77,13 +77,13 @@ def test_another_content_than_named_is_refused_and_leaves_nothing(tmp_path: Path
     directory, address = site
     digest = pack(directory / "linux.tar")
     for place in (f"{address}/linux.tar", str(directory / "linux.tar")):
-        with pytest.raises(UsageError) as told:
+        with pytest.raises(UsageError) as caught:
             get(tmp_path / "cache", TarballSource(place, "0" * 64))
-        assert str(told.value) == f"s.yaml:3: the SHA-256 of {place} is {digest}, not {'0' * 64}"
+        assert str(caught.value) == f"s.yaml:3: the SHA-256 of {place} is {digest}, not {'0' * 64}"
     assert [path for path in (tmp_path / "cache/sources").iterdir() if path.suffix != ".lock"] == []
 
 
-def test_what_is_not_at_its_address_is_told(tmp_path: Path, site: tuple[Path, str]) -> None:
+def test_what_is_not_at_its_address_is_reported(tmp_path: Path, site: tuple[Path, str]) -> None:
     with pytest.raises(InfrastructureError, match=r"^s.yaml:3: http://.*/gone.tar cannot be fetched: curl: .*404"):
         get(tmp_path / "cache", TarballSource(f"{site[1]}/gone.tar", "0" * 64))
 

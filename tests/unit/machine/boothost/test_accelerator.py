@@ -37,9 +37,11 @@ def kvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def choose(tmp_path: Path) -> Choose:
-    def chosen(host: FakeHost, wish: str = "auto", qemu: str = "QEMU 10") -> Accelerator:
+    def chosen(host: FakeHost, requested: str = "auto", qemu: str = "QEMU 10") -> Accelerator:
         boot_host = LocalBootHost(host, tmp_path / "home")
-        return choose_accelerator(boot_host, tmp_path / "cache", wish, Path("/k/vmlinux"), Path("/root"), qemu, ignore)
+        return choose_accelerator(
+            boot_host, tmp_path / "cache", requested, Path("/k/vmlinux"), Path("/root"), qemu, ignore
+        )
 
     return chosen
 
@@ -51,16 +53,18 @@ def guest(call: Call) -> Answer:
     return Answer("[    1.0] Run /bin/sh as init process\n")
 
 
-@pytest.mark.parametrize("wish", ["kvm", "tcg"])
-def test_what_the_scenario_wishes_is_taken_without_a_question(kvm: Path, choose: Choose, wish: str) -> None:
-    assert choose(FakeHost(), wish) == Accelerator(wish, "set by the scenario")
+@pytest.mark.parametrize("requested", ["kvm", "tcg"])
+def test_what_the_scenario_requests_is_taken_without_a_question(kvm: Path, choose: Choose, requested: str) -> None:
+    assert choose(FakeHost(), requested) == Accelerator(requested, "set by the scenario")
 
 
-@pytest.mark.parametrize("wish", ["auto", "kvm", "tcg"])
-def test_a_guest_of_another_architecture_is_emulated_without_a_question(kvm: Path, tmp_path: Path, wish: str) -> None:
+@pytest.mark.parametrize("requested", ["auto", "kvm", "tcg"])
+def test_a_guest_of_another_architecture_is_emulated_without_a_question(
+    kvm: Path, tmp_path: Path, requested: str
+) -> None:
     image, root = Path("/k/Image"), Path("/root")
     boot_host = LocalBootHost(FakeHost(), tmp_path)
-    chosen = choose_accelerator(boot_host, tmp_path, wish, image, root, "QEMU 10", ignore, "arm64")
+    chosen = choose_accelerator(boot_host, tmp_path, requested, image, root, "QEMU 10", ignore, "arm64")
     assert chosen == Accelerator("tcg", "the guest is arm64, which fake must emulate")
 
 
@@ -89,7 +93,10 @@ def accelerators(host: FakeHost) -> list[str]:
 
 
 def under(kvm: Answer, tcg: Answer | None = None) -> Callable[[Call], Answer]:
-    """Simulate a guest that ends with one answer under KVM and another under tcg, where it comes up by default."""
+    """Simulate a guest that ends with one answer under KVM and another under tcg.
+
+    Without an answer for tcg, the guest starts there.
+    """
 
     def run(call: Call) -> Answer:
         if any("accel=kvm" in word for word in call.argv):

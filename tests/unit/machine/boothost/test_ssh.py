@@ -110,7 +110,7 @@ def test_each_boot_has_a_directory_that_goes_with_it(tmp_path: Path) -> None:
     assert scripts[0] != scripts[1]
 
 
-def test_what_qemu_told_there_of_its_machine_is_known_here(tmp_path: Path, used: Path) -> None:
+def test_qemus_events_on_the_host_are_read_here(tmp_path: Path, used: Path) -> None:
     lab = Lab(tmp_path, LocalHost(), used)
     (tmp_path / "toolbox/bin/vng").write_text(RESETS)
     with lab.boot_host.open():
@@ -118,7 +118,7 @@ def test_what_qemu_told_there_of_its_machine_is_known_here(tmp_path: Path, used:
     assert "guest-reset" in (tmp_path / "first/monitor/qmp.out").read_text()
 
 
-def test_a_boot_asks_for_a_directory_that_nobody_else_has(tmp_path: Path) -> None:
+def test_a_boot_asks_for_a_directory_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError, match="before its directory is open"):
         Lab(tmp_path, LocalHost()).boot("first")
 
@@ -210,9 +210,9 @@ def test_a_guest_that_writes_too_much_on_a_host_is_ended_there(
     with (tmp_path / "toolbox/bin/vng").open("a") as script:
         script.write('head -c 5000000 /dev/zero >"$share/fill"\nexec sleep 20\n')
     with lab.boot_host.open():
-        begun = monotonic()
+        started = monotonic()
         booted = lab.boot("first")
-        assert monotonic() - begun < 15
+        assert monotonic() - started < 15
     assert booted.report.odd == (
         "the guest was ended, for it left more than 1 MiB in its share",
         "guest held more than 1 MiB, and all but orch's own files is removed",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The host's directories in the guest: only programs and libraries, for every layout of the host."""
+"""The host's directories in the guest: programs and libraries only, for every layout."""
 
 from __future__ import annotations
 

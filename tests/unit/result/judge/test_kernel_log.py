@@ -107,7 +107,7 @@ def test_an_unknown_taint_proves_nothing() -> None:
 
 
 @pytest.mark.parametrize("end", [end for end in BootEnd if end is not BootEnd.OK])
-def test_a_splat_is_told_however_the_boot_ended(end: BootEnd) -> None:
+def test_a_splat_is_reported_however_the_boot_ended(end: BootEnd) -> None:
     for taint in (None, (0, 512)):
         (found,) = log_cases("k", "w", "", report(taint, WARNING, end=end), OWN, ())
         assert (found.status, found.evidence) == (Status.FAIL, "boots/k/w/console.log:1")
@@ -117,7 +117,7 @@ def test_a_splat_is_told_however_the_boot_ended(end: BootEnd) -> None:
     assert log_cases("k", "w", "", report((0, 0), end=end), OWN, ()) == []
 
 
-def test_what_ended_a_boot_is_told_once() -> None:
+def test_what_ended_a_boot_is_reported_once() -> None:
     crashed = replace(report(None, WARNING, "BUG: kernel NULL pointer dereference", end=BootEnd.OOPS))
     (found,) = log_cases("k", "w", "", replace(crashed, evidence="boots/k/w/console.log:2"), OWN, ())
     assert [line.partition(": ")[2] for line in found.lines] == [WARNING]
@@ -156,10 +156,10 @@ def test_a_taint_that_is_known_is_an_expected_failure() -> None:
 
 
 def test_complaints_of_two_boots_that_met_with_the_same_are_equal() -> None:
-    one = report((0, 512), "WARNING: mm/memory.c:12 at f+0x1/0x2, CPU#0: alignment/80", STALL)
-    other = report((0, 512), STALL, *["WARNING: mm/memory.c:99 at f+0x7/0x9, CPU#1: init/1"] * 2)
-    assert complaints(one).keys() == complaints(other).keys() == {TITLE, title_of(STALL)}
-    assert complaints(other)[TITLE] == "boots/k/w/console.log:2"
+    first = report((0, 512), "WARNING: mm/memory.c:12 at f+0x1/0x2, CPU#0: alignment/80", STALL)
+    second = report((0, 512), STALL, *["WARNING: mm/memory.c:99 at f+0x7/0x9, CPU#1: init/1"] * 2)
+    assert complaints(first).keys() == complaints(second).keys() == {TITLE, title_of(STALL)}
+    assert complaints(second)[TITLE] == "boots/k/w/console.log:2"
     assert complaints(report((0, 512))) == {"taint W": ""}
     assert complaints(report((512, 640))) == {"taint D": "", "taint W": ""}
     assert complaints(report((4096, 64))) == complaints(report(None)) == {}

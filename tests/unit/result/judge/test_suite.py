@@ -26,8 +26,8 @@ HALF = "KTAP version 1\n1..3\nok 1 a\n"
 
 def judged(workload: SuiteWorkload, output: str, status: int | None = 0, boot: BootReport = GOOD) -> dict[str, Case]:
     """Return the cases by test, or by check if they are about the whole boot."""
-    told = SuiteOutput(output, status, evidence="boots/base/own/guest/output.log")
-    cases = judge_suite("base", workload, boot, told)
+    suite_output = SuiteOutput(output, status, evidence="boots/base/own/guest/output.log")
+    cases = judge_suite("base", workload, boot, suite_output)
     return {case.id.test or case.id.check: case for case in cases}
 
 
@@ -88,7 +88,7 @@ def test_a_kernel_that_stalls_is_quoted_instead_of_the_program() -> None:
     assert judged(STATUS, "begun\n", None, silent)["run"].message.endswith("it wrote last: begun")
 
 
-def test_a_suite_whose_time_was_over_says_what_it_said_last() -> None:
+def test_a_suite_that_timed_out_shows_its_last_line() -> None:
     case = judged(STATUS, "begun\n", None, HANG)["run"]
     assert (case.status, case.message) == (
         Status.TIMEOUT,
@@ -102,19 +102,19 @@ def test_what_a_dead_program_had_planned_is_a_crash() -> None:
     assert cases["#2"].message == "planned, but never reported; the program was killed by SIGKILL (exit status 137)"
 
 
-def test_programs_that_the_runner_never_came_to_fare_as_the_boot() -> None:
+def test_programs_that_the_runner_never_started_have_the_status_of_the_boot() -> None:
     output = "TAP version 13\n1..1\nok 1 selftests: m: a\n"
     for boot, status in ((GOOD, "CRASH"), (PANIC, "CRASH"), (HANG, "TIMEOUT"), (QEMU, "ERROR")):
-        told = SuiteOutput(output, 137, planned=("m:a", "n:b"), evidence="output.log")
-        (_, first, second, *_) = judge_suite("base", SELFTESTS, boot, told)
+        suite_output = SuiteOutput(output, 137, planned=("m:a", "n:b"), evidence="output.log")
+        (_, first, second, *_) = judge_suite("base", SELFTESTS, boot, suite_output)
         assert (first.id.test, first.status) == ("m:a", "PASS")
         assert (second.id.test, second.status) == ("n:b", status)
         assert "never reported" in second.message
 
 
 def test_a_runner_that_ran_nothing_says_why_once() -> None:
-    told = SuiteOutput("No such collection\n", 1, planned=("m:a", "n:b"), evidence="output.log")
-    (_, whole) = judge_suite("base", SELFTESTS, GOOD, told)
+    suite_output = SuiteOutput("No such collection\n", 1, planned=("m:a", "n:b"), evidence="output.log")
+    (_, whole) = judge_suite("base", SELFTESTS, GOOD, suite_output)
     assert (whole.status, whole.message) == (Status.ERROR, "the suite ran nothing: No such collection")
 
 
@@ -145,9 +145,9 @@ def test_a_suite_that_says_it_all_by_its_tests_has_no_case_of_the_whole() -> Non
 
 
 def test_what_could_not_be_set_up_is_the_infrastructures_error() -> None:
-    told = SuiteOutput(problem="the setup failed: false", evidence="output.log")
+    suite_output = SuiteOutput(problem="the setup failed: false", evidence="output.log")
     boot = BootReport(BootEnd.WORKLOAD, 3.0, ("the setup failed: false",))
-    cases = judge_suite("base", STATUS, boot, told)
+    cases = judge_suite("base", STATUS, boot, suite_output)
     assert {(case.status, case.message) for case in cases} == {(Status.ERROR, "the setup failed: false")}
 
 

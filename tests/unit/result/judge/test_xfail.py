@@ -35,9 +35,9 @@ def test_a_known_failure_is_expected_and_a_pass_is_news(test: str, before: Statu
     assert with_xfail(case(test, before), KNOWN).status is after
 
 
-def test_the_reason_and_what_was_seen_are_both_told() -> None:
-    told = with_xfail(case("life.mremap", Status.FAIL), KNOWN)
-    assert told.message == "takes a PUD entry for a bad one (the kernel logged: bad pud)"
+def test_the_reason_and_what_was_seen_are_both_reported() -> None:
+    result = with_xfail(case("life.mremap", Status.FAIL), KNOWN)
+    assert result.message == "takes a PUD entry for a bad one (the kernel logged: bad pud)"
     assert with_xfail(case("life.mremap", Status.PASS), KNOWN).message.endswith("remove the xfail")
     silent = with_xfail(replace(case("life.mremap", Status.FAIL), message=""), KNOWN)
     assert silent.message == "takes a PUD entry for a bad one (no reason given)"
@@ -64,7 +64,7 @@ def test_a_boot_that_crashes_as_it_is_known_to_ended_well(known: tuple[tuple[str
         ("plain", ""),
     ],
 )
-def test_the_reason_can_be_told_from_what_was_seen(reason: str, seen: str) -> None:
+def test_the_reason_can_be_separated_from_what_was_seen(reason: str, seen: str) -> None:
     assert known_reason(f"{reason} ({seen})") == reason
 
 
@@ -109,9 +109,9 @@ def test_of_a_boot_only_a_crash_of_the_workload_can_be_known(status: Status, beg
     ],
 )
 def test_an_exact_name_comes_before_every_pattern(test: str, known: dict[str, str], reason: str | None) -> None:
-    told = with_xfail(case(test, Status.FAIL), tuple(known.items()))
-    assert told.message.partition(" (")[0] == (reason or "the kernel logged: bad pud")
-    assert told.status is (Status.XFAIL if reason else Status.FAIL)
+    result = with_xfail(case(test, Status.FAIL), tuple(known.items()))
+    assert result.message.partition(" (")[0] == (reason or "the kernel logged: bad pud")
+    assert result.status is (Status.XFAIL if reason else Status.FAIL)
 
 
 @pytest.mark.parametrize(

@@ -41,10 +41,10 @@ from tests.unit.result.test_samples import (
     jobs,
     kernel,
     killed_run,
+    output_of,
     pud_run,
     run_of,
     scenario_at,
-    told,
 )
 
 BOOT = "boots/base/alignment/result.json"
@@ -67,7 +67,7 @@ def make_run(place: Path, *, good: bool = False) -> Path:
             store.skip_job(f"boot {name}/alignment", "it did not build")
             continue
         store.end_build(f"build {name}", {"version": "7.3.4", "patches": ["a.patch"], "cached": True}, seconds=60.0)
-        boot = booted(kernel(name, ALL_PTE, ALL_PUD), told(name, {"kernel": PTE, "qemu": PUD}))
+        boot = booted(kernel(name, ALL_PTE, ALL_PUD), output_of(name, {"kernel": PTE, "qemu": PUD}))
         if name == "vfio-thp" and not good:
             boot = booted(kernel(name, ALL_PTE), WorkloadOutput(), PANIC)
         store.end_boot(f"boot {name}/alignment", boot, seconds=12.0)
@@ -103,7 +103,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(one, (*path, key))
 
 
-GONE = object()
+ABSENT = object()
 
 
 def changed(data: Any, path: tuple[Any, ...], value: Any) -> Any:
@@ -111,7 +111,7 @@ def changed(data: Any, path: tuple[Any, ...], value: Any) -> Any:
     inner = data
     for key in path[:-1]:
         inner = inner[key]
-    if value is GONE:
+    if value is ABSENT:
         del inner[path[-1]]
     else:
         inner[path[-1]] = value
@@ -128,7 +128,7 @@ VALUES = st.one_of(
     st.sampled_from(["../../etc", "/etc", "", ".", "\0", "\x1b[2J", "[/dev/vfio/1]", "\ud800", "x" * 5000, "PASS"]),
     st.sampled_from([[], {}, [[]], {"a": {"b": []}}, [1, "a", None]]),
     st.recursive(st.none(), lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2)),
-    st.just(GONE),
+    st.just(ABSENT),
 )
 
 
@@ -194,9 +194,9 @@ def test_what_is_no_result_is_one_sentence(
     place = tmp_path / "tampered"
     shutil.copytree(whole, place)
     (place / name).write_text(text)
-    begun = time.monotonic()
+    started = time.monotonic()
     assert main(["compare", str(place)]) == 2
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - started < 5
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("orch: ")
@@ -309,7 +309,7 @@ def test_the_exit_status_of_a_run_where_all_was_well(
     assert status_of(well, tmp_path, edit, name) == status
 
 
-def test_a_result_that_is_gone_is_no_success(well: Path, tmp_path: Path) -> None:
+def test_a_result_that_is_missing_is_no_success(well: Path, tmp_path: Path) -> None:
     place = tmp_path / "tampered"
     shutil.copytree(well, place)
     (place / BOOT).unlink()
@@ -347,7 +347,7 @@ NUMBERS = st.one_of(
     st.sampled_from(["kernel", "qemu", "random", "repeat.kernel"]),
 )
 def test_numbers_of_any_size_are_judged_compared_and_shown(numbers: dict[str, int], test: str) -> None:
-    base = booted(kernel("base", ALL_PTE), told("base", {"kernel": PTE}))
-    variant = booted(kernel("v", ALL_PUD, ALL_PUD), told("v", {test: {**PTE, **numbers}}))
+    base = booted(kernel("base", ALL_PTE), output_of("base", {"kernel": PTE}))
+    variant = booted(kernel("v", ALL_PUD, ALL_PUD), output_of("v", {test: {**PTE, **numbers}}))
     show(run_of(base, variant))
     show(run_of(variant, base))

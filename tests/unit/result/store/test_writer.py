@@ -18,10 +18,21 @@ from orchestrator.result.model import Case, CaseId, Status, WorkloadOutput
 from orchestrator.result.run import JobStatus, Run, RunStatus
 from orchestrator.result.store.files import append_line, write_atomically
 from orchestrator.result.store.writer import RunStore, find_run, load_run, read_events
-from tests.unit.result.test_samples import ALL_PTE, ALL_PUD, PANIC, PTE, PUD, booted, jobs, kernel, scenario_at, told
+from tests.unit.result.test_samples import (
+    ALL_PTE,
+    ALL_PUD,
+    PANIC,
+    PTE,
+    PUD,
+    booted,
+    jobs,
+    kernel,
+    output_of,
+    scenario_at,
+)
 
 NAMES = ("base", "vfio-thp", "mm-align")
-BASE = booted(kernel("base", ALL_PTE, ALL_PUD), told("base", {"kernel": PTE, "qemu": PUD}))
+BASE = booted(kernel("base", ALL_PTE, ALL_PUD), output_of("base", {"kernel": PTE, "qemu": PUD}))
 CRASHED = booted(kernel("mm-align", ALL_PTE), WorkloadOutput(), PANIC)
 
 
@@ -58,11 +69,11 @@ def test_run_json_says_when_each_job_began_and_how_long_it_took(tmp_path: Path) 
     assert build.began is not None
     assert boot.began is not None
     assert 0 < build.began < boot.began < 250
-    told = {
+    times = {
         job["id"]: (job["began"], job["seconds"]) for job in json.loads((store.path / "run.json").read_text())["jobs"]
     }
-    assert told["build base"] == (build.began, 60.0)
-    assert told["boot mm-align/alignment"] == (None, None)
+    assert times["build base"] == (build.began, 60.0)
+    assert times["boot mm-align/alignment"] == (None, None)
     assert load_run(store.path).job("build base").began == build.began
 
 
@@ -115,7 +126,7 @@ def test_jobs_may_end_in_several_threads(tmp_path: Path) -> None:
     def work(name: str) -> None:
         store.start_job(f"boot {name}/alignment")
         store.event(job=name, phase="boot")
-        store.end_boot(f"boot {name}/alignment", booted(kernel(name), told(name, {"kernel": PUD})), seconds=1.0)
+        store.end_boot(f"boot {name}/alignment", booted(kernel(name), output_of(name, {"kernel": PUD})), seconds=1.0)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, names))
@@ -245,10 +256,10 @@ def test_keys_that_a_newer_orch_added_are_ignored(store: RunStore) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "mend"), [(errno.ENOSPC, "free some space"), (errno.EACCES, "permission"), (errno.EROFS, "read-only")]
+    ("code", "fix"), [(errno.ENOSPC, "free some space"), (errno.EACCES, "permission"), (errno.EROFS, "read-only")]
 )
 def test_a_disk_error_is_one_sentence_and_keeps_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, mend: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, fix: str
 ) -> None:
     path = tmp_path / "run.json"
     write_atomically(path, "old")
@@ -257,7 +268,7 @@ def test_a_disk_error_is_one_sentence_and_keeps_the_old_file(
         raise OSError(code, "it failed")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(InfrastructureError, match=rf"run\.json: cannot write: it failed; .*{mend}"):
+    with pytest.raises(InfrastructureError, match=rf"run\.json: cannot write: it failed; .*{fix}"):
         write_atomically(path, "new")
     assert [one.name for one in tmp_path.iterdir()] == ["run.json"]
     assert path.read_text() == "old"
@@ -270,7 +281,7 @@ def test_a_results_directory_that_cannot_be(tmp_path: Path) -> None:
         RunStore.create(source / "results", scenario_at(source), ())
 
 
-def test_a_scenario_that_is_gone_is_the_users_matter(tmp_path: Path) -> None:
+def test_a_scenario_that_is_missing_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"gone\.yaml: cannot read the scenario"):
         RunStore.create(tmp_path, scenario_at(tmp_path / "gone.yaml"), ())
     assert list(tmp_path.iterdir()) == []

@@ -139,8 +139,8 @@ def test_what_a_later_axis_says_wins() -> None:
 
 def test_excluded_combinations_are_left_out() -> None:
     scenario = matrix('  exclude:\n    - {version: "6.12", patch: [pud, both]}\n    - {patch: pud, config: debug}\n')
-    gone = {"6.12-pud", "6.12-pud-debug", "6.12-both", "6.12-both-debug", "7.3-pud-debug"}
-    assert names(scenario) == [name for name in ALL if name not in gone]
+    excluded = {"6.12-pud", "6.12-pud-debug", "6.12-both", "6.12-both-debug", "7.3-pud-debug"}
+    assert names(scenario) == [name for name in ALL if name not in excluded]
 
 
 def test_an_include_adds_to_every_combination_that_it_names() -> None:
@@ -361,7 +361,7 @@ def test_a_hundred_kernels_are_the_most(tmp_path: Path) -> None:
     assert problems(huge) == [f"6: the matrix has 1000000000 {message}"]
 
 
-def test_every_key_of_a_generated_kernel_has_the_line_that_it_came_from() -> None:
+def test_every_key_of_a_generated_kernel_has_the_line_of_its_origin() -> None:
     text = """\
   axes:
     version:

@@ -177,7 +177,7 @@ def test_a_ref_follows_the_last_at_sign_behind_which_a_repository_is(given: str,
     assert [one.source for one in read("--git", given).sources] == [expected]
 
 
-def test_what_is_told_asks_for_the_same_from_anywhere(
+def test_the_recorded_options_ask_for_the_same_from_any_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scenario: Scenario
 ) -> None:
     (tmp_path / "my tree").mkdir()

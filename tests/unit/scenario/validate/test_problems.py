@@ -29,7 +29,7 @@ def kernels(*entries: str) -> str:
     return SMALL.replace("workloads:", "".join(f"  {entry}\n" for entry in entries) + "workloads:")
 
 
-def test_a_message_is_where_what_and_how_to_mend_it(tmp_path: Path) -> None:
+def test_a_message_says_where_a_problem_is_and_how_to_fix_it(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError) as caught:
         load_text(tmp_path, small("patchs: mm-pud"))
     assert str(caught.value) == "scenarios/pud.yaml:7: unknown key 'patchs' in kernel 'base'; did you mean 'patches'?"

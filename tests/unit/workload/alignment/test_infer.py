@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Levels on kernels that cannot show their page tables: measurements of real stock kernels, and undecidable cases."""
+"""Levels on kernels that cannot show their page tables.
+
+The measurements are of real stock kernels, and of undecidable cases.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,7 @@ def test_numbers_that_no_kernel_explains_leave_the_level_unknown(faults: int, vm
     assert deduce(numbers(0x7F3D80000000, faults, vmpte), NEW) is None
 
 
-def test_faults_that_came_again_leave_the_level_unknown() -> None:
+def test_repeated_faults_leave_the_level_unknown() -> None:
     assert deduce(numbers(0x7F3D80000000, 2, 0) | {"own_faults": 1}, NEW) is None
 
 
@@ -73,7 +76,7 @@ def test_without_all_witnesses_nothing_is_deduced(missing: str) -> None:
     assert deduce(measured, NEW) is None
 
 
-def test_one_fault_for_two_mebibytes_is_told_apart_by_what_the_kernel_does_with_a_fault() -> None:
+def test_one_fault_for_two_mebibytes_depends_on_what_the_kernel_does_with_a_fault() -> None:
     """4 KiB can be a table for 512 PTEs or for one PMD entry."""
     measured = numbers(0x7F3D80000000, 1, 4096, length=2 << 20)
     assert deduce(measured, NEW) == Entries(0, 1, 0)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The oracle, compared with a model that walks page by page, and with the numbers in the mail thread."""
+"""The oracle, compared with a simple model and with the numbers in the mail thread.
+
+The model walks page by page.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,10 @@ extents = st.builds(
 
 
 def walked(extent: Extent, can: Capability) -> tuple[Entries, int, set[tuple[Level, int]]]:
-    """Return entries, faults and tables of a mapping touched page by page, with a fault for each new entry."""
+    """Return entries, faults and tables of a mapping that is touched page by page.
+
+    Each new entry is a fault.
+    """
     mapped: dict[int, Level] = {}
     tables: set[tuple[Level, int]] = set()
     counts, faults = dict.fromkeys(Level, 0), 0
@@ -71,7 +77,10 @@ def fits(extent: Extent, can: Capability, page: int, level: Level, size: int) ->
 
 
 def is_own(extent: Extent, table: tuple[Level, int]) -> bool:
-    """Return whether the whole range of a table is in the mapping, so that no neighbouring mapping can share it."""
+    """Return whether the whole range of a table is in the mapping.
+
+    If it is, no neighbouring mapping can share the table.
+    """
     spans = next(spans for level, _, spans in LEVELS if level is table[0])
     first = table[1] * spans
     return extent.address <= first and first + spans <= extent.address + extent.length
@@ -172,7 +181,10 @@ def test_the_numbers_of_the_thread(can: Capability, address: int, entries: Entri
 
 
 def test_page_tables_of_the_thread_are_those_that_were_measured() -> None:
-    """7.3, 2 GiB of pci-testdev: 4104 and 4108 KiB at unaligned addresses, 8 KiB with PMDs, none or one with PUDs."""
+    """Measured on 7.3 with 2 GiB of pci-testdev.
+
+    Page tables: 4104 and 4108 KiB at unaligned addresses, 8 KiB with PMDs, none or one with PUDs.
+    """
     unaligned = predict(Extent(140105652260864, BAR, 0, 2 * GIB), ALL)
     assert all(unaligned.vmpte[0] <= grown <= unaligned.vmpte[1] for grown in (4202496, 4206592, 4210688))
     assert predict(Extent(140103980679168, BAR, 0, 2 * GIB), PMDS).vmpte == (8192, 12288)
@@ -210,7 +222,7 @@ def test_the_alignment_is_to_the_offset_and_the_entries_go_by_the_physical_addre
         (0, 4096, Level.PTE),
     ],
 )
-def test_the_largest_level_that_a_range_has_room_for(offset: int, length: int, level: Level) -> None:
+def test_the_largest_level_that_fits_a_range(offset: int, length: int, level: Level) -> None:
     assert largest(offset, length) is level
     entries = predict(Extent(0, BAR, offset, length).congruent, ALL).entries
     assert entries.levels[-1] is level
@@ -262,7 +274,7 @@ def test_each_contradiction_has_both_numbers(wrong: dict[str, int], sentence: st
     assert contradictions(NUMBERS | wrong, predicted()) == (sentence,)
 
 
-def test_one_page_too_few_is_told() -> None:
+def test_one_page_too_few_is_reported() -> None:
     assert contradictions(NUMBERS | {"entries_pte": 1}, predicted()) == (
         "entries: measured 2 PUD + 1 PTE, predicted 2 PUD",
     )

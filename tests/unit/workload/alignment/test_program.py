@@ -75,7 +75,10 @@ def test_only_a_kernel_that_cannot_show_its_page_tables_is_excused_from_it() -> 
 
 
 def a_compiler(version: str) -> FakeHost:
-    """Return a host whose compilers, of this version, make empty programs; all other commands really run."""
+    """Return a host whose compilers, of this version, make empty programs.
+
+    All other commands really run.
+    """
 
     def compiles(argv: tuple[str, ...]) -> bool:
         return any(word.endswith("gcc") for word in argv)
@@ -172,7 +175,7 @@ def test_a_compiler_that_is_not_there(tmp_path: Path) -> None:
         compile_program(host, tmp_path)
 
 
-def test_the_first_error_line_is_told(host: LocalHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_first_error_line_is_reported(host: LocalHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     guest = tmp_path / "guest"
     guest.mkdir()
     (guest / "broken.c").write_text("int main(void) { return missing; }\n")
@@ -182,7 +185,7 @@ def test_the_first_error_line_is_told(host: LocalHost, monkeypatch: pytest.Monke
     assert [*(tmp_path / "cache" / "workloads").iterdir()] == []
 
 
-def test_a_rename_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_rename_that_fails_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     plan = [
         (("gcc", "--version"), Answer("gcc 12\n")),
         (("env",), Answer()),

@@ -39,7 +39,10 @@ def sample_pages(
 
 
 def sides(offset: int, length: int, start: int, size: int) -> set[int]:
-    """Return the pages on both sides of every multiple of `size` in a range whose first byte is at `start`."""
+    """Return the pages on both sides of every multiple of `size` in a range.
+
+    The first byte of the range is at `start`.
+    """
     inside = range((start // size + 1) * size, start + length, size)
     return {offset + boundary - start + side for boundary in inside for side in (-4 * KIB, 0)}
 
@@ -181,6 +184,6 @@ def test_who_else_is_in_the_page(harnesses: Path, tmp_path: Path, first: int, la
     assert output(harnesses / "iomem", tmp_path / "iomem", hex(first), hex(last)) == [answer]
 
 
-def test_without_the_right_to_see_addresses_nobody_is_found(harnesses: Path, tmp_path: Path) -> None:
+def test_without_the_right_to_see_addresses_no_process_is_found(harnesses: Path, tmp_path: Path) -> None:
     (tmp_path / "iomem").write_text("00000000-00000000 : Reserved\n  00000000-00000000 : 0000:00:10.0\n")
     assert output(harnesses / "iomem", tmp_path / "iomem", "fd00d000", "fd00d0ff") == [f"-{errno.ENOENT} 0 "]

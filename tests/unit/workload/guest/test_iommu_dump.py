@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest program's parser of the IOMMU's page tables in debugfs, compiled for the local machine."""
+"""The guest program's parser of the IOMMU's page tables, compiled for this machine."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_range_may_be_mapped_in_part(harness: Path) -> None:
     assert got == Entries(nr_4k=1, mapped=4 * KIB, writable=4 * KIB)
 
 
-def test_a_wrong_page_is_told_with_both_addresses(harness: Path) -> None:
+def test_a_wrong_page_is_reported_with_both_addresses(harness: Path) -> None:
     got = entries(harness, MIXED, IOVA, LENGTH, PHYSICAL + 4 * KIB)
     assert (got.wrong, got.wrong_iova, got.wrong_physical) == (LENGTH, IOVA, PHYSICAL)
     got = entries(harness, SCALABLE, 0x100000000, 8 * KIB, 0x140000000)

@@ -44,11 +44,11 @@ def output(harness: Path, *arguments: str) -> list[str]:
         ("no record", "fine"),
     ],
 )
-def test_the_kernels_errors_are_told_from_the_rest_of_the_log(harness: Path, record: str, judged: str) -> None:
+def test_the_kernels_errors_are_distinguished_from_the_rest_of_the_log(harness: Path, record: str, judged: str) -> None:
     assert output(harness, "log", record) == [judged]
 
 
-def test_a_signal_is_told_by_name_in_every_thread(harness: Path) -> None:
+def test_a_signal_is_reported_by_name_in_every_thread(harness: Path) -> None:
     found = "no signal SIGBUS SIGSEGV SIGSEGV SIGBUS 4096"
     assert output(harness, "probe") == [f"here: {found}", f"there: {found}"]
 

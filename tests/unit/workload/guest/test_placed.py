@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest program's groups repeat, random and ranges on simulated kernels: their output for good and bad ones."""
+"""The guest program's groups repeat, random and ranges on simulated kernels, good and bad."""
 
 from __future__ import annotations
 

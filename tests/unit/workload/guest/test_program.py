@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Parts of the guest program, compiled for the local machine: the page-table dump's parser, and the placements."""
+"""The guest program's page-table parser and placements, compiled for this machine."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def attributes(pagetable: Path, dump: Path, start: int, end: int, prot: int) -> 
         (X86.format("RW PCD PSE NX"), READ | WRITE, "are not for user space"),
     ],
 )
-def test_attributes_that_nobody_asked_for_are_not_ok(
+def test_attributes_that_were_not_requested_are_not_ok(
     pagetable: Path, flags: str, prot: int, wrong: str, tmp_path: Path
 ) -> None:
     (tmp_path / "dump").write_text(flags)
@@ -165,8 +165,11 @@ def test_attributes_that_nobody_asked_for_are_not_ok(
     )
 
 
-def test_attributes_are_told_for_each_level(pagetable: Path) -> None:
-    """The format of 6.1: 512 PTEs, one global and UC; 3 PMD entries, two UC- by another slot, one executable."""
+def test_attributes_are_reported_for_each_level(pagetable: Path) -> None:
+    """The format of 6.1: 512 PTEs and 3 PMD entries.
+
+    One PTE is global and UC.  Two PMD entries are UC- by another slot, and one is executable.
+    """
     found, measured = attributes(pagetable, DATA / "ptdump-6.1-form.txt", 0x7F2A00200000, 0x7F2A00A00000, READ | WRITE)
     assert [line.split(" entries")[0] for line in found] == [
         "1 of 512 PTE",
@@ -205,7 +208,10 @@ def test_what_is_no_run_of_entries_counts_for_nothing(pagetable: Path, text: str
 def test_the_kernels_alignment_is_found_without_luck(
     placement: Path, direction: str, aligned: int, offset: int, length: int
 ) -> None:
-    """For a kernel that aligns each mmap of a file to `aligned`, exactly that alignment is found, every time."""
+    """The kernel aligns each mmap of a file to `aligned`.
+
+    Exactly that alignment is found, every time.
+    """
     step = aligned if direction == "up" else -aligned
     seen = {numbers(placement, "kernel", offset, length, aligned, direction) for _ in range(RUNS)}
     assert seen == {(0, aligned, step)}

@@ -101,7 +101,7 @@ def test_parts_of_a_large_bar_are_of_every_kind(random_range: Path) -> None:
 
 
 def test_the_seed_decides_everything(random_range: Path) -> None:
-    """The first ranges of seed 0 are fixed, so that an old run can be repeated with its seed only."""
+    """The first ranges of seed 0 are fixed: a seed repeats an old run."""
     assert parts(random_range, 7, 0, 4 * GIB) == parts(random_range, 7, 0, 4 * GIB)
     assert parts(random_range, 7, 0, 4 * GIB) != parts(random_range, 8, 0, 4 * GIB)
     assert [part[:2] for part in parts(random_range, 0, 0, 4 * GIB, 3)] == FIRST_OF_SEED_0

@@ -24,7 +24,7 @@ def parse(text: str) -> Tap:
 
 
 def outcomes(tap: Tap) -> dict[str, str]:
-    """Return the outcome of every test by its path, with the directive if there is one."""
+    """Return the outcome of every test by its path, with its directive if any."""
     return {
         "/".join(names): f"{test.outcome.value} {test.directive.value}" if test.directive else test.outcome.value
         for names, test in tap.walk()

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The cases in a suite's KTAP: their names and statuses; the logs in data/suites are of real runs."""
+"""The cases in a suite's KTAP: their names and statuses.
+
+The logs in data/suites are of real runs.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ def test_a_real_run_with_a_failed_test_and_three_that_were_skipped() -> None:
     assert len(found) == 13
 
 
-def test_a_failure_is_told_by_its_assertion_with_the_lines_around_it() -> None:
+def test_a_failure_is_described_by_its_assertion_with_the_lines_around_it() -> None:
     failed = golden("vfio-7.3-failing.log")["vfio:vfio_iommufd_setup_test/vfio_cdev.get_info_without_bind_fails"]
     assert failed.status is SuiteStatus.FAIL
     assert failed.message.startswith("vfio_iommufd_setup_test.c:88:get_info_without_bind_fails:Expected 0 (0) == ")
@@ -210,7 +213,7 @@ def test_names_are_unique_whatever_was_written(lines: list[str]) -> None:
     "word", ["a" * 2_000_000, "." * 2_000_000, "a." * 1_000_000, "1:" * 1_000_000, ".a:1" * 500_000]
 )
 def test_a_long_word_in_what_a_failed_test_wrote_costs_no_time(word: str) -> None:
-    begun = monotonic()
+    started = monotonic()
     first, second = cases(f"KTAP version 1\n1..2\n# {word}\nnot ok 1 x\n# test.c:12: it failed\nnot ok 2 y\n")
-    assert monotonic() - begun < 5
+    assert monotonic() - started < 5
     assert (first.status, second.message) == (SuiteStatus.FAIL, "test.c:12: it failed")

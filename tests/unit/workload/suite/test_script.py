@@ -52,7 +52,10 @@ def test_the_script_of_a_command() -> None:
 
 
 def run_here(workload: SuiteWorkload, place: Path, shell: str = "sh") -> tuple[str, str]:
-    """Run the script for `workload` in a directory without its mounts; return the output and the status."""
+    """Run the script for `workload` in a directory; return the output and the status.
+
+    The script does not mount anything.
+    """
     for name in ("program", "share", "work"):
         (place / name).mkdir()
     text = guest_script(workload, "", ())
@@ -95,9 +98,9 @@ ENDS = (
 
 
 def test_a_program_has_ended_when_it_ended(tmp_path: Path) -> None:
-    """The output is complete, with that of its children shortly after its end, whatever it leaves running.
+    """The output is complete, whatever the program leaves running.
 
-    All run at once, in both shells, as most of it is waiting.
+    It has what the children write shortly after its end.  All run at once, in both shells, as most of it is waiting.
     """
 
     def result(shell: str, command: str) -> tuple[str, str, list[str], str]:
@@ -130,7 +133,7 @@ def test_without_a_device_none_is_bound() -> None:
     assert "driver_override" not in text
 
 
-def test_the_vfio_selftests_are_told_their_device() -> None:
+def test_the_vfio_selftests_get_their_device() -> None:
     workload = SelftestsWorkload("vfio", ("vfio",), device="dev")
     assert "export VFIO_SELFTESTS_BDF=0000:00:10.0\n" in guest_script(workload, "0000:00:10.0", (), ("vfio:a",))
 
