@@ -15,7 +15,7 @@ help:
 	@echo 'make unit   set up, then the tests without a virtual machine'
 	@echo 'make vm     set up, then the tests that build and boot'
 	@echo 'make nested set up, then the tests with a virtual machine in a virtual machine'
-	@echo 'make long   set up, then the tests that build a further kernel whole (about half an hour)'
+	@echo 'make long   set up, then the tests that build a further kernel whole (about 40 minutes)'
 	@echo 'make check  set up, then ruff, mypy, the order of imports, and the documents'
 	@echo 'make docs   set up, then the documents: build/docs/html and build/docs/man'
 	@echo 'make completion  set up, then completion for bash and zsh: build/completion'
@@ -53,7 +53,8 @@ vm: setup
 	$(PYTHON) -m pytest tests/vm/test_declared.py tests/vm/test_pud.py
 	$(PYTHON) -m pytest tests/vm -m 'not nested and not long' -n 2 --durations 12 --dist loadfile --ignore tests/vm/test_pud.py
 
-# Kernels that are built whole for one test alone: another compiler, older Linux, a build from nothing without a cache.
+# Kernels that are built whole for one test alone: another compiler, older Linux, a build from nothing without
+# a cache; and every command of the documents.
 long: setup
 	@tools/setup-system all
 	$(PYTHON) -m pytest tests/vm -m long

@@ -37,7 +37,7 @@ devices() {
 state() {
     devices
     # Init of this guest, a shell, does not wait for the children of those that were killed.
-    ps -eo stat=,args= | sed -n 's/^[^Z ]* *//p' | grep -E 'qemu-system|supervisor.py|orchestrator.agent|bin/orch ' |
+    ps -eo stat=,args= | sed -n 's/^[^Z ]* *//p' | grep -E 'qemu-system|fork_server.py|orchestrator.agent|bin/orch ' |
         grep -vE 'grep|defunct' |
         sed -E 's/^(.{,100}).*/process \1/'
 }
@@ -66,7 +66,7 @@ leased() { ! flock -n /run/orch/leases/$TESTDEV true; }
 group_bound() { [ "$(driver $FIRST)$(driver $SECOND)" = vfio-pcivfio-pci ]; }
 guest_runs() { pgrep -f 'qemu-system.* -name orch' > /dev/null; }
 measures() { grep -qs 'Subtest' $results/latest/boots/*/*/console.log; }
-settled() { ! guest_runs && ! pgrep -f 'orchestrator.agent|supervisor.py' > /dev/null; }
+settled() { ! guest_runs && ! pgrep -f 'orchestrator.agent|fork_server.py' > /dev/null; }
 
 # hit NAME SCENARIO WHEN SIGNAL [AT_ONCE]: start a run, and send its orch a signal once WHEN is so.  Without AT_ONCE, whatever
 # orch started then ends by itself; with it, every process of orch is killed, the keeper of the device, too.
@@ -78,7 +78,7 @@ hit() {
     until_true 600 $when || echo "it never came to $when" > $steps/$name.missed
     devices > $steps/$name.before
     # In one go, or the keeper would have given back already.
-    if [ -n "$at_once" ]; then pkill -KILL -f 'bin/orch run|supervisor.py|orchestrator.agent'; else kill -$signal $pid; fi
+    if [ -n "$at_once" ]; then pkill -KILL -f 'bin/orch run|fork_server.py|orchestrator.agent'; else kill -$signal $pid; fi
     wait $pid
     echo $? > $steps/$name.status
     [ -n "$at_once" ] || until_true 120 settled
