@@ -35,6 +35,9 @@ ELSEWHERE = {
     "sh results/latest/kernels/vfio-thp/reproduce.sh DIRECTORY": "tests/vm/test_reproduce.py",
 }
 """The commands that are not run here, with the reason or the place where they are."""
+BISECTION = "orch bisect scenarios/pud.yaml --git ~/linux --good v7.2 --bad master --case '*qemu*'"
+BEFORE = {"orch bisect --resume": f"! timeout --signal INT 15 {BISECTION}"}
+"""What a command needs to have been run: a bisection that Ctrl-C stops."""
 COMMANDS = [(name(page), command) for page in PAGES for command in dict.fromkeys(commands(page))]
 RUN = "results/pud-20261121-014500"
 
@@ -101,10 +104,15 @@ def test_the_command_does_what_the_page_says(user: Path, page: str, command: str
     }
     environment.pop("XDG_CONFIG_HOME", None)
     done = subprocess.run(
-        ["bash", "-c", command], cwd=user, env=environment, capture_output=True, text=True, check=False
+        ["bash", "-c", f"{BEFORE.get(command, ':')} && {command}"],
+        cwd=user,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
 
 def test_what_is_run_elsewhere_is_in_the_documents() -> None:
-    assert set(ELSEWHERE) <= {command for _, command in COMMANDS}
+    assert {*ELSEWHERE, *BEFORE, BISECTION} <= {command for _, command in COMMANDS}
