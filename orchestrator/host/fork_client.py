@@ -68,9 +68,10 @@ class _Server:
             os.close(orch)
 
     def ask(self, streams: tuple[int, int, int]) -> int | None:
-        """Return the pidfd of a new supervisor; None if the server has ended, or could not fork.
+        """Return the pidfd of a new supervisor; None if the server has ended.
 
         Each request has an answer socket of its own: an exception, as by Ctrl-C, cannot leave an answer to the next.
+        Raises OSError if this machine has no room for a process.
         """
         answer, theirs = socket.socketpair()
         with answer:
@@ -79,8 +80,12 @@ class _Server:
                     socket.send_fds(self._requests, [b"\0"], [*streams, directory, theirs.fileno()])
                 except OSError:
                     return None
-            received = socket.recv_fds(answer, 1, 1, socket.MSG_CMSG_CLOEXEC)[1]
-        return received[0] if received else None
+            number, received, _, _ = socket.recv_fds(answer, 1, 1, socket.MSG_CMSG_CLOEXEC)
+        if received:
+            return received[0]
+        if number:  # the server could not fork; what it has forked goes on
+            raise OSError(number[0], os.strerror(number[0]))
+        return None
 
     def close(self) -> None:
         """End the server; a process that was forked from the owner only frees its copy of the socket."""

@@ -7,8 +7,9 @@ commands.
     python3 -I -S fork_server.py REQUESTS ORCH
 
 Both arguments are inherited descriptors.  REQUESTS is a SOCK_SEQPACKET socket; a message is one byte and the
-descriptors that `SENT` names.  The answer is one byte and a pidfd of the supervisor, on the socket that came along.
-ORCH is a pidfd of orch: a process that orch forked may hold the other end of REQUESTS open.
+descriptors that `SENT` names.  The answer goes to the socket that came along: a byte 0 and a pidfd of the supervisor,
+or the number of an error (errno).  ORCH is a pidfd of orch: a process that orch forked may hold the other end of
+REQUESTS open.
 
 When orch has ended, this process ends, and each supervisor gets SIGTERM (`supervisor.main`).
 """
@@ -38,13 +39,35 @@ def serve(requests: socket.socket, orch: int) -> None:
         sent = socket.recv_fds(requests, 1, len(SENT), socket.MSG_CMSG_CLOEXEC)[1]
         if not sent:
             return
+        with socket.socket(fileno=sent[-1]) as answer:
+            fork_one(sent, [requests.fileno(), orch], answer)
+        for descriptor in sent[:-1]:
+            os.close(descriptor)
+
+
+def fork_one(sent: list[int], others: list[int], answer: socket.socket) -> None:
+    """Fork a supervisor, and send a pidfd of it, or the number of the error.
+
+    It cannot have ended by itself: it waits for its request, which comes after the answer.
+    """
+    try:
         pid = os.fork()
         if pid == 0:
-            become_supervisor(sent, [requests.fileno(), orch])
-        with socket.socket(fileno=sent.pop()) as answer:
-            report(pid, answer)
-        for descriptor in sent:
-            os.close(descriptor)
+            become_supervisor(sent, others)
+        pidfd = os.pidfd_open(pid)
+    except OSError as error:  # as when there are too many processes; those that run go on
+        reply(answer, bytes([error.errno or 0]))
+        return
+    reply(answer, b"\0", pidfd)
+    os.close(pidfd)
+
+
+def reply(answer: socket.socket, number: bytes, *descriptors: int) -> None:
+    """Send an answer; orch may have ended, or been interrupted."""
+    try:  # noqa: SIM105 -- contextlib takes time to import
+        socket.send_fds(answer, [number], descriptors)
+    except OSError:
+        pass
 
 
 def become_supervisor(sent: list[int], others: list[int]) -> NoReturn:
@@ -59,21 +82,6 @@ def become_supervisor(sent: list[int], others: list[int]) -> NoReturn:
         supervisor.main()
     finally:
         os._exit(1)
-
-
-def report(pid: int, answer: socket.socket) -> None:
-    """Send a pidfd of the supervisor.
-
-    It cannot have ended by itself: it waits for its request, which comes after the answer.
-    """
-    try:
-        pidfd = os.pidfd_open(pid)
-        try:
-            socket.send_fds(answer, [b"\0"], [pidfd])
-        finally:
-            os.close(pidfd)
-    except OSError:  # it was killed, or orch was; orch finds the answer missing
-        return
 
 
 if __name__ == "__main__":
