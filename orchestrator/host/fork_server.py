@@ -35,7 +35,10 @@ SENT = ("stdin", "stdout", "stderr", "directory", "answer")
 def serve(requests: socket.socket, orch: int) -> None:
     """Fork supervisors until orch has ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel then reaps the supervisors
-    while orch not in select.select([requests.fileno(), orch], [], [])[0]:
+    poll = select.poll()  # a descriptor may be 1024 or more, which select cannot take
+    poll.register(requests.fileno(), select.POLLIN)
+    poll.register(orch, select.POLLIN)
+    while orch not in dict(poll.poll()):
         sent = socket.recv_fds(requests, 1, len(SENT), socket.MSG_CMSG_CLOEXEC)[1]
         if not sent:
             return
