@@ -30,6 +30,7 @@ from orchestrator.report.progress import progress
 from orchestrator.report.text import say, say_json
 from orchestrator.result.store.files import write_atomically
 from orchestrator.scenario.model import Scenario
+from orchestrator.yamlfile.messages import listed
 
 
 def bisect(options: BisectOptions) -> int:
@@ -65,7 +66,7 @@ def _question(options: BisectOptions, host: LocalHost) -> tuple[Question, Scenar
     """
     if options.scenario is None or options.good is None or options.bad is None:
         required = {"FILE": options.scenario, "--good REF": options.good, "--bad REF": options.bad}
-        missing = " and ".join(name for name, value in required.items() if value is None)
+        missing = listed(name for name, value in required.items() if value is None)
         raise UsageError(f"{missing} must be given, unless --resume continues an earlier one")
     scenario = load_scenario(options.scenario)
     kernel, places = scenario.kernel(scenario.base), options.places

@@ -21,7 +21,7 @@ from orchestrator.machine.boothost.base import BootHost, LocalBootHost
 from orchestrator.passthrough.pool import resolve_devices
 from orchestrator.scenario.devices import PassthroughDevice
 from orchestrator.scenario.model import HostSelector, Scenario, SelftestsWorkload
-from orchestrator.yamlfile.messages import quoted, shown
+from orchestrator.yamlfile.messages import listed, quoted, shown
 
 
 def find_entry(name: str | None, hosts: Path | None) -> Entry | None:
@@ -101,8 +101,9 @@ def _boot_candidates(options: PlaceOptions, scenario: Scenario) -> tuple[Entry |
         return _tagged(load_hosts(options.hosts), scenario.host, scenario)
     names = {scenario.host.name} - {""} or wanted
     if len(names) > 1:
-        listed = " and ".join(sorted(names))
-        raise UsageError(f"{shown(scenario.path)}: its devices are of {listed}, and all guests boot on one host")
+        raise UsageError(
+            f"{shown(scenario.path)}: its devices are of {listed(sorted(names))}, and all guests boot on one host"
+        )
     remote = names - {LOCAL}
     return tuple(find(load_hosts(options.hosts), name) for name in remote) or (None,)
 

@@ -11,6 +11,7 @@ from orchestrator.arch import ARCHES, arch_name
 from orchestrator.errors import InfrastructureError
 from orchestrator.host.base import Command, Host, check
 from orchestrator.kernel.model import Toolchain
+from orchestrator.yamlfile.messages import listed
 
 
 def cross_prefix(arch: str, native: str | None = None) -> str:
@@ -35,7 +36,7 @@ def detect(
     missing = [(program, package) for program, package in programs if find(program) is None]
     if missing:
         label, several = f"{where}: " if where else "", "s" if len(missing) > 1 else ""
-        names, packages = (_listed(part) for part in zip(*missing, strict=True))
+        names, packages = (listed(part) for part in zip(*missing, strict=True))
         what = f"{label}{host.name if native else 'this machine'} has no {names} to build for {arch}"
         raise InfrastructureError(f"{what}; install the package{several} {packages}")
     (program, _), (linker, _) = programs[:2]
@@ -48,10 +49,6 @@ def versions(host: Host, programs: Sequence[str]) -> tuple[tuple[str, str], ...]
     """Return those of `programs` that `host` has, each with the first line of its ``--version``."""
     asked = ((name, host.run(Command((name, "--version"), timeout=60))) for name in programs if _which(host, name))
     return tuple((name, done.output.splitlines()[0]) for name, done in asked if done.ok and done.output.strip())
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _which(host: Host, program: str) -> str | None:

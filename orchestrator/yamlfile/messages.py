@@ -48,6 +48,12 @@ def hint(name: object, known: Iterable[str], plural: str) -> str:
     return near(name, names) or f"; the {plural} are {', '.join(names[:_MOST])}{more}"
 
 
+def listed(names: Iterable[str]) -> str:
+    """Return names as a sentence has them: a, b and c.  Returns "" if there are none."""
+    known = list(names)
+    return " and ".join(filter(None, (", ".join(known[:-1]), *known[-1:])))
+
+
 def shown(path: Path) -> str:
     """Return `path` relative to the current directory if it is below it, otherwise the absolute path."""
     absolute, here = path.absolute(), Path.cwd()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from orchestrator.scenario.devices import MOST_DEVICES, OWN_PROPERTIES, SIZED_BAR
 from orchestrator.scenario.schema.device import KINDS, DeviceEntry, EmulatedEntry
 from orchestrator.scenario.schema.parts import Parts
-from orchestrator.yamlfile.messages import near, quoted
+from orchestrator.yamlfile.messages import listed, near, quoted
 from orchestrator.yamlfile.nodes import Loc
 
 Complaint = tuple[Loc, str]
@@ -53,7 +53,7 @@ def _emulated(parts: Parts, loc: Loc, entry: DeviceEntry | EmulatedEntry, what: 
     if entry.emulated in SIZED_BAR and not given:
         yield loc, f"{what} has no 'bar', the size of its BAR; add one, such as 4G"
     elif entry.emulated and entry.emulated not in SIZED_BAR and given:
-        sized = " and ".join(SIZED_BAR)
+        sized = listed(SIZED_BAR)
         fix = near(entry.emulated, SIZED_BAR) or "; remove it, or see 'properties'"
         yield (*loc, "bar"), f"'bar' is for {sized}, not for {quoted(entry.emulated)}{fix}"
     for key in entry.properties:
@@ -70,7 +70,7 @@ def _selector(loc: Loc, given: dict[str, object]) -> Iterator[Complaint]:
     if not keys:
         yield (*loc, "passthrough"), "'passthrough' selects no function; give it an address, or a 'device'"
     elif "address" in keys and set(keys) - {"address", "host"}:
-        others = " and ".join(quoted(key) for key in keys if key not in ("address", "host"))
+        others = listed(quoted(key) for key in keys if key not in ("address", "host"))
         yield (*loc, "passthrough"), f"'address' alone selects a function; remove it, or {others}"
 
 

@@ -90,7 +90,7 @@ def test_refs_that_make_no_sense_are_refused(
 def test_what_is_missing_on_the_command_line_is_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     message = refusal(place, capsys, str(place / "s.yaml"), "--good", "v1")
     assert message == "orch: --bad REF must be given, unless --resume continues an earlier one"
-    assert refusal(place, capsys).startswith("orch: FILE and --good REF and --bad REF must be given, unless")
+    assert refusal(place, capsys).startswith("orch: FILE, --good REF and --bad REF must be given, unless")
 
 
 def test_a_source_without_a_history_needs_a_repository(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
