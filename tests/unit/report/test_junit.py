@@ -14,7 +14,7 @@ from orchestrator.report import junit
 from orchestrator.report.text import clean
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.run import Run, with_failed_build
-from tests.unit.result.test_samples import ALL_PTE, PTE, booted, broken_run, kernel, output_of, pud_run, run_of
+from tests.unit.result.test_samples import ALL_PTE, PTE, booted, broken_run, kernel, pud_run, run_of, told
 
 
 def suites(run: Run) -> dict[str, ET.Element]:
@@ -24,7 +24,7 @@ def suites(run: Run) -> dict[str, ET.Element]:
 
 def with_case(case: Case) -> Run:
     """Return a run of one kernel with this case."""
-    run = run_of(booted(kernel("base", ALL_PTE), output_of("base", {"kernel": PTE})))
+    run = run_of(booted(kernel("base", ALL_PTE), told("base", {"kernel": PTE})))
     return replace(run, boots=(replace(run.boots[0], cases=(case,)),))
 
 
@@ -100,7 +100,7 @@ def test_the_lines_that_show_a_crash_are_in_the_text() -> None:
 
 
 def test_a_kernel_that_did_not_build_has_one_failing_case() -> None:
-    run = run_of(booted(kernel("base"), output_of("base", {"kernel": PTE})), names=("base", "variant"))
+    run = run_of(booted(kernel("base"), told("base", {"kernel": PTE})), names=("base", "variant"))
     failed = Case(CaseId.of_build("variant"), Status.FAIL, message="mm/mmap.c:1: error", evidence="build.log:9")
     suite = suites(with_failed_build(run, failed))["variant"]
     assert [case.attrib["name"] for case in suite.iter("testcase")] == ["build"]

@@ -29,9 +29,9 @@ from tests.unit.result.test_samples import (
     broken_run,
     kernel,
     killed_run,
-    output_of,
     pud_run,
     run_of,
+    told,
 )
 
 AS_EXPECTED = """\
@@ -232,7 +232,7 @@ def long_names(values: dict[str, int]) -> Run:
     """
     names = [f"{name:x<20}" for name in ("debian", "vfio-thp", "vfio-size", "mm-align", "no-huge")]
     placed = zip(names[:4], (values, PMD, MIXED, values), strict=True)
-    boots = (booted(kernel(name, ALL_PTE, ALL_PMD), output_of(name, {"kernel": what})) for name, what in placed)
+    boots = (booted(kernel(name, ALL_PTE, ALL_PMD), told(name, {"kernel": what})) for name, what in placed)
     run = run_of(*boots, names=tuple(names))
     error = "mm/huge_memory.c:812:9: error: implicit declaration of function 'get_unmapped_area_any_file_aligned'"
     failed = Case(CaseId.of_build(names[4]), Status.FAIL, message=error, evidence="kernels/no-huge/build.log:4711")
@@ -283,8 +283,8 @@ def test_a_skip_says_why_and_a_failed_program_is_listed_once_per_reason() -> Non
     skipped = {"kernel": Verdict(Status.SKIP, "no IOMMU group")}
     text = text_of(
         run_of(
-            booted(kernel("base", ALL_PUD), output_of("base", {}, skipped)),
-            booted(kernel("bad", ALL_PUD), output_of("bad", {}, verdicts)),
+            booted(kernel("base", ALL_PUD), told("base", {}, skipped)),
+            booted(kernel("bad", ALL_PUD), told("bad", {}, verdicts)),
         )
     )
     assert "SKIP\n  no IOMMU group\n" in text
@@ -297,9 +297,9 @@ def test_levels_that_were_deduced_are_marked_and_explained_and_unknown_ones_say_
     why = "the kernel cannot show its page tables"
     text = text_of(
         run_of(
-            booted(kernel("base"), output_of("base", {"kernel": PTE})),
-            booted(kernel("stock"), replace(output_of("stock", {"kernel": PMD | {"entries_deduced": 1}}), unread=why)),
-            booted(kernel("other"), replace(output_of("other", {"kernel": unread}), unread=why)),
+            booted(kernel("base"), told("base", {"kernel": PTE})),
+            booted(kernel("stock"), replace(told("stock", {"kernel": PMD | {"entries_deduced": 1}}), unread=why)),
+            booted(kernel("other"), replace(told("other", {"kernel": unread}), unread=why)),
         )
     )
     table = text.split("placement qemu")[0].splitlines()
@@ -313,12 +313,12 @@ def test_levels_that_were_deduced_are_marked_and_explained_and_unknown_ones_say_
 
 def test_an_unexpected_pass_says_what_to_do() -> None:
     known = replace(ALL_PUD, xfail="needs mm-align")
-    text = text_of(run_of(booted(kernel("base", known), output_of("base", {"kernel": PUD}))))
+    text = text_of(run_of(booted(kernel("base", known), told("base", {"kernel": PUD}))))
     assert "meets the expectation, but xfail says: needs mm-align; remove the xfail" in text
 
 
 def test_the_heading_names_offset_and_workload_where_they_matter() -> None:
-    run = run_of(booted(kernel("base"), output_of("base", {"offset": PUD | {"offset": 2 << 20}})))
+    run = run_of(booted(kernel("base"), told("base", {"offset": PUD | {"offset": 2 << 20}})))
     workloads: dict[str, dict[str, object]] = {
         "alignment": {"device": "testdev", "offset": 2 << 20},
         "other": {"device": "testdev"},
@@ -341,8 +341,8 @@ def test_a_running_run_says_so() -> None:
 
 def test_contiguous_entries_have_a_column_where_they_were_counted() -> None:
     run = run_of(
-        booted(kernel("arm64"), output_of("arm64", {"kernel": PTE | {"entries_contiguous": 16}})),
-        booted(kernel("stock"), output_of("stock", {"kernel": PTE})),
+        booted(kernel("arm64"), told("arm64", {"kernel": PTE | {"entries_contiguous": 16}})),
+        booted(kernel("stock"), told("stock", {"kernel": PTE})),
     )
     title, *rows = text_of(run).split("\n\n")[1].splitlines()[2:]
     assert title.split()[:5] == ["kernel", "alignment", "level", "entries", "CONT"]

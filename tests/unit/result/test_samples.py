@@ -82,7 +82,7 @@ def taken(name: str, placement: str, values: Numbers, bar: int = 2) -> tuple[Mea
     )
 
 
-def output_of(
+def told(
     name: str, places: Mapping[str, Numbers], verdicts: Mapping[str, Verdict] | None = None, can: Capability = ALL
 ) -> WorkloadOutput:
     """Return the output of a workload: measurements per test of BAR 2.
@@ -165,13 +165,13 @@ def run_of(*boots: BootResult, names: tuple[str, ...] = (), status: RunStatus = 
 def pud_run() -> Run:
     """Return a run of the five kernels of scenarios/pud.yaml, each as expected."""
     return run_of(
-        booted(kernel("base", ALL_PTE, ALL_PUD), output_of("base", {"kernel": PTE, "qemu": PUD})),
-        booted(kernel("vfio-thp", ALL_PMD, ALL_PUD), output_of("vfio-thp", {"kernel": PMD, "qemu": PUD})),
-        booted(kernel("vfio-size", ALL_PUD, ALL_PUD), output_of("vfio-size", {"kernel": PUD, "qemu": PUD})),
-        booted(kernel("mm-align", ALL_PUD, ALL_PUD), output_of("mm-align", {"kernel": PUD, "qemu": PUD})),
+        booted(kernel("base", ALL_PTE, ALL_PUD), told("base", {"kernel": PTE, "qemu": PUD})),
+        booted(kernel("vfio-thp", ALL_PMD, ALL_PUD), told("vfio-thp", {"kernel": PMD, "qemu": PUD})),
+        booted(kernel("vfio-size", ALL_PUD, ALL_PUD), told("vfio-size", {"kernel": PUD, "qemu": PUD})),
+        booted(kernel("mm-align", ALL_PUD, ALL_PUD), told("mm-align", {"kernel": PUD, "qemu": PUD})),
         booted(
             kernel("no-huge", ALL_PTE, replace(ALL_PTE, alignment=1 << 30)),
-            output_of("no-huge", {"kernel": PTE, "qemu": FORCED_PTE}, can=ONLY_PTE),
+            told("no-huge", {"kernel": PTE, "qemu": FORCED_PTE}, can=ONLY_PTE),
         ),
     )
 
@@ -182,16 +182,16 @@ def broken_run() -> Run:
     They are a mixed mapping, a crash before any report, a timeout after the first placement, and a failed expectation.
     """
     return run_of(
-        booted(kernel("base", ALL_PTE, ALL_PUD), output_of("base", {"kernel": PTE, "qemu": PUD})),
-        booted(kernel("vfio-thp", ALL_PMD, ALL_PUD), output_of("vfio-thp", {"kernel": MIXED, "qemu": PUD})),
+        booted(kernel("base", ALL_PTE, ALL_PUD), told("base", {"kernel": PTE, "qemu": PUD})),
+        booted(kernel("vfio-thp", ALL_PMD, ALL_PUD), told("vfio-thp", {"kernel": MIXED, "qemu": PUD})),
         booted(kernel("mm-align", ALL_PUD, ALL_PUD), WorkloadOutput(), PANIC),
-        booted(kernel("no-huge", ALL_PTE, ALL_PTE), output_of("no-huge", {"kernel": PTE}), HANG),
+        booted(kernel("no-huge", ALL_PTE, ALL_PTE), told("no-huge", {"kernel": PTE}), HANG),
     )
 
 
 def killed_run() -> Run:
     """Return a run that was killed while its second kernel booted."""
-    base = booted(kernel("base", ALL_PTE, ALL_PUD), output_of("base", {"kernel": PTE, "qemu": PUD}))
+    base = booted(kernel("base", ALL_PTE, ALL_PUD), told("base", {"kernel": PTE, "qemu": PUD}))
     run = run_of(base, names=("base", "vfio-thp", "mm-align"), status=RunStatus.INTERRUPTED)
     torn = replace(run.job("boot vfio-thp/alignment"), status=JobStatus.INTERRUPTED)
     return replace(run, jobs=tuple(torn if job.id == torn.id else job for job in run.jobs), ended="", exit_status=None)

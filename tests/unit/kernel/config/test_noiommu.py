@@ -21,7 +21,7 @@ from orchestrator.result.judge.taint import ordinary
 from orchestrator.result.model import Status
 from orchestrator.scenario.model import CommandWorkload, Machine, Scenario
 from orchestrator.scenario.resolve.data import kernels_dir
-from tests.unit.result.test_samples import PMD, PTE, PUD, WORKLOAD, Numbers, booted, kernel, output_of, run_of
+from tests.unit.result.test_samples import PMD, PTE, PUD, WORKLOAD, Numbers, booted, kernel, run_of, told
 from tests.unit.run.test_plan import SCENARIO
 from tests.unit.scenario.test_load import load_text, small
 
@@ -112,7 +112,7 @@ def undma(values: Numbers) -> Numbers:
 def test_a_mapping_without_its_dma_map_passes_and_is_compared_by_the_rest() -> None:
     mapped = {"b": PTE, "v": PMD}
     boots = [
-        booted(kernel(name), output_of(name, {"kernel": undma(values), "qemu": undma(PUD)}))
+        booted(kernel(name), told(name, {"kernel": undma(values), "qemu": undma(PUD)}))
         for name, values in mapped.items()
     ]
     assert {case.status for boot in boots for case in boot.cases} == {Status.PASS}
@@ -124,7 +124,7 @@ def test_a_mapping_without_its_dma_map_passes_and_is_compared_by_the_rest() -> N
 @pytest.mark.parametrize(("noiommu", "status"), [(True, Status.PASS), (False, Status.FAIL)])
 def test_the_taint_of_the_mode_is_distinguished_from_others_in_every_workload(noiommu: bool, status: Status) -> None:
     normal = ordinary(prebuilt=False, noiommu=noiommu)
-    output = replace(output_of("k", {"kernel": PTE}), taint=normal)
+    output = replace(told("k", {"kernel": PTE}), taint=normal)
     suite = SuiteOutput("", 0, taint=normal)
     for cases in (
         judge(kernel("k"), WORKLOAD, TAINTED, output),

@@ -30,9 +30,9 @@ from tests.unit.result.test_samples import (
     kernel,
     killed_run,
     numbers,
-    output_of,
     pud_run,
     run_of,
+    told,
 )
 
 QEMU_DIED = BootReport(BootEnd.QEMU, 1.0)
@@ -45,9 +45,7 @@ def changes(row: Row) -> dict[str, Change]:
 
 def one_place(base: Numbers, variant: Numbers) -> dict[str, Change]:
     """Return the changes by check of a variant without any expectation."""
-    boots = (
-        booted(kernel(n), output_of(n, {"kernel": values})) for n, values in (("base", base), ("variant", variant))
-    )
+    boots = (booted(kernel(n), told(n, {"kernel": values})) for n, values in (("base", base), ("variant", variant)))
     return changes(compare(run_of(*boots)).blocks[0].rows[1])
 
 
@@ -58,7 +56,7 @@ def of_boots(base: BootResult, variant: BootResult) -> Change | None:
 
 def ended(name: str, boot: BootReport, values: Numbers | None = None) -> BootResult:
     """Return a boot with this end, which measured `values` if given."""
-    return booted(kernel(name, ALL_PUD), output_of(name, {"kernel": values}) if values else WorkloadOutput(), boot)
+    return booted(kernel(name, ALL_PUD), told(name, {"kernel": values}) if values else WorkloadOutput(), boot)
 
 
 def test_the_change_is_about_what_was_measured_not_what_was_expected() -> None:
@@ -166,8 +164,8 @@ def test_an_error_of_the_infrastructure_says_nothing_of_the_kernel() -> None:
 
 
 def test_a_skip_is_incomplete_and_a_failed_program_is_a_regression() -> None:
-    skipped = booted(kernel("v", ALL_PUD), output_of("v", {}, {"kernel": Verdict(Status.SKIP, "no IOMMU")}))
-    failed = booted(kernel("v", ALL_PUD), output_of("v", {}, {"kernel": Verdict(Status.FAIL, "mmap: EINVAL")}))
+    skipped = booted(kernel("v", ALL_PUD), told("v", {}, {"kernel": Verdict(Status.SKIP, "no IOMMU")}))
+    failed = booted(kernel("v", ALL_PUD), told("v", {}, {"kernel": Verdict(Status.FAIL, "mmap: EINVAL")}))
     assert of_boots(ended("base", GOOD, PTE), skipped) is Change.INCOMPLETE
     assert of_boots(ended("base", GOOD, PTE), failed) is Change.REGRESSION
 
@@ -180,13 +178,13 @@ def test_a_measurement_that_only_one_side_has_was_added_or_removed() -> None:
 
 
 def test_a_bar_that_only_the_variant_maps_was_added() -> None:
-    more = output_of("variant", {"kernel": PUD})
+    more = told("variant", {"kernel": PUD})
     bar0 = tuple(replace(one, bar=0) for one in more.measurements)
     more = replace(
         more, measurements=more.measurements + bar0, program={**more.program, (0, "kernel"): Verdict(Status.PASS)}
     )
     blocks = compare(
-        run_of(booted(kernel("base"), output_of("base", {"kernel": PUD})), booted(kernel("variant"), more))
+        run_of(booted(kernel("base"), told("base", {"kernel": PUD})), booted(kernel("variant"), more))
     ).blocks
     assert [(block.place.bar, block.rows[1].change) for block in blocks if block.place.test == "kernel"] == [
         (0, Change.ADDED),
@@ -230,14 +228,14 @@ def test_unexpected_are_the_cases_that_fail_the_run() -> None:
 
 def of_test(test: str, base: Numbers, variant: Numbers) -> dict[str, Change]:
     """Return the changes by check of a variant in one test without a placement."""
-    boots = (booted(kernel(n), output_of(n, {test: values})) for n, values in (("base", base), ("variant", variant)))
+    boots = (booted(kernel(n), told(n, {test: values})) for n, values in (("base", base), ("variant", variant)))
     blocks = compare(run_of(*boots)).blocks
     return next(changes(block.rows[1]) for block in blocks if block.place.test == test)
 
 
 def test_a_number_that_contradicts_the_oracle_fails_the_row_and_says_why() -> None:
-    base, variant = (output_of(name, {"kernel": PUD}) for name in ("base", "variant"))
-    wrong = output_of("variant", {"kernel": PUD | {"faults": 3}})
+    base, variant = (told(name, {"kernel": PUD}) for name in ("base", "variant"))
+    wrong = told("variant", {"kernel": PUD | {"faults": 3}})
     row = compare(run_of(booted(kernel("base"), base), booted(kernel("variant"), wrong))).blocks[0].rows[1]
     assert (row.status, changes(row)["oracle"], row.change) == (Status.FAIL, Change.REGRESSION, Change.REGRESSION)
     assert row.reading.note == "faults: measured 3, predicted 2"
@@ -248,8 +246,8 @@ def test_a_number_that_contradicts_the_oracle_fails_the_row_and_says_why() -> No
 def test_a_warning_fails_every_row_of_its_boot() -> None:
     warned = replace(GOOD, splats=(splat("WARNING: mm/memory.c:1 at f+0x1"),), taint=(0, 512))
     boots = (
-        booted(kernel("base"), output_of("base", {"kernel": PTE})),
-        booted(kernel("variant"), output_of("variant", {"kernel": PUD}), warned),
+        booted(kernel("base"), told("base", {"kernel": PTE})),
+        booted(kernel("variant"), told("variant", {"kernel": PUD}), warned),
     )
     row = compare(run_of(*boots)).blocks[0].rows[1]
     assert (row.status, changes(row)["log"], changes(row)["level"]) == (Status.FAIL, Change.REGRESSION, Change.FIX)
@@ -285,7 +283,7 @@ def test_a_splat_that_the_base_has_not_is_a_regression_whatever_the_status(
     base: tuple[str, ...], variant: tuple[str, ...], change: Change | None, note: str
 ) -> None:
     boots = (
-        booted(kernel(name), output_of(name, {"kernel": PTE}), replace(GOOD, splats=tuple(map(splat, lines))))
+        booted(kernel(name), told(name, {"kernel": PTE}), replace(GOOD, splats=tuple(map(splat, lines))))
         for name, lines in (("base", base), ("variant", variant))
     )
     row = compare(run_of(*boots)).blocks[0].rows[1]
@@ -308,7 +306,7 @@ def test_a_taint_that_the_base_has_not_is_a_regression(
     base: tuple[int, int], variant: tuple[int, int], change: Change
 ) -> None:
     boots = (
-        booted(kernel(name), output_of(name, {"kernel": PTE}), replace(GOOD, taint=taint))
+        booted(kernel(name), told(name, {"kernel": PTE}), replace(GOOD, taint=taint))
         for name, taint in (("base", base), ("variant", variant))
     )
     assert changes(compare(run_of(*boots)).blocks[0].rows[1])["log"] is change
@@ -328,7 +326,7 @@ def test_many_addresses_are_compared_by_the_level_that_they_prove() -> None:
 def test_a_test_without_entries_is_compared_by_its_status() -> None:
     assert set(of_test("dma.type1", {"dma_faults": 9}, {"dma_faults": 2}).values()) == {Change.UNCHANGED}
     boots = [
-        booted(kernel(name), output_of(name, {}, {"life.fork": Verdict(status, "why")}))
+        booted(kernel(name), told(name, {}, {"life.fork": Verdict(status, "why")}))
         for name, status in (("base", Status.PASS), ("variant", Status.FAIL))
     ]
     blocks = compare(run_of(*boots)).blocks

@@ -32,9 +32,9 @@ from tests.unit.result.test_samples import (
     booted,
     kernel,
     numbers,
-    output_of,
     run_of,
     taken,
+    told,
 )
 
 ONE = replace(WORKLOAD, placements=(Placement.KERNEL,))
@@ -50,7 +50,7 @@ def cases_of(expect: Expectation, output: WorkloadOutput, boot: BootReport = GOO
 
 
 def test_all_checks_that_the_expectation_states_and_the_run() -> None:
-    cases = cases_of(replace(ALL_PMD, dma_faults=1024), output_of("k", {"kernel": PMD}))
+    cases = cases_of(replace(ALL_PMD, dma_faults=1024), told("k", {"kernel": PMD}))
     assert {check: case.status for check, case in cases.items()} == dict.fromkeys(
         ("run", "oracle", "alignment", "level", "entries", "faults", "dma_faults"), Status.PASS
     )
@@ -58,12 +58,12 @@ def test_all_checks_that_the_expectation_states_and_the_run() -> None:
 
 
 def test_nothing_is_judged_that_the_expectation_leaves_out() -> None:
-    assert list(cases_of(Expectation(level=Level.PMD), output_of("k", {"kernel": PMD}))) == ["run", "oracle", "level"]
-    assert list(cases_of(Expectation(), output_of("k", {"kernel": PMD}))) == ["run", "oracle"]
+    assert list(cases_of(Expectation(level=Level.PMD), told("k", {"kernel": PMD}))) == ["run", "oracle", "level"]
+    assert list(cases_of(Expectation(), told("k", {"kernel": PMD}))) == ["run", "oracle"]
 
 
 def test_a_better_alignment_than_asked_passes_but_a_better_level_does_not() -> None:
-    cases = cases_of(ALL_PMD, output_of("k", {"kernel": PUD}))
+    cases = cases_of(ALL_PMD, told("k", {"kernel": PUD}))
     assert cases["alignment"].status is Status.PASS
     assert cases["level"].status is Status.FAIL
     assert cases["level"].message == "level PUD, expected PMD"
@@ -71,7 +71,7 @@ def test_a_better_alignment_than_asked_passes_but_a_better_level_does_not() -> N
 
 def test_messages_say_expected_and_measured_and_evidence_the_line() -> None:
     values = numbers(128 << 10, (524288, 0, 0), 0, 0, 0)
-    cases = cases_of(ALL_PUD, output_of("k", {"kernel": values}))
+    cases = cases_of(ALL_PUD, told("k", {"kernel": values}))
     assert cases["alignment"].message == "alignment 128 KiB, expected at least 1 GiB"
     assert cases["entries"].message == "entries 524288 (all PTE), expected 2"
     assert cases["faults"].message == "faults 524288, expected 2 to 10"
@@ -85,13 +85,13 @@ def test_evidence_falls_back_to_the_file_where_no_line_is_known() -> None:
 
 
 def test_mixed_levels_are_spelled_out() -> None:
-    case = cases_of(ALL_PUD, output_of("k", {"kernel": MIXED}))["level"]
+    case = cases_of(ALL_PUD, told("k", {"kernel": MIXED}))["level"]
     assert case.status is Status.FAIL
     assert case.measured == "1 PUD + 512 PMD + 3 PTE"
 
 
 def test_nothing_mapped_is_no_level() -> None:
-    case = cases_of(ALL_PUD, output_of("k", {"kernel": numbers(1 << 30, (0, 0, 0), 0, 0, 0)}))["level"]
+    case = cases_of(ALL_PUD, told("k", {"kernel": numbers(1 << 30, (0, 0, 0), 0, 0, 0)}))["level"]
     assert (case.status, case.measured) == (Status.FAIL, "no entries")
 
 
@@ -100,27 +100,27 @@ def test_nothing_mapped_is_no_level() -> None:
     [(1023, Status.FAIL), (1024, Status.PASS), (1024 + OWN_FAULTS, Status.PASS), (1025 + OWN_FAULTS, Status.FAIL)],
 )
 def test_faults_are_exact_up_to_the_programs_own(faults: int, status: Status) -> None:
-    assert cases_of(ALL_PMD, output_of("k", {"kernel": PMD | {"faults": faults}}))["faults"].status is status
+    assert cases_of(ALL_PMD, told("k", {"kernel": PMD | {"faults": faults}}))["faults"].status is status
 
 
 def test_one_fault_before_6_12_is_no_pass_for_two_pud_faults() -> None:
-    assert cases_of(ALL_PUD, output_of("k", {"kernel": PTE | {"faults": 1}}))["faults"].status is Status.FAIL
+    assert cases_of(ALL_PUD, told("k", {"kernel": PTE | {"faults": 1}}))["faults"].status is Status.FAIL
 
 
 def test_xfail_turns_fail_into_xfail_and_pass_into_xpass_but_leaves_the_run_alone() -> None:
     known = replace(ALL_PMD, xfail="PMDs need the vfio patch")
-    failed = cases_of(known, output_of("k", {"kernel": PTE}))
+    failed = cases_of(known, told("k", {"kernel": PTE}))
     assert failed["level"].status is Status.XFAIL
     assert failed["level"].message == "PMDs need the vfio patch (level PTE, expected PMD)"
     assert failed["run"].status is Status.PASS
-    passed = cases_of(known, output_of("k", {"kernel": PMD}))["level"]
+    passed = cases_of(known, told("k", {"kernel": PMD}))["level"]
     assert passed.status is Status.XPASS
     assert "remove the xfail" in passed.message
 
 
 def test_a_skip_of_the_program_skips_the_checks_of_its_placement_only() -> None:
     what = kernel("k", ALL_PUD, ALL_PUD)
-    output = output_of("k", {"qemu": PUD}, {"kernel": Verdict(Status.SKIP, "no IOMMU group")})
+    output = told("k", {"qemu": PUD}, {"kernel": Verdict(Status.SKIP, "no IOMMU group")})
     cases = judge(what, WORKLOAD, GOOD, output)
     assert {c.status for c in cases if c.id.test == "kernel"} == {Status.SKIP}
     assert {c.message for c in cases if c.id.test == "kernel"} == {"no IOMMU group"}
@@ -128,7 +128,7 @@ def test_a_skip_of_the_program_skips_the_checks_of_its_placement_only() -> None:
 
 
 def test_what_a_failed_program_did_not_measure_is_the_kernels_failure() -> None:
-    output = output_of("k", {}, {"kernel": Verdict(Status.FAIL, "mmap: Invalid argument", "ktap.log:4")})
+    output = told("k", {}, {"kernel": Verdict(Status.FAIL, "mmap: Invalid argument", "ktap.log:4")})
     cases = cases_of(ALL_PUD, output)
     assert {case.status for case in cases.values()} == {Status.FAIL}
     assert cases["run"].message == "mmap: Invalid argument"
@@ -148,7 +148,7 @@ def test_what_a_failed_program_did_not_measure_is_the_kernels_failure() -> None:
 )
 def test_a_placement_that_never_reported_takes_the_status_of_the_boots_end(end: BootEnd, status: Status) -> None:
     boot = BootReport(end, 9.0, ("the line that shows it",), "boots/k/alignment/console.log:7")
-    cases = judge(kernel("k", ALL_PUD, ALL_PUD), WORKLOAD, boot, output_of("k", {"kernel": PUD}))
+    cases = judge(kernel("k", ALL_PUD, ALL_PUD), WORKLOAD, boot, told("k", {"kernel": PUD}))
     lost = [case for case in cases if case.id.test == "qemu"]
     assert [case.id.check for case in lost] == ["run", "alignment", "level", "entries", "faults"]
     assert {(c.status, c.evidence, c.lines) for c in lost} == {(status, boot.evidence, boot.lines)}
@@ -157,21 +157,21 @@ def test_a_placement_that_never_reported_takes_the_status_of_the_boots_end(end: 
 
 def test_entries_torn_by_a_crash_are_no_level() -> None:
     half = {name: PUD[name] for name in ("length", "alignment", "entries_pte")}
-    output = replace(output_of("k", {"kernel": half}), program={})
+    output = replace(told("k", {"kernel": half}), program={})
     cases = cases_of(ALL_PUD, output, PANIC)
     assert cases["alignment"].status is Status.PASS
     assert cases["level"].status is Status.CRASH
 
 
 def test_an_oops_after_the_last_measurement_still_fails_the_run() -> None:
-    cases = cases_of(ALL_PUD, output_of("k", {"kernel": PUD}), BootReport(BootEnd.OOPS, 3.0))
+    cases = cases_of(ALL_PUD, told("k", {"kernel": PUD}), BootReport(BootEnd.OOPS, 3.0))
     assert [(check, case.status) for check, case in cases.items() if case.status is not Status.PASS] == [
         ("boot", Status.CRASH)
     ]
 
 
 def test_a_promise_broken_by_a_good_boot_is_an_error() -> None:
-    output = output_of("k", {"kernel": {name: PUD[name] for name in ("alignment",)}})
+    output = told("k", {"kernel": {name: PUD[name] for name in ("alignment",)}})
     case = cases_of(ALL_PUD, output)["faults"]
     assert (case.status, case.message) == (Status.ERROR, "the workload reported no faults")
     assert cases_of(ALL_PUD, replace(output, program={}))["run"].message == "the workload reported no verdict"
@@ -202,7 +202,7 @@ def test_bars_come_from_what_was_reported() -> None:
 
 
 def test_measurements_of_others_are_ignored() -> None:
-    assert judge(kernel("k", ALL_PUD), ONE, GOOD, output_of("other", {}))[0].id.check == "boot"
+    assert judge(kernel("k", ALL_PUD), ONE, GOOD, told("other", {}))[0].id.check == "boot"
     output = WorkloadOutput(taken("other", "kernel", PUD))
     assert [case.id.check for case in judge(kernel("k", ALL_PUD), ONE, GOOD, output)] == ["boot", "log"]
 
@@ -221,13 +221,13 @@ def test_names_of_cases() -> None:
 
 
 def test_the_oracle_says_what_was_predicted_and_what_was_measured() -> None:
-    case = cases_of(Expectation(), output_of("k", {"kernel": PUD}))["oracle"]
+    case = cases_of(Expectation(), told("k", {"kernel": PUD}))["oracle"]
     assert (case.status, case.expected, case.measured) == (Status.PASS, *["2 PUD, 2 faults"] * 2)
     assert case.evidence == "boots/k/alignment/measurements.jsonl:3"
 
 
 def test_what_contradicts_the_oracle_fails_with_both_numbers() -> None:
-    case = cases_of(Expectation(), output_of("k", {"kernel": FORCED_PTE}))["oracle"]
+    case = cases_of(Expectation(), told("k", {"kernel": FORCED_PTE}))["oracle"]
     assert case.status is Status.FAIL
     assert (case.expected, case.measured) == (
         "2 PUD, 2 faults, 2 dma_faults, 0 B to 4 KiB vmpte",
@@ -236,11 +236,11 @@ def test_what_contradicts_the_oracle_fails_with_both_numbers() -> None:
     assert case.message.startswith(
         "entries: measured 524288 PTE, predicted 2 PUD; faults: measured 524288, predicted 2; dma_faults: "
     )
-    assert cases_of(Expectation(), output_of("k", {"kernel": FORCED_PTE}, can=ONLY_PTE))["oracle"].status is Status.PASS
+    assert cases_of(Expectation(), told("k", {"kernel": FORCED_PTE}, can=ONLY_PTE))["oracle"].status is Status.PASS
 
 
 def test_a_single_fault_too_many_contradicts_the_oracle_but_no_expectation() -> None:
-    cases = cases_of(ALL_PUD, output_of("k", {"kernel": PUD | {"faults": 3}}))
+    cases = cases_of(ALL_PUD, told("k", {"kernel": PUD | {"faults": 3}}))
     assert cases["faults"].status is Status.PASS
     assert cases["oracle"].message == "faults: measured 3, predicted 2"
     assert cases["oracle"].evidence == "boots/k/alignment/measurements.jsonl:6"
@@ -248,15 +248,15 @@ def test_a_single_fault_too_many_contradicts_the_oracle_but_no_expectation() -> 
 
 def test_xfail_excuses_no_contradiction() -> None:
     known = Expectation(level=Level.PUD, xfail="not yet")
-    cases = cases_of(known, output_of("k", {"kernel": FORCED_PTE}))
+    cases = cases_of(known, told("k", {"kernel": FORCED_PTE}))
     assert (cases["level"].status, cases["oracle"].status) == (Status.XFAIL, Status.FAIL)
 
 
 def test_the_oracle_is_silent_where_no_single_mapping_was_measured() -> None:
     without = {name: value for name, value in PUD.items() if name != "bar_address"}
-    assert "oracle" not in cases_of(Expectation(), output_of("k", {"kernel": without}))
+    assert "oracle" not in cases_of(Expectation(), told("k", {"kernel": without}))
     alone = {name: PUD[name] for name in ("address", "bar_address", "offset", "length")}
-    assert "oracle" not in cases_of(Expectation(), output_of("k", {"kernel": alone}))
+    assert "oracle" not in cases_of(Expectation(), told("k", {"kernel": alone}))
 
 
 UNREAD = "the kernel cannot show its page tables"
@@ -269,7 +269,7 @@ def unread(values: Numbers, *, deduced: bool) -> WorkloadOutput:
     """
     known = {name: value for name, value in values.items() if deduced or not name.startswith("entries_")}
     marked = known | {"entries_deduced": 1} if deduced else known
-    return replace(output_of("k", {"kernel": marked}), unread=UNREAD)
+    return replace(told("k", {"kernel": marked}), unread=UNREAD)
 
 
 def test_deduced_entries_are_judged_and_say_that_they_are_deduced() -> None:
@@ -287,9 +287,9 @@ ATTRIBUTES = {"entries_cached": 0, "entries_executable": 0, "entries_global": 0,
 
 def test_attributes_are_a_case_of_every_mapping_whose_entries_were_read() -> None:
     asked = {"asked_writable": 1, "entries_writable": 1024}
-    right = cases_of(Expectation(), output_of("k", {"kernel": PMD | ATTRIBUTES | asked}))["attributes"]
+    right = cases_of(Expectation(), told("k", {"kernel": PMD | ATTRIBUTES | asked}))["attributes"]
     assert (right.status, right.message) == (Status.PASS, "")
-    wrong = cases_of(Expectation(), output_of("k", {"kernel": PMD | ATTRIBUTES | asked | {"entries_cached": 7}}))[
+    wrong = cases_of(Expectation(), told("k", {"kernel": PMD | ATTRIBUTES | asked | {"entries_cached": 7}}))[
         "attributes"
     ]
     assert (wrong.status, wrong.message) == (Status.FAIL, "entries_cached: measured 7, predicted 0")
@@ -317,13 +317,13 @@ def test_an_unknown_level_is_skipped_with_the_reason_expected_or_not() -> None:
 
 def test_a_kernel_that_can_show_its_page_tables_must() -> None:
     without = {name: value for name, value in PMD.items() if not name.startswith("entries_")}
-    assert cases_of(ALL_PMD, output_of("k", {"kernel": without}))["level"].status is Status.ERROR
+    assert cases_of(ALL_PMD, told("k", {"kernel": without}))["level"].status is Status.ERROR
 
 
 def level_of(test: str, values: Numbers, level: Level, can: Capability | None = None) -> Case:
     """Return the level case of one test of the kernel's placement."""
     workload = replace(ONE, tests=tuple(TestGroup))
-    output = output_of("k", {test: values}, can=can or Capability())
+    output = told("k", {test: values}, can=can or Capability())
     cases = judge(kernel("k", Expectation(alignment=1 << 30, level=level, entries=2, faults=2)), workload, GOOD, output)
     (case,) = (case for case in cases if (case.id.test, case.id.check) == (test, "level"))
     checks = [case.id.check for case in cases if case.id.test == test]
@@ -434,9 +434,7 @@ def test_what_a_test_of_many_addresses_did_not_report_is_missing() -> None:
 
 def test_every_planned_test_has_a_case_and_so_has_an_unplanned_one() -> None:
     workload = replace(ONE, bars=(2,), tests=(TestGroup.MAP, TestGroup.REPEAT))
-    output = output_of(
-        "k", {"kernel": PUD}, {"surprise": Verdict(Status.FAIL, "what?"), "life.fork": Verdict(Status.PASS)}
-    )
+    output = told("k", {"kernel": PUD}, {"surprise": Verdict(Status.FAIL, "what?"), "life.fork": Verdict(Status.PASS)})
     cases = judge(kernel("k"), workload, GOOD, output)
     assert [(case.id.test, case.status) for case in cases if case.id.check == "run"] == [
         ("kernel", Status.PASS),
@@ -448,7 +446,7 @@ def test_every_planned_test_has_a_case_and_so_has_an_unplanned_one() -> None:
 
 
 def test_tests_of_no_placement_are_judged_by_the_program_and_the_oracle_alone() -> None:
-    output = output_of("k", {"content.kernel": PUD})
+    output = told("k", {"content.kernel": PUD})
     cases = judge(kernel("k", ALL_PTE), replace(ONE, tests=(TestGroup.CONTENT,)), GOOD, output)
     assert [case.id.check for case in cases if case.id.test == "content.kernel"] == ["run", "oracle"]
 
@@ -489,12 +487,12 @@ def test_a_workload_without_any_test_is_no_success() -> None:
 
 def test_what_a_guest_must_not_leave_is_an_error_of_the_boot() -> None:
     odd = replace(GOOD, odd=("guest/ktap.log was a symbolic link to '/dev/zero'",))
-    cases = booted(kernel("base", ALL_PTE), output_of("base", {"kernel": PTE}), odd).cases
+    cases = booted(kernel("base", ALL_PTE), told("base", {"kernel": PTE}), odd).cases
     assert [case.message for case in cases if case.id.check == "share"] == list(odd.odd)
     assert [case.status for case in cases if case.id.check == "share"] == [Status.ERROR]
     run = run_of(
-        booted(kernel("base"), output_of("base", {"kernel": PTE}), odd),
-        booted(kernel("v"), output_of("v", {"kernel": PTE})),
+        booted(kernel("base"), told("base", {"kernel": PTE}), odd),
+        booted(kernel("v"), told("v", {"kernel": PTE})),
     )
     rows = compare(run).blocks[0].rows
     assert [row.status for row in rows] == [Status.ERROR, Status.PASS]

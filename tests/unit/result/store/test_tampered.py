@@ -41,10 +41,10 @@ from tests.unit.result.test_samples import (
     jobs,
     kernel,
     killed_run,
-    output_of,
     pud_run,
     run_of,
     scenario_at,
+    told,
 )
 
 BOOT = "boots/base/alignment/result.json"
@@ -67,7 +67,7 @@ def make_run(place: Path, *, good: bool = False) -> Path:
             store.skip_job(f"boot {name}/alignment", "it did not build")
             continue
         store.end_build(f"build {name}", {"version": "7.3.4", "patches": ["a.patch"], "cached": True}, seconds=60.0)
-        boot = booted(kernel(name, ALL_PTE, ALL_PUD), output_of(name, {"kernel": PTE, "qemu": PUD}))
+        boot = booted(kernel(name, ALL_PTE, ALL_PUD), told(name, {"kernel": PTE, "qemu": PUD}))
         if name == "vfio-thp" and not good:
             boot = booted(kernel(name, ALL_PTE), WorkloadOutput(), PANIC)
         store.end_boot(f"boot {name}/alignment", boot, seconds=12.0)
@@ -347,7 +347,7 @@ NUMBERS = st.one_of(
     st.sampled_from(["kernel", "qemu", "random", "repeat.kernel"]),
 )
 def test_numbers_of_any_size_are_judged_compared_and_shown(numbers: dict[str, int], test: str) -> None:
-    base = booted(kernel("base", ALL_PTE), output_of("base", {"kernel": PTE}))
-    variant = booted(kernel("v", ALL_PUD, ALL_PUD), output_of("v", {test: {**PTE, **numbers}}))
+    base = booted(kernel("base", ALL_PTE), told("base", {"kernel": PTE}))
+    variant = booted(kernel("v", ALL_PUD, ALL_PUD), told("v", {test: {**PTE, **numbers}}))
     show(run_of(base, variant))
     show(run_of(variant, base))

@@ -27,12 +27,12 @@ from tests.unit.result.test_samples import (
     booted,
     jobs,
     kernel,
-    output_of,
     scenario_at,
+    told,
 )
 
 NAMES = ("base", "vfio-thp", "mm-align")
-BASE = booted(kernel("base", ALL_PTE, ALL_PUD), output_of("base", {"kernel": PTE, "qemu": PUD}))
+BASE = booted(kernel("base", ALL_PTE, ALL_PUD), told("base", {"kernel": PTE, "qemu": PUD}))
 CRASHED = booted(kernel("mm-align", ALL_PTE), WorkloadOutput(), PANIC)
 
 
@@ -126,7 +126,7 @@ def test_jobs_may_end_in_several_threads(tmp_path: Path) -> None:
     def work(name: str) -> None:
         store.start_job(f"boot {name}/alignment")
         store.event(job=name, phase="boot")
-        store.end_boot(f"boot {name}/alignment", booted(kernel(name), output_of(name, {"kernel": PUD})), seconds=1.0)
+        store.end_boot(f"boot {name}/alignment", booted(kernel(name), told(name, {"kernel": PUD})), seconds=1.0)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, names))
