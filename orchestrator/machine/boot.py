@@ -69,7 +69,7 @@ class Booted:
     version: str
 
 
-def boot_guest(host: Host, boot: Boot, console: Path, home: Path, progress: Progress) -> Booted:
+def run_vng(host: Host, boot: Boot, console: Path, home: Path, progress: Progress) -> Booted:
     """Boot a guest until it ends or its timeout expires.
 
     The whole console is logged to `console` as it is written.  `home` is the home directory for virtme-ng.  `progress`

@@ -18,7 +18,7 @@ from orchestrator.cli.arguments import cache_directory
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.model import KernelBuild
 from orchestrator.machine import share as share_module
-from orchestrator.machine.boot import Booted, boot_guest
+from orchestrator.machine.boot import Booted, run_vng
 from orchestrator.machine.model import Boot, BootEnd
 from orchestrator.machine.rootfs.busybox import guest_root
 from orchestrator.scenario.devices import EmulatedDevice
@@ -67,7 +67,7 @@ def boot(base: KernelBuild, host: LocalHost, tmp_path: Path) -> Boot:
 
 
 def run(host: LocalHost, boot: Boot, tmp_path: Path) -> Booted:
-    return boot_guest(host, boot, tmp_path / "console.log", tmp_path / "home", lambda _: None)
+    return run_vng(host, boot, tmp_path / "console.log", tmp_path / "home", lambda _: None)
 
 
 def test_a_boot_that_does_its_work_is_ok(host: LocalHost, boot: Boot, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from orchestrator.cli.arguments import cache_directory
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.model import KernelBuild
-from orchestrator.machine.boot import boot_guest
+from orchestrator.machine.boot import run_vng
 from orchestrator.machine.kernel_log import find_splats, title_of
 from orchestrator.machine.model import GUEST_SHARE, Boot
 from orchestrator.machine.rootfs.busybox import guest_root
@@ -79,7 +79,7 @@ def test_every_kind_of_splat_is_found_in_one_boot(base: KernelBuild, host: Local
     command = f'while read -r line; do echo "$line" > /dev/kmsg; done < {GUEST_SHARE}/lines'
     root = guest_root(host, cache_directory())
     boot = Boot(base.image, root, share, tmp_path, command, Machine(), (), "tcg", timeout=240)
-    report = boot_guest(host, boot, tmp_path / "console.log", tmp_path / "home", lambda _: None).report
+    report = run_vng(host, boot, tmp_path / "console.log", tmp_path / "home", lambda _: None).report
     expected = {title_of(message) for _, message in SPLATS}
     assert {splat.title for splat in report.splats} == expected
     for name in ("console.log", "share/kernel.log"):

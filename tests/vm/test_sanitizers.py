@@ -18,7 +18,7 @@ import pytest
 from orchestrator.cli.arguments import cache_directory
 from orchestrator.host.local import LocalHost
 from orchestrator.kernel.model import KernelBuild
-from orchestrator.machine.boot import boot_guest
+from orchestrator.machine.boot import run_vng
 from orchestrator.machine.model import GUEST_PROGRAM, GUEST_SHARE, Boot, BootEnd
 from orchestrator.machine.rootfs.busybox import guest_root
 from orchestrator.scenario.devices import EmulatedDevice
@@ -119,7 +119,7 @@ def share(kernel: KernelBuild, program: Path, tmp_path_factory: pytest.TempPathF
     boot = Boot(
         kernel.image, root, home / "share", program, guest_command(), Machine(cpus=2), DEVICES, "tcg", timeout=400
     )
-    report = boot_guest(host, boot, home / "console.log", cache_directory() / "vng-home", lambda _: None).report
+    report = run_vng(host, boot, home / "console.log", cache_directory() / "vng-home", lambda _: None).report
     assert report.end is BootEnd.OK, report.lines
     assert not report.splats
     return home / "share"

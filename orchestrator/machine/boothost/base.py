@@ -15,7 +15,7 @@ from typing import Protocol
 from orchestrator.arch import ARCHES, arch_name
 from orchestrator.errors import InfrastructureError
 from orchestrator.host.base import Command, Host, check
-from orchestrator.machine.boot import Booted, Progress, boot_guest
+from orchestrator.machine.boot import Booted, Progress, run_vng
 from orchestrator.machine.model import Boot
 
 KVM = Path("/dev/kvm")
@@ -72,7 +72,7 @@ class BootHost(Protocol):
         """Return a context manager that must enclose all boots of a run.  Raises InfrastructureError."""
 
     def boot(self, boot: Boot, console: Path, progress: Progress) -> Booted:
-        """See `machine.boot.boot_guest`; also raises InfrastructureError if the connection to the host is lost."""
+        """See `machine.boot.run_vng`; also raises InfrastructureError if the connection to the host is lost."""
 
 
 class LocalBootHost:
@@ -130,7 +130,7 @@ class LocalBootHost:
 
     def boot(self, boot: Boot, console: Path, progress: Progress) -> Booted:
         """See `BootHost.boot`."""
-        return boot_guest(self._host, boot, console, self._home, progress)
+        return run_vng(self._host, boot, console, self._home, progress)
 
 
 def version_of(host: Host, qemu: str) -> str:

@@ -74,8 +74,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
 
     The sshd ends with the tests in this file.
     """
-    if not SSHD.exists():
-        pytest.skip(f"no {SSHD}; install openssh-server")
+    assert SSHD.exists(), f"no {SSHD}; run make setup"
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     directory, port, host = tmp_path_factory.mktemp("sshd"), free_port(), LocalHost()

@@ -18,7 +18,7 @@ from orchestrator.host.base import Completed
 from orchestrator.host.local import LocalHost
 from orchestrator.machine import boot as boot_module
 from orchestrator.machine import share as share_module
-from orchestrator.machine.boot import boot_guest, conclude, prepare_home
+from orchestrator.machine.boot import conclude, prepare_home, run_vng
 from orchestrator.machine.model import Boot, BootEnd
 from orchestrator.scenario.devices import EmulatedDevice
 from orchestrator.scenario.model import Machine
@@ -60,7 +60,7 @@ def guest(boot: Boot, status: str | None, console: str = CONSOLE, **answer: obje
 
 def test_a_guest_that_left_its_status_is_believed_over_virtme_ngs(boot: Boot, tmp_path: Path) -> None:
     host = FakeHost([(("vng",), guest(boot, "0\n"))])
-    booted = boot_guest(host, boot, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
+    booted = run_vng(host, boot, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
     assert booted.report.end is BootEnd.OK
     assert booted.report.seconds == 4.5
     assert booted.version == "Linux version 7.3.4 (orch@orch) #0123456789ab"
@@ -69,7 +69,7 @@ def test_a_guest_that_left_its_status_is_believed_over_virtme_ngs(boot: Boot, tm
 
 def test_the_command_runs_under_the_deadline_and_stands_beside_the_console(boot: Boot, tmp_path: Path) -> None:
     host = FakeHost([(("vng",), guest(boot, "0\n"))])
-    boot_guest(host, boot, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
+    run_vng(host, boot, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
     call = host.calls[0]
     assert call.timeout == 90.0
     assert call.env["HOME"] == str(tmp_path / "home")
@@ -80,7 +80,7 @@ def test_the_command_runs_under_the_deadline_and_stands_beside_the_console(boot:
 
 def test_the_guest_runs_a_script_that_leaves_everything_in_the_share(boot: Boot, tmp_path: Path) -> None:
     host = FakeHost([(("vng",), guest(boot, "0\n"))])
-    boot_guest(host, boot, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
+    run_vng(host, boot, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
     assert host.calls[0].argv[-1] == "sh /mnt/orch/run.sh"
     lines = (boot.share / "run.sh").read_text().splitlines()
     at = lines.index(boot.command)
@@ -93,9 +93,7 @@ def test_the_guest_runs_a_script_that_leaves_everything_in_the_share(boot: Boot,
 def test_modules_are_loaded_before_the_workload_and_only_where_there_are_some(boot: Boot, tmp_path: Path) -> None:
     for modules in (None, Path("/builds/k")):
         host = FakeHost([(("vng",), guest(boot, "0\n"))])
-        boot_guest(
-            host, replace(boot, modules=modules), tmp_path / "boot/console.log", tmp_path / "home", lambda _: None
-        )
+        run_vng(host, replace(boot, modules=modules), tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
         before, _, after = (boot.share / "run.sh").read_text().partition(boot.command)
         assert ("modprobe" in before) is (modules is not None)
         assert "modprobe" not in after
@@ -106,7 +104,7 @@ def test_no_iommu_mode_is_set_once_vfio_is_loaded_and_only_if_there_is_no_iommu(
     for iommu in ("auto", "none"):
         host = FakeHost([(("vng",), guest(boot, "0\n"))])
         machine = replace(boot, machine=Machine(iommu=iommu), modules=Path("/builds/k"))
-        boot_guest(host, machine, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
+        run_vng(host, machine, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
         loaded, _, rest = (boot.share / "run.sh").read_text().partition("cat /proc/modules")
         assert parameter not in loaded
         assert (parameter in rest.partition(boot.command)[0]) is (iommu == "none")
@@ -116,14 +114,14 @@ def test_the_workloads_results_are_progress_and_other_lines_are_not(boot: Boot, 
     reported: list[str] = []
     console = CONSOLE + "KTAP version 1\n  1..2\n    ok 1 kernel\n    # note\n  not ok 2 qemu # SKIP\nbook 1 x\n"
     host = FakeHost([(("vng",), guest(boot, "1\n", console))])
-    boot_guest(host, boot, tmp_path / "boot/console.log", tmp_path / "home", reported.append)
+    run_vng(host, boot, tmp_path / "boot/console.log", tmp_path / "home", reported.append)
     assert reported == ["ok 1 kernel", "not ok 2 qemu # SKIP"]
 
 
 def test_a_host_without_virtme_ng_is_an_error(boot: Boot, tmp_path: Path) -> None:
     host = FakeHost([(("vng",), CommandError("local: cannot start vng"))])
     with pytest.raises(CommandError):
-        boot_guest(host, boot, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
+        run_vng(host, boot, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
 
 
 def concluded(
@@ -231,7 +229,7 @@ def test_a_guest_that_fills_its_share_is_ended_and_the_boot_says_so(
     vng.write_text(f"#!/bin/sh\nhead -c 5000000 /dev/zero >{boot.share}/fill; echo last words; exec sleep 60\n")
     vng.chmod(0o755)
     monkeypatch.setattr(boot_module, "vng_environment", lambda _home: {"PATH": f"{vng.parent}:/usr/bin:/bin"})
-    booted = boot_guest(LocalHost(), boot, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
+    booted = run_vng(LocalHost(), boot, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None)
     assert booted.report.end is BootEnd.QEMU
     assert booted.report.seconds < 15
     assert booted.report.lines == ("the guest was ended, for it left more than 1 MiB in its share", "last words")
@@ -249,7 +247,7 @@ def test_a_console_without_end_is_stopped_by_its_size_and_its_lines(
     (tmp_path / "bin/vng").write_text(f"#!/bin/sh\nexec yes {line}\n")
     (tmp_path / "bin/vng").chmod(0o755)
     monkeypatch.setattr(boot_module, "vng_environment", lambda _: {"PATH": f"{tmp_path}/bin:/usr/bin:/bin"})
-    report = boot_guest(LocalHost(), boot, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None).report
+    report = run_vng(LocalHost(), boot, tmp_path / "boot/console.log", tmp_path / "home", lambda _: None).report
     assert report.end is BootEnd.FLOOD
     assert report.seconds < 60
     assert (tmp_path / "boot/console.log").stat().st_size < 64 << 20

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.main import main
-from orchestrator.machine.boot import boot_guest
+from orchestrator.machine.boot import run_vng
 from orchestrator.machine.links import plain_paths
 from orchestrator.machine.model import Boot
 from orchestrator.paths import odd_character
@@ -115,7 +115,7 @@ def test_nothing_odd_reaches_virtme_ng_and_the_command_that_is_kept_makes_the_li
         (asked.share / "status").write_text("0\n")
         return Answer("", status=0)
 
-    boot_guest(FakeHost([(("vng",), run)]), asked, tmp_path / name / "console.log", tmp_path / "home", lambda _: None)
+    run_vng(FakeHost([(("vng",), run)]), asked, tmp_path / name / "console.log", tmp_path / "home", lambda _: None)
     assert not [word for word in words if name in word]
     script = (tmp_path / name / "command.sh").read_bytes()
     made = b"\n".join(line for line in script.splitlines(keepends=False) if line.startswith(b"mkdir "))
