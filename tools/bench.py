@@ -66,9 +66,9 @@ def verdict(what: str, ratio: float, limit: float) -> None:
 def bench_builds(cache: Path) -> None:
     """Build the base of the scenario in an empty cache, alone, and then all variants."""
     host, cpus = LocalHost(), os.cpu_count() or 1
-    begun = monotonic()
+    started = monotonic()
     base, *variants = recipes(host, cache, kernels(), ignore)
-    report("source: download, verify, unpack", monotonic() - begun)
+    report("source: download, verify, unpack", monotonic() - started)
     fetched = monotonic()
     builder = Builder(host, KernelCache(cache), cpus, ignore)
     built = builder.build(base)
@@ -80,7 +80,7 @@ def bench_builds(cache: Path) -> None:
     done = monotonic()
     report("all nine builds", done - fetched)
     verdict("nine builds / base build", (done - fetched) / (alone - fetched), BUILD_LIMIT)
-    verdict("the same with the source fetched", (done - begun) / (alone - begun), BUILD_LIMIT)
+    verdict("the same with the source fetched", (done - started) / (alone - started), BUILD_LIMIT)
 
 
 def kernels() -> tuple[Kernel, ...]:
@@ -101,24 +101,24 @@ def bench_edit(place: Path) -> None:
     file = tree / "drivers/vfio/pci/vfio_pci_core.c"
     for what in ("tree: the first run", "tree: from a change of one line to the comparison"):
         file.write_text(file.read_text().replace("based PCI devices", f"based PCI devices, {secrets.token_hex(4)}"))
-        begun = monotonic()
+        started = monotonic()
         subprocess.run([*argv, "--results", str(place / "results")], check=True, **QUIET)
-        seconds = monotonic() - begun
+        seconds = monotonic() - started
         report(what, seconds)
     verdict("one line, in seconds", seconds, EDIT_LIMIT_SECONDS)
 
 
 def bench_distro(place: Path) -> None:
     """Run the scenario of stock kernels in a cache that has nothing but their packages."""
-    begun = monotonic()
+    started = monotonic()
     for kernel in load(DISTRO).kernels:
         assert isinstance(kernel.source, DebianImageSource)
         fetch_image(LocalHost(), place / "cache", ImageRequest(kernel.name, kernel.source, kernel.where), ignore)
-    report("stock kernels: download", monotonic() - begun)
+    report("stock kernels: download", monotonic() - started)
     argv = [str(Path(sys.executable).parent / "orch"), "run", str(DISTRO), "--cache", str(place / "cache")]
-    begun = monotonic()
+    started = monotonic()
     subprocess.run([*argv, "--results", str(place / "results")], check=True, **QUIET)
-    seconds = monotonic() - begun
+    seconds = monotonic() - started
     report("stock kernels: unpack, boot, compare", seconds)
     verdict("stock kernels after the downloads, in seconds", seconds, DISTRO_LIMIT_SECONDS)
 
@@ -127,9 +127,9 @@ def bench_help() -> None:
     """The time of ``orch --help``, the median of 20: what every command line costs before it does anything."""
     times = []
     for _ in range(20):
-        begun = monotonic()
+        started = monotonic()
         subprocess.run([str(Path(sys.executable).parent / "orch"), "--help"], check=True, **QUIET)
-        times.append(monotonic() - begun)
+        times.append(monotonic() - started)
     verdict("orch --help, in seconds", median(times), HELP_LIMIT_SECONDS)
 
 
@@ -150,20 +150,20 @@ def bench_boots(results: Path) -> None:
     """A warm run against its own virtme-ng commands, one after another."""
     argv = [str(Path(sys.executable).parent / "orch"), "run", str(SCENARIO), "--results", str(results)]
     for _ in ("fill the cache", "measure"):
-        begun = monotonic()
+        started = monotonic()
         subprocess.run(argv, check=True, **QUIET)
-        warm = monotonic() - begun
+        warm = monotonic() - started
     report("warm orch run", warm)
     bench_workload(results / "latest/boots/base/alignment/guest/measurements.jsonl")
     scripts = sorted((results / "latest").resolve().glob("boots/*/*/command.sh"))
     statuses = [script.parent / "guest/status" for script in scripts]
     for status in statuses:
         status.unlink()
-    begun = monotonic()
+    started = monotonic()
     for script in scripts:
         # virtme-ng's exit status says nothing; what the guest left does.
         subprocess.run(["sh", str(script)], check=False, stdin=subprocess.DEVNULL, **QUIET)
-    alone = monotonic() - begun
+    alone = monotonic() - started
     assert [status.read_text() for status in statuses] == ["0\n"] * len(scripts)
     report("the same boots with vng, one after another", alone)
     verdict("orch run / vng", warm / alone, BOOT_LIMIT)

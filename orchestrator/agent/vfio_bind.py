@@ -54,7 +54,7 @@ def restore(tree: Tree, store: Store, address: str) -> tuple[str, dict[str, Any]
     """
     entry = _whole(store, address)
     now = ids(tree, address)
-    outcome: tuple[str, dict[str, Any]] = ("gone", {})
+    outcome: tuple[str, dict[str, Any]] = ("removed", {})
     if now and now != entry.get("ids", now):  # journals of earlier versions have no ids
         outcome = ("replaced", {"ids": now})
     elif now:

@@ -67,7 +67,7 @@ def removed_on_failure(host: Host, partial: Path) -> Iterator[None]:
 
 
 @contextmanager
-def needs_room(directory: Path, what: str, *others: Path) -> Iterator[None]:
+def report_full_disk(directory: Path, what: str, *others: Path) -> Iterator[None]:
     """Turn the errors of a full disk during the work on `what` into one InfrastructureError (`full_disk`)."""
     try:
         yield
@@ -80,7 +80,7 @@ def needs_room(directory: Path, what: str, *others: Path) -> Iterator[None]:
 
 
 @contextmanager
-def needs_room_on(host: Host, directory: Path, what: str) -> Iterator[None]:
+def report_full_disk_on(host: Host, directory: Path, what: str) -> Iterator[None]:
     """Turn the errors of a full disk into one InfrastructureError that names `host`, `directory` and `what`.
 
     In the context, commands write to `directory` on the host only.

@@ -16,7 +16,7 @@ from threading import Lock
 from orchestrator.errors import InfrastructureError
 from orchestrator.host.agent import program, sent
 from orchestrator.host.base import Command, Host, check
-from orchestrator.host.disk import needs_room_on
+from orchestrator.host.disk import report_full_disk_on
 from orchestrator.host.scratch import scratch
 
 _SECONDS = 60.0
@@ -68,7 +68,7 @@ class RemoteStore:
     def _send(self, path: Path, identity: str) -> Path:
         key = hashlib.sha256(identity.encode()).hexdigest() if identity else content_hash(path)
         there = self._directory / "objects" / key
-        with needs_room_on(self._host, self._directory, path.name):
+        with report_full_disk_on(self._host, self._directory, path.name):
             if not self._objects("look", place=there):
                 with scratch(self._host, self._directory / "arriving") as arriving:
                     self._host.put(path, arriving / "object" / path.name)

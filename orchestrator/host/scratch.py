@@ -18,7 +18,7 @@ from threading import Event
 from orchestrator.errors import InfrastructureError
 from orchestrator.host.agent import program, sent
 from orchestrator.host.base import Command, Completed, Host
-from orchestrator.host.disk import needs_room_on
+from orchestrator.host.disk import report_full_disk_on
 from orchestrator.host.full import failure
 
 _REMOVING = 60.0
@@ -39,7 +39,7 @@ def scratch(host: Host, place: Path) -> Iterator[Path]:
             host.run, Command(program("scratch"), stdin=request, on_line=output.put, until=enough, grace=_REMOVING)
         )
         try:
-            with needs_room_on(host, place, "a directory"):
+            with report_full_disk_on(host, place, "a directory"):
                 _wait(host, place, running, output)
             yield place / name
         finally:

@@ -23,7 +23,7 @@ def describe(message: Mapping[str, Any]) -> str:
         return f"{address} is back at {message['driver'] or 'no driver, as before'}"
     return {
         "taken": f"{address} is bound to vfio-pci",
-        "gone": f"{address} was removed; nothing to give back",
+        "removed": f"{address} was removed; nothing to give back",
         "replaced": f"{address} is another device now, {message.get('ids')}, which is left alone",
     }.get(what, "")
 

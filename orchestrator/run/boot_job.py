@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.errors import InfrastructureError, Interrupted
 from orchestrator.events import Event, Kind, phase
-from orchestrator.host.disk import needs_room
+from orchestrator.host.disk import report_full_disk
 from orchestrator.kernel.config.capability import KernelFacts, kernel_facts
 from orchestrator.kernel.model import KernelBuild
 from orchestrator.machine.boot import Booted
@@ -49,7 +49,7 @@ def boot_kernel(
     facts = KernelFacts()
     try:
         facts = kernel_facts(build, kernel.can)
-        with needs_room(context.settings.cache, f"booting kernel '{build.name}'", store.path):
+        with report_full_disk(context.settings.cache, f"booting kernel '{build.name}'", store.path):
             booted = _boot(context, assets, build, facts, workload, directory)
     except Interrupted:
         raise

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from orchestrator.errors import InfrastructureError, Interrupted, KernelBuildError, OrchError, UsageError
 from orchestrator.events import Emit, Event, Kind
 from orchestrator.host.base import Host
-from orchestrator.host.disk import needs_room
+from orchestrator.host.disk import report_full_disk
 from orchestrator.host.lock import shared
 from orchestrator.host.niced import Niced
 from orchestrator.kernel.build.builder import Builder
@@ -82,7 +82,7 @@ def _run_jobs(context: RunContext, executor: Executor) -> None:
 
     with (
         shared(context.host, cache.users, note_wait),
-        needs_room(cache.root, f"scenario '{context.scenario.name}'", context.store.path),
+        report_full_disk(cache.root, f"scenario '{context.scenario.name}'", context.store.path),
         context.boot_host.open(),
     ):
         try:

@@ -11,7 +11,7 @@ from time import monotonic
 
 from orchestrator.errors import Interrupted, KernelBuildError, OrchError, UsageError
 from orchestrator.events import Event, Kind
-from orchestrator.host.disk import needs_room
+from orchestrator.host.disk import report_full_disk
 from orchestrator.kernel.build.builder import Builder
 from orchestrator.kernel.config.noiommu import refuse_build
 from orchestrator.kernel.model import AnyRecipe, KernelBuild
@@ -113,7 +113,7 @@ class Runner:
         try:
             build = self._built(recipe)
             facts = build_facts(build, recipe)
-            with needs_room(settings.cache, f"keeping the files of kernel '{recipe.name}'", store.path):
+            with report_full_disk(settings.cache, f"keeping the files of kernel '{recipe.name}'", store.path):
                 keep_build_files(self._context.host, build, recipe, store.directory(job))
         except Interrupted:
             raise

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.arch import is_foreign
 from orchestrator.errors import InfrastructureError, Interrupted, KernelBuildError
-from orchestrator.host.disk import needs_room
+from orchestrator.host.disk import report_full_disk
 from orchestrator.host.niced import Niced
 from orchestrator.host.untrusted import copy_untrusted
 from orchestrator.kernel.build.selftests import SelftestsBuilder
@@ -62,7 +62,7 @@ def boot_suite(
     directory = store.directory(job)
     programs, problem = _Programs(directory), ""
     try:
-        with needs_room(context.settings.cache, f"booting kernel '{build.name}'", store.path):
+        with report_full_disk(context.settings.cache, f"booting kernel '{build.name}'", store.path):
             programs = _lay_out(context, recipe, workload, directory)
             booted = _boot(context, assets, build, workload, programs, directory)
     except Interrupted:

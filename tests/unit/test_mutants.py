@@ -95,7 +95,7 @@ def test_what_was_not_tried_is_no_survivor(cases: list[dict[str, str]]) -> None:
         mutants.killers(compared(cases), "mutant")
 
 
-HEADER = "Wrong: all\nClass: pfn\nBase: mended\nExpect: content\n"
+HEADER = "Wrong: all\nClass: pfn\nBase: fixed\nExpect: content\n"
 
 
 def patch(place: Path, header: str, change: str = "+wrong") -> Mutant:
@@ -104,7 +104,7 @@ def patch(place: Path, header: str, change: str = "+wrong") -> Mutant:
     return mutants.read_mutant(path)
 
 
-@pytest.mark.parametrize("header", ["Wrong: all\n", HEADER.replace("pfn", "odd"), HEADER.replace("Base: mended\n", "")])
+@pytest.mark.parametrize("header", ["Wrong: all\n", HEADER.replace("pfn", "odd"), HEADER.replace("Base: fixed\n", "")])
 def test_a_header_that_lacks_something_is_refused(header: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="the header needs"):
         patch(tmp_path, header)
@@ -129,13 +129,13 @@ def test_a_reason_does_not_make_a_result_stale_and_a_change_does(tmp_path: Path)
     ],
 )
 def test_what_is_run(outcome: Outcome | None, run: bool) -> None:
-    mutant = Mutant("two", "mm/memory.c", "lock", "mended", "nothing", "log", "", "d")
+    mutant = Mutant("two", "mm/memory.c", "lock", "fixed", "nothing", "log", "", "d")
     assert mutants.pending(mutant, outcome, "new") is run
 
 
 def test_the_table_names_survivors_first_and_sums_up(tmp_path: Path) -> None:
     survivor = patch(tmp_path, HEADER + "Survives: it is the same\n")
-    killed = Mutant("two", survivor.file, "lock", "mended", "nothing", "log", "", "d")
+    killed = Mutant("two", survivor.file, "lock", "fixed", "nothing", "log", "", "d")
     results = {"one": Outcome(survivor.digest, (), 9, "v"), "two": Outcome("d", tuple("abcdef"), 8, "v")}
     table = mutants.render((killed, survivor), results).splitlines()
     assert "| all | 2 | 1 | 1 |" in table

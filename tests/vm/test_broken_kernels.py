@@ -92,7 +92,7 @@ def dma(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 @pytest.fixture(scope="module")
 def puds(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    fixed = "  mended:\n    extends: base\n    patches: [mremap-pud, pud-split]\n"
+    fixed = "  fixed:\n    extends: base\n    patches: [mremap-pud, pud-split]\n"
     return run(tmp_path_factory, PUDS, "guest, vfio", fixed)
 
 
@@ -163,8 +163,8 @@ def test_no_other_boot_ended_early(mappings: Finished, dma: Finished) -> None:
 
 
 def test_a_kernel_can_live_through_a_pud_entry_that_is_split(puds: Finished) -> None:
-    assert messages(puds, "mended") == {}
-    ktap = (puds.run / "boots/mended/split/guest/ktap.log").read_text()
+    assert messages(puds, "fixed") == {}
+    ktap = (puds.run / "boots/fixed/split/guest/ktap.log").read_text()
     assert "SKIP" not in ktap
     assert "entries again: 511 PTE, 511 PMD, 1 PUD" in ktap
 

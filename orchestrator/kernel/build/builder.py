@@ -17,7 +17,7 @@ from orchestrator.events import Emit, Event, Kind, phase
 from orchestrator.host.base import Command, Completed, Host, check
 from orchestrator.host.cleared import Cleared
 from orchestrator.host.confined import Confined, why_not_confined
-from orchestrator.host.disk import full_disk, needs_room
+from orchestrator.host.disk import full_disk, report_full_disk
 from orchestrator.host.full import tells_full_disk
 from orchestrator.host.lock import locked
 from orchestrator.host.recorder import Recorder
@@ -73,7 +73,7 @@ class Builder:
 
     def _build_once(self, recipe: Recipe) -> KernelBuild:
         with (
-            needs_room(self.cache.root, f"building kernel '{recipe.name}'"),
+            report_full_disk(self.cache.root, f"building kernel '{recipe.name}'"),
             self.cache.swept_when_failing(),
             locked(self.host, self.cache.lock(recipe.key), lambda: self._wait(recipe)),
         ):

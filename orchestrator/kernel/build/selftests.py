@@ -22,7 +22,7 @@ from orchestrator.events import Emit, phase
 from orchestrator.host.base import Command, Host, check
 from orchestrator.host.cleared import Cleared
 from orchestrator.host.confined import Confined, why_not_confined
-from orchestrator.host.disk import full_disk, needs_room
+from orchestrator.host.disk import full_disk, report_full_disk
 from orchestrator.host.full import tells_full_disk
 from orchestrator.host.lock import locked
 from orchestrator.host.recorder import Recorder
@@ -84,7 +84,7 @@ class SelftestsBuilder:
         place = self.cache.root / "selftests" / key
         if broken_seal(place):
             with (
-                needs_room(self.cache.root, f"building the selftests of kernel '{recipe.name}'"),
+                report_full_disk(self.cache.root, f"building the selftests of kernel '{recipe.name}'"),
                 locked(self.host, self.cache.lock(f"selftests-{key}")),
             ):
                 if broken_seal(place):

@@ -23,7 +23,7 @@ from orchestrator.arch import ARCHES, is_foreign
 from orchestrator.errors import InfrastructureError
 from orchestrator.events import Emit, phase
 from orchestrator.host.base import Host
-from orchestrator.host.disk import needs_room
+from orchestrator.host.disk import report_full_disk
 from orchestrator.host.full import failure
 from orchestrator.host.lock import locked
 from orchestrator.kernel.apt import Apt, DebianPackage, choose
@@ -66,7 +66,7 @@ def fetch_image(host: Host, cache: Path, order: ImageRequest, emit: Emit) -> Pre
 def _fetch_debian(host: Host, cache: Path, order: ImageRequest, source: DebianImageSource, emit: Emit) -> Prebuilt:
     apt = _apt(host, cache, source.suite, order.arch)
     apt.directory.mkdir(parents=True, exist_ok=True)
-    with needs_room(cache, f"fetching kernel '{order.name}'"), locked(host, apt.directory / "lock.orch"):
+    with report_full_disk(cache, f"fetching kernel '{order.name}'"), locked(host, apt.directory / "lock.orch"):
         chosen = choose(apt, source.package, source.version, order.where)
         packages = debian.resolve(apt, chosen, order.where)
         found = _of_debian(cache, order, source, packages)
@@ -134,7 +134,7 @@ def _fetch_files(host: Host, cache: Path, order: ImageRequest, source: ImageSour
     if _is_there(cache, found):
         return found
     with (
-        needs_room(cache, f"copying kernel '{order.name}'"),
+        report_full_disk(cache, f"copying kernel '{order.name}'"),
         phase(emit, order.name, "copy", f"Linux {parts.image.release} from {source.path}"),
         _unfinished(found.place) as partial,
     ):
@@ -192,7 +192,10 @@ def prepare(host: Host, cache: KernelCache, prebuilt: Prebuilt, jobs: int, emit:
     """
     found = cache.artifact(prebuilt.name, prebuilt.key)
     if found is None:
-        with needs_room(cache.root, f"unpacking kernel '{prebuilt.name}'"), locked(host, cache.lock(prebuilt.key)):
+        with (
+            report_full_disk(cache.root, f"unpacking kernel '{prebuilt.name}'"),
+            locked(host, cache.lock(prebuilt.key)),
+        ):
             found = cache.artifact(prebuilt.name, prebuilt.key) or _prepare(host, cache, prebuilt, jobs, emit)
     cache.mark_used(found)
     return found

@@ -66,9 +66,9 @@ def patch_name(number: int, patch: Patch) -> str:
 _BUILD = r"""
 # Another compiler or linker makes another image.
 compare_tools() {
-	told=$("$compiler" --version | head -n 1)
-	case $told in "$compiler"*) ;; *) told="$compiler ($told)" ;; esac
-	compare_tool "$compiler" "$told" "$compiler_version"
+	answer=$("$compiler" --version | head -n 1)
+	case $answer in "$compiler"*) ;; *) answer="$compiler ($answer)" ;; esac
+	compare_tool "$compiler" "$answer" "$compiler_version"
 	compare_tool "$linker" "$("$linker" --version | head -n 1)" "$linker_version"
 	case $compiler in
 	*gcc) case $("$compiler" -dumpmachine) in

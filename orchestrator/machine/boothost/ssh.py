@@ -16,7 +16,7 @@ from pathlib import Path
 from orchestrator.arch import ARCHES, arch_name
 from orchestrator.errors import CommandError, InfrastructureError
 from orchestrator.host.base import Command, Host, check
-from orchestrator.host.disk import needs_room_on
+from orchestrator.host.disk import report_full_disk_on
 from orchestrator.host.push import RemoteStore, own_directory
 from orchestrator.host.scratch import scratch
 from orchestrator.inventory.model import Entry
@@ -129,7 +129,7 @@ class SshBootHost:
 
         Return the boot with the paths there, and its environment.
         """
-        with needs_room_on(self._host, self._directory, "a boot"):
+        with report_full_disk_on(self._host, self._directory, "a boot"):
             remote, home = self._sent(boot, there), there / "home"
             for name in (MONITOR, boot.share.name):
                 self._host.put(boot.share.with_name(name), there / name)

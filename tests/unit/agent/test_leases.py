@@ -155,7 +155,7 @@ def test_a_dead_holders_lease_is_free_and_what_it_left_is_given_back_first(
     assert wait_until(first.running.done, SECONDS)
     second = hold(ONE)
     assert wait_until(lambda: second.reported("leased"), SECONDS)
-    assert [message["event"] for message in second.messages] == ["gone", "leased"]
+    assert [message["event"] for message in second.messages] == ["removed", "leased"]
     assert not left.exists()
 
 
@@ -176,7 +176,7 @@ def test_restore_leaves_alone_what_a_living_run_has(root: Path, hold: Callable[.
     done = LocalHost().run(Command(program("lease", "restore"), stdin=sent({"root": str(root)})))
     assert done.status == 0
     messages = [json.loads(line) for line in done.output.splitlines()]
-    assert [(message["event"], message["address"]) for message in messages] == [("held", ONE), ("gone", TWO)]
+    assert [(message["event"], message["address"]) for message in messages] == [("held", ONE), ("removed", TWO)]
     assert messages[0]["holder"]["user"] == "alive"
     assert held.exists()
     assert not left.exists()

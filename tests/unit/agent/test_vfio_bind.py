@@ -193,7 +193,7 @@ def test_what_fails_has_the_name_of_its_file() -> None:
 
 
 def test_what_is_missing_or_replaced_is_reported_and_left_alone(kernel: Kernel) -> None:
-    assert given_back(kernel, entry(ONE, "e1000e")) == ("gone", {})
+    assert given_back(kernel, entry(ONE, "e1000e")) == ("removed", {})
     kernel.function(TWO, "nouveau")
     assert given_back(kernel, entry(TWO, ids="10de:2330")) == ("replaced", {"ids": "8086:10d3"})
     assert kernel.driver(TWO) == "nouveau"

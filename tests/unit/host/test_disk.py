@@ -18,7 +18,7 @@ from orchestrator.errors import (
     PatchError,
 )
 from orchestrator.host.base import Completed, check
-from orchestrator.host.disk import needs_room, removed_on_failure, sync_disk
+from orchestrator.host.disk import removed_on_failure, report_full_disk, sync_disk
 from orchestrator.host.full import failure, tells_full_disk
 from orchestrator.host.local import LocalHost
 from orchestrator.host.lock import alone, holders, shared
@@ -36,7 +36,10 @@ from orchestrator.host.lock import alone, holders, shared
 )
 def test_a_full_disk_is_one_sentence_however_it_shows(tmp_path: Path, error: Exception) -> None:
     sentence = r"^building it: no space was left on the disk of \S+ \(\d+ MiB free now\); make room"
-    with pytest.raises(InfrastructureError, match=sentence) as caught, needs_room(tmp_path / "not/yet", "building it"):
+    with (
+        pytest.raises(InfrastructureError, match=sentence) as caught,
+        report_full_disk(tmp_path / "not/yet", "building it"),
+    ):
         raise error
     assert "\n" not in str(caught.value)
     assert caught.value.exit_status == 3
@@ -48,7 +51,7 @@ def test_the_disk_that_is_named_is_the_one_that_is_full(tmp_path: Path) -> None:
         pytest.raises(
             InfrastructureError, match=r"^booting it: no space was left on the disk of /proc \(0 MiB free now\)"
         ),
-        needs_room(tmp_path, "booting it", full),
+        report_full_disk(tmp_path, "booting it", full),
     ):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -63,7 +66,7 @@ def test_what_cannot_be_flushed_is_an_error(tmp_path: Path) -> None:
     "error", [OSError(errno.EACCES, "Permission denied"), KernelBuildError("error: x"), KeyError()]
 )
 def test_other_errors_stay_what_they_are(tmp_path: Path, error: Exception) -> None:
-    with pytest.raises(type(error)) as caught, needs_room(tmp_path, "building it"):
+    with pytest.raises(type(error)) as caught, report_full_disk(tmp_path, "building it"):
         raise error
     assert caught.value is error
 

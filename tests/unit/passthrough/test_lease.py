@@ -218,7 +218,7 @@ def test_giving_back_that_does_not_come_to_its_end_is_an_error(answer: Answer, s
 def test_restoring_tells_what_became_of_each(capsys: pytest.CaptureFixture[str]) -> None:
     words = [
         '{"event": "restored", "address": "a", "driver": ""}',
-        '{"event": "gone", "address": "b"}',
+        '{"event": "removed", "address": "b"}',
         '{"event": "replaced", "address": "c", "ids": "10de:2330"}',
         '{"event": "held", "address": "d", "holder": {"pid": 7, "token": "t"}}',
         '{"event": "stuck", "address": "e", "why": "process 9 still uses it"}',
