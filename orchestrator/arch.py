@@ -27,7 +27,8 @@ class Arch:
 
     `qemu` is QEMU's program, in the Debian package `qemu_package`.  QEMU needs one of the files `firmware`, from the
     package `firmware_package`, to start a guest.  `qemu_machine` is its machine type with the properties that orch
-    fixes.  `cpus` is the CPU model by accelerator.  `iommu` is the name of its IOMMU in scenarios, "" if orch supports
+    fixes.  `cpus` is the CPU model by accelerator, `virtualization` the same with the extensions that KVM needs; it is
+    empty if orch has none.  `iommu` is the name of its IOMMU in scenarios, "" if orch supports
     none; `iommu_arguments` are QEMU's arguments for it.  `kernel_arguments` are guest kernel arguments for this
     architecture only.  `iommu_hint` is the argument that makes a host's kernel turn its IOMMU on.
     """
@@ -49,6 +50,7 @@ class Arch:
     firmware_package: str
     qemu_machine: str
     cpus: Mapping[str, str]
+    virtualization: Mapping[str, str]
     iommu: str
     iommu_arguments: tuple[str, ...]
     kernel_arguments: tuple[str, ...]
@@ -82,6 +84,9 @@ X86_64 = Arch(
     # mappings (QEMU, docs on intel-iommu).
     qemu_machine="q35,accel={accelerator},kernel-irqchip=split",
     cpus={"kvm": "host", "tcg": "max"},
+    # QEMU emulates AMD's SVM with nested paging (target/i386/tcg/sysemu/svm_helper.c).  Without XSAVE: KVM's guests see
+    # a size of its state that is not what QEMU 7.2 saves, and Linux stops on that (XSAVE_WARN_ON in fpu/xstate.c).
+    virtualization={"kvm": "host", "tcg": "max,+svm,+npt,-xsave"},
     iommu="intel",
     iommu_arguments=("-device", "intel-iommu,intremap=on,caching-mode=on"),
     kernel_arguments=(
@@ -116,6 +121,7 @@ ARM64 = Arch(
     # QEMU's own algorithm for pointer authentication is much faster to emulate than Arm's (QEMU,
     # docs/system/arm/cpu-features).
     cpus={"kvm": "host", "tcg": "max,pauth-impdef=on"},
+    virtualization={},
     iommu="smmuv3",
     # QEMU merges several -machine options.
     iommu_arguments=("-machine", "iommu=smmuv3"),
@@ -142,6 +148,7 @@ RISCV64 = Arch(
     firmware_package="opensbi",
     qemu_machine="virt,accel={accelerator}",
     cpus={"kvm": "host", "tcg": "rv64"},
+    virtualization={},
     # QEMU 7.2 has none.  Newer ones have riscv-iommu-pci (QEMU, docs/specs/riscv-iommu), which was not tried.
     iommu="",
     iommu_arguments=(),

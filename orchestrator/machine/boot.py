@@ -19,6 +19,7 @@ from orchestrator.machine.model import GUEST_SHARE, Boot, BootEnd, BootReport
 from orchestrator.machine.monitor import machine_end, prepare_monitor
 from orchestrator.machine.share import MOST_OUTPUT, Limits, Share, shared_with_guest
 from orchestrator.machine.vng import vng_argv, vng_environment
+from orchestrator.scenario.model import Machine
 
 STATUS_FILE = "status"
 TAINT_BEFORE = "tainted.before"
@@ -50,11 +51,12 @@ sync
 """
 _LOAD_MODULES = """\
 # What a workload takes for granted; a kernel may lack one, or have it built in.
-for module in vfio-pci vfio_iommu_type1 iommufd; do
+for module in vfio-pci vfio_iommu_type1 iommufd{virtualization}; do
 \tmodprobe -q $module || echo "$module: not loaded"
 done > modules.log 2>&1
 cat /proc/modules >> modules.log
 """
+_KVM = " kvm_amd kvm_intel"
 _TURN_ON_NOIOMMU = """\
 # Not every busybox gives modules their options from the command line (FEATURE_CMDLINE_MODULE_OPTIONS).
 echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode
@@ -131,7 +133,7 @@ def _command_script(boot: Boot, command: str) -> str:
 def _script(boot: Boot) -> str:
     return _GUEST_SCRIPT.format(
         share=GUEST_SHARE,
-        modules=_LOAD_MODULES if boot.modules else "",
+        modules=_load_modules(boot.machine) if boot.modules else "",
         noiommu=_TURN_ON_NOIOMMU if boot.machine.noiommu else "",
         command=boot.command,
         status=STATUS_FILE,
@@ -139,6 +141,10 @@ def _script(boot: Boot) -> str:
         after=TAINT_AFTER,
         log=KERNEL_LOG,
     )
+
+
+def _load_modules(machine: Machine) -> str:
+    return _LOAD_MODULES.format(virtualization=_KVM if machine.virtualization else "")
 
 
 def with_limits(booted: Booted, limits: Limits) -> Booted:

@@ -53,7 +53,7 @@ def qemu_arguments(boot: Boot) -> tuple[str, ...]:
         "-machine",
         arch.qemu_machine.format(accelerator=boot.accelerator),
         "-cpu",
-        arch.cpus[boot.accelerator],
+        (arch.virtualization if boot.machine.virtualization else arch.cpus)[boot.accelerator],
         *(() if boot.machine.noiommu else arch.iommu_arguments),
         *qemu_devices(boot.devices, boot.share.parent),
         *monitor_arguments(boot.share),

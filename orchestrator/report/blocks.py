@@ -15,7 +15,10 @@ from orchestrator.result.compare.status import Change
 from orchestrator.result.model import NO_BAR, Status
 from orchestrator.result.run import Run
 from orchestrator.scenario.model import Placement
+from orchestrator.workload.alignment.entries import Entries, entries_of
 from orchestrator.workload.alignment.infer import DEDUCED
+from orchestrator.workload.alignment.stage2 import STAGE2
+from orchestrator.workload.alignment.tests import STAGE2_TESTS
 from orchestrator.yamlfile.units import measured_size
 
 _ABSENT = "-"
@@ -30,6 +33,8 @@ _PLACEMENTS: Mapping[str, str] = {
     Placement.OFFSET: "address like BAR offset, modulo PUD or PMD",
     Placement.PMD: "address like BAR offset, modulo PMD, not PUD",
     Placement.MISALIGNED: "one page past a PMD boundary",
+    f"{STAGE2_TESTS}gpa-pmd": "guest-physical address good for PMD only",
+    f"{STAGE2_TESTS}gpa-page": "guest-physical address good for PTE only",
 }
 
 
@@ -62,7 +67,7 @@ def heading(run: Run, block: Block, width: int, color: bool) -> list[str]:
     if len(run.scenario.workloads) > 1:
         parts.append(f"workload {place.workload}")
     if place.test:
-        parts.append(f"{'placement' if place.test in _PLACEMENTS else 'test'} {place.test}")
+        parts.append(f"{'placement' if place.test in tuple(Placement) else 'test'} {place.test}")
     explained = f"{', '.join(parts)} ({_PLACEMENTS.get(place.test, '')})".removesuffix(" ()")
     text = explained if len(explained) <= width else ", ".join(parts)
     return [paint(fit(text, width), "bold", color)]
@@ -78,26 +83,42 @@ def _offset(run: Run, block: Block) -> int:
     return next(measured_at, requested if isinstance(requested, int) else 0)
 
 
-def _exact_columns(block: Block) -> tuple[Column, ...]:
-    def column(cell: Callable[[Row], Cell]) -> tuple[Cell, ...]:
-        return tuple(cell(row) for row in block.rows)
+def _cells(block: Block, cell: Callable[[Row], Cell]) -> tuple[Cell, ...]:
+    return tuple(cell(row) for row in block.rows)
 
-    def check(name: str) -> tuple[Cell, ...]:
-        return column(lambda row: Cell(measured(name, row.reading) or _ABSENT))
 
-    contiguous = column(_contiguous)
+def _checks(block: Block, name: str) -> tuple[Cell, ...]:
+    return _cells(block, lambda row: Cell(measured(name, row.reading) or _ABSENT))
+
+
+def _dma_columns(block: Block) -> tuple[Column, ...]:
     return (
-        Column("kernel", column(lambda row: Cell(row.kernel)), left=True),
-        Column("alignment", check("alignment"), short="align"),
-        Column("level", column(_level)),
-        Column("entries", check("entries")),
+        Column("faults", _checks(block, "dma_faults"), above="DMA"),
+        Column("KiB", _cells(block, _vmpte), above="VmPTE", optional=True),
+    )
+
+
+def _stage2_columns(block: Block) -> tuple[Column, ...]:
+    return (
+        Column("level", _cells(block, _stage2_level), above="stage 2"),
+        Column("entries", _cells(block, _stage2_entries), above="stage 2"),
+        Column("faults", _checks(block, "stage2_faults"), above="vCPU"),
+    )
+
+
+def _exact_columns(block: Block) -> tuple[Column, ...]:
+    contiguous = _cells(block, _contiguous)
+    return (
+        Column("kernel", _cells(block, lambda row: Cell(row.kernel)), left=True),
+        Column("alignment", _checks(block, "alignment"), short="align"),
+        Column("level", _cells(block, _level)),
+        Column("entries", _checks(block, "entries")),
         # Only arm64 has a bit for it (CONTPTE).
         *([Column("CONT", contiguous)] if any(cell.text != _ABSENT for cell in contiguous) else []),
-        Column("faults", check("faults")),
-        Column("faults", check("dma_faults"), above="DMA"),
-        Column("KiB", column(_vmpte), above="VmPTE", optional=True),
-        Column("vs base", column(_change), left=True),
-        Column("status", column(_status), left=True),
+        Column("faults", _checks(block, "faults")),
+        *(_stage2_columns if block.place.test.startswith(STAGE2_TESTS) else _dma_columns)(block),
+        Column("vs base", _cells(block, _change), left=True),
+        Column("status", _cells(block, _status), left=True),
     )
 
 
@@ -106,7 +127,21 @@ def _level(row: Row) -> Cell:
     if entries is None:
         return Cell(_ABSENT)
     mark = _DEDUCED if DEDUCED in row.reading.values else ""
-    return Cell(f"{entries.pure or ('mixed' if entries.total else 'none')}{mark}")
+    return Cell(f"{_common_level(entries)}{mark}")
+
+
+def _common_level(entries: Entries) -> str:
+    return entries.pure or ("mixed" if entries.total else "none")
+
+
+def _stage2_level(row: Row) -> Cell:
+    entries = entries_of(row.reading.numbers, STAGE2)
+    return Cell(_common_level(entries) if entries else _ABSENT)
+
+
+def _stage2_entries(row: Row) -> Cell:
+    entries = entries_of(row.reading.numbers, STAGE2)
+    return Cell(str(entries.total) if entries else _ABSENT)
 
 
 def _contiguous(row: Row) -> Cell:
@@ -134,7 +169,8 @@ def _status(row: Row) -> Cell:
 
 def _notes(row: Row) -> list[str]:
     entries = row.reading.entries
-    mixed = [f"entries: {entries}"] if entries and entries.total and not entries.pure else []
+    found = (("entries", entries), ("stage 2", entries_of(row.reading.numbers, STAGE2)))
+    mixed = [f"{what}: {each}" for what, each in found if each and each.total and not each.pure]
     level = row.reading.case("level")
     unknown = level.message if level and level.status is Status.SKIP else ""
     return mixed + ([one_line(row.reading.note or unknown)] if row.reading.note or unknown else [])

@@ -11,7 +11,7 @@ from orchestrator.events import Emit, ignore
 from orchestrator.host.base import Host
 from orchestrator.kernel.build.recipe import RemoteToolchain, Tools, compose, find_tools, fitting_patches
 from orchestrator.kernel.cache.store import KernelCache
-from orchestrator.kernel.config.noiommu import refuse_requests
+from orchestrator.kernel.config.needs import refuse_requests
 from orchestrator.kernel.image.prebuilt import ImageRequest, peek_image
 from orchestrator.kernel.model import AnyRecipe, Patch, Prebuilt, SourceTree
 from orchestrator.kernel.source import fetch

@@ -17,7 +17,7 @@ from orchestrator.host.niced import Niced
 from orchestrator.kernel.build.builder import Builder
 from orchestrator.kernel.build.recipe import recipes
 from orchestrator.kernel.cache.store import KernelCache
-from orchestrator.kernel.config.noiommu import refuse_requests
+from orchestrator.kernel.config.needs import refuse_requests
 from orchestrator.kernel.remote.build_host import BuildHost
 from orchestrator.kernel.remote.builder import RemoteBuilder
 from orchestrator.machine.boothost.base import BootHost, LocalBootHost

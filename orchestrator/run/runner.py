@@ -13,7 +13,7 @@ from orchestrator.errors import Interrupted, KernelBuildError, OrchError, UsageE
 from orchestrator.events import Event, Kind
 from orchestrator.host.disk import report_full_disk
 from orchestrator.kernel.build.builder import Builder
-from orchestrator.kernel.config.noiommu import refuse_build
+from orchestrator.kernel.config.needs import refuse_build
 from orchestrator.kernel.model import AnyRecipe, KernelBuild
 from orchestrator.machine.model import BootEnd
 from orchestrator.result.model import Case, CaseId, Status

@@ -50,6 +50,8 @@ class TestGroup(StrEnum):
     """Operations on a huge mapping: munmap of a part, mprotect, mremap, fork, memory disabled, close."""
     SPLIT = "split"
     """A page inside a PUD entry gets a mapping of its own, or none.  Kernels from 6.12 to 7.3 oops on this."""
+    STAGE2 = "stage2"
+    """KVM maps the BAR into a virtual machine that reads all of it: entries of stage 2, and faults of the vCPU."""
 
 
 class Level(StrEnum):
@@ -73,11 +75,13 @@ class FaultMaps(StrEnum):
 class Capability:
     """What a kernel can do when it maps a BAR.
 
-    `levels` are the levels of its entries above PTE.
+    `levels` are the levels of its entries above PTE.  `recovers_stage2` is whether KVM creates large entries again as
+    soon as the logging of dirty pages ends, and not at the next fault.
     """
 
     levels: tuple[Level, ...] = (Level.PMD, Level.PUD)
     fault_maps: FaultMaps = FaultMaps.ENTRY
+    recovers_stage2: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ class Expectation:
 
     A field that is None is recorded and compared, but not judged.  `alignment` is a minimum in bytes.  `level` is the
     largest level in use wherever the range and its offset in the BAR allow it; the rest uses smaller levels.
+    `stage2` is the same for the entries with which KVM maps the range into a virtual machine (the tests `stage2`).
     `entries` is the exact number of entries of all levels.  `faults` (to touch every page of the range) and
     `dma_faults` (of the type1 DMA map of a new mapping) are exact except for the workload's own faults (see
     `result.judge.alignment`).  `xfail`, if set, is the reason why the kernel is known not to do this yet.
@@ -104,6 +109,7 @@ class Expectation:
     entries: int | None = None
     faults: int | None = None
     dma_faults: int | None = None
+    stage2: Level | None = None
     xfail: str | None = None
 
 
@@ -234,12 +240,14 @@ class Machine:
 
     `iommu` is "auto" (the model of the kernel's architecture), "intel", "smmuv3" or "none".
     `accelerator` is "auto" (kvm if a guest boots with it, otherwise tcg), "kvm" or "tcg".
+    `virtualization` is whether its CPUs can run virtual machines themselves.
     """
 
     cpus: int = 1
     memory: int = 2 << 30
     iommu: str = "auto"
     accelerator: str = "auto"
+    virtualization: bool = False
 
     @property
     def noiommu(self) -> bool:

@@ -44,13 +44,15 @@ DEVICES = (
     EmulatedDevice("msix", "qemu-xhci", None),
     EmulatedDevice("small", "sdhci-pci", None),
 )
-GROUPS = tuple(group for group in TestGroup if group is not TestGroup.SUB_PAGE)
-RUNS = {
+GROUPS = tuple(group for group in TestGroup if group not in (TestGroup.SUB_PAGE, TestGroup.STAGE2))
+Runs = dict[str, tuple[str, tuple[TestGroup, ...]]]
+RUNS: Runs = {
     # No PUD entry fits 64 MiB: what kernels do wrong with these is not the question here.
     "ram": ("--device 0000:00:10.0 --bar 2 --length 64M --hole 32M --repeats 5 --ranges 200", GROUPS),
     "msix": ("--device 0000:00:11.0", (TestGroup.RANGES,)),
     "small": ("--device 0000:00:12.0", (TestGroup.SUB_PAGE,)),
 }
+WITH_KVM: Runs = {"stage2": ("--device 0000:00:10.0 --bar 2 --length 64M", (TestGroup.STAGE2,))}
 WRONG = """\
 #include <stdlib.h>
 int main(int argc, char **argv)
@@ -72,7 +74,7 @@ workloads:
 kernels:
   full:
     source: {debian: linux-source-7.3, suite: trixie-backports}
-    config: [guest, vfio, iommufd, userland]
+    config: [guest, vfio, CONFIG]
 """
 
 
@@ -97,41 +99,44 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.fixture(scope="module")
-def kernel(tmp_path_factory: pytest.TempPathFactory) -> KernelBuild:
-    """The unpatched kernel with everything that the program can use."""
-    results = tmp_path_factory.mktemp("full")
-    (results / "sanitizers.yaml").write_text(SCENARIO)
+def kernel(results: Path, config: str) -> KernelBuild:
+    """The unpatched kernel with these fragments."""
+    (results / "sanitizers.yaml").write_text(SCENARIO.replace("CONFIG", config))
     done: Finished = orch(results / "results", "run", str(results / "sanitizers.yaml"))
     assert done.status == 0, done.out + done.err
     return done.build("full")
 
 
 @pytest.fixture(scope="module")
-def share(kernel: KernelBuild, program: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the guest left.
+def share(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the guests left.
 
     That is a KTAP file for each run, and a file for each report of a sanitizer.
     """
     home = tmp_path_factory.mktemp("boot")
-    host = LocalHost()
-    root = guest_root(host, cache_directory())
-    boot = Boot(
-        kernel.image, root, home / "share", program, guest_command(), Machine(cpus=2), DEVICES, "tcg", timeout=400
-    )
-    report = run_vng(host, boot, home / "console.log", cache_directory() / "vng-home", lambda _: None).report
-    assert report.end is BootEnd.OK, report.lines
-    assert not report.splats
+    full, kvm = (kernel(tmp_path_factory.mktemp("kernel"), config) for config in ("iommufd, userland", "kvm-host"))
+    boot(full, program, Machine(cpus=2), RUNS, home)
+    boot(kvm, program, Machine(virtualization=True), WITH_KVM, home)
     return home / "share"
 
 
-def guest_command() -> str:
+def boot(build: KernelBuild, program: Path, machine: Machine, runs: Runs, home: Path) -> None:
+    host = LocalHost()
+    root = guest_root(host, cache_directory())
+    command = guest_command(runs)
+    request = Boot(build.image, root, home / "share", program, command, machine, DEVICES, "tcg", timeout=400)
+    report = run_vng(host, request, home / "console.log", cache_directory() / "vng-home", lambda _: None).report
+    assert report.end is BootEnd.OK, report.lines
+    assert not report.splats
+
+
+def guest_command(runs: Runs) -> str:
     """Every run with reports of its own.
 
     The wrong program shows that there are reports.
     """
     lines = [under_sanitizers("wrong", f"{GUEST_PROGRAM}/wrong || true")]
-    for name, (options, groups) in RUNS.items():
+    for name, (options, groups) in runs.items():
         chosen = " ".join(f"--test {group}" for group in groups)
         argv = f"{GUEST_PROGRAM}/alignment {options} {chosen} --ktap {GUEST_SHARE}/{name}.ktap"
         lines.append(under_sanitizers(name, f"{argv} || echo {name} $? >> {GUEST_SHARE}/failed"))
@@ -155,12 +160,18 @@ def test_a_program_that_is_wrong_is_reported(share: Path) -> None:
     assert "AddressSanitizer: heap-buffer-overflow" in reports(share, "wrong")
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", [*RUNS, *WITH_KVM])
 def test_the_program_is_clean(share: Path, name: str) -> None:
     assert reports(share, name) == ""
     ktap = (share / f"{name}.ktap").read_text()
     assert [line for line in ktap.splitlines() if "not ok" in line] == []
     assert not (share / "failed").exists()
+
+
+def test_every_test_of_stage_2_ran(share: Path) -> None:
+    skipped = {name: bool(skip) for _, name, skip in RESULT.findall((share / "stage2.ktap").read_text())}
+    wanted = tests.tests_of(AlignmentWorkload("ram", "ram", placements=tuple(Placement), tests=(TestGroup.STAGE2,)))
+    assert {name: skipped.get(name) for name in wanted} == dict.fromkeys(wanted, False)
 
 
 def test_every_test_ran(share: Path) -> None:

@@ -17,6 +17,9 @@ _HUGE_SINCE = (6, 12)
 Linux 6.1's vfio_pci_mmap_fault (drivers/vfio/pci/vfio_pci_core.c) populates the whole vma on the first fault.
 """
 
+_RECOVERS_SINCE = (6, 13)
+"""The first Linux whose KVM has kvm_mmu_recover_huge_pages (arch/x86/kvm/mmu/mmu.c)."""
+
 _NEEDS = {Level.PMD: "ARCH_SUPPORTS_PMD_PFNMAP", Level.PUD: "ARCH_SUPPORTS_PUD_PFNMAP"}
 """The option that vfio_pci_vmf_insert_pfn needs for each level.
 
@@ -55,10 +58,13 @@ def capability(config: str, version: str) -> Capability:
     A version that is not a number, as a developer's own tree may have, counts as a new one.  Never raises.
     """
     match = _VERSION.match(version)
-    if match and (int(match[1]), int(match[2])) < _HUGE_SINCE:
-        return Capability((), FaultMaps.MAPPING)
+    number = (int(match[1]), int(match[2])) if match else _RECOVERS_SINCE
+    recovers = number >= _RECOVERS_SINCE
+    if number < _HUGE_SINCE:
+        return Capability((), FaultMaps.MAPPING, recovers)
     options = parse(config)
-    return Capability(tuple(level for level, option in _NEEDS.items() if options.get(option) == "y"))
+    levels = tuple(level for level, option in _NEEDS.items() if options.get(option) == "y")
+    return Capability(levels, FaultMaps.ENTRY, recovers)
 
 
 def shows_page_tables(config: str) -> bool:

@@ -27,7 +27,8 @@ from orchestrator.result.judge.levels import proven, rank
 from orchestrator.result.model import Case, Status
 from orchestrator.result.run import Run
 from orchestrator.scenario.model import Capability
-from orchestrator.workload.alignment.entries import Entries
+from orchestrator.workload.alignment.entries import Entries, entries_of
+from orchestrator.workload.alignment.stage2 import STAGE2
 from orchestrator.yamlfile.units import measured_size
 
 CHECKS = (
@@ -36,6 +37,8 @@ CHECKS = (
     "entries",
     "faults",
     "dma_faults",
+    "stage2",
+    "stage2_faults",
     "run",
     "oracle",
     "attributes",
@@ -212,6 +215,8 @@ def measured(check: str, reading: KernelReading) -> str:
     if check in _BY_STATUS:
         case = reading.case(check)
         return case.status if case else ""
+    if check == "stage2":
+        return str(entries_of(reading.numbers, STAGE2) or "")
     if check in ("level", "entries"):
         return _level(reading) if check == "level" else str(reading.entries.total) if reading.entries else ""
     found = reading.values.get(check)
@@ -242,6 +247,21 @@ def _by_level(base: KernelReading, variant: KernelReading) -> Change:
 
 def _by_entries(base: KernelReading, variant: KernelReading) -> Change:
     return change_of_values(_entries(base).quality, _entries(variant).quality)
+
+
+def _by_stage2(base: KernelReading, variant: KernelReading) -> Change:
+    return change_of_values(*(_stage2(reading).quality for reading in (base, variant)))
+
+
+def _by_stage2_faults(base: KernelReading, variant: KernelReading) -> Change:
+    """Compare the faults of the vCPU beyond one per entry, if the entries are equally good."""
+    quality = [_stage2(reading).quality for reading in (base, variant)]
+    waste = [max(0, r.values["stage2_faults"].value - _stage2(r).total) for r in (base, variant)]
+    return change_of_values((quality[0], -waste[0]), (quality[1], -waste[1]))
+
+
+def _stage2(reading: KernelReading) -> Entries:
+    return entries_of(reading.numbers, STAGE2) or Entries(0, 0, 0)
 
 
 def _entries(reading: KernelReading) -> Entries:
@@ -281,4 +301,6 @@ _ORDER: dict[str, Callable[[KernelReading, KernelReading], Change]] = {
     "entries": _by_entries,
     "faults": _by_faults("faults"),
     "dma_faults": _by_faults("dma_faults"),
+    "stage2": _by_stage2,
+    "stage2_faults": _by_stage2_faults,
 }

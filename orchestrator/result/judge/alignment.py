@@ -22,6 +22,7 @@ from orchestrator.workload.alignment.attributes import hold_attributes
 from orchestrator.workload.alignment.entries import entries_of
 from orchestrator.workload.alignment.infer import DEDUCED
 from orchestrator.workload.alignment.prediction import PredictionCheck, extent_of, hold, predict
+from orchestrator.workload.alignment.stage2 import hold_stage2
 from orchestrator.workload.alignment.tests import placement_of, reads_entries, tests_of
 from orchestrator.workload.model import Measurement
 
@@ -160,17 +161,19 @@ class _Test:
         read = {
             name: value for name, value in self.numbers.items() if not (self._deduced and name.startswith("entries_"))
         }
-        checks = hold(read, predict(extent, self.output.capability)) if extent else ()
+        can = self.output.capability
+        checks = (*hold(read, predict(extent, can)), *hold_stage2(read, can)) if extent else ()
         return [self._oracle_case(checks)] if checks else []
 
     def _oracle_case(self, checks: tuple[PredictionCheck, ...]) -> Case:
         wrong = [check for check in checks if not check.agrees]
         # Numbers that agree, such as page tables, are not shown, except entries and faults.
-        shown = [check for check in checks if check in wrong or check.name in ("entries", "faults")] or list(checks)
+        named = ("entries", "faults", "stage2", "stage2_faults")
+        shown = [check for check in checks if check in wrong or check.name in named] or list(checks)
         expected, measured = (", ".join(texts) for texts in zip(*(check.described for check in shown), strict=True))
         status, message = (Status.FAIL, "; ".join(map(str, wrong))) if wrong else (Status.PASS, "")
         source = (wrong or shown)[0].name
-        evidence = self._evidence("entries_pte" if source == "entries" else source)
+        evidence = self._evidence(source if source in self.values else f"{source}_pte")
         return Case(self._id("oracle"), status, expected, measured, message, evidence)
 
     def _attributes_cases(self) -> list[Case]:

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from orchestrator.result.judge.levels import Numbers, level_of_many, level_of_one
+from orchestrator.result.judge.levels import Numbers, level_of_many, level_of_one, level_of_stage2
 from orchestrator.scenario.model import Capability, Expectation
 from orchestrator.workload.alignment.entries import Entries, entries_of
-from orchestrator.workload.alignment.tests import placement_of
+from orchestrator.workload.alignment.tests import STAGE2_TESTS, placement_of
 from orchestrator.yamlfile.units import format_size, measured_size
 
 OWN_FAULTS = 8
@@ -54,6 +54,8 @@ def checks_of(test: str) -> tuple[Check, ...]:
         return _OF_PLACEMENTS
     if test.startswith(("before.", "after.")):
         return (_LEVEL,)
+    if test.startswith(STAGE2_TESTS):
+        return (_STAGE2,) if placement_of(test) else ()
     if test == "random" or test.startswith("repeat."):
         return (_level_of_many(test),)
     return ()
@@ -69,6 +71,10 @@ def _alignment(expectation: Expectation, numbers: Numbers, _: Capability) -> Che
 
 def _level(expectation: Expectation, numbers: Numbers, _: Capability) -> CheckResult | None:
     return CheckResult(*level_of_one(numbers, expectation.level)) if expectation.level else None
+
+
+def _stage2(expectation: Expectation, numbers: Numbers, _: Capability) -> CheckResult | None:
+    return CheckResult(*level_of_stage2(numbers, expectation.stage2)) if expectation.stage2 else None
 
 
 def _level_of_many(test: str) -> Check:
@@ -105,6 +111,8 @@ def _faults(name: str, stated: Callable[[Expectation], int | None]) -> Check:
 
 
 _LEVEL = Check("level", "entries_pte", _level)
+
+_STAGE2 = Check("stage2", "stage2_pte", _stage2)
 
 _OF_PLACEMENTS = (
     Check("alignment", "alignment", _alignment),

@@ -16,6 +16,7 @@ from itertools import takewhile
 from orchestrator.scenario.model import Capability, Level
 from orchestrator.workload.alignment.entries import Entries, entries_of
 from orchestrator.workload.alignment.prediction import X86_64, extent_of, largest, predict
+from orchestrator.workload.alignment.stage2 import STAGE2
 from orchestrator.yamlfile.units import format_size, measured_size
 
 Numbers = Mapping[str, int]
@@ -44,7 +45,16 @@ def level_of_one(numbers: Numbers, claim: Level) -> tuple[str, str, bool]:
 
     The expected value is what the claim means for the mapping.  Both are ready to print.
     """
-    best, entries = best_entries(numbers, claim), entries_of(numbers)
+    return _compared(numbers, claim, entries_of(numbers))
+
+
+def level_of_stage2(numbers: Numbers, claim: Level) -> tuple[str, str, bool]:
+    """Return the same as `level_of_one` for the entries with which KVM maps the range into a virtual machine."""
+    return _compared(numbers, claim, entries_of(numbers, STAGE2))
+
+
+def _compared(numbers: Numbers, claim: Level, entries: Entries | None) -> tuple[str, str, bool]:
+    best = best_entries(numbers, claim)
     expected = claim.value if best is None or best.pure is claim else f"{claim}, which is {best} here"
     return expected, str(entries) if best and entries else "", best is not None and entries == best
 

@@ -177,4 +177,4 @@ def _alignment(name: str, entry: WorkloadEntry, document: Document) -> Alignment
 def _machine(entry: MachineEntry | None) -> Machine:
     if entry is None:
         return Machine()
-    return Machine(entry.cpus, entry.memory, entry.iommu, entry.accelerator)
+    return Machine(entry.cpus, entry.memory, entry.iommu, entry.accelerator, entry.virtualization)

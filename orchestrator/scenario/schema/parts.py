@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from orchestrator.scenario.schema.device import DeviceEntry
 from orchestrator.scenario.schema.errors import findings
-from orchestrator.scenario.schema.scenario import KernelEntry, ScenarioFile
+from orchestrator.scenario.schema.scenario import KernelEntry, MachineEntry, ScenarioFile
 from orchestrator.scenario.schema.workload import WorkloadEntry
 from orchestrator.yamlfile.document import Document
 from orchestrator.yamlfile.entry import Entry
@@ -36,6 +36,7 @@ class Parts:
     kernels: dict[str, KernelEntry]
     devices: dict[str, DeviceEntry]
     workloads: dict[str, WorkloadEntry]
+    machine: MachineEntry
 
 
 def read_parts(document: Document) -> Parts:
@@ -52,6 +53,7 @@ def read_parts(document: Document) -> Parts:
         _entries(document, "kernels", KernelEntry),
         _entries(document, "devices", DeviceEntry),
         _entries(document, "workloads", WorkloadEntry),
+        _salvaged(MachineEntry, document.get(("machine",))) or MachineEntry.model_validate({}),
     )
 
 

@@ -42,7 +42,7 @@ IOMMUS = ("auto", "intel", "smmuv3", "none")
 
 ACCELERATORS = ("auto", "kvm", "tcg")
 
-CHECKS = ("alignment", "level", "entries", "faults", "dma_faults")
+CHECKS = ("alignment", "level", "entries", "faults", "dma_faults", "stage2")
 """The fields of an expectation that judge something."""
 
 
@@ -61,6 +61,11 @@ class MachineEntry(Entry):
         "auto",
         description="kvm, tcg (emulation: slow, but available everywhere), or auto (kvm if a guest boots with it, "
         "otherwise tcg). Default: auto.",
+    )
+    virtualization: Flag = Field(
+        False,
+        description="Whether the CPUs can run virtual machines themselves, for the tests stage2: AMD's SVM with tcg, "
+        "what the host's KVM gives with kvm. The kernels need the configuration kvm-host. Default: false.",
     )
 
 
@@ -103,6 +108,11 @@ class ExpectEntry(Entry):
     dma_faults: Count | None = Field(
         None,
         description="Number of page faults when the range is mapped for DMA by VFIO's type1 IOMMU driver.",
+    )
+    stage2: LevelName | None = Field(
+        None,
+        description="Largest level of the entries with which KVM maps the range into a virtual machine, wherever the "
+        "range allows it: PTE, PMD or PUD. For the tests stage2.",
     )
     xfail: Text | None = Field(
         None, description="Why the kernel is known not to do this yet. A failed case is then XFAIL, not FAIL."

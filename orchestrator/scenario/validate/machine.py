@@ -29,6 +29,8 @@ def arch_complaints(parts: Parts) -> Iterator[tuple[Loc, str]]:
         if isinstance(iommu, str) and _IOMMU_ARCH.get(iommu, arch) != arch:
             what = f"the IOMMU {quoted(iommu)} is for {_IOMMU_ARCH[iommu]}, and {kernel}"
             yield ("machine", "iommu"), f"{what}; remove it; each has its own"
+        if parts.machine.virtualization and not ARCHES[arch].virtualization:
+            yield ("machine", "virtualization"), f"'virtualization' is for x86_64 only, and {kernel}; remove it"
         if accelerator == "kvm" and arch != X86_64.name:
             yield ("machine", "accelerator"), f"'kvm' runs x86_64 only, and {kernel}; take 'auto', which emulates it"
     if iommu == "none":

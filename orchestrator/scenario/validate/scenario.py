@@ -29,7 +29,7 @@ Complaint = tuple[Loc, str]
 
 def check(parts: Parts) -> list[SourceProblem]:
     """Return every such mistake in `parts`."""
-    checks = (_name, _base, _extends, _cycles, _sources, _devices, _ranges, _holes, _no_tests, _expectations)
+    checks = (_name, _base, _extends, _cycles, _sources, _devices, _ranges, _holes, _no_tests, _expectations, _stage2)
     elsewhere = (device_complaints, source_complaints, arch_complaints, workload_complaints)
     complaints = (complaint for each in (*checks, *elsewhere) for complaint in each(parts))
     return [SourceProblem(parts.document.line(loc), what) for loc, what in complaints]
@@ -153,9 +153,28 @@ def _expectations(parts: Parts) -> Iterator[Complaint]:
                 )
 
 
+def _stage2(parts: Parts) -> Iterator[Complaint]:
+    """Check that what concerns stage 2 can be tested: the machine can run virtual machines, and a test judges it."""
+    testing = {name: w for name, w in parts.workloads.items() if w.run and TestGroup.STAGE2 in w.tests}
+    if testing and not parts.machine.virtualization:
+        name = next(iter(testing))
+        what = "'stage2' starts virtual machines in the guest"
+        yield ("workloads", name, "tests"), f"{what}; add 'virtualization: true' to 'machine'"
+    if len(parts.workloads) < len(parts.document.names("workloads")):
+        return  # a workload that cannot be read may have these tests
+    judged = {placement for workload in testing.values() for placement in workload.placements}
+    for name, kernel in parts.kernels.items():
+        for placement, expected in kernel.expect.items():
+            if expected.stage2 is not None and placement not in judged:
+                loc = ("kernels", name, "expect", placement.value, "stage2")
+                yield loc, f"no workload has the tests 'stage2' with the placement '{placement}'; add them to 'tests'"
+
+
 def _judges(workload: WorkloadEntry, placement: Placement, expected: ExpectEntry) -> bool:
     """Return whether any test of `workload` judges a value in `expected` for `placement`, as result/judge/checks.py."""
     if TestGroup.MAP in workload.tests and placement in workload.placements:
+        return True
+    if TestGroup.STAGE2 in workload.tests and placement in workload.placements and expected.stage2 is not None:
         return True
     around = TestGroup.RANGES in workload.tests and placement in workload.placements
     many = {TestGroup.REPEAT, TestGroup.RANDOM} & set(workload.tests)

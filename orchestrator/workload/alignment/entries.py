@@ -57,12 +57,12 @@ class Entries:
         return self.pure.value if self.pure else self.counted
 
 
-def entries_of(numbers: Mapping[str, int]) -> Entries | None:
-    """Return the entries in the measured numbers of one test.
+def entries_of(numbers: Mapping[str, int], prefix: str = "entries") -> Entries | None:
+    """Return the entries in the measured numbers of one test, whose names begin with `prefix`.
 
     Returns None unless all three levels were reported.  If a guest died between two lines, the levels that it reported
     must not be taken for the whole mapping.
     """
-    counts = [numbers.get(f"entries_{level.lower()}") for level in _SMALLEST_FIRST]
+    counts = [numbers.get(f"{prefix}_{level.lower()}") for level in _SMALLEST_FIRST]
     reported = [count for count in counts if count is not None]
     return Entries(*reported) if len(reported) == len(_SMALLEST_FIRST) else None

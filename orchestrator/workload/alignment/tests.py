@@ -30,6 +30,9 @@ _LIFE_WHATS = (
 )
 """Each runs with entries of the largest level that fits, with PMD entries, and with PTEs."""
 
+STAGE2_TESTS = "stage2."
+"""The beginning of the name of each test of the group stage2."""
+
 _FIXED: dict[TestGroup, tuple[str, ...]] = {
     TestGroup.REPEAT: ("repeat.topdown", "repeat.bottomup"),
     TestGroup.RANDOM: ("random",),
@@ -40,6 +43,20 @@ _FIXED: dict[TestGroup, tuple[str, ...]] = {
     ),
     TestGroup.LIFE: tuple(f"life.{what}{level}" for what in _LIFE_WHATS for level in ("", "-pmd", "-pte")),
     TestGroup.SPLIT: ("split.munmap", "split.mprotect", "split.mremap", "split.fork"),
+    TestGroup.STAGE2: tuple(
+        f"{STAGE2_TESTS}{what}"
+        for what in (
+            "gpa-pmd",
+            "gpa-page",
+            "dirty-log",
+            "read-only",
+            "memory-disable",
+            "close",
+            "content",
+            "content-pmd",
+            "content-pte",
+        )
+    ),
 }
 """The tests of the groups that do not depend on placements."""
 
@@ -68,12 +85,14 @@ def measures_mapping(test: str) -> bool:
 
     The report has a separate table for such a test.
     """
+    if test.startswith(STAGE2_TESTS):
+        return placement_of(test) is not None or test.startswith(f"{STAGE2_TESTS}gpa-")
     return test in tuple(Placement) or test.startswith(("before.", "after."))
 
 
 def reads_entries(test: str) -> bool:
     """Return whether `test` reads the entries of one mapping, if the kernel can show them."""
-    return measures_mapping(test) or test.startswith("content.")
+    return not test.startswith(STAGE2_TESTS) and (measures_mapping(test) or test.startswith("content."))
 
 
 def _names(group: TestGroup, placements: tuple[Placement, ...]) -> tuple[str, ...]:
@@ -85,4 +104,6 @@ def _names(group: TestGroup, placements: tuple[Placement, ...]) -> tuple[str, ..
     if group is TestGroup.RANGES:
         parts = ("before", "after")
         return tuple(f"{part}.{placement}" for part in parts for placement in ordered if placement in _HELPFUL)
+    if group is TestGroup.STAGE2:
+        return (*(f"{STAGE2_TESTS}{placement}" for placement in ordered), *_FIXED[group])
     return _FIXED[group]

@@ -26,8 +26,8 @@ static const char help[] =
 "  --placement RULE      who chooses the address: kernel, qemu, offset, pmd\n"
 "                        or misaligned; may be repeated (default: all)\n"
 "  --test GROUP          what to test: map, repeat, random, ranges, sub-page,\n"
-"                        content, dma, life or split; may be repeated\n"
-"                        (default: map)\n"
+"                        content, dma, life, split or stage2; may be\n"
+"                        repeated (default: map)\n"
 "  --repeats N           mmaps of each test of the group repeat\n"
 "                        (default: 200)\n"
 "  --ranges N            random ranges of the group random (default: 2000)\n"
@@ -54,6 +54,7 @@ const char * const group_names[NR_GROUPS] = {
 	[GROUP_DMA] = "dma",
 	[GROUP_LIFE] = "life",
 	[GROUP_SPLIT] = "split",
+	[GROUP_STAGE2] = "stage2",
 };
 
 __noreturn __printf(1, 2)

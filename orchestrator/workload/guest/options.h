@@ -22,6 +22,7 @@ enum test_group {
 	GROUP_DMA,
 	GROUP_LIFE,
 	GROUP_SPLIT,
+	GROUP_STAGE2,
 	NR_GROUPS,
 };
 

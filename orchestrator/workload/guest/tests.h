@@ -22,6 +22,7 @@ extern const struct test_list content_tests;
 extern const struct test_list sub_page_tests;
 extern const struct test_list life_tests;
 extern const struct test_list split_tests;
+extern const struct test_list stage2_tests;
 
 /* By enum test_group, see options.h. */
 extern const struct test_list * const test_lists[NR_GROUPS];
@@ -80,5 +81,8 @@ void run_life_race(struct test *test);
 void run_life_reset(struct test *test);
 void run_life_close(struct test *test);
 void run_life_dma(struct test *test);
+
+/* The group stage2; kind->variant is an enum placement. */
+void run_stage2_content(struct test *test);
 
 #endif /* ALIGNMENT_TESTS_H */

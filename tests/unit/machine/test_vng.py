@@ -15,7 +15,7 @@ import pytest
 
 from orchestrator.machine.devices import guest_address, guest_addresses, qemu_devices
 from orchestrator.machine.model import Boot
-from orchestrator.machine.vng import vng_argv, vng_environment
+from orchestrator.machine.vng import qemu_arguments, vng_argv, vng_environment
 from orchestrator.scenario.devices import EmulatedDevice
 from orchestrator.scenario.model import Machine
 
@@ -170,3 +170,10 @@ def test_an_nvme_with_virtual_functions_is_put_into_a_subsystem(tmp_path: Path) 
         *("-device", "nvme,subsys=disk-subsys,serial=1,sriov_max_vfs=2,bus=pcie.0,addr=0x10"),
     ]
     assert len(list(qemu_devices([own], tmp_path))) == 2
+
+
+def test_a_machine_that_runs_virtual_machines_has_a_cpu_with_the_extensions() -> None:
+    for accelerator, cpu in (("tcg", "max,+svm,+npt,-xsave"), ("kvm", "host")):
+        boot = replace(BOOT, machine=Machine(virtualization=True), accelerator=accelerator)
+        options = qemu_arguments(boot)
+        assert options[options.index("-cpu") + 1] == cpu

@@ -208,6 +208,16 @@ results/pud-20260617-193406
 """
 
 
+STAGE2 = """\
+testdev BAR2, 2 GiB, test stage2.kernel
+                                         stage 2 stage 2   vCPU
+kernel    alignment level entries faults   level entries faults vs base status
+base          1 GiB   PUD       2      2     PTE  524288 524288 (base)  PASS
+vfio-size     1 GiB   PUD       2      2   mixed     514    514 fix     PASS
+  stage 2: 1 PUD + 512 PMD + 1 PTE
+"""
+
+
 def text_of(run: Run, width: int = 80) -> str:
     """Return the report of a run, without colour."""
     return render(compare(run), width)
@@ -404,3 +414,15 @@ def test_what_does_not_fit_is_cut_from_the_first_column_last() -> None:
 
 def test_fit_never_exceeds_its_width() -> None:
     assert [fit("abcdef", width) for width in (6, 5, 3, 1, 0)] == ["abcdef", "ab...", "...", ".", ""]
+
+
+def test_the_table_of_stage_2_has_its_entries_and_the_faults_of_the_vcpu() -> None:
+    place = {name: PUD[name] for name in ("length", "alignment", "address", "bar_address", "offset", "faults")}
+    place |= {f"entries_{level}": PUD[f"entries_{level}"] for level in ("pte", "pmd", "pud")}
+    ptes = place | {"stage2_pte": 524288, "stage2_pmd": 0, "stage2_pud": 0, "stage2_faults": 524288}
+    mixed = place | {"stage2_pte": 1, "stage2_pmd": 512, "stage2_pud": 1, "stage2_faults": 514}
+    boots = [
+        booted(kernel("base"), told("base", {"stage2.kernel": ptes})),
+        booted(kernel("vfio-size"), told("vfio-size", {"stage2.kernel": mixed})),
+    ]
+    assert STAGE2 in render(compare(run_of(*boots)), 80, color=False)

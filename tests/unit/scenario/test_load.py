@@ -105,7 +105,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_whole_of_a_scenario(tmp_path: Path) -> None:
     data = tmp_path / "kernels"
     source = DebianSource("linux-source-7.3", "trixie-backports", "7.3.4-1~bpo13+1")
-    at_kernel = Expectation(4096, Level.PTE, 524288, 524288, 7, "not yet")
+    at_kernel = Expectation(4096, Level.PTE, 524288, 524288, 7, None, "not yet")
     base = Kernel(
         name="base",
         source=source,

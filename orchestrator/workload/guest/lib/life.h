@@ -83,7 +83,6 @@ __s64 life_more(const struct life *life);
  * An SR-IOV virtual function does not have it: its memory is always enabled
  * (drivers/vfio/pci/vfio_pci_config.c: no_command_memory).
  */
-#define NO_MEMORY_BIT	"a virtual function has no PCI_COMMAND_MEMORY"
 bool life_has_memory_bit(const struct life *life);
 
 /*

@@ -28,6 +28,9 @@ static int __read(struct pattern *pattern, enum way way, __u64 offset,
 	pattern->offset = offset;
 	if (way == BY_FILE)
 		return __file_read(range, offset, word, sizeof(*word));
+	if (way == BY_VM)
+		return __vm_read64(pattern->vm, pattern->vm->window + offset -
+				   range->offset, word);
 	return __mapped_read64(pattern->address + offset - range->offset,
 			       word);
 }
@@ -41,6 +44,9 @@ static int __write(struct pattern *pattern, enum way way, __u64 offset,
 	pattern->offset = offset;
 	if (way == BY_FILE)
 		return __file_write(range, offset, &word, sizeof(word));
+	if (way == BY_VM)
+		return __vm_write64(pattern->vm, pattern->vm->window + offset -
+				    range->offset, word);
 	return __mapped_write64(pattern->address + offset - range->offset,
 				word);
 }

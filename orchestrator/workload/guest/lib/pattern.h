@@ -13,10 +13,12 @@
 
 #include "lib/placement.h"
 #include "lib/sample_pages.h"
+#include "lib/vm.h"
 
 enum way {
 	BY_FILE,		/* pread() and pwrite() */
 	BY_MAPPING,
+	BY_VM,			/* the vCPU of a virtual machine */
 };
 
 /* Each has tags of its own. */
@@ -33,6 +35,7 @@ enum pass {
 struct pattern {
 	const struct range *range;
 	__u64 address;		/* of the mapping */
+	struct vm *vm;		/* whose window is the range; NULL for none */
 	__u64 seed;
 	struct sample_pages sample;
 	__u64 *before;		/* the original word of each sample page */

@@ -28,4 +28,7 @@ void vfio_close(const struct vfio *vfio);
  */
 int __vfio_set_memory(const struct vfio *vfio, bool on);
 
+/* Why memory-enable of a device cannot be switched. */
+#define NO_MEMORY_BIT	"a virtual function has no PCI_COMMAND_MEMORY"
+
 #endif /* ALIGNMENT_VFIO_H */

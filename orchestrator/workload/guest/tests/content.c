@@ -46,6 +46,7 @@
 #include "lib/map_range.h"
 #include "lib/pagetable.h"
 #include "lib/pattern.h"
+#include "lib/pattern_report.h"
 #include "lib/ram.h"
 #include "lib/renew.h"
 #include "tests.h"
@@ -66,21 +67,6 @@ static const struct {
 		"written", "pages_written", BY_MAPPING, BY_FILE,
 	},
 };
-
-static const char * const way_names[] = {
-	[BY_FILE] = "the region's file descriptor",
-	[BY_MAPPING] = "the mapping",
-};
-
-static void access_failed(struct test *test, const struct pattern *pattern,
-			  const char *what, int error)
-{
-	char step[96];
-
-	snprintf(step, sizeof(step), "%s BAR offset 0x%llx through %s", what,
-		 pattern->offset, way_names[pattern->way]);
-	test_failed(test, step, error);
-}
 
 static void report_sample(struct test *test, const struct pattern *pattern)
 {
@@ -141,37 +127,6 @@ static bool touch_all(struct test *test, __u64 address)
 	return true;
 }
 
-static void report_wrong(struct test *test, const struct pattern *pattern,
-			 enum pass pass, enum way way,
-			 const struct wrong *wrong)
-{
-	char origin[ORIGIN_LENGTH];
-
-	test_not_ok(test, "pass %s: through %s the page at BAR offset 0x%llx, mapped at 0x%llx, shows %s: 0x%016llx, expected 0x%016llx; wrong are %llu of %zu",
-		    passes[pass].name, way_names[way], wrong->offset,
-		    pattern->address + wrong->offset - pattern->range->offset,
-		    pattern_origin(pattern, pass, wrong, origin),
-		    wrong->found, wrong->expected, wrong->count,
-		    pattern->sample.count);
-}
-
-/* Whether every sample page has its tag when it is read in this way. */
-static bool check(struct test *test, struct pattern *pattern, enum pass pass,
-		  enum way way, __u64 *right)
-{
-	struct wrong wrong;
-	int ret = __pattern_check(pattern, way, pass, &wrong);
-
-	if (ret) {
-		access_failed(test, pattern, "read", ret);
-		return false;
-	}
-	if (wrong.count)
-		report_wrong(test, pattern, pass, way, &wrong);
-	*right = pattern->sample.count - wrong.count;
-	return !wrong.count;
-}
-
 /*
  * What is written by the file is first read by the file: an error there is not
  * an error of the mapping.
@@ -184,13 +139,15 @@ static bool run_pass(struct test *test, struct pattern *pattern,
 	int ret = __pattern_write(pattern, passes[pass].from, pass);
 
 	if (ret) {
-		access_failed(test, pattern, "write", ret);
+		pattern_failed(test, pattern, "write", ret);
 		return false;
 	}
 	if (passes[pass].from == BY_FILE &&
-	    !check(test, pattern, pass, BY_FILE, &right))
+	    !pattern_judge(test, pattern, passes[pass].name, pass, BY_FILE,
+			   &right))
 		return false;
-	ok = check(test, pattern, pass, passes[pass].to, &right);
+	ok = pattern_judge(test, pattern, passes[pass].name, pass,
+			   passes[pass].to, &right);
 	test_exact(test, passes[pass].measurement, right, "pages");
 	return ok;
 }
@@ -256,12 +213,12 @@ static void map_and_check(struct test *test, struct pattern *pattern)
 	}
 	ret = __pattern_save(pattern);
 	if (ret) {
-		access_failed(test, pattern, "read", ret);
+		pattern_failed(test, pattern, "read", ret);
 	} else {
 		run_passes(test, pattern);
 		ret = __pattern_restore(pattern);
 		if (ret)
-			access_failed(test, pattern, "restore", ret);
+			pattern_failed(test, pattern, "restore", ret);
 	}
 	free(pattern->before);
 	range_unmap(range, pattern->address);

@@ -15,6 +15,7 @@
 #include "lib/levels.h"
 #include "lib/life_setup.h"
 #include "lib/vfio_dma.h"
+#include "lib/vfio.h"
 #include "tests.h"
 
 #ifndef MADV_POPULATE_READ

@@ -18,6 +18,7 @@
 #include "lib/access.h"
 #include "lib/fault_probe.h"
 #include "lib/life_setup.h"
+#include "lib/vfio.h"
 #include "tests.h"
 
 #define NR_READERS	4

@@ -12,6 +12,7 @@
 
 #include "lib/levels.h"
 #include "lib/life_setup.h"
+#include "lib/vfio.h"
 #include "tests.h"
 
 #ifndef MREMAP_DONTUNMAP

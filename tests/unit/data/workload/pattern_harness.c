@@ -16,9 +16,12 @@
 
 #include "lib/access.c"
 #include "lib/fault_probe.c"
+#include "lib/kvm_stats.c"
 #include "lib/random_range.c"
 #include "lib/pattern.c"
 #include "lib/sample_pages.c"
+#include "lib/vcpu.c"
+#include "lib/vm.c"
 
 #define PAGE	4096UL
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,15 @@ from orchestrator.scenario.model import Capability, CapabilityOverride, FaultMap
 
 BOTH = "CONFIG_ARCH_SUPPORTS_HUGE_PFNMAP=y\nCONFIG_ARCH_SUPPORTS_PMD_PFNMAP=y\nCONFIG_ARCH_SUPPORTS_PUD_PFNMAP=y\n"
 THP_ALONE = "CONFIG_TRANSPARENT_HUGEPAGE=y\nCONFIG_HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD=y\n"
-OLD = Capability((), FaultMaps.MAPPING)
+OLD = Capability((), FaultMaps.MAPPING, recovers_stage2=False)
 
 
 @pytest.mark.parametrize(
     ("version", "config", "can"),
     [
         ("7.3.4", BOTH, Capability((Level.PMD, Level.PUD))),
-        ("6.12.117", BOTH, Capability((Level.PMD, Level.PUD))),
+        ("6.12.117", BOTH, Capability((Level.PMD, Level.PUD), recovers_stage2=False)),
+        ("6.13", BOTH, Capability((Level.PMD, Level.PUD))),
         ("7.3-rc1", BOTH, Capability((Level.PMD, Level.PUD))),
         ("7.3.4", THP_ALONE, Capability(())),
         ("7.3.4", BOTH.replace("CONFIG_ARCH_SUPPORTS_PUD_PFNMAP=y\n", ""), Capability((Level.PMD,))),
@@ -82,10 +84,10 @@ def test_a_kernel_that_would_leave_the_iommu_off_gets_an_argument_to_use_it(
         (CapabilityOverride(), OLD),
         (
             CapabilityOverride(levels=(Level.PUD, Level.PTE, Level.PMD)),
-            Capability((Level.PMD, Level.PUD), FaultMaps.MAPPING),
+            replace(OLD, levels=(Level.PMD, Level.PUD)),
         ),
-        (CapabilityOverride(faults=FaultMaps.ENTRY), Capability(())),
-        (CapabilityOverride((Level.PTE,), FaultMaps.ENTRY), Capability(())),
+        (CapabilityOverride(faults=FaultMaps.ENTRY), replace(OLD, fault_maps=FaultMaps.ENTRY)),
+        (CapabilityOverride((Level.PTE,), FaultMaps.ENTRY), replace(OLD, fault_maps=FaultMaps.ENTRY)),
     ],
 )
 def test_what_the_scenario_says_outranks_it_key_by_key(can: CapabilityOverride, result: Capability) -> None:

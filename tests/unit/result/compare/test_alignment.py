@@ -323,6 +323,21 @@ def test_many_addresses_are_compared_by_the_level_that_they_prove() -> None:
     assert (found["alignment"], found["level"]) == (Change.FIX, Change.FIX)
 
 
+def test_stage_2_is_compared_by_its_entries_and_then_by_the_faults_of_the_vcpu() -> None:
+    place = {"address": 127 << 40, "bar_address": 4 << 30, "offset": 0, "length": 2 << 30, "guest_address": 16 << 30}
+    puds = place | {"stage2_pte": 0, "stage2_pmd": 0, "stage2_pud": 2, "stage2_faults": 2}
+    ptes = place | {"stage2_pte": 524288, "stage2_pmd": 0, "stage2_pud": 0, "stage2_faults": 524288}
+    for base, variant, change in ((ptes, puds, Change.FIX), (puds, ptes, Change.REGRESSION)):
+        found = of_test("stage2.kernel", base, variant)
+        assert (found["stage2"], found["stage2_faults"]) == (change, change)
+    same = of_test("stage2.kernel", puds, puds)
+    assert (same["stage2"], same["stage2_faults"]) == (Change.UNCHANGED, Change.UNCHANGED)
+    twice = of_test("stage2.kernel", puds, puds | {"stage2_faults": 4})
+    assert (twice["stage2"], twice["stage2_faults"]) == (Change.UNCHANGED, Change.REGRESSION)
+    uncounted = {name: value for name, value in puds.items() if name != "stage2_faults"}
+    assert of_test("stage2.kernel", uncounted, puds)["stage2_faults"] is Change.ADDED
+
+
 def test_a_test_without_entries_is_compared_by_its_status() -> None:
     assert set(of_test("dma.type1", {"dma_faults": 9}, {"dma_faults": 2}).values()) == {Change.UNCHANGED}
     boots = [

@@ -497,3 +497,59 @@ def test_what_a_guest_must_not_leave_is_an_error_of_the_boot() -> None:
     rows = compare(run).blocks[0].rows
     assert [row.status for row in rows] == [Status.ERROR, Status.PASS]
     assert rows[1].change is Change.INCOMPLETE
+
+
+STAGE2 = {
+    "length": 2 << 30,
+    "offset": 0,
+    "bar_address": 4 << 30,
+    "alignment": 1 << 30,
+    "address": 127 << 40,
+    "guest_address": 16 << 30,
+    "guest_alignment": 1 << 30,
+    "entries_pte": 0,
+    "entries_pmd": 0,
+    "entries_pud": 2,
+    "faults": 2,
+    "stage2_pte": 0,
+    "stage2_pmd": 0,
+    "stage2_pud": 2,
+    "stage2_faults": 2,
+    "stage2_own_faults": 0,
+}
+SMALL_STAGE2 = STAGE2 | {"stage2_pte": 524288, "stage2_pud": 0, "stage2_faults": 524288}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "claim", "statuses", "message"),
+    [
+        (STAGE2, Level.PUD, {"oracle": Status.PASS, "stage2": Status.PASS}, ""),
+        (STAGE2, Level.PMD, {"oracle": Status.PASS, "stage2": Status.FAIL}, "stage2 PUD, expected PMD"),
+        (SMALL_STAGE2, Level.PTE, {"oracle": Status.FAIL, "stage2": Status.PASS}, ""),
+        (SMALL_STAGE2, Level.PUD, {"oracle": Status.FAIL, "stage2": Status.FAIL}, "stage2 PTE, expected PUD"),
+        (STAGE2, None, {"oracle": Status.PASS}, ""),
+    ],
+)
+def test_stage_2_is_predicted_and_compared_with_its_own_expectation(
+    numbers: dict[str, int], claim: Level | None, statuses: dict[str, Status], message: str
+) -> None:
+    """The expected level of the process is not that of stage 2, and not judged by these tests."""
+    expected = Expectation(level=Level.PTE, faults=7, stage2=claim)
+    output = told("k", {"stage2.qemu": numbers})
+    found = judge(kernel("k", qemu=expected), replace(WORKLOAD, tests=(TestGroup.STAGE2,)), GOOD, output)
+    cases = {case.id.check: case for case in found if case.id.test == "stage2.qemu"}
+    assert {check: case.status for check, case in cases.items() if check != "run"} == statuses
+    assert "attributes" not in cases
+    if "stage2" in cases:
+        assert cases["stage2"].message == message
+    line = list(numbers).index("stage2_pte" if statuses["oracle"] is Status.FAIL else "entries_pte") + 1
+    assert cases["oracle"].evidence.endswith(f":{line}")
+
+
+def test_what_kvm_did_not_map_is_no_measured_level() -> None:
+    without = {name: value for name, value in STAGE2.items() if not name.startswith("stage2_p")}
+    output = told("k", {"stage2.qemu": without})
+    workload = replace(WORKLOAD, tests=(TestGroup.STAGE2,))
+    found = judge(kernel("k", qemu=Expectation(stage2=Level.PUD)), workload, GOOD, output)
+    case = next(case for case in found if case.id.check == "stage2")
+    assert (case.status, case.message) == (Status.ERROR, "the workload reported no stage2")

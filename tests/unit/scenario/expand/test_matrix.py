@@ -220,8 +220,8 @@ MISTAKES = [
     ),
     (
         SHORT.replace("x: ,", "x: {expect: {qemu: {}}},"),
-        "9: expectation 'qemu' of value 'x' of axis 'p' checks nothing; give it alignment, level, entries, faults or "
-        "dma-faults, or remove it",
+        "9: expectation 'qemu' of value 'x' of axis 'p' checks nothing; give it alignment, level, entries, faults, "
+        "dma-faults or stage2, or remove it",
     ),
     (
         SHORT.replace("x: ,", "x: {options: {A: y, CONFIG_A: n}},"),

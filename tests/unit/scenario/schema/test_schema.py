@@ -17,11 +17,13 @@ from orchestrator.scenario.schema.json import json_schema
 from tests.unit.scenario.test_load import FULL, SMALL, load_text, small
 
 KEYS = {
-    "name", "description", "base", "machine", "cpus", "memory", "iommu", "accelerator", "devices", "emulated", "bar",
+    "name", "description", "base", "machine", "cpus", "memory", "iommu", "accelerator", "virtualization",
+    "devices", "emulated", "bar",
     "kernels", "extends", "source", "debian", "suite", "version", "config", "patches", "options", "expect",
     "can", "levels", "arch", "compiler", "modules", "git", "ref", "tree", "tarball", "sha256", "image", "debian-image",
     "file", "range", "revert", "message", "mbox", "matrix", "axes", "exclude", "include", "combination",
-    "alignment", "level", "entries", "faults", "dma-faults", "xfail", "workloads", "run", "device", "bars", "offset",
+    "alignment", "level", "entries", "faults", "dma-faults", "stage2", "xfail", "workloads", "run", "device", "bars",
+    "offset",
     "length", "placements", "timeout", "properties", "tests", "repeats", "ranges", "seed", "hole",
     "selftests", "only", "test-timeout", "command", "files", "outcome", "environment", "setup",
     "passthrough", "host", "build-host", "tag", "address", "class", "min-bar", "resize", "fallback",

@@ -43,6 +43,19 @@ def test_the_path_is_absolute_for_a_file_elsewhere(tmp_path: Path, monkeypatch: 
 
 
 MISTAKES = [
+    # stage 2
+    (
+        small(workload="tests: stage2"),
+        "8: 'stage2' starts virtual machines in the guest; add 'virtualization: true' to 'machine'",
+    ),
+    (
+        small("expect: {qemu: {level: PUD, stage2: PUD}}"),
+        "7: no workload has the tests 'stage2' with the placement 'qemu'; add them to 'tests'",
+    ),
+    (
+        small("arch: arm64", top="machine: {virtualization: true}"),
+        "10: 'virtualization' is for x86_64 only, and kernel 'base' is for arm64; remove it",
+    ),
     # keys
     (small(top="kernals: {}\n"), "9: unknown key 'kernals' in the scenario; did you mean 'kernels'?"),
     (
@@ -126,11 +139,11 @@ MISTAKES = [
     ),
     (
         small(top="machine: big"),
-        "9: the machine must be a mapping with the keys cpus, memory, iommu, accelerator, not 'big'",
+        "9: the machine must be a mapping with the keys cpus, memory, iommu, accelerator, virtualization, not 'big'",
     ),
     (
         small(top="machine: [cpus]"),
-        "9: the machine must be a mapping with the keys cpus, memory, iommu, accelerator, not a list",
+        "9: the machine must be a mapping with the keys cpus, memory, iommu, accelerator, virtualization, not a list",
     ),
     (
         SMALL.replace("{debian: linux-source-6.12, suite: trixie}", "linux-source-6.12"),
@@ -175,17 +188,17 @@ MISTAKES = [
     (
         small("expect: {qemu: {}}"),
         "7: expectation 'qemu' of kernel 'base' checks nothing; give it alignment, level, "
-        "entries, faults or dma-faults, or remove it",
+        "entries, faults, dma-faults or stage2, or remove it",
     ),
     (
         small("expect: {qemu: {xfail: why}}"),
         "7: expectation 'qemu' of kernel 'base' checks nothing; give it alignment, "
-        "level, entries, faults or dma-faults, or remove it",
+        "level, entries, faults, dma-faults or stage2, or remove it",
     ),
     (
         small("expect: {qemu: PUD}"),
         "7: expectation 'qemu' of kernel 'base' must be a mapping with the keys alignment, "
-        "level, entries, faults, dma-faults, xfail, not 'PUD'",
+        "level, entries, faults, dma-faults, stage2, xfail, not 'PUD'",
     ),
     (small("config: [[vfio]]"), "7: 'config' must be a text, not a list"),
     (

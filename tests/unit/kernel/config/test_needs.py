@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A machine without IOMMU: its possible kernels and expectations, and its results."""
+"""The options that kernels need, for a machine without IOMMU or for virtual machines; results without IOMMU."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.errors import ConfigError, ScenarioError
 from orchestrator.kernel.config.fragments import parse
-from orchestrator.kernel.config.noiommu import refuse_build, refuse_requests
+from orchestrator.kernel.config.needs import refuse_build, refuse_requests
 from orchestrator.kernel.model import KernelBuild, Prebuilt, Recipe, SourceTree, Toolchain
 from orchestrator.machine.model import BootEnd, BootReport
 from orchestrator.result.compare.alignment import compare
@@ -19,7 +19,7 @@ from orchestrator.result.judge.alignment import judge
 from orchestrator.result.judge.suite import SuiteOutput, judge_suite
 from orchestrator.result.judge.taint import ordinary
 from orchestrator.result.model import Status
-from orchestrator.scenario.model import CommandWorkload, Machine, Scenario
+from orchestrator.scenario.model import CommandWorkload, Machine, Scenario, TestGroup
 from orchestrator.scenario.resolve.data import kernels_dir
 from tests.unit.result.test_samples import PMD, PTE, PUD, WORKLOAD, Numbers, booted, kernel, run_of, told
 from tests.unit.run.test_plan import SCENARIO
@@ -79,9 +79,32 @@ def test_a_request_that_was_not_granted_is_seen_in_the_end(tmp_path: Path) -> No
         refuse_build(NONE, requested, built(tmp_path, LACKS))
 
 
-def test_the_fragment_that_is_named_asks_for_it() -> None:
-    fragment = (kernels_dir() / "configs/noiommu.config").read_text()
-    assert parse(fragment) == {"VFIO_NOIOMMU": "y"}
+VMS = replace(SCENARIO, workloads=(replace(WORKLOAD, tests=(TestGroup.MAP, TestGroup.STAGE2)),))
+
+
+@pytest.mark.parametrize("value", ["y", "m"])
+def test_the_tests_of_stage_2_need_kvm(value: str, tmp_path: Path) -> None:
+    refuse_requests(VMS, [recipe("base", f"CONFIG_KVM={value}\n")])
+    refuse_build(VMS, recipe("base", ""), built(tmp_path, f"CONFIG_KVM={value}\n"))
+    why = "s.yaml:base: kernel 'base' has no CONFIG_KVM, which the tests 'stage2' need; add kvm-host to its 'config'"
+    with pytest.raises(ConfigError) as caught:
+        refuse_requests(VMS, [recipe("base", "# CONFIG_KVM is not set\n")])
+    assert str(caught.value) == why
+
+
+def test_all_options_that_a_kernel_lacks_are_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        refuse_requests(replace(VMS, machine=Machine(iommu="none")), [recipe("base", "")])
+    assert [line.split(" has no ")[1].split(",")[0] for line in str(caught.value).splitlines()] == [
+        "CONFIG_VFIO_NOIOMMU",
+        "CONFIG_KVM",
+    ]
+
+
+@pytest.mark.parametrize(("name", "option"), [("noiommu", "VFIO_NOIOMMU"), ("kvm-host", "KVM")])
+def test_the_fragment_that_is_named_asks_for_it(name: str, option: str) -> None:
+    fragment = (kernels_dir() / f"configs/{name}.config").read_text()
+    assert parse(fragment)[option] == "y"
 
 
 def test_a_scenario_can_have_no_iommu_on_either_architecture(tmp_path: Path) -> None:

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What KVM maps into a virtual machine: the shipped scenario, and kernels whose KVM is broken on purpose."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.vm.conftest import REPOSITORY, Finished, orch
+from tests.vm.test_broken_kernels import messages, variant
+from tests.vm.test_scenarios import cases, comparison, table
+
+BROKEN = """\
+name: broken-kvm
+description: Kernels whose KVM maps wrongly, on purpose.
+machine: {virtualization: yes}
+devices:
+  ram: {emulated: ivshmem-plain, bar: 4G}
+workloads:
+  alignment: {run: alignment, device: ram, bars: 2, length: 2G, placements: qemu, tests: [map, stage2], timeout: 4m}
+kernels:
+  base:
+    source: {debian: linux-source-7.3, suite: trixie-backports}
+    config: [guest, vfio, kvm-host]
+    expect:
+      qemu: {level: PUD, stage2: PUD}
+"""
+EXPECT = "{qemu: {level: PUD, stage2: PUD}}"
+LARGE = {f"stage2.{what}" for what in ("qemu", "gpa-pmd", "dirty-log", "read-only", "memory-disable", "close")}
+"""The tests in which stage 2 has PMD or PUD entries, apart from those of the content."""
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    done = orch(tmp_path_factory.mktemp("stage2"), "run", str(REPOSITORY / "scenarios/stage2.yaml"))
+    assert done.status == 0, done.out + done.err
+    return done
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    home = tmp_path_factory.mktemp("broken")
+    names = ("kvm-small", "kvm-wrong-page", "kvm-not-zapped", "kvm-half-split")
+    (home / "broken.yaml").write_text(BROKEN + "".join(variant(name, EXPECT) for name in names))
+    return orch(home / "results", "run", str(home / "broken.yaml"))
+
+
+def test_a_better_placement_reaches_the_virtual_machine(shipped: Finished) -> None:
+    rows = table(shipped, "testdev BAR2, 2 GiB, workload stage2, test stage2.kernel")
+    found = {name: row[-5:-2] for name, row in rows.items() if name in ("base", "vfio-thp", "vfio-size", "mm-align")}
+    assert found == {
+        "base": ["PTE", "524288", "524288"],
+        "vfio-thp": ["PMD", "1024", "1024"],
+        "vfio-size": ["PUD", "2", "2"],
+        "mm-align": ["PUD", "2", "2"],
+    }
+
+
+def test_a_misaligned_part_has_single_pages(shipped: Finished) -> None:
+    rows = table(shipped, "ram BAR2, 128 MiB, workload misaligned, test stage2.misaligned")
+    assert rows["base"][-5:-2] == ["PTE", "32768", "32768"]
+
+
+def test_every_test_runs_on_ram_and_no_log_has_a_complaint(shipped: Finished) -> None:
+    found = cases(shipped)
+    runs = {
+        name: status for (_, name), status in found.items() if name.startswith("content/") and name.endswith("/run")
+    }
+    assert len(runs) == 10
+    assert set(runs.values()) == {"PASS"}
+    assert {status for (_, name), status in found.items() if name.endswith("/log")} == {"PASS"}
+
+
+def test_the_base_of_the_broken_kernels_is_green(broken: Finished) -> None:
+    assert messages(broken, "base") == {}
+    assert broken.status == 1
+
+
+def test_a_kvm_without_large_pages_is_found_by_all_that_count_them(broken: Finished) -> None:
+    """The process's own entries are as good as before, and the content is right."""
+    found = messages(broken, "kvm-small")
+    content = {f"stage2.{name}/oracle" for name in ("content", "content-pmd")}
+    assert set(found) == {f"{test}/oracle" for test in LARGE} | content | {"stage2.qemu/stage2"}
+    assert found["stage2.qemu/stage2"] == "stage2 PTE, expected PUD"
+    assert "stage2: measured 524288 PTE, predicted 2 PUD" in found["stage2.qemu/oracle"]
+    rows = table(broken, "ram BAR2, 2 GiB, test stage2.qemu")
+    assert rows["kvm-small"][-2:] == ["regression", "FAIL"]
+    changes = [change for change in comparison(broken)["places"]]
+    assert changes
+
+
+def test_a_wrong_page_in_stage_2_is_seen_through_the_virtual_machine(broken: Finished) -> None:
+    """Every number is as it should be: entries, faults, and the process's mapping."""
+    found = messages(broken, "kvm-wrong-page")
+    assert set(found) == {"stage2.content/run", "stage2.content-pmd/run"}
+    assert "through the virtual machine the page at BAR offset 0x0" in found["stage2.content/run"]
+    assert "shows the page at BAR offset 0x40000000" in found["stage2.content/run"]
+    assert "shows the page at BAR offset 0x200000" in found["stage2.content-pmd/run"]
+
+
+def test_entries_that_outlive_the_mapping_are_found(broken: Finished) -> None:
+    found = messages(broken, "kvm-not-zapped")
+    assert set(found) == {"stage2.memory-disable/run", "stage2.close/run"}
+    assert (
+        "with PCI_COMMAND_MEMORY cleared, stage 2 still has 0 PTE, 0 PMD, 2 PUD" in found["stage2.memory-disable/run"]
+    )
+    assert "after munmap(), stage 2 still has 0 PTE, 0 PMD, 2 PUD" in found["stage2.close/run"]
+
+
+def test_entries_that_are_too_large_to_log_dirty_pages_are_found(broken: Finished) -> None:
+    found = messages(broken, "kvm-half-split")
+    assert set(found) == {"stage2.dirty-log/oracle"}
+    assert "stage2_log_on: measured 1024 PMD, predicted 524288 PTE" in found["stage2.dirty-log/oracle"]
