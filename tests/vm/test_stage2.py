@@ -7,7 +7,7 @@ import pytest
 
 from tests.vm.conftest import REPOSITORY, Finished, orch
 from tests.vm.test_broken_kernels import messages, variant
-from tests.vm.test_scenarios import cases, comparison, table
+from tests.vm.test_scenarios import cases, table
 
 BROKEN = """\
 name: broken-kvm
@@ -62,11 +62,9 @@ def test_a_misaligned_part_has_single_pages(shipped: Finished) -> None:
 
 def test_every_test_runs_on_ram_and_no_log_has_a_complaint(shipped: Finished) -> None:
     found = cases(shipped)
-    runs = {
-        name: status for (_, name), status in found.items() if name.startswith("content/") and name.endswith("/run")
-    }
-    assert len(runs) == 10
-    assert set(runs.values()) == {"PASS"}
+    runs = [key for key in found if key[1].startswith("content/") and key[1].endswith("/run")]
+    assert len(runs) == 4 * 10
+    assert {found[key] for key in runs} == {"PASS"}
     assert {status for (_, name), status in found.items() if name.endswith("/log")} == {"PASS"}
 
 
@@ -84,8 +82,6 @@ def test_a_kvm_without_large_pages_is_found_by_all_that_count_them(broken: Finis
     assert "stage2: measured 524288 PTE, predicted 2 PUD" in found["stage2.qemu/oracle"]
     rows = table(broken, "ram BAR2, 2 GiB, test stage2.qemu")
     assert rows["kvm-small"][-2:] == ["regression", "FAIL"]
-    changes = [change for change in comparison(broken)["places"]]
-    assert changes
 
 
 def test_a_wrong_page_in_stage_2_is_seen_through_the_virtual_machine(broken: Finished) -> None:
@@ -100,10 +96,9 @@ def test_a_wrong_page_in_stage_2_is_seen_through_the_virtual_machine(broken: Fin
 def test_entries_that_outlive_the_mapping_are_found(broken: Finished) -> None:
     found = messages(broken, "kvm-not-zapped")
     assert set(found) == {"stage2.memory-disable/run", "stage2.close/run"}
-    assert (
-        "with PCI_COMMAND_MEMORY cleared, stage 2 still has 0 PTE, 0 PMD, 2 PUD" in found["stage2.memory-disable/run"]
-    )
-    assert "after munmap(), stage 2 still has 0 PTE, 0 PMD, 2 PUD" in found["stage2.close/run"]
+    left = "stage 2 still has 0 PTE, 0 PMD, 2 PUD"
+    assert f"with PCI_COMMAND_MEMORY cleared, {left}" in found["stage2.memory-disable/run"]
+    assert f"after munmap(), {left}" in found["stage2.close/run"]
 
 
 def test_entries_that_are_too_large_to_log_dirty_pages_are_found(broken: Finished) -> None:
