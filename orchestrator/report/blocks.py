@@ -33,8 +33,6 @@ _PLACEMENTS: Mapping[str, str] = {
     Placement.OFFSET: "address like BAR offset, modulo PUD or PMD",
     Placement.PMD: "address like BAR offset, modulo PMD, not PUD",
     Placement.MISALIGNED: "one page past a PMD boundary",
-    f"{STAGE2_TESTS}gpa-pmd": "guest-physical address good for PMD only",
-    f"{STAGE2_TESTS}gpa-page": "guest-physical address good for PTE only",
 }
 
 

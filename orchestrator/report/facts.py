@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from errno import errorcode
 
 from orchestrator.report.text import format_ns
+from orchestrator.workload.alignment.entries import entries_of
+from orchestrator.workload.alignment.stage2 import STAGE2
 from orchestrator.workload.model import Measurement
 
 _IOMMU_PAGES = (("iommu_1g", "1G"), ("iommu_2m", "2M"), ("iommu_4k", "4K"))
@@ -18,7 +20,8 @@ _IOMMU_PAGES = (("iommu_1g", "1G"), ("iommu_2m", "2M"), ("iommu_4k", "4K"))
 def facts(values: Mapping[str, Measurement]) -> str:
     """Return the results as a short text.
 
-    They are the cost of a DMA map or the error of a refused one, and whether a small BAR can be mapped.
+    They are the cost of a DMA map or the error of a refused one, what KVM maps into a virtual machine, and whether a
+    small BAR can be mapped.
     """
     return ", ".join(_facts({name: measurement.value for name, measurement in values.items()}))
 
@@ -33,6 +36,9 @@ def _facts(numbers: Mapping[str, int]) -> Iterator[str]:
     pages = [f"{numbers[name]}x{size}" for name, size in _IOMMU_PAGES if numbers.get(name)]
     if pages:
         yield "+".join(pages)
+    stage2 = entries_of(numbers, STAGE2)
+    if stage2:
+        yield str(stage2)
     if "mmap_offered" in numbers:
         yield "mmap" if numbers["mmap_offered"] else "no mmap"
     if numbers.get("shared_page"):

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from tests.vm.conftest import REPOSITORY, Finished, orch
@@ -105,3 +108,42 @@ def test_entries_that_are_too_large_to_log_dirty_pages_are_found(broken: Finishe
     found = messages(broken, "kvm-half-split")
     assert set(found) == {"stage2.dirty-log/oracle"}
     assert "stage2_log_on: measured 1024 PMD, predicted 524288 PTE" in found["stage2.dirty-log/oracle"]
+
+
+REPEATED = """\
+name: repeated
+description: Are the exact numbers of stage 2 the same in every run?
+machine: {virtualization: yes}
+devices:
+  ram: {emulated: ivshmem-plain, bar: 4G}
+workloads:
+  # Entries of all three sizes, and those of single pages.
+  alignment:
+    run: alignment
+    device: ram
+    bars: 2
+    offset: 1022M
+    length: 1052676K
+    tests: stage2
+    seed: 1
+    timeout: 4m
+kernels:
+  base:
+    source: {debian: linux-source-7.3, suite: trixie-backports}
+    config: [guest, vfio, kvm-host]
+"""
+RUNS = 20
+
+
+@pytest.mark.long
+def test_the_exact_numbers_are_the_same_in_twenty_runs(tmp_path: Path) -> None:
+    (tmp_path / "repeated.yaml").write_text(REPEATED)
+    seen: list[dict[tuple[str, str], int]] = []
+    for at in range(RUNS):
+        done = orch(tmp_path / f"results-{at}", "run", str(tmp_path / "repeated.yaml"))
+        assert done.status == 0, done.out + done.err
+        lines = (done.run / "boots/base/alignment/guest/measurements.jsonl").read_text().splitlines()
+        measured = [json.loads(line) for line in lines]
+        seen.append({(one["test"], one["name"]): one["value"] for one in measured if one["exact"]})
+    assert len(seen[0]) > 150
+    assert [numbers for numbers in seen if numbers != seen[0]] == []

@@ -86,7 +86,7 @@ def measures_mapping(test: str) -> bool:
     The report has a separate table for such a test.
     """
     if test.startswith(STAGE2_TESTS):
-        return placement_of(test) is not None or test.startswith(f"{STAGE2_TESTS}gpa-")
+        return placement_of(test) is not None
     return test in tuple(Placement) or test.startswith(("before.", "after."))
 
 

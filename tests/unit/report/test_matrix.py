@@ -68,6 +68,8 @@ def test_what_is_not_as_expected_says_the_level_that_was_found() -> None:
     ("numbers", "words"),
     [
         ({"map_error": 14}, "EFAULT"),
+        ({"stage2_pte": 0, "stage2_pmd": 1024, "stage2_pud": 0, "stage2_faults": 1024}, "PMD"),
+        ({"stage2_pte": 3, "stage2_pmd": 0, "stage2_pud": 1}, "1 PUD + 3 PTE"),
         ({"dma_faults": 2, "iommu_1g": 2, "iommu_4k": 0, "dma_time": 2_094_372}, "2 faults, 2x1G, 2.09 ms"),
         ({"map_faults": 1, "iommu_2m": 1, "iommu_4k": 3}, "1 fault, 1x2M+3x4K"),
         ({"mmap_offered": 1, "shared_page": 0}, "mmap"),
