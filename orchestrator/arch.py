@@ -27,10 +27,11 @@ class Arch:
 
     `qemu` is QEMU's program, in the Debian package `qemu_package`.  QEMU needs one of the files `firmware`, from the
     package `firmware_package`, to start a guest.  `qemu_machine` is its machine type with the properties that orch
-    fixes.  `cpus` is the CPU model by accelerator, `virtualization` the same with the extensions that KVM needs; it is
-    empty if orch has none.  `iommu` is the name of its IOMMU in scenarios, "" if orch supports
-    none; `iommu_arguments` are QEMU's arguments for it.  `kernel_arguments` are guest kernel arguments for this
-    architecture only.  `iommu_hint` is the argument that makes a host's kernel turn its IOMMU on.
+    fixes.  `cpus` is the CPU model by accelerator.  `virtualization` has QEMU's arguments, the CPU model among them,
+    for a guest that can run virtual machines itself; accelerators without such guests are left out.  `iommu` is the
+    name of its IOMMU in scenarios, "" if orch supports none; `iommu_arguments` are QEMU's arguments for it.
+    `kernel_arguments` are guest kernel arguments for this architecture only.  `iommu_hint` is the argument that makes a
+    host's kernel turn its IOMMU on.
     """
 
     name: str
@@ -50,7 +51,7 @@ class Arch:
     firmware_package: str
     qemu_machine: str
     cpus: Mapping[str, str]
-    virtualization: Mapping[str, str]
+    virtualization: Mapping[str, tuple[str, ...]]
     iommu: str
     iommu_arguments: tuple[str, ...]
     kernel_arguments: tuple[str, ...]
@@ -86,7 +87,7 @@ X86_64 = Arch(
     cpus={"kvm": "host", "tcg": "max"},
     # QEMU emulates AMD's SVM with nested paging (target/i386/tcg/sysemu/svm_helper.c).  Without XSAVE: KVM's guests see
     # a size of its state that is not what QEMU 7.2 saves, and Linux stops on that (XSAVE_WARN_ON in fpu/xstate.c).
-    virtualization={"kvm": "host", "tcg": "max,+svm,+npt,-xsave"},
+    virtualization={"kvm": ("-cpu", "host"), "tcg": ("-cpu", "max,+svm,+npt,-xsave")},
     iommu="intel",
     iommu_arguments=("-device", "intel-iommu,intremap=on,caching-mode=on"),
     kernel_arguments=(
@@ -121,7 +122,8 @@ ARM64 = Arch(
     # QEMU's own algorithm for pointer authentication is much faster to emulate than Arm's (QEMU,
     # docs/system/arm/cpu-features).
     cpus={"kvm": "host", "tcg": "max,pauth-impdef=on"},
-    virtualization={},
+    # EL2 (QEMU, docs/system/arm/virt).  KVM gives it to no guest.
+    virtualization={"tcg": ("-cpu", "max,pauth-impdef=on", "-machine", "virtualization=on")},
     iommu="smmuv3",
     # QEMU merges several -machine options.
     iommu_arguments=("-machine", "iommu=smmuv3"),

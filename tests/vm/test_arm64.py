@@ -46,7 +46,7 @@ kernels:
   base:
     source: {debian: linux-source-7.3, suite: trixie-backports}
     arch: arm64
-    config: [guest-arm64, vfio-arm64]
+    config: [guest-arm64, vfio-arm64, kvm-host-arm64]
     patches: arm64-ptdump
 """
 

@@ -6,9 +6,10 @@ Without one of them every test of every boot would fail or be skipped, for this 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
+from orchestrator.arch import ARM64
 from orchestrator.errors import ConfigError
 from orchestrator.kernel.config.fragments import parse
 from orchestrator.kernel.model import AnyRecipe, KernelBuild, Prebuilt, Recipe
@@ -17,12 +18,16 @@ from orchestrator.scenario.model import AlignmentWorkload, Scenario, TestGroup
 
 @dataclass(frozen=True)
 class _Need:
-    """An option (without CONFIG_) that some scenarios need, why, and the fragment that has it."""
+    """An option (without CONFIG_) that some scenarios need, why, and the fragment that has it.
+
+    `fragments` has the fragments of architectures that need another one.
+    """
 
     option: str
     why: str
     fragment: str
     of: Callable[[Scenario], bool]
+    fragments: Mapping[str, str] = field(default_factory=dict)
 
 
 def _without_iommu(scenario: Scenario) -> bool:
@@ -37,7 +42,7 @@ def _with_stage2(scenario: Scenario) -> bool:
 _NEEDS = (
     # drivers/vfio/Kconfig, since Linux 4.5.  No other option selects it, so it is on only if it is requested.
     _Need("VFIO_NOIOMMU", "a machine with 'iommu: none' needs", "noiommu", _without_iommu),
-    _Need("KVM", "the tests 'stage2' need", "kvm-host", _with_stage2),
+    _Need("KVM", "the tests 'stage2' need", "kvm-host", _with_stage2, {ARM64.name: "kvm-host-arm64"}),
 )
 
 
@@ -67,7 +72,11 @@ def _complaints(scenario: Scenario, recipe: AnyRecipe, config: str) -> Iterator[
     options = parse(config)
     for need in _NEEDS:
         if need.of(scenario) and options.get(need.option) not in ("y", "m"):
-            prebuilt = isinstance(recipe, Prebuilt)
-            remedy = "take one that was built with it" if prebuilt else f"add {need.fragment} to its 'config'"
             what = f"{recipe.where}: kernel '{recipe.name}' has no CONFIG_{need.option}"
-            yield f"{what}, which {need.why}; {remedy}"
+            yield f"{what}, which {need.why}; {_fix(need, recipe)}"
+
+
+def _fix(need: _Need, recipe: AnyRecipe) -> str:
+    if isinstance(recipe, Prebuilt):
+        return "take one that was built with it"
+    return f"add {need.fragments.get(recipe.toolchain.arch, need.fragment)} to its 'config'"

@@ -14,6 +14,7 @@ from orchestrator.scenario.schema.parts import Parts
 from orchestrator.yamlfile.messages import quoted
 from orchestrator.yamlfile.nodes import Loc
 
+_WITH_KVM = " and ".join(name for name, arch in ARCHES.items() if arch.virtualization)
 _IOMMU_ARCH = {arch.iommu: name for name, arch in ARCHES.items() if arch.iommu}
 
 
@@ -30,7 +31,7 @@ def arch_complaints(parts: Parts) -> Iterator[tuple[Loc, str]]:
             what = f"the IOMMU {quoted(iommu)} is for {_IOMMU_ARCH[iommu]}, and {kernel}"
             yield ("machine", "iommu"), f"{what}; remove it; each has its own"
         if parts.machine.virtualization and not ARCHES[arch].virtualization:
-            yield ("machine", "virtualization"), f"'virtualization' is for x86_64 only, and {kernel}; remove it"
+            yield ("machine", "virtualization"), f"'virtualization' is for {_WITH_KVM} only, and {kernel}; remove it"
         if accelerator == "kvm" and arch != X86_64.name:
             yield ("machine", "accelerator"), f"'kvm' runs x86_64 only, and {kernel}; take 'auto', which emulates it"
     if iommu == "none":

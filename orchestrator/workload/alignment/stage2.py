@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Predict with which entries KVM maps a range of a BAR into a virtual machine (stage 2), on x86.
+"""Predict with which entries KVM maps a range of a BAR into a virtual machine (stage 2).
 
-KVM maps the largest block for which all of this holds (kvm_mmu_hugepage_adjust and kvm_mmu_max_mapping_level,
-arch/x86/kvm/mmu/mmu.c):
+KVM maps the largest block for which all of this holds (arch/x86/kvm/mmu/mmu.c: kvm_mmu_hugepage_adjust and
+kvm_mmu_max_mapping_level; arch/arm64/kvm/mmu.c of 7.3: transparent_hugepage_adjust):
 
 - The page tables of the process map the block with an entry of this level, or a larger one (host_pfn_mapping_level).
 - The guest-physical address is congruent to the virtual one modulo the block's size, and the block is completely in the
   memory slot (kvm_alloc_memslot_metadata, arch/x86/kvm/x86.c).
 - The dirty pages of the slot are not logged.  When logging begins, larger entries are split (eager_page_split).  When
   it ends, Linux since 6.13 creates the larger entries again (kvm_mmu_recover_huge_pages); before, it removes those that
-  can be larger, for the next fault (kvm_mmu_zap_collapsible_sptes).
+  can be larger, for the next fault (kvm_mmu_zap_collapsible_sptes).  On arm64 nothing changes before a page is written.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ from orchestrator.yamlfile.units import measured_size
 
 STAGE2 = "stage2"
 """The beginning of the names of measured entries after every page was read."""
+
+STEPS = (STAGE2, "stage2_log_on", "stage2_logged", "stage2_log_off", "stage2_again")
+"""The same for all steps of a test: as logging begins, after all was read with it, as it ends, all was read again."""
 
 
 def predict_stage2(extent: Extent, guest_address: int, can: Capability, sizes: PageSizes = X86_64) -> Entries:
@@ -73,15 +76,11 @@ def _held(numbers: Mapping[str, int], full: Entries, can: Capability, distance: 
 
 def _steps(full: Entries, can: Capability) -> dict[str, Entries]:
     """Return the entries at each step of a test, by the beginning of their names."""
+    if not can.splits_stage2:
+        return dict.fromkeys(STEPS, full)
     small = _small(full)
     left = full if can.recovers_stage2 or not (full.pmd or full.pud) else Entries(full.pte, 0, 0)
-    return {
-        STAGE2: full,
-        "stage2_log_on": small,
-        "stage2_logged": small,
-        "stage2_log_off": left,
-        "stage2_again": full,
-    }
+    return dict(zip(STEPS, (full, small, small, left, full), strict=True))
 
 
 def _small(entries: Entries, sizes: PageSizes = X86_64) -> Entries:

@@ -172,8 +172,19 @@ def test_an_nvme_with_virtual_functions_is_put_into_a_subsystem(tmp_path: Path) 
     assert len(list(qemu_devices([own], tmp_path))) == 2
 
 
-def test_a_machine_that_runs_virtual_machines_has_a_cpu_with_the_extensions() -> None:
-    for accelerator, cpu in (("tcg", "max,+svm,+npt,-xsave"), ("kvm", "host")):
-        boot = replace(BOOT, machine=Machine(virtualization=True), accelerator=accelerator)
-        options = qemu_arguments(boot)
-        assert options[options.index("-cpu") + 1] == cpu
+@pytest.mark.parametrize(
+    ("arch", "accelerator", "cpu", "more"),
+    [
+        ("x86_64", "tcg", "max,+svm,+npt,-xsave", False),
+        ("x86_64", "kvm", "host", False),
+        ("arm64", "tcg", "max,pauth-impdef=on", True),
+    ],
+)
+def test_a_machine_that_runs_virtual_machines_has_a_cpu_with_the_extensions(
+    arch: str, accelerator: str, cpu: str, more: bool
+) -> None:
+    boot = replace(BOOT, machine=Machine(virtualization=True), accelerator=accelerator, arch=arch)
+    options = qemu_arguments(boot)
+    assert options[options.index("-cpu") + 1] == cpu
+    assert options.count("-cpu") == 1
+    assert ("virtualization=on" in options) is more

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The includes of the guest program's C files: allowed folders, and no circle.
 
-A module is a header and the `.c` file of the same name.  It depends on the modules of the headers that either of them
+A module is a header and the `.c` file of the same name, or one for each architecture (`_x86`, `_arm64`, `_other`).  It
+depends on the modules of the headers that either of them
 includes.
 """
 
@@ -25,7 +26,7 @@ def includes(guest: Path) -> dict[str, set[str]]:
 
 
 def module(path: str) -> str:
-    return path.rpartition(".")[0]
+    return re.sub(r"_(x86|arm64|other)$", "", path.rpartition(".")[0])
 
 
 def circle(guest: Path) -> list[str]:

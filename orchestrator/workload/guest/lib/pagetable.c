@@ -11,7 +11,8 @@
  *   0x0000ffff80000000-0x0000ffff80200000   2M PMD
  *
  * on arm64.  Only entries have flags.  A line without flags is a run of empty
- * entries, or a hole; its level is the level at which the walk ended.  Columns
+ * entries, or a hole; its level is the level at which the walk ended.  The dump
+ * of stage 2 on arm64 has the numbers of the levels instead of names.  Columns
  * differ between kernels, so only the words are used.
  *
  * The expected memory type is that of pgprot_noncached().  On x86 that is slot
@@ -46,13 +47,14 @@ struct run {
 /* The counter for the entries of a level, and the bytes that an entry maps. */
 static const struct level {
 	const char *name;
+	const char *stage2;	/* in arm64's dump of stage 2 */
 	__u64 size;
 	size_t counter;
 	enum entry_level level;
 } levels[] = {
-	{ "pte", PTE_SIZE, offsetof(struct entries, pte), ENTRY_PTE },
-	{ "pmd", PMD_SIZE, offsetof(struct entries, pmd), ENTRY_PMD },
-	{ "pud", PUD_SIZE, offsetof(struct entries, pud), ENTRY_PUD },
+	{ "pte", "3", PTE_SIZE, offsetof(struct entries, pte), ENTRY_PTE },
+	{ "pmd", "2", PMD_SIZE, offsetof(struct entries, pmd), ENTRY_PMD },
+	{ "pud", "1", PUD_SIZE, offsetof(struct entries, pud), ENTRY_PUD },
 };
 
 /* As arch/x86/mm/pat/memtype.c: pat_bp_init() fills the table. */
@@ -68,7 +70,8 @@ static const struct level *find_level(const char *word)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(levels); i++)
-		if (!strcasecmp(word, levels[i].name))
+		if (!strcasecmp(word, levels[i].name) ||
+		    !strcmp(word, levels[i].stage2))
 			return &levels[i];
 	return NULL;
 }

@@ -6,6 +6,7 @@
 #ifndef ALIGNMENT_VCPU_H
 #define ALIGNMENT_VCPU_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <linux/types.h>
 
@@ -14,6 +15,7 @@ struct kvm_run;
 /* What KVM has mapped into a virtual machine. */
 struct stage2 {
 	__u64 pte, pmd, pud;		/* entries of each level */
+	bool counts_faults;		/* arm64 does not */
 	__u64 faults;			/* that the vCPU took so far */
 };
 
@@ -49,7 +51,10 @@ enum vcpu_program {
 int __vcpu_run(struct vm *vm, enum vcpu_program program, __u64 address,
 	       __u64 *value);
 
-/* Count what is mapped now, the virtual machine's RAM included. */
+/*
+ * Count what is mapped now; on x86-64 the virtual machine's RAM is included.
+ * -ENOENT if the kernel does not show it.
+ */
 int __vcpu_stage2(const struct vm *vm, struct stage2 *stage2);
 
 #endif /* ALIGNMENT_VCPU_H */

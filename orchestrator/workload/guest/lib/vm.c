@@ -71,7 +71,7 @@ static int __add_ram(struct vm *vm, const char **step)
 
 static int __open_stats(struct vm *vm, const char **step)
 {
-	*step = "open the statistics (KVM_GET_STATS_FD)";
+	*step = "open its statistics (KVM_GET_STATS_FD)";
 	vm->vm_stats = __kvm_stats_open(vm->fd);
 	if (vm->vm_stats < 0)
 		return vm->vm_stats;
@@ -99,7 +99,7 @@ static int __start(struct vm *vm, const char **step)
 	ret = __vm_read_pages(vm, 0, vm->ram_size);
 	if (ret)
 		return ret;
-	*step = "read the statistics";
+	*step = STEP_STAGE2;
 	return __vcpu_stage2(vm, &vm->own);
 }
 

@@ -20,6 +20,7 @@
  * address `window`, at least VM_WINDOW.  All of its RAM is present and mapped
  * in stage 2.  On an error, *step is what failed.  0 or -errno.
  */
+#define STEP_STAGE2	"read the entries of stage 2"
 int __vm_open(struct vm *vm, __u64 window, size_t size, const char **step);
 void vm_close(struct vm *vm);
 

@@ -20,7 +20,7 @@
 #include "lib/random_range.c"
 #include "lib/pattern.c"
 #include "lib/sample_pages.c"
-#include "lib/vcpu.c"
+#include "lib/vcpu_x86.c"
 #include "lib/vm.c"
 
 #define PAGE	4096UL

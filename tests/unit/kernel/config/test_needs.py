@@ -92,6 +92,12 @@ def test_the_tests_of_stage_2_need_kvm(value: str, tmp_path: Path) -> None:
     assert str(caught.value) == why
 
 
+def test_arm64_has_a_fragment_of_its_own() -> None:
+    arm64 = replace(recipe("base", ""), toolchain=Toolchain("", "", arch="arm64"))
+    with pytest.raises(ConfigError, match=r"; add kvm-host-arm64 to its 'config'$"):
+        refuse_requests(VMS, [arm64])
+
+
 def test_all_options_that_a_kernel_lacks_are_named() -> None:
     with pytest.raises(ConfigError) as caught:
         refuse_requests(replace(VMS, machine=Machine(iommu="none")), [recipe("base", "")])
@@ -101,7 +107,9 @@ def test_all_options_that_a_kernel_lacks_are_named() -> None:
     ]
 
 
-@pytest.mark.parametrize(("name", "option"), [("noiommu", "VFIO_NOIOMMU"), ("kvm-host", "KVM")])
+@pytest.mark.parametrize(
+    ("name", "option"), [("noiommu", "VFIO_NOIOMMU"), ("kvm-host", "KVM"), ("kvm-host-arm64", "KVM")]
+)
 def test_the_fragment_that_is_named_asks_for_it(name: str, option: str) -> None:
     fragment = (kernels_dir() / f"configs/{name}.config").read_text()
     assert parse(fragment)[option] == "y"

@@ -53,8 +53,8 @@ MISTAKES = [
         "7: no workload has the tests 'stage2' with the placement 'qemu'; add them to 'tests'",
     ),
     (
-        small("arch: arm64", top="machine: {virtualization: true}"),
-        "10: 'virtualization' is for x86_64 only, and kernel 'base' is for arm64; remove it",
+        small("arch: riscv64", top="machine: {virtualization: true, iommu: none}"),
+        "10: 'virtualization' is for x86_64 and arm64 only, and kernel 'base' is for riscv64; remove it",
     ),
     # keys
     (small(top="kernals: {}\n"), "9: unknown key 'kernals' in the scenario; did you mean 'kernels'?"),

@@ -5,11 +5,8 @@
  * program ends with HLT, which KVM reports without an interrupt controller.
  * There is no IDT: an exception ends as KVM_EXIT_SHUTDOWN.
  */
-#include <errno.h>
-
-#include "lib/vcpu.h"
-
 #ifdef __x86_64__
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +17,7 @@
 #include "lib/compiler.h"
 #include "lib/kvm_stats.h"
 #include "lib/levels.h"
+#include "lib/vcpu.h"
 
 /* Guest-physical addresses of what is in RAM; the first page stays free. */
 #define CODE		0x1000
@@ -242,40 +240,7 @@ int __vcpu_stage2(const struct vm *vm, struct stage2 *stage2)
 	for (i = 0; !ret && i < ARRAY_SIZE(numbers); i++)
 		ret = __kvm_stat_read(numbers[i].stats, numbers[i].name,
 				      numbers[i].value);
+	stage2->counts_faults = true;
 	return ret;
-}
-#else
-const char *vcpu_missing(void)
-{
-	return "virtual machines are started on x86-64 only";
-}
-
-size_t vcpu_ram_size(size_t window_size)
-{
-	(void)window_size;
-	return 0;
-}
-
-int __vcpu_prepare(struct vm *vm)
-{
-	(void)vm;
-	return -ENOSYS;
-}
-
-int __vcpu_run(struct vm *vm, enum vcpu_program program, __u64 address,
-	       __u64 *value)
-{
-	(void)vm;
-	(void)program;
-	(void)address;
-	(void)value;
-	return -ENOSYS;
-}
-
-int __vcpu_stage2(const struct vm *vm, struct stage2 *stage2)
-{
-	(void)vm;
-	(void)stage2;
-	return -ENOSYS;
 }
 #endif
