@@ -19,7 +19,16 @@ machine: {virtualization: yes}
 devices:
   ram: {emulated: ivshmem-plain, bar: 4G}
 workloads:
-  alignment: {run: alignment, device: ram, bars: 2, length: 2G, placements: qemu, tests: [map, stage2], timeout: 4m}
+  # One of the GiB, so that a wrong page is another one of the BAR.
+  alignment:
+    run: alignment
+    device: ram
+    bars: 2
+    offset: 1G
+    length: 1G
+    placements: qemu
+    tests: [map, stage2]
+    timeout: 10m
 kernels:
   base:
     source: {debian: linux-source-7.3, suite: trixie-backports}
@@ -28,7 +37,8 @@ kernels:
       qemu: {level: PUD, stage2: PUD}
 """
 EXPECT = "{qemu: {level: PUD, stage2: PUD}}"
-LARGE = {f"stage2.{what}" for what in ("qemu", "gpa-pmd", "dirty-log", "read-only", "memory-disable", "close")}
+_LARGE = ("qemu", "gpa-pmd", "dirty-log", "read-only", "memory-disable", "memory-race", "close")
+LARGE = {f"stage2.{what}" for what in _LARGE}
 """The tests in which stage 2 has PMD or PUD entries, apart from those of the content."""
 
 
@@ -66,7 +76,7 @@ def test_a_misaligned_part_has_single_pages(shipped: Finished) -> None:
 def test_every_test_runs_on_ram_and_no_log_has_a_complaint(shipped: Finished) -> None:
     found = cases(shipped)
     runs = [key for key in found if key[1].startswith("content/") and key[1].endswith("/run")]
-    assert len(runs) == 4 * 10
+    assert len(runs) == 4 * 11
     assert {found[key] for key in runs} == {"PASS"}
     assert {status for (_, name), status in found.items() if name.endswith("/log")} == {"PASS"}
 
@@ -82,32 +92,36 @@ def test_a_kvm_without_large_pages_is_found_by_all_that_count_them(broken: Finis
     content = {f"stage2.{name}/oracle" for name in ("content", "content-pmd")}
     assert set(found) == {f"{test}/oracle" for test in LARGE} | content | {"stage2.qemu/stage2"}
     assert found["stage2.qemu/stage2"] == "stage2 PTE, expected PUD"
-    assert "stage2: measured 524288 PTE, predicted 2 PUD" in found["stage2.qemu/oracle"]
-    rows = table(broken, "ram BAR2, 2 GiB, test stage2.qemu")
+    assert "stage2: measured 262144 PTE, predicted 1 PUD" in found["stage2.qemu/oracle"]
+    rows = table(broken, "ram BAR2, offset 1 GiB, 1 GiB, test stage2.qemu")
     assert rows["kvm-small"][-2:] == ["regression", "FAIL"]
 
 
 def test_a_wrong_page_in_stage_2_is_seen_through_the_virtual_machine(broken: Finished) -> None:
     """Every number is as it should be: entries, faults, and the process's mapping."""
     found = messages(broken, "kvm-wrong-page")
-    assert set(found) == {"stage2.content/run", "stage2.content-pmd/run"}
-    assert "through the virtual machine the page at BAR offset 0x0" in found["stage2.content/run"]
-    assert "shows the page at BAR offset 0x40000000" in found["stage2.content/run"]
-    assert "shows the page at BAR offset 0x200000" in found["stage2.content-pmd/run"]
+    assert set(found) == {"stage2.content/run", "stage2.content-pmd/run", "stage2.memory-race/run"}
+    assert "through the virtual machine the page at BAR offset 0x40000000" in found["stage2.content/run"]
+    assert "shows " in found["stage2.content/run"]
+    assert "shows the page at BAR offset 0x40200000" in found["stage2.content-pmd/run"]
 
 
 def test_entries_that_outlive_the_mapping_are_found(broken: Finished) -> None:
     found = messages(broken, "kvm-not-zapped")
-    assert set(found) == {"stage2.memory-disable/run", "stage2.close/run"}
-    left = "stage 2 still has 0 PTE, 0 PMD, 2 PUD"
+    assert set(found) == {f"stage2.{what}/run" for what in ("memory-disable", "memory-race", "close")}
+    left = "stage 2 still has 0 PTE, 0 PMD, 1 PUD"
     assert f"with PCI_COMMAND_MEMORY cleared, {left}" in found["stage2.memory-disable/run"]
     assert f"after munmap(), {left}" in found["stage2.close/run"]
+
+
+def test_reads_of_the_virtual_machine_that_should_have_failed_are_found(broken: Finished) -> None:
+    assert "had the wrong content" in messages(broken, "kvm-not-zapped")["stage2.memory-race/run"]
 
 
 def test_entries_that_are_too_large_to_log_dirty_pages_are_found(broken: Finished) -> None:
     found = messages(broken, "kvm-half-split")
     assert set(found) == {"stage2.dirty-log/oracle"}
-    assert "stage2_log_on: measured 1024 PMD, predicted 524288 PTE" in found["stage2.dirty-log/oracle"]
+    assert "stage2_log_on: measured 512 PMD, predicted 262144 PTE" in found["stage2.dirty-log/oracle"]
 
 
 REPEATED = """\

@@ -51,6 +51,7 @@ _FIXED: dict[TestGroup, tuple[str, ...]] = {
             "dirty-log",
             "read-only",
             "memory-disable",
+            "memory-race",
             "close",
             "content",
             "content-pmd",

@@ -84,5 +84,6 @@ void run_life_dma(struct test *test);
 
 /* The group stage2; kind->variant is an enum placement. */
 void run_stage2_content(struct test *test);
+void run_stage2_race(struct test *test);
 
 #endif /* ALIGNMENT_TESTS_H */

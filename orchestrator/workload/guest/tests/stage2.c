@@ -278,6 +278,7 @@ static const struct test_kind kinds[] = {
 	STAGE2_AT("dirty-log", run_dirty_log, 0),
 	STAGE2_AT("read-only", run_read_only, 0),
 	STAGE2_AT("memory-disable", run_memory_disable, 0),
+	STAGE2_AT("memory-race", run_stage2_race, 0),
 	STAGE2_AT("close", run_close, 0),
 	STAGE2_AT("content", run_stage2_content, PLACE_OFFSET),
 	STAGE2_AT("content-pmd", run_stage2_content, PLACE_PMD),
