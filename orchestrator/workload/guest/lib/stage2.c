@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/access.h"
 #include "lib/levels.h"
 #include "lib/map_range.h"
+#include "lib/pagetable.h"
 #include "lib/stage2.h"
 #include "lib/sysfs.h"
 #include "lib/vfio.h"
@@ -55,18 +57,59 @@ static bool map(struct guest *guest, enum placement placement)
 	return !ret;
 }
 
+/* The first multiple of PUD_SIZE in the mapping, or else its first byte. */
+static __u64 first_block(const struct range *range, __u64 address)
+{
+	__u64 block = (address + PUD_SIZE - 1) & ~(PUD_SIZE - 1);
+
+	return block < address + range->length ? block : address;
+}
+
+/* Whether this kernel maps any of the range with a PUD entry. */
+static int __find_pud(const struct range *range, bool *pud)
+{
+	struct entries entries;
+	struct placed placed;
+	__u32 word;
+	int ret;
+
+	ret = __place(PLACE_OFFSET, range, &placed);
+	if (!ret)
+		ret = __range_map(range, placed.address);
+	if (ret)
+		return ret;
+	ret = __mapped_read32(first_block(range, placed.address), &word);
+	if (!ret)
+		ret = __entries_read(placed.address, placed.address +
+				     range->length, &entries);
+	*pud = !ret && entries.pud;
+	range_unmap(range, placed.address);
+	return ret;
+}
+
+static void choose_length(struct guest *guest, const struct guest_setup *setup)
+{
+	size_t longest = setup->longest;
+	bool pud = true;
+
+	if (setup->shorten && !guest->test->options->no_dump &&
+	    !__find_pud(&guest->range, &pud) && !pud)
+		longest = ENOUGH_PTES;
+	if (longest && guest->range.length > longest)
+		guest->range.length = longest;
+}
+
 bool guest_begin(struct guest *guest, struct test *test,
 		 const struct guest_setup *setup)
 {
 	const char *missing = vcpu_missing();
 
 	*guest = (struct guest) { .test = test, .range = test->bar->range };
-	if (setup->longest && guest->range.length > setup->longest)
-		guest->range.length = setup->longest;
 	if (missing) {
 		test_skip(test, "%s", missing);
 		return false;
 	}
+	choose_length(guest, setup);
 	if (!map(guest, setup->placement))
 		return false;
 	if (!start_vm(guest, setup->distance)) {

@@ -32,6 +32,11 @@ struct guest_setup {
 	__u64 distance;
 	__u32 flags;		/* of the memory slot */
 	size_t longest;		/* bytes of the range at most; 0: all of it */
+	/*
+	 * ENOUGH_PTES of a kernel without PUD entries: more would only be more
+	 * of the same.
+	 */
+	bool shorten;
 };
 
 /*

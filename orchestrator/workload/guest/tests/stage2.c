@@ -22,7 +22,10 @@
 
 #define SECONDS(ns)	((ns) / 1e9)
 
-static const struct guest_setup best = { .placement = PLACE_OFFSET };
+static const struct guest_setup best = {
+	.placement = PLACE_OFFSET,
+	.shorten = true,
+};
 
 /* Report the entries of this process, which KVM's faults created. */
 static void report_entries(const struct guest *guest)
@@ -120,6 +123,7 @@ static void run_gpa(struct test *test)
 		.placement = PLACE_OFFSET,
 		.distance = pmd ? PMD_SIZE : PTE_SIZE,
 		.longest = pmd ? 0 : ENOUGH_PTES,
+		.shorten = true,
 	};
 	struct guest guest;
 
@@ -184,6 +188,7 @@ static void run_read_only(struct test *test)
 	const struct guest_setup setup = {
 		.placement = PLACE_OFFSET,
 		.flags = KVM_MEM_READONLY,
+		.shorten = true,
 	};
 	struct guest guest;
 

@@ -79,6 +79,7 @@ void run_stage2_content(struct test *test)
 		.placement = test->kind->variant,
 		.longest = test->kind->variant == PLACE_MISALIGNED ?
 			   ENOUGH_PTES : 0,
+		.shorten = test->kind->variant == PLACE_OFFSET,
 	};
 	struct guest guest;
 	struct pattern pattern = {

@@ -134,7 +134,10 @@ static int __write_tags(struct race *race, bool ram)
 
 void run_stage2_race(struct test *test)
 {
-	const struct guest_setup setup = { .placement = PLACE_OFFSET };
+	const struct guest_setup setup = {
+		.placement = PLACE_OFFSET,
+		.shorten = true,
+	};
 	struct race race = { 0 };
 	const char *not_ram;
 	int ret = __ram_check(test, &not_ram);
