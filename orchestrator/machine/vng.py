@@ -11,7 +11,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from orchestrator.arch import ARCHES, Arch, is_foreign
+from orchestrator.arch import ARCHES, is_foreign
 from orchestrator.machine.devices import qemu_devices
 from orchestrator.machine.model import GUEST_MODULES, GUEST_PROGRAM, GUEST_SHARE, Boot
 from orchestrator.machine.monitor import monitor_arguments
@@ -52,15 +52,18 @@ def qemu_arguments(boot: Boot) -> tuple[str, ...]:
     return (
         "-machine",
         arch.qemu_machine.format(accelerator=boot.accelerator),
-        *(arch.virtualization if boot.machine.virtualization else _cpus(arch))[boot.accelerator],
+        *_cpu(boot),
         *(() if boot.machine.noiommu else arch.iommu_arguments),
         *qemu_devices(boot.devices, boot.share.parent),
         *monitor_arguments(boot.share),
     )
 
 
-def _cpus(arch: Arch) -> dict[str, tuple[str, ...]]:
-    return {accelerator: ("-cpu", cpu) for accelerator, cpu in arch.cpus.items()}
+def _cpu(boot: Boot) -> tuple[str, ...]:
+    """Return the arguments for the CPU, with virtualization only if QEMU can give it to the guest."""
+    arch = ARCHES[boot.arch]
+    extended = arch.virtualization.get(boot.accelerator) if boot.machine.virtualization else None
+    return extended or ("-cpu", arch.cpus[boot.accelerator])
 
 
 def vng_environment(home: Path) -> dict[str, str]:

@@ -75,15 +75,13 @@ class FaultMaps(StrEnum):
 class Capability:
     """What a kernel can do when it maps a BAR.
 
-    `levels` are the levels of its entries above PTE.  `splits_stage2` is whether KVM splits its large entries when the
-    logging of dirty pages begins, and not when a page is written.  `recovers_stage2` is whether it creates them again
-    as soon as the logging ends, and not at the next fault.
+    `levels` are the levels of its entries above PTE.  `recovers_stage2` is whether KVM creates large entries again as
+    soon as the logging of dirty pages ends, and not at the next fault.
     """
 
     levels: tuple[Level, ...] = (Level.PMD, Level.PUD)
     fault_maps: FaultMaps = FaultMaps.ENTRY
     recovers_stage2: bool = True
-    splits_stage2: bool = True
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from orchestrator.arch import ARCHES, ARM64
+from orchestrator.arch import ARCHES
 from orchestrator.kernel.config.fragments import parse
 from orchestrator.kernel.model import KernelBuild
 from orchestrator.scenario.model import Capability, CapabilityOverride, FaultMaps, Level
@@ -19,12 +19,6 @@ Linux 6.1's vfio_pci_mmap_fault (drivers/vfio/pci/vfio_pci_core.c) populates the
 
 _RECOVERS_SINCE = (6, 13)
 """The first Linux whose KVM has kvm_mmu_recover_huge_pages (arch/x86/kvm/mmu/mmu.c)."""
-
-_KEEPS_LARGE = ARM64.option
-"""The architecture whose KVM splits a large entry only when it is written to while dirty pages are logged.
-
-It splits earlier only if the VMM asks for it (KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE, arch/arm64/kvm/mmu.c).
-"""
 
 _NEEDS = {Level.PMD: "ARCH_SUPPORTS_PMD_PFNMAP", Level.PUD: "ARCH_SUPPORTS_PUD_PFNMAP"}
 """The option that vfio_pci_vmf_insert_pfn needs for each level.
@@ -65,12 +59,12 @@ def capability(config: str, version: str) -> Capability:
     """
     match = _VERSION.match(version)
     number = (int(match[1]), int(match[2])) if match else _RECOVERS_SINCE
-    options = parse(config)
-    stage2 = (number >= _RECOVERS_SINCE, options.get(_KEEPS_LARGE) != "y")
+    recovers = number >= _RECOVERS_SINCE
     if number < _HUGE_SINCE:
-        return Capability((), FaultMaps.MAPPING, *stage2)
+        return Capability((), FaultMaps.MAPPING, recovers)
+    options = parse(config)
     levels = tuple(level for level, option in _NEEDS.items() if options.get(option) == "y")
-    return Capability(levels, FaultMaps.ENTRY, *stage2)
+    return Capability(levels, FaultMaps.ENTRY, recovers)
 
 
 def shows_page_tables(config: str) -> bool:

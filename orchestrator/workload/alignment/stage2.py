@@ -9,7 +9,8 @@ kvm_mmu_max_mapping_level; arch/arm64/kvm/mmu.c of 7.3: transparent_hugepage_adj
   memory slot (kvm_alloc_memslot_metadata, arch/x86/kvm/x86.c).
 - The dirty pages of the slot are not logged.  When logging begins, larger entries are split (eager_page_split).  When
   it ends, Linux since 6.13 creates the larger entries again (kvm_mmu_recover_huge_pages); before, it removes those that
-  can be larger, for the next fault (kvm_mmu_zap_collapsible_sptes).  On arm64 nothing changes before a page is written.
+  can be larger, for the next fault (kvm_mmu_zap_collapsible_sptes).  On arm64, KVM refuses to log a BAR
+  (kvm_arch_prepare_memory_region).
 """
 
 from __future__ import annotations
@@ -76,8 +77,6 @@ def _held(numbers: Mapping[str, int], full: Entries, can: Capability, distance: 
 
 def _steps(full: Entries, can: Capability) -> dict[str, Entries]:
     """Return the entries at each step of a test, by the beginning of their names."""
-    if not can.splits_stage2:
-        return dict.fromkeys(STEPS, full)
     small = _small(full)
     left = full if can.recovers_stage2 or not (full.pmd or full.pud) else Entries(full.pte, 0, 0)
     return dict(zip(STEPS, (full, small, small, left, full), strict=True))

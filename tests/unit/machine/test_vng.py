@@ -178,6 +178,7 @@ def test_an_nvme_with_virtual_functions_is_put_into_a_subsystem(tmp_path: Path) 
         ("x86_64", "tcg", "max,+svm,+npt,-xsave", False),
         ("x86_64", "kvm", "host", False),
         ("arm64", "tcg", "max,pauth-impdef=on", True),
+        ("arm64", "kvm", "host", False),
     ],
 )
 def test_a_machine_that_runs_virtual_machines_has_a_cpu_with_the_extensions(

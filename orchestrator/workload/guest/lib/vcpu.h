@@ -38,7 +38,10 @@ const char *vcpu_missing(void);
 /* The bytes of RAM that the vCPU needs to use a window of this size. */
 size_t vcpu_ram_size(size_t window_size);
 
-/* Write the RAM, and prepare the vCPU.  0 or -errno. */
+/*
+ * Write the RAM, and prepare the vCPU.  -E2BIG if it cannot use all addresses
+ * of the window, or -errno.
+ */
 int __vcpu_prepare(struct vm *vm);
 
 enum vcpu_program {

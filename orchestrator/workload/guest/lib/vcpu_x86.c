@@ -27,6 +27,8 @@
 #define PD_WINDOW	0x5000		/* one for each GiB of the window */
 
 #define TABLE_SIZE	4096
+/* What the only page of PDPTEs maps. */
+#define MOST_ADDRESSES	(512 * PUD_SIZE)
 
 /* Intel SDM, volume 3, 4.5; accessed and dirty, so that no walk writes them. */
 #define PRESENT		0x01ULL
@@ -165,8 +167,11 @@ static int __set_mode(const struct vm *vm)
 
 int __vcpu_prepare(struct vm *vm)
 {
-	int ret = __set_cpuid(vm);
+	int ret;
 
+	if (vm->window + vm->window_size > MOST_ADDRESSES)
+		return -E2BIG;
+	ret = __set_cpuid(vm);
 	write_ram(vm);
 	return ret ? ret : __set_mode(vm);
 }

@@ -135,16 +135,16 @@ static void run_gpa(struct test *test)
 
 /*
  * While dirty pages are logged, KVM maps single pages (kvm_mmu_hugepage_adjust()
- * in arch/x86/kvm/mmu/mmu.c).  Larger entries that exist are split when logging
- * begins, and it removes them when logging ends, so that the next fault creates
- * a large one.
+ * in arch/x86/kvm/mmu/mmu.c).  Larger entries are split when logging begins.
+ * When it ends, Linux since 6.13 creates them again, and before it leaves that
+ * to the next fault.
  */
 static void log_dirty(struct guest *guest)
 {
 	struct stage2 stage2;
 
 #ifdef __aarch64__
-	/* kvm_arch_prepare_memory_region() in arch/arm64/kvm/mmu.c */
+	/* In kvm_arch_prepare_memory_region(), for every VM_PFNMAP. */
 	if (__vm_set_memory(&guest->vm, guest->address, guest->range.length,
 			    KVM_MEM_LOG_DIRTY_PAGES) == -EINVAL) {
 		test_skip(guest->test, "KVM on arm64 does not log dirty pages of a BAR (EINVAL)");

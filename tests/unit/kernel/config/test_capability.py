@@ -22,7 +22,6 @@ OLD = Capability((), FaultMaps.MAPPING, recovers_stage2=False)
     [
         ("7.3.4", BOTH, Capability((Level.PMD, Level.PUD))),
         ("6.12.117", BOTH, Capability((Level.PMD, Level.PUD), recovers_stage2=False)),
-        ("7.3.4", f"CONFIG_ARM64=y\n{BOTH}", Capability((Level.PMD, Level.PUD), splits_stage2=False)),
         ("6.13", BOTH, Capability((Level.PMD, Level.PUD))),
         ("7.3-rc1", BOTH, Capability((Level.PMD, Level.PUD))),
         ("7.3.4", THP_ALONE, Capability(())),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from orchestrator.scenario.model import Capability, FaultMaps, Level
 from orchestrator.workload.alignment.entries import Entries
 from orchestrator.workload.alignment.prediction import Extent
-from orchestrator.workload.alignment.stage2 import STEPS, hold_stage2, predict_stage2
+from orchestrator.workload.alignment.stage2 import hold_stage2, predict_stage2
 from tests.unit.workload.alignment.test_prediction import SMALL, capabilities, extents
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
@@ -143,15 +143,6 @@ def wrong(measured: dict[str, int], can: Capability) -> list[str]:
 )
 def test_each_number_is_held(measured: dict[str, int], can: Capability, problems: list[str]) -> None:
     assert wrong(measured, can) == problems
-
-
-def test_arm64_keeps_large_entries_until_a_page_is_written() -> None:
-    arm64 = Capability((Level.PMD,), splits_stage2=False)
-    pmds = {name: value for step in STEPS for name, value in entries(step, 0, 1024, 0).items()}
-    assert wrong(numbers(HIGH, GUEST, 2 * GIB) | pmds, arm64) == []
-    split = pmds | entries("stage2_logged", 524288, 0, 0)
-    problem = "stage2_logged: measured 524288 PTE, predicted 1024 PMD"
-    assert wrong(numbers(HIGH, GUEST, 2 * GIB) | split, arm64) == [problem]
 
 
 def test_a_test_without_a_virtual_machine_has_nothing_to_hold() -> None:
