@@ -30,6 +30,8 @@ _HOW_DEDUCED = (
 _PLACEMENTS: Mapping[str, str] = {
     Placement.KERNEL: "mmap with NULL hint",
     Placement.QEMU: "size-aligned, at most 1 GiB",
+    Placement.QEMU_V4: "BAR aligned to its size, at most 1 GiB, part at its offset",
+    Placement.CLOUD_HYPERVISOR: "aligned to the next power of two, at most 1 GiB",
     Placement.OFFSET: "address like BAR offset, modulo PUD or PMD",
     Placement.PMD: "address like BAR offset, modulo PMD, not PUD",
     Placement.MISALIGNED: "one page past a PMD boundary",

@@ -191,8 +191,8 @@ class RecipeEntry(Entry):
     )
     expect: dict[PlacementName, ExpectEntry] = Field(
         {},
-        description="What is expected for each placement: kernel, qemu, offset, pmd, misaligned. An entry replaces the "
-        "whole entry for that placement of the kernel in `extends`.",
+        description="What is expected for each placement: kernel, qemu, qemu-v4, cloud-hypervisor, offset, pmd, "
+        "misaligned. An entry replaces the whole entry for that placement of the kernel in `extends`.",
     )
     xfail: dict[CasePattern, Text] | None = Field(
         None,

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from orchestrator.scenario.model import Outcome, Placement, TestGroup
+from orchestrator.scenario.model import DEFAULT_PLACEMENTS, Outcome, TestGroup
 from orchestrator.scenario.schema.fields import (
     BarNumber,
     CasePattern,
@@ -91,10 +91,12 @@ class WorkloadEntry(Entry):
         None, description="Length of the mapping, such as 2G: a multiple of 4K. Default: up to the end of the BAR."
     )
     placements: Distinct[PlacementName] = Field(
-        tuple(Placement),
-        description="How the address is chosen: kernel (NULL hint), qemu (aligned to the length, at most 1G), offset "
-        "(congruent to the region offset), pmd (congruent modulo 2M, but not modulo 1G), misaligned (negative "
-        "control). Default: all of them.",
+        DEFAULT_PLACEMENTS,
+        description="How the address is chosen: kernel (NULL hint), qemu (aligned to the length, at most 1G), "
+        "qemu-v4 (the BAR aligned to its size, at most 1G, and its parts at their offsets), cloud-hypervisor (aligned "
+        "to the next power of two of the length, at most 1G), offset (congruent to the region offset), pmd (congruent "
+        "modulo 2M, but not modulo 1G), misaligned (negative control). Default: kernel, qemu, offset, pmd, "
+        "misaligned.",
     )
     tests: Distinct[GroupName] = Field(
         (TestGroup.MAP,),

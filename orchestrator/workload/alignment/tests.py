@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from orchestrator.scenario.model import AlignmentWorkload, Placement, TestGroup
 
-_HELPFUL = (Placement.KERNEL, Placement.QEMU, Placement.OFFSET, Placement.PMD)
+_HELPFUL = tuple(placement for placement in Placement if placement is not Placement.MISALIGNED)
 """The placements with which sub-ranges are tested: all except the negative control."""
 
 _DMA_MODES = ("type1", "type1v2", "compat-type1", "compat-type1v2", "iommufd")

@@ -23,8 +23,9 @@ static const char help[] =
 "  --offset BYTES        offset in the BAR to begin at (default: 0)\n"
 "  --length BYTES        how much to map, at most up to the BAR's end\n"
 "                        (default: all of it)\n"
-"  --placement RULE      who chooses the address: kernel, qemu, offset, pmd\n"
-"                        or misaligned; may be repeated (default: all)\n"
+"  --placement RULE      who chooses the address: kernel, qemu, qemu-v4,\n"
+"                        cloud-hypervisor, offset, pmd or misaligned; may be\n"
+"                        repeated (default: all)\n"
 "  --test GROUP          what to test: map, repeat, random, ranges, sub-page,\n"
 "                        content, dma, life, split or stage2; may be\n"
 "                        repeated (default: map)\n"
@@ -130,7 +131,7 @@ static enum placement parse_placement(const char *argument)
 	for (i = 0; i < NR_PLACEMENTS; i++)
 		if (!strcmp(argument, placement_names[i]))
 			return i;
-	usage_error("--placement: '%s' is none of kernel, qemu, offset, pmd, misaligned",
+	usage_error("--placement: '%s' is none of kernel, qemu, qemu-v4, cloud-hypervisor, offset, pmd, misaligned",
 		    argument);
 }
 

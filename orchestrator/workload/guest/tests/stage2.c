@@ -265,6 +265,8 @@ static void run_close(struct test *test)
 static const struct test_kind kinds[] = {
 	STAGE2("kernel", PLACE_KERNEL),
 	STAGE2("qemu", PLACE_QEMU),
+	STAGE2("qemu-v4", PLACE_QEMU_V4),
+	STAGE2("cloud-hypervisor", PLACE_CLOUD_HYPERVISOR),
 	STAGE2("offset", PLACE_OFFSET),
 	STAGE2("pmd", PLACE_PMD),
 	STAGE2("misaligned", PLACE_MISALIGNED),

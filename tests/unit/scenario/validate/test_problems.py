@@ -10,6 +10,8 @@ import pytest
 from orchestrator.errors import ScenarioError
 from tests.unit.scenario.test_load import SMALL, load_text, small
 
+PLACEMENTS = "kernel, qemu, qemu-v4, cloud-hypervisor, offset, pmd, misaligned"
+
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,11 +112,11 @@ MISTAKES = [
     (small(workload="placements: []"), "8: 'placements' is empty; at least one is needed"),
     (
         small(workload="placements: [qemu, ~]"),
-        "8: 'placements' must be one of kernel, qemu, offset, pmd, misaligned, not nothing",
+        f"8: 'placements' must be one of {PLACEMENTS}, not nothing",
     ),
     (
         small(workload="placements: [qmeu]"),
-        "8: 'placements' must be one of kernel, qemu, offset, pmd, misaligned, not 'qmeu'; did you mean 'qemu'?",
+        f"8: 'placements' must be one of {PLACEMENTS}, not 'qmeu'; did you mean 'qemu'?",
     ),
     (small(workload="placements: [qemu, qemu]"), "8: 'placements' has 'qemu' twice; remove one of them"),
     (SMALL.replace("run: alignment", "run: kvm"), "8: 'run' must be 'alignment', not 'kvm'"),
@@ -183,7 +185,7 @@ MISTAKES = [
     (small("expect: {qemu: {alignment: 3}}"), "7: 'alignment' must be a power of two, and at least 4K, not '3'"),
     (
         small("expect: {qmeu: {faults: 1}}"),
-        "7: the placement must be one of kernel, qemu, offset, pmd, misaligned, not 'qmeu'; did you mean 'qemu'?",
+        f"7: the placement must be one of {PLACEMENTS}, not 'qmeu'; did you mean 'qemu'?",
     ),
     (
         small("expect: {qemu: {}}"),
