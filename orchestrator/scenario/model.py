@@ -135,7 +135,8 @@ class Kernel:
 
     `config` has the absolute paths of fragment files; later ones override earlier ones.  `options` has (name without
     CONFIG_, value) pairs that override every fragment; the value `n` means "not set".  `expect` has one entry for each
-    placement that is judged.  `can` is for kernels whose patches change what version and configuration imply.
+    placement that is judged, and `expect_vmm` one for each workload with a VMM, by the workload's name.  `can` is for
+    kernels whose patches change what version and configuration imply.
     `xfail` has name patterns of tests of the alignment workload that are known to fail, with the reasons.  `where` is
     file:line of the recipe.  `arch` is one of `arch.ARCHES`, `compiler` one of `COMPILERS` or clang-N.  If `modules`
     is set, the kernel's modules are available in the guest.
@@ -147,6 +148,7 @@ class Kernel:
     config: tuple[Path, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
     expect: tuple[tuple[Placement, Expectation], ...] = ()
+    expect_vmm: tuple[tuple[str, Expectation], ...] = ()
     where: str = ""
     can: CapabilityOverride = field(default_factory=CapabilityOverride)
     xfail: tuple[tuple[str, str], ...] = ()
@@ -185,6 +187,39 @@ class AlignmentWorkload:
     ranges: int = 2000
     seed: int | None = None
     hole: int | None = None
+
+
+@dataclass(frozen=True)
+class DebianVmm:
+    """A VMM in the Debian package `package` of `suite`, and the packages that it depends on."""
+
+    package: str
+    suite: str
+
+
+@dataclass(frozen=True)
+class ProgramVmm:
+    """A VMM that is one static program of the user; `path` is absolute."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class VmmWorkload:
+    """A VMM in the guest, which passes `device` through to a guest of its own.
+
+    That guest, with the same kernel, reads every page of a BAR.  The VMM is started for each of `bars`; empty means
+    every BAR that can be mapped.  `command_line` starts it, split as a shell does, with placeholders (see
+    `workload.vmm.command`).  `timeout` is in seconds and applies to the whole boot.
+    """
+
+    name: str
+    device: str
+    vmm: DebianVmm | ProgramVmm
+    command_line: str
+    bars: tuple[int, ...] = ()
+    timeout: float = 300.0
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -242,7 +277,10 @@ class CommandWorkload:
 SuiteWorkload = SelftestsWorkload | CommandWorkload
 """A workload with a program that is not orch's own.  Its cases are known only after the run."""
 
-Workload = AlignmentWorkload | SelftestsWorkload | CommandWorkload
+MeasuringWorkload = AlignmentWorkload | VmmWorkload
+"""A workload of the `alignment` program.  Its cases are known before the run."""
+
+Workload = MeasuringWorkload | SelftestsWorkload | CommandWorkload
 """A program, or a set of programs, that runs in the guest."""
 
 

@@ -86,7 +86,7 @@ static bool measure(struct guest *guest)
 	cost_end(&cost);
 	if (!ok || !guest_stage2(guest, &stage2))
 		return false;
-	guest_report(guest, "stage2", "after every page was read", &stage2);
+	stage2_report(guest->test, "stage2", "after every page was read", &stage2);
 	report_cost(test, &stage2, &cost);
 	report_entries(guest);
 	if (stage2_bytes(&stage2) != guest->range.length)
@@ -137,19 +137,19 @@ static void log_dirty(struct guest *guest)
 	if (!guest_flags(guest, KVM_MEM_LOG_DIRTY_PAGES) ||
 	    !guest_stage2(guest, &stage2))
 		return;
-	guest_report(guest, "stage2_log_on", "when logging begins", &stage2);
+	stage2_report(guest->test, "stage2_log_on", "when logging begins", &stage2);
 	if (!guest_read(guest, "while dirty pages are logged") ||
 	    !guest_stage2(guest, &stage2))
 		return;
-	guest_report(guest, "stage2_logged", "after all was read with logging",
+	stage2_report(guest->test, "stage2_logged", "after all was read with logging",
 		     &stage2);
 	if (!guest_flags(guest, 0) || !guest_stage2(guest, &stage2))
 		return;
-	guest_report(guest, "stage2_log_off", "when logging ends", &stage2);
+	stage2_report(guest->test, "stage2_log_off", "when logging ends", &stage2);
 	if (!guest_read(guest, "after logging") ||
 	    !guest_stage2(guest, &stage2))
 		return;
-	guest_report(guest, "stage2_again", "after all was read again",
+	stage2_report(guest->test, "stage2_again", "after all was read again",
 		     &stage2);
 }
 
@@ -213,7 +213,7 @@ static void expect_as_before(struct guest *guest, const char *when)
 
 	if (!guest_read(guest, when) || !guest_stage2(guest, &stage2))
 		return;
-	guest_report(guest, "stage2_again", when, &stage2);
+	stage2_report(guest->test, "stage2_again", when, &stage2);
 }
 
 static void run_memory_disable(struct test *test)

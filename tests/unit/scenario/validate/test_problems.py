@@ -63,7 +63,8 @@ MISTAKES = [
     (
         small("xyzzy: 1"),
         "7: unknown key 'xyzzy' in kernel 'base'; "
-        "the keys are source, config, patches, options, arch, compiler, modules, can, expect, xfail, extends",
+        "the keys are source, config, patches, options, arch, compiler, modules, can, expect, expect-vmm, xfail, "
+        "extends",
     ),
     (small("patchs:"), "7: unknown key 'patchs' in kernel 'base'; did you mean 'patches'?"),
     (small(workload="lenght: 2G"), "8: unknown key 'lenght' in workload 'bar'; did you mean 'length'?"),
@@ -90,7 +91,7 @@ MISTAKES = [
     (SMALL.replace(", bar: 4G", ""), "3: device 'testdev' has no 'bar', the size of its BAR; add one, such as 4G"),
     (
         SMALL.replace("run: alignment, ", ""),
-        "8: workload 'bar' has none of 'run', 'selftests' and 'command'; add one of them",
+        "8: workload 'bar' has none of 'run', 'selftests', 'command' and 'vmm'; add one of them",
     ),
     (SMALL.replace(", suite: trixie", ""), "6: the source of kernel 'base' has no 'suite'; add it"),
     (SMALL[: SMALL.index("workloads")] + "workloads: {}\n", "7: 'workloads' is empty; at least one is needed"),
