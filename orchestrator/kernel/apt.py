@@ -25,6 +25,9 @@ LISTS_FRESH_SECONDS = 24 * 3600
 _NO_SUITE = ("404", "does not have a Release file")
 """apt's output for a suite that the mirror does not have.  A mirror that cannot be reached gives no 404."""
 
+_INSTALLED = re.compile(r"^Inst (\S+) \((\S+) ", re.MULTILINE)
+"""A line of a simulated installation."""
+
 _TARGET = "$(REPO_URI)|$(ORIGIN)|$(LABEL)"
 
 
@@ -79,6 +82,35 @@ class Apt:
         """Return all versions of package `name` in the suite, in apt's order: newest first."""
         shown = self.host.run(Command(("apt-cache", *self._options(), "show", name), timeout=120))
         return parse_show(shown.output) if shown.ok else ()
+
+    def closure(self, package: DebianPackage) -> tuple[DebianPackage, ...]:
+        """Return `package` and all packages that it depends on, as apt would install them on an empty machine.
+
+        Packages that are only recommended are left out.  Raises InfrastructureError if they do not fit together.
+        """
+        wanted = f"{package.name}={package.version}"
+        argv = ("apt-get", *self._options(), "install", "--simulate", "--no-install-recommends", "-q", wanted)
+        simulated = self.host.run(Command(argv, timeout=300))
+        check(simulated, f"choosing what {wanted} of Debian suite '{self.suite}' depends on")
+        names = parse_simulation(simulated.output)
+        shown = self.host.run(Command(("apt-cache", *self._options(), "show", *names), timeout=300))
+        check(shown, f"reading what {wanted} of Debian suite '{self.suite}' depends on")
+        known = {f"{found.name}={found.version}": found for found in parse_show(shown.output)}
+        missing = next((name for name in names if name not in known), None)
+        if missing:
+            raise InfrastructureError(f"apt says nothing about {missing} of Debian suite '{self.suite}'")
+        return tuple(known[name] for name in names)
+
+    def download_all(self, packages: tuple[DebianPackage, ...], place: Path) -> None:
+        """Download the .deb files of `packages` to `place`; apt verifies them against the signed index."""
+        wanted = tuple(f"{package.name}={package.version}" for package in packages)
+        argv = ("apt-get", *self._options(), "download", "-q", *wanted)
+        done = self.host.run(Command(argv, cwd=place, timeout=1800))
+        check(done, f"downloading {len(wanted)} packages from Debian suite '{self.suite}'")
+        found = {_sha256(path) for path in place.glob("*.deb")}
+        absent = [package.name for package in packages if package.sha256 not in found]
+        if absent:
+            raise InfrastructureError(f"apt did not download {', '.join(absent)} of Debian suite '{self.suite}'")
 
     def download(self, package: DebianPackage) -> Path:
         """Download the package's .deb and return its path; apt verifies it against the signed index."""
@@ -170,6 +202,11 @@ def parse_show(output: str) -> tuple[DebianPackage, ...]:
             known = (fields["Package"], fields["Version"], fields["SHA256"])
             found.append(DebianPackage(*known, fields.get("Depends", "")))
     return tuple(found)
+
+
+def parse_simulation(output: str) -> tuple[str, ...]:
+    """Return name=version of each package that ``apt-get install --simulate`` would install, in its order."""
+    return tuple(f"{name}={version}" for name, version in _INSTALLED.findall(output))
 
 
 def choose(apt: Apt, name: str, version: str | None, where: str) -> DebianPackage:

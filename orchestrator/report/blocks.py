@@ -18,7 +18,7 @@ from orchestrator.scenario.model import Placement
 from orchestrator.workload.alignment.entries import Entries, entries_of
 from orchestrator.workload.alignment.infer import DEDUCED
 from orchestrator.workload.alignment.stage2 import STAGE2
-from orchestrator.workload.alignment.tests import STAGE2_TESTS
+from orchestrator.workload.alignment.tests import STAGE2_TESTS, VMM_TEST, reads_stage2
 from orchestrator.yamlfile.units import measured_size
 
 _ABSENT = "-"
@@ -30,9 +30,12 @@ _HOW_DEDUCED = (
 _PLACEMENTS: Mapping[str, str] = {
     Placement.KERNEL: "mmap with NULL hint",
     Placement.QEMU: "size-aligned, at most 1 GiB",
+    Placement.QEMU_V4: "BAR aligned to its size, at most 1 GiB, part at its offset",
+    Placement.CLOUD_HYPERVISOR: "aligned to the next power of two, at most 1 GiB",
     Placement.OFFSET: "address like BAR offset, modulo PUD or PMD",
     Placement.PMD: "address like BAR offset, modulo PMD, not PUD",
     Placement.MISALIGNED: "one page past a PMD boundary",
+    VMM_TEST: "by the VMM",
 }
 
 
@@ -114,7 +117,7 @@ def _exact_columns(block: Block) -> tuple[Column, ...]:
         # Only arm64 has a bit for it (CONTPTE).
         *([Column("CONT", contiguous)] if any(cell.text != _ABSENT for cell in contiguous) else []),
         Column("faults", _checks(block, "faults")),
-        *(_stage2_columns if block.place.test.startswith(STAGE2_TESTS) else _dma_columns)(block),
+        *(_stage2_columns if reads_stage2(block.place.test) else _dma_columns)(block),
         Column("vs base", _cells(block, _change), left=True),
         Column("status", _cells(block, _status), left=True),
     )

@@ -22,6 +22,7 @@ _TITLES = {
     EntryKind.WORKLOAD: "workloads",
     EntryKind.ROOT: "guest roots",
     EntryKind.PROGRAMS: "programs for guests of other architectures",
+    EntryKind.PACKAGES: "packages of VMMs, unpacked",
     EntryKind.IMAGE: "kernels that others built, as they were fetched",
     EntryKind.PATCHES: "patches",
     EntryKind.GIT: "git stores",

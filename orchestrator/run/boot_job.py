@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,22 +16,28 @@ from orchestrator.kernel.model import KernelBuild
 from orchestrator.machine.boot import Booted
 from orchestrator.machine.boothost.accelerator import choose_accelerator
 from orchestrator.machine.model import GUEST_PROGRAM, GUEST_SHARE, Boot, BootEnd, BootReport
+from orchestrator.machine.rootfs.busybox import guest_root
+from orchestrator.machine.rootfs.userland import Userland
 from orchestrator.machine.share import MOST_OUTPUT, Share
 from orchestrator.result.judge.alignment import judge
 from orchestrator.result.judge.taint import ordinary
 from orchestrator.result.model import Case, CaseId, Status, Verdict, WorkloadOutput
 from orchestrator.result.run import BootResult
 from orchestrator.run.context import ArchAssets, RunContext
-from orchestrator.scenario.model import AlignmentWorkload, Scenario, Workload
+from orchestrator.scenario.model import MeasuringWorkload, ProgramVmm, Scenario, VmmWorkload, Workload
 from orchestrator.workload.alignment.infer import with_deduced
 from orchestrator.workload.alignment.outcomes import ProgramStatus, setup_failure, verdicts
 from orchestrator.workload.alignment.program import KTAP_FILE, MEASUREMENTS_FILE, command
 from orchestrator.workload.alignment.tests import tests_of
 from orchestrator.workload.ktap.parse import parse_ktap
 from orchestrator.workload.measurement import parse_measurements
+from orchestrator.workload.vmm.command import GUEST_KERNEL, GUEST_VMM, LOG_FILE, vmm_command
 
 SHARE = "guest"
 """The directory, in a boot's results, that the guest writes to."""
+
+FILES = "files"
+"""The directory, in a boot's results, with the user's files for the guest."""
 
 _MOST_PROBLEMS = 20
 """Problems with measurements that a report has; a single one makes it an ERROR."""
@@ -41,7 +48,7 @@ _STATUSES = {ProgramStatus.OK: Status.PASS, ProgramStatus.NOT_OK: Status.FAIL, P
 
 
 def boot_kernel(
-    context: RunContext, assets: ArchAssets, build: KernelBuild, workload: AlignmentWorkload, job: str
+    context: RunContext, assets: ArchAssets, build: KernelBuild, workload: MeasuringWorkload, job: str
 ) -> BootResult:
     """Boot `build`, run `workload` in it, and judge its output.  An infrastructure failure is a result, too."""
     kernel, store = context.scenario.kernel(build.name), context.store
@@ -91,14 +98,41 @@ def _boot(
     assets: ArchAssets,
     build: KernelBuild,
     facts: KernelFacts,
-    workload: AlignmentWorkload,
+    workload: MeasuringWorkload,
     directory: Path,
 ) -> Booted:
-    address = context.addresses[workload.device]
-    argv = command(workload, address, f"{GUEST_PROGRAM}/alignment", GUEST_SHARE, dump=facts.page_tables)
-    answers = (KTAP_FILE, MEASUREMENTS_FILE)
-    guest = Guest(assets.root, assets.program or assets.root, shlex.join(argv), answers)
+    address, binary = context.addresses[workload.device], f"{GUEST_PROGRAM}/alignment"
+    program, answers = assets.program or assets.root, (KTAP_FILE, MEASUREMENTS_FILE)
+    if isinstance(workload, VmmWorkload):
+        argv = vmm_command(workload, address, build.image.name, binary, GUEST_SHARE, dump=facts.page_tables)
+        exports = ((GUEST_VMM, _vmm(assets, workload, directory)), (GUEST_KERNEL, build.image.parent))
+        root = guest_root(context.host, context.settings.cache, Userland(exports), build.arch)
+        guest = Guest(root, program, shlex.join(argv), (*answers, LOG_FILE), exports)
+    else:
+        argv = command(workload, address, binary, GUEST_SHARE, dump=facts.page_tables)
+        guest = Guest(assets.root, program, shlex.join(argv), answers)
     return boot_guest(context, assets, build, facts, workload, guest, directory)
+
+
+def _vmm(assets: ArchAssets, workload: VmmWorkload, directory: Path) -> Path:
+    """Return the directory with the VMM; a program of the user is copied to `directory`, which is that of the boot."""
+    if isinstance(workload.vmm, ProgramVmm):
+        return copy_files((workload.vmm.path,), directory / FILES)
+    return assets.vmms[workload.name]
+
+
+def copy_files(files: tuple[Path, ...], place: Path) -> Path:
+    """Copy files and directories, with their modes, to `place` in the results, and return `place`.
+
+    Raises OSError if one of them does not exist any more.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    for path in files:
+        if path.is_dir():
+            shutil.copytree(path, place / path.name, symlinks=True)
+        else:
+            shutil.copy2(path, place / path.name)
+    return place
 
 
 @dataclass(frozen=True)
@@ -168,7 +202,7 @@ def boot_guest(
 
 
 def _read_output(
-    context: RunContext, report: BootReport, kernel: str, workload: AlignmentWorkload, directory: Path
+    context: RunContext, report: BootReport, kernel: str, workload: MeasuringWorkload, directory: Path
 ) -> tuple[BootReport, WorkloadOutput]:
     """Read what the workload left in the share.
 

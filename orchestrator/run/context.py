@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from orchestrator.kernel.remote.build_host import BuildHost
 from orchestrator.machine.boothost.base import BootHost
 from orchestrator.machine.devices import guest_addresses
 from orchestrator.machine.rootfs.busybox import guest_root
+from orchestrator.machine.rootfs.packages import PackageRoot, fetch_root
 from orchestrator.passthrough.pool import NullPool, Pool
 from orchestrator.result.store.writer import RunStore, View
-from orchestrator.scenario.model import AlignmentWorkload, Scenario
+from orchestrator.scenario.model import DebianVmm, MeasuringWorkload, Scenario, VmmWorkload
 from orchestrator.workload.alignment.program import compile_program
 
 
@@ -87,12 +88,14 @@ class EventLog:
 class ArchAssets:
     """What the boots of one architecture share: the guest's root file system, and the first line of QEMU's version.
 
-    `program` is the directory of the alignment program, None if no workload needs it.
+    `program` is the directory of the alignment program, None if no workload needs it.  `vmms` has the directory of each
+    VMM's packages, by the name of the workload.
     """
 
     root: Path
     program: Path | None
     qemu: str
+    vmms: Mapping[str, Path] = field(default_factory=dict)
 
 
 def prepare_assets(context: RunContext) -> dict[str, ArchAssets]:
@@ -101,24 +104,37 @@ def prepare_assets(context: RunContext) -> dict[str, ArchAssets]:
     Raises InfrastructureError if a program is missing or the alignment program does not compile.
     """
     arches = dict.fromkeys(kernel.arch for kernel in context.scenario.kernels)
-    assets = {arch: _assets(context, arch) for arch in arches}
+    vmms = _vmms(context)
+    paths = {name: root.path for name, root in vmms.items()}
+    assets = {arch: _assets(context, arch, paths) for arch in arches}
     tools = {
         "orch": orch_version(),
         "virtme_ng": version("virtme-ng"),
         "qemu": "; ".join(dict.fromkeys(each.qemu for each in assets.values())),
         "host_kernel": context.boot_host.system,
+        **{f"vmm_{name}": root.version for name, root in vmms.items()},
     }
     context.store.describe(host=context.boot_host.host.name, tools=tools)
     return assets
 
 
-def _assets(context: RunContext, arch: str) -> ArchAssets:
+def _assets(context: RunContext, arch: str, vmms: Mapping[str, Path]) -> ArchAssets:
     qemu, cache = context.boot_host.qemu(arch), context.settings.cache
-    return ArchAssets(guest_root(context.host, cache, arch=arch), _program(context, arch), qemu)
+    return ArchAssets(guest_root(context.host, cache, arch=arch), _program(context, arch), qemu, vmms)
+
+
+def _vmms(context: RunContext) -> dict[str, PackageRoot]:
+    """Fetch the packages of each VMM, by the name of its workload."""
+    fetch = partial(fetch_root, context.host, context.settings.cache, emit=context.emit)
+    return {
+        workload.name: fetch(workload.vmm.package, workload.vmm.suite, workload.where)
+        for workload in context.scenario.workloads
+        if isinstance(workload, VmmWorkload) and isinstance(workload.vmm, DebianVmm)
+    }
 
 
 def _program(context: RunContext, arch: str) -> Path | None:
-    if not any(isinstance(workload, AlignmentWorkload) for workload in context.scenario.workloads):
+    if not any(isinstance(workload, MeasuringWorkload) for workload in context.scenario.workloads):
         return None
     program = compile_program(context.host, context.settings.cache, arch).parent
     mark_used(program)

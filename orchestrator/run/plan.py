@@ -10,7 +10,7 @@ from orchestrator.errors import Problem
 from orchestrator.kernel.model import Recipe
 from orchestrator.result.judge.xfail import names_it
 from orchestrator.result.run import Job, JobKind
-from orchestrator.scenario.model import AlignmentWorkload, Scenario, Workload
+from orchestrator.scenario.model import AlignmentWorkload, MeasuringWorkload, Scenario, Workload
 from orchestrator.workload.alignment.tests import tests_of
 
 
@@ -51,7 +51,7 @@ def unknown_failures(scenario: Scenario) -> tuple[Problem, ...]:
     names = ["boot"]
     for workload in scenario.workloads:
         names.append(f"{workload.name}/boot")
-        names += tests_of(workload) if isinstance(workload, AlignmentWorkload) else ()
+        names += tests_of(workload) if isinstance(workload, MeasuringWorkload) else ()
     return tuple(
         Problem(kernel.where, f"kernel '{kernel.name}' has an xfail for '{pattern}', which no workload runs; remove it")
         for kernel in scenario.kernels

@@ -28,7 +28,7 @@ from orchestrator.run.estimate import Capacity, Forecast, build_names, forecasts
 from orchestrator.run.plan import boot_id, build_id
 from orchestrator.run.schedule import Task
 from orchestrator.run.suite_job import boot_suite
-from orchestrator.scenario.model import AlignmentWorkload, Workload
+from orchestrator.scenario.model import MeasuringWorkload, Workload
 
 _LONGEST_MESSAGE = 500
 """Characters of the message of an error that orch did not raise itself."""
@@ -164,6 +164,6 @@ class Runner:
 
     def _booted(self, recipe: AnyRecipe, build: KernelBuild, workload: Workload, job: str) -> BootResult:
         assets = self._assets[build.arch]
-        if isinstance(workload, AlignmentWorkload):
+        if isinstance(workload, MeasuringWorkload):
             return boot_kernel(self._context, assets, build, workload, job)
         return boot_suite(self._context, assets, build, recipe, workload, job)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from orchestrator.machine.rootfs.userland import Userland, find_userland
 from orchestrator.machine.share import MOST_OUTPUT, Share
 from orchestrator.result.judge.suite import SuiteOutput, failed_to_build, judge_suite
 from orchestrator.result.run import BootResult
-from orchestrator.run.boot_job import SHARE, Guest, boot_guest, note_splats, ordinary_taint
+from orchestrator.run.boot_job import FILES, SHARE, Guest, boot_guest, copy_files, note_splats, ordinary_taint
 from orchestrator.run.build_job import MOST_LOG
 from orchestrator.run.context import ArchAssets, RunContext
 from orchestrator.scenario.model import CommandWorkload, SelftestsWorkload, SuiteWorkload
@@ -38,9 +37,6 @@ from orchestrator.workload.suite.script import (
 )
 
 _ANSWERS = (OUTPUT_FILE, PROGRAM_STATUS_FILE, PROBLEM_FILE)
-
-FILES = "files"
-"""The directory, in a boot's results, with the files of a command."""
 
 
 @dataclass(frozen=True)
@@ -113,20 +109,6 @@ def _chosen(workload: SelftestsWorkload, listed: str, kernel: str) -> tuple[str,
         available = ", ".join(test.partition(":")[2] for test in listed.split())
         what = f"{workload.where}: the selftests of kernel '{kernel}' have no program '{error.args[0]}'"
         raise InfrastructureError(f"{what}; there are {available or 'none'}") from error
-
-
-def copy_files(files: tuple[Path, ...], place: Path) -> Path:
-    """Copy files and directories, with their modes, to `place` in the results, and return `place`.
-
-    Raises OSError if one of them does not exist any more.
-    """
-    place.mkdir(parents=True, exist_ok=True)
-    for path in files:
-        if path.is_dir():
-            shutil.copytree(path, place / path.name, symlinks=True)
-        else:
-            shutil.copy2(path, place / path.name)
-    return place
 
 
 def _boot(

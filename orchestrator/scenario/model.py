@@ -19,12 +19,24 @@ class Placement(StrEnum):
     """By the kernel: mmap with a NULL hint."""
     QEMU = "qemu"
     """As in QEMU's vfio_region_mmap(): aligned to the lowest set bit of the length, at most 1 GiB."""
+    QEMU_V4 = "qemu-v4"
+    """As in a proposal for QEMU: the address of the BAR is aligned to the next power of two of its size, at most 1 GiB,
+    and a part of it is at its own offset from there.  Version 4 of "hw/vfio: Enable hugepfnmap for non-power-of-2
+    device memory regions", 17 February 2026."""
+    CLOUD_HYPERVISOR = "cloud-hypervisor"
+    """As in cloud-hypervisor since 5 July 2026: aligned to the next power of two of the length, at most 1 GiB, whatever
+    the offset (pci/src/mmap.rs, find_alignment())."""
     OFFSET = "offset"
     """Congruent to the region offset modulo the PUD size, or the PMD size for a shorter length."""
     PMD = "pmd"
     """Congruent to the region offset modulo the PMD size, but not the PUD size.  No entry can be larger than a PMD."""
     MISALIGNED = "misaligned"
     """The negative control: one page after a PMD boundary, so that no huge entry is possible."""
+
+
+DEFAULT_PLACEMENTS = (Placement.KERNEL, Placement.QEMU, Placement.OFFSET, Placement.PMD, Placement.MISALIGNED)
+"""The placements of a workload that names none.  The others are the rules of further VMMs.  Their entries differ from
+those of `offset` and `qemu` only for a part of a BAR, and they would lengthen every run."""
 
 
 class TestGroup(StrEnum):
@@ -123,7 +135,8 @@ class Kernel:
 
     `config` has the absolute paths of fragment files; later ones override earlier ones.  `options` has (name without
     CONFIG_, value) pairs that override every fragment; the value `n` means "not set".  `expect` has one entry for each
-    placement that is judged.  `can` is for kernels whose patches change what version and configuration imply.
+    placement that is judged, and `expect_vmm` one for each workload with a VMM, by the workload's name.  `can` is for
+    kernels whose patches change what version and configuration imply.
     `xfail` has name patterns of tests of the alignment workload that are known to fail, with the reasons.  `where` is
     file:line of the recipe.  `arch` is one of `arch.ARCHES`, `compiler` one of `COMPILERS` or clang-N.  If `modules`
     is set, the kernel's modules are available in the guest.
@@ -135,6 +148,7 @@ class Kernel:
     config: tuple[Path, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
     expect: tuple[tuple[Placement, Expectation], ...] = ()
+    expect_vmm: tuple[tuple[str, Expectation], ...] = ()
     where: str = ""
     can: CapabilityOverride = field(default_factory=CapabilityOverride)
     xfail: tuple[tuple[str, str], ...] = ()
@@ -165,7 +179,7 @@ class AlignmentWorkload:
     bars: tuple[int, ...] = ()
     offset: int = 0
     length: int | None = None
-    placements: tuple[Placement, ...] = tuple(Placement)
+    placements: tuple[Placement, ...] = DEFAULT_PLACEMENTS
     timeout: float = 300.0
     where: str = ""
     tests: tuple[TestGroup, ...] = (TestGroup.MAP,)
@@ -173,6 +187,39 @@ class AlignmentWorkload:
     ranges: int = 2000
     seed: int | None = None
     hole: int | None = None
+
+
+@dataclass(frozen=True)
+class DebianVmm:
+    """A VMM in the Debian package `package` of `suite`, and the packages that it depends on."""
+
+    package: str
+    suite: str
+
+
+@dataclass(frozen=True)
+class ProgramVmm:
+    """A VMM that is one static program of the user; `path` is absolute."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class VmmWorkload:
+    """A VMM in the guest, which passes `device` through to a guest of its own.
+
+    That guest, with the same kernel, reads every page of a BAR.  The VMM is started for each of `bars`; empty means
+    every BAR that can be mapped.  `command_line` starts it, split as a shell does, with placeholders (see
+    `workload.vmm.command`).  `timeout` is in seconds and applies to the whole boot.
+    """
+
+    name: str
+    device: str
+    vmm: DebianVmm | ProgramVmm
+    command_line: str
+    bars: tuple[int, ...] = ()
+    timeout: float = 300.0
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -230,7 +277,10 @@ class CommandWorkload:
 SuiteWorkload = SelftestsWorkload | CommandWorkload
 """A workload with a program that is not orch's own.  Its cases are known only after the run."""
 
-Workload = AlignmentWorkload | SelftestsWorkload | CommandWorkload
+MeasuringWorkload = AlignmentWorkload | VmmWorkload
+"""A workload of the `alignment` program.  Its cases are known before the run."""
+
+Workload = MeasuringWorkload | SelftestsWorkload | CommandWorkload
 """A program, or a set of programs, that runs in the guest."""
 
 

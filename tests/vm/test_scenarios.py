@@ -12,7 +12,7 @@ import pytest
 from tests.vm.conftest import REPOSITORY, Finished, orch
 
 SCENARIOS = sorted(path.stem for path in (REPOSITORY / "scenarios").glob("*.yaml"))
-ELSEWHERE = {"pud", "stage2", "selftests", "command", "arm64", "distro", "noiommu", "riscv64"}
+ELSEWHERE = {"pud", "stage2", "vmm", "selftests", "command", "arm64", "distro", "noiommu", "riscv64"}
 """Those that have a module of their own."""
 LONG = {"history", "matrix", "sub-page"}
 """Those that build kernels whole that no other test needs: 6.1, 6.12 and 7.2, about five minutes each."""

@@ -30,6 +30,7 @@ class EntryKind(StrEnum):
     WORKLOAD = "workloads"
     ROOT = "guest-root"
     PROGRAMS = "guest-programs"
+    PACKAGES = "package-roots"
     IMAGE = "images"
     PATCHES = "patches"
     GIT = "git"
@@ -209,6 +210,7 @@ class _Names:
             EntryKind.WORKLOAD: lambda _: "the alignment program",
             EntryKind.ROOT: _root,
             EntryKind.PROGRAMS: lambda place: f"programs of {place.name} for guests",
+            EntryKind.PACKAGES: _packages,
             EntryKind.IMAGE: lambda _: "a kernel that is still to be unpacked",
             EntryKind.PATCHES: lambda place: f"{len(_inside(place))} patches as they were read",
             EntryKind.GIT: _git,
@@ -257,6 +259,13 @@ def _selftests(place: Path) -> str:
 
 def _root(place: Path) -> str:
     return "guest root, with the host's programs" if (place / "mnt/host").exists() else "guest root"
+
+
+def _packages(place: Path) -> str:
+    """Return the description of unpacked packages; the first that is listed is not the main one."""
+    with suppress(OSError):
+        return f"{len((place / 'orch.packages').read_text().splitlines())} unpacked Debian packages"
+    return "unpacked Debian packages"
 
 
 def _git(place: Path) -> str:

@@ -69,7 +69,7 @@ def verify(cache: KernelCache, *, deep: bool = True, progress: Progress = lambda
     return found
 
 
-_SEALED = ("selftests", "workloads", "guest-root", "guest-programs")
+_SEALED = ("selftests", "workloads", "guest-root", "guest-programs", "package-roots")
 _ANSWERS = ("accelerators", "durations")
 """Results that were determined once; a damaged one is never used, but determined again."""
 _NO_ENTRY = (".partial", ".download", ".index", ".lock", ".gz")

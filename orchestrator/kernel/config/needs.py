@@ -13,7 +13,7 @@ from orchestrator.arch import ARM64
 from orchestrator.errors import ConfigError
 from orchestrator.kernel.config.fragments import parse
 from orchestrator.kernel.model import AnyRecipe, KernelBuild, Prebuilt, Recipe
-from orchestrator.scenario.model import AlignmentWorkload, Scenario, TestGroup
+from orchestrator.scenario.model import AlignmentWorkload, Scenario, TestGroup, VmmWorkload
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,19 @@ def _with_stage2(scenario: Scenario) -> bool:
     return any(TestGroup.STAGE2 in workload.tests for workload in alignment)
 
 
+def _with_vmm(scenario: Scenario) -> bool:
+    return any(isinstance(workload, VmmWorkload) for workload in scenario.workloads)
+
+
 _NEEDS = (
     # drivers/vfio/Kconfig, since Linux 4.5.  No other option selects it, so it is on only if it is requested.
     _Need("VFIO_NOIOMMU", "a machine with 'iommu: none' needs", "noiommu", _without_iommu),
     _Need("KVM", "the tests 'stage2' need", "kvm-host", _with_stage2, {ARM64.name: "kvm-host-arm64"}),
+    _Need(
+        "KVM", "a workload 'vmm' needs", "kvm-host", lambda scenario: _with_vmm(scenario) and not _with_stage2(scenario)
+    ),
+    _Need("EPOLL", "a workload 'vmm' needs", "userland", _with_vmm),
+    _Need("BLK_DEV_INITRD", "a workload 'vmm' needs", "vmm", _with_vmm),
 )
 
 

@@ -143,7 +143,7 @@ class SshBootHost:
         Return the boot with the paths there.
         """
         if boot.exports:
-            raise InfrastructureError(f"{self._host.name}: suites and commands run on this machine only")
+            raise InfrastructureError(f"{self._host.name}: suites, commands and VMMs run on this machine only")
         push = self._store.push
         return replace(
             boot,

@@ -17,17 +17,17 @@ from orchestrator.result.judge.kernel_log import log_cases
 from orchestrator.result.judge.levels import Numbers
 from orchestrator.result.judge.xfail import boot_with_xfail, cases_with_xfail
 from orchestrator.result.model import Case, CaseId, Status, Verdict, WorkloadOutput, share_cases, status_of_end
-from orchestrator.scenario.model import AlignmentWorkload, Expectation, Kernel, Workload
+from orchestrator.scenario.model import Expectation, Kernel, MeasuringWorkload, Workload
 from orchestrator.workload.alignment.attributes import hold_attributes
 from orchestrator.workload.alignment.entries import entries_of
 from orchestrator.workload.alignment.infer import DEDUCED
 from orchestrator.workload.alignment.prediction import PredictionCheck, extent_of, hold, predict
 from orchestrator.workload.alignment.stage2 import hold_stage2
-from orchestrator.workload.alignment.tests import placement_of, reads_entries, tests_of
+from orchestrator.workload.alignment.tests import VMM_TEST, placement_of, reads_entries, tests_of
 from orchestrator.workload.model import Measurement
 
 
-def judge(kernel: Kernel, workload: AlignmentWorkload, boot: BootReport, output: WorkloadOutput) -> tuple[Case, ...]:
+def judge(kernel: Kernel, workload: MeasuringWorkload, boot: BootReport, output: WorkloadOutput) -> tuple[Case, ...]:
     """Return the cases of one boot, ordered by BAR, test and check.
 
     Each BAR × test, planned or reported, has a `run` case, the program's own verdict.  If it measured one mapping, it
@@ -89,14 +89,14 @@ def describe_end(workload: Workload, boot: BootReport) -> str:
 
 
 def _tests(
-    workload: AlignmentWorkload, bar: int, output: WorkloadOutput, measurements: list[Measurement]
+    workload: MeasuringWorkload, bar: int, output: WorkloadOutput, measurements: list[Measurement]
 ) -> tuple[str, ...]:
     """Return the planned tests of a BAR, and then the other reported ones."""
     reported = [test for number, test in output.program if number == bar]
     return tuple(dict.fromkeys([*tests_of(workload), *reported, *(m.test for m in measurements)]))
 
 
-def _boot_case(kernel: Kernel, workload: AlignmentWorkload, boot: BootReport, output: WorkloadOutput) -> Case:
+def _boot_case(kernel: Kernel, workload: MeasuringWorkload, boot: BootReport, output: WorkloadOutput) -> Case:
     return Case(
         CaseId.of_boot(kernel.name, workload.name, workload.device),
         status_of_end(boot.end),
@@ -111,7 +111,7 @@ class _Test:
     """The results of one test of one BAR in one boot."""
 
     kernel: Kernel
-    workload: AlignmentWorkload
+    workload: MeasuringWorkload
     boot: BootReport
     output: WorkloadOutput
     bar: int
@@ -128,6 +128,8 @@ class _Test:
 
     @property
     def expectation(self) -> Expectation:
+        if self.test == VMM_TEST:
+            return dict(self.kernel.expect_vmm).get(self.workload.name, Expectation())
         placement = placement_of(self.test)
         return dict(self.kernel.expect).get(placement, Expectation()) if placement else Expectation()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from orchestrator.result.judge.levels import Numbers, level_of_many, level_of_one, level_of_stage2
 from orchestrator.scenario.model import Capability, Expectation
 from orchestrator.workload.alignment.entries import Entries, entries_of
-from orchestrator.workload.alignment.tests import STAGE2_TESTS, placement_of
+from orchestrator.workload.alignment.tests import STAGE2_TESTS, VMM_TEST, placement_of
 from orchestrator.yamlfile.units import format_size, measured_size
 
 OWN_FAULTS = 8
@@ -45,13 +45,15 @@ class Check:
 
 
 def checks_of(test: str) -> tuple[Check, ...]:
-    """Return the checks that the expectation of a placement has for `test`.
+    """Return the checks that the expectation of a placement, or of a workload with a VMM, has for `test`.
 
     Expected entries and faults are for the range in the workload, and so only for the tests of its placements.  A
     level is claimed for every range.
     """
     if test == placement_of(test):
         return _OF_PLACEMENTS
+    if test == VMM_TEST:
+        return (_ALIGNMENT, _LEVEL, _ENTRIES, _STAGE2)
     if test.startswith(("before.", "after.")):
         return (_LEVEL,)
     if test.startswith(STAGE2_TESTS):
@@ -114,10 +116,14 @@ _LEVEL = Check("level", "entries_pte", _level)
 
 _STAGE2 = Check("stage2", "stage2_pte", _stage2)
 
+_ALIGNMENT = Check("alignment", "alignment", _alignment)
+
+_ENTRIES = Check("entries", "entries_pte", _entries)
+
 _OF_PLACEMENTS = (
-    Check("alignment", "alignment", _alignment),
+    _ALIGNMENT,
     _LEVEL,
-    Check("entries", "entries_pte", _entries),
+    _ENTRIES,
     _faults("faults", lambda expectation: expectation.faults),
     _faults("dma_faults", lambda expectation: expectation.dma_faults),
 )

@@ -15,7 +15,7 @@ from orchestrator.yamlfile.nodes import Loc
 _LISTS = ("config", "patches")
 """The keys whose items are appended to the earlier items.  A single item needs no list."""
 
-_MAPPINGS = ("options", "expect", "can")
+_MAPPINGS = ("options", "expect", "expect-vmm", "can")
 """The keys whose entries are added to the earlier entries.  An entry replaces one of the same name."""
 
 

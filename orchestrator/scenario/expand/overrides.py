@@ -96,13 +96,16 @@ def with_source(kernel: Kernel, source: Source, *, name: str, where: str) -> Ker
 
     These describe the original source only.  `where` is the prefix of messages about the new kernel.
     """
-    return replace(kernel, name=name, source=source, where=where, expect=(), can=CapabilityOverride(), xfail=())
+    return replace(
+        kernel, name=name, source=source, where=where, expect=(), expect_vmm=(), can=CapabilityOverride(), xfail=()
+    )
 
 
 def _patched(kernel: Kernel, more: tuple[MorePatches, ...], names: Collection[str]) -> Kernel:
     """Return `kernel` with more patches.
 
-    Expectations are kept for all placements except the kernel's own, as patches may change that one.
+    Expectations are kept for all placements except the kernel's own, as patches may change that one, and with it
+    those of a VMM.
     """
     patches = list(kernel.patches)
     for added in more:
@@ -116,7 +119,7 @@ def _patched(kernel: Kernel, more: tuple[MorePatches, ...], names: Collection[st
     expect = tuple((placement, wanted) for placement, wanted in kernel.expect if placement is not Placement.KERNEL)
     where = " ".join(added.option for added in more)
     name = _unused(_joined([added.name for added in more]), names)
-    return replace(kernel, name=name, patches=tuple(patches), expect=expect, where=where)
+    return replace(kernel, name=name, patches=tuple(patches), expect=expect, expect_vmm=(), where=where)
 
 
 def _option(command_line: str) -> str:

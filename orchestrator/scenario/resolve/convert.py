@@ -12,13 +12,16 @@ from orchestrator.scenario.model import (
     AlignmentWorkload,
     CapabilityOverride,
     CommandWorkload,
+    DebianVmm,
     Expectation,
     HostSelector,
     Kernel,
     Machine,
     Placement,
+    ProgramVmm,
     Scenario,
     SelftestsWorkload,
+    VmmWorkload,
     Workload,
 )
 from orchestrator.scenario.resolve.recipes import Recipes
@@ -26,8 +29,9 @@ from orchestrator.scenario.resolve.source import source
 from orchestrator.scenario.schema.device import DeviceEntry, SelectorEntry
 from orchestrator.scenario.schema.scenario import CanEntry, HostEntry, KernelEntry, MachineEntry, ScenarioFile
 from orchestrator.scenario.schema.source import PREBUILT, SOURCES, kind_of
-from orchestrator.scenario.schema.workload import WorkloadEntry
+from orchestrator.scenario.schema.workload import VmmEntry, WorkloadEntry
 from orchestrator.scenario.validate.workload import absolute
+from orchestrator.scenario.vmm import QEMU_COMMAND
 from orchestrator.yamlfile.document import Document
 
 _T = TypeVar("_T")
@@ -67,9 +71,11 @@ def _kernel(name: str, kernels: dict[str, KernelEntry], recipes: Recipes, docume
     built = [] if kind_of(origin.model_dump(by_alias=True), SOURCES) in PREBUILT else line
     options: dict[str, str] = {}
     expect: dict[Placement, Expectation] = {}
+    expect_vmm: dict[str, Expectation] = {}
     for step in line:
         options |= kernels[step].options if step in built else {}
         expect |= {placement: Expectation(**dict(entry)) for placement, entry in kernels[step].expect.items()}
+        expect_vmm |= {workload: Expectation(**dict(entry)) for workload, entry in kernels[step].expect_vmm.items()}
     return Kernel(
         name=name,
         source=source(origin, document.path.parent),
@@ -77,6 +83,7 @@ def _kernel(name: str, kernels: dict[str, KernelEntry], recipes: Recipes, docume
         config=tuple(path for step in built for path in recipes.config[step].values()),
         options=tuple(options.items()),
         expect=tuple(expect.items()),
+        expect_vmm=tuple(expect_vmm.items()),
         where=document.where(("kernels", name)),
         can=_can([kernels[step].can for step in line]),
         xfail=_xfail([kernels[step].xfail for step in line]),
@@ -123,7 +130,22 @@ def _selector(entry: SelectorEntry) -> Selector:
 def _workload(name: str, entry: WorkloadEntry, document: Document) -> Workload:
     if entry.selftests:
         return _selftests(name, entry, document)
+    if entry.vmm:
+        return _vmm(name, entry, entry.vmm, document)
     return _command(name, entry, document) if entry.command else _alignment(name, entry, document)
+
+
+def _vmm(name: str, entry: WorkloadEntry, vmm: VmmEntry, document: Document) -> VmmWorkload:
+    own = ProgramVmm(absolute((vmm.path,), document.path.parent)[0]) if vmm.path else None
+    return VmmWorkload(
+        name=name,
+        device=entry.device or "",
+        vmm=own or DebianVmm(vmm.debian or "", vmm.suite or ""),
+        command_line=vmm.command or QEMU_COMMAND,
+        bars=entry.bars,
+        timeout=entry.timeout,
+        where=document.where(("workloads", name)),
+    )
 
 
 def _selftests(name: str, entry: WorkloadEntry, document: Document) -> SelftestsWorkload:

@@ -12,6 +12,7 @@ from orchestrator.scenario.schema.device import DeviceEntry, EmulatedEntry, Sele
 from orchestrator.scenario.schema.scenario import (
     CanEntry,
     ExpectEntry,
+    ExpectVmmEntry,
     HostEntry,
     IncludeEntry,
     KernelEntry,
@@ -21,7 +22,7 @@ from orchestrator.scenario.schema.scenario import (
     ScenarioFile,
 )
 from orchestrator.scenario.schema.source import PatchEntry, SourceEntry
-from orchestrator.scenario.schema.workload import WorkloadEntry
+from orchestrator.scenario.schema.workload import VmmEntry, WorkloadEntry
 from orchestrator.yamlfile.document import Document
 from orchestrator.yamlfile.entry import Entry
 from orchestrator.yamlfile.messages import hint, quoted
@@ -51,12 +52,17 @@ _MAPPINGS: tuple[tuple[Loc, str, type[Entry]], ...] = (
     (("devices", "*", "passthrough"), "'passthrough' of device {1}", SelectorEntry),
     (("devices", "*", "fallback"), "the fallback of device {1}", EmulatedEntry),
     (("workloads", "*"), "workload {1}", WorkloadEntry),
+    (("workloads", "*", "vmm"), "'vmm' of workload {1}", VmmEntry),
     (("matrix",), "the matrix", MatrixEntry),
     *_RECIPES,
     *(((*loc, "source"), f"the source of {name}", SourceEntry) for loc, name, _ in _RECIPES),
     *(((*loc, "patches", "*"), f"a patch of {name}", PatchEntry) for loc, name, _ in _RECIPES),
     *(((*loc, "can"), f"'can' of {name}", CanEntry) for loc, name, _ in _RECIPES),
     *(((*loc, "expect", "*"), f"expectation {{{len(loc) + 1}}} of {name}", ExpectEntry) for loc, name, _ in _RECIPES),
+    *(
+        ((*loc, "expect-vmm", "*"), f"expectation {{{len(loc) + 1}}} of {name}", ExpectVmmEntry)
+        for loc, name, _ in _RECIPES
+    ),
 )
 
 
@@ -141,6 +147,7 @@ def _named(loc: Loc) -> str:
         "combination": "the axis's name",
         "options": "an option's name",
         "expect": "the placement",
+        "expect-vmm": "the workload's name",
         "environment": "a variable's name",
         "properties": "a property's name",
         "resize": "a BAR's number",

@@ -50,6 +50,7 @@ CLASSES = {"storage": "01", "network": "02", "display": "03"}
 _PROPERTY = r"^[a-zA-Z][a-zA-Z0-9_.-]*$"
 _PACKAGE = r"^linux-source-[a-z0-9][a-z0-9.+-]*$"
 _IMAGE_PACKAGE = r"^linux-(image|binary)-[a-z0-9][a-z0-9.+-]*$"
+_ANY_PACKAGE = r"^[a-z0-9][a-z0-9.+-]+$"
 _DIGEST = r"^[0-9a-fA-F]{64}$"
 _MESSAGE_ID = r"^<?[^\s<>@/]+@[^\s<>@/]+>?$"
 _COMPILER = r"^(gcc|clang(-[0-9]{1,2})?)$"
@@ -169,6 +170,9 @@ ScenarioName = Annotated[str, kind(f"made of {SCENARIO_NAME_WORDS}", matching(SC
 Package = Annotated[str, kind("a Debian package such as linux-source-6.12", matching(_PACKAGE)), text_like(_PACKAGE)]
 ImagePackage = Annotated[
     str, kind("a Debian package such as linux-image-amd64", matching(_IMAGE_PACKAGE)), text_like(_IMAGE_PACKAGE)
+]
+VmmPackage = Annotated[
+    str, kind("a Debian package such as qemu-system-x86", matching(_ANY_PACKAGE)), text_like(_ANY_PACKAGE)
 ]
 Digest = Annotated[str, kind("a SHA-256: 64 hexadecimal digits", matching(_DIGEST)), text_like(_DIGEST)]
 MessageId = Annotated[

@@ -45,6 +45,9 @@ ACCELERATORS = ("auto", "kvm", "tcg")
 CHECKS = ("alignment", "level", "entries", "faults", "dma_faults", "stage2")
 """The fields of an expectation that judge something."""
 
+VMM_CHECKS = ("alignment", "level", "entries", "stage2")
+"""The same of an expectation of a VMM."""
+
 
 class MachineEntry(Entry):
     """The virtual machine that every kernel boots on."""
@@ -89,6 +92,13 @@ class HostEntry(Entry):
         return self
 
 
+def _refuse_empty(entry: Entry, checks: tuple[str, ...]) -> None:
+    """Raise ValueError for an expectation without any of `checks`."""
+    if all(getattr(entry, check) is None for check in checks):
+        names = [spelt(check) for check in checks]
+        raise ValueError(f"checks nothing; give it {', '.join(names[:-1])} or {names[-1]}, or remove it")
+
+
 class ExpectEntry(Entry):
     """What a kernel is expected to do with one placement. Values left out are recorded, but not judged."""
 
@@ -120,9 +130,34 @@ class ExpectEntry(Entry):
 
     @model_validator(mode="after")
     def _checks_something(self) -> Self:
-        if all(getattr(self, check) is None for check in CHECKS):
-            names = [spelt(check) for check in CHECKS]
-            raise ValueError(f"checks nothing; give it {', '.join(names[:-1])} or {names[-1]}, or remove it")
+        _refuse_empty(self, CHECKS)
+        return self
+
+
+class ExpectVmmEntry(Entry):
+    """How a VMM is expected to map a BAR. Values left out are recorded, but not judged."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": [spelt(check)]} for check in VMM_CHECKS]})
+
+    alignment: PowerOfTwo | None = Field(
+        None, description="Minimum alignment of the address of the mapping, such as 4K, 2M or 1G."
+    )
+    level: LevelName | None = Field(
+        None, description="Largest page-table level of the VMM, wherever the BAR allows it: PTE, PMD or PUD."
+    )
+    entries: Count | None = Field(None, description="Exact number of page-table entries of the VMM for the BAR.")
+    stage2: LevelName | None = Field(
+        None,
+        description="Largest level of the entries with which KVM maps the BAR into the VMM's guest, wherever the BAR "
+        "allows it: PTE, PMD or PUD.",
+    )
+    xfail: Text | None = Field(
+        None, description="Why this is known not to be so yet. A failed case is then XFAIL, not FAIL."
+    )
+
+    @model_validator(mode="after")
+    def _checks_something(self) -> Self:
+        _refuse_empty(self, VMM_CHECKS)
         return self
 
 
@@ -191,8 +226,13 @@ class RecipeEntry(Entry):
     )
     expect: dict[PlacementName, ExpectEntry] = Field(
         {},
-        description="What is expected for each placement: kernel, qemu, offset, pmd, misaligned. An entry replaces the "
-        "whole entry for that placement of the kernel in `extends`.",
+        description="What is expected for each placement: kernel, qemu, qemu-v4, cloud-hypervisor, offset, pmd, "
+        "misaligned. An entry replaces the whole entry for that placement of the kernel in `extends`.",
+    )
+    expect_vmm: dict[Name, ExpectVmmEntry] = Field(
+        {},
+        description="What is expected of each workload with a VMM, by the workload's name. An entry replaces the whole "
+        "entry for that workload of the kernel in `extends`.",
     )
     xfail: dict[CasePattern, Text] | None = Field(
         None,

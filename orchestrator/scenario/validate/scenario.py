@@ -19,6 +19,7 @@ from orchestrator.scenario.schema.workload import WorkloadEntry
 from orchestrator.scenario.validate.device import device_complaints
 from orchestrator.scenario.validate.machine import arch_complaints
 from orchestrator.scenario.validate.source import source_complaints
+from orchestrator.scenario.validate.vmm import vmm_complaints
 from orchestrator.scenario.validate.workload import workload_complaints
 from orchestrator.yamlfile.messages import hint, quoted
 from orchestrator.yamlfile.nodes import Loc, SourceProblem
@@ -30,7 +31,7 @@ Complaint = tuple[Loc, str]
 def check(parts: Parts) -> list[SourceProblem]:
     """Return every such mistake in `parts`."""
     checks = (_name, _base, _extends, _cycles, _sources, _devices, _ranges, _holes, _no_tests, _expectations, _stage2)
-    elsewhere = (device_complaints, source_complaints, arch_complaints, workload_complaints)
+    elsewhere = (device_complaints, source_complaints, arch_complaints, workload_complaints, vmm_complaints)
     complaints = (complaint for each in (*checks, *elsewhere) for complaint in each(parts))
     return [SourceProblem(parts.document.line(loc), what) for loc, what in complaints]
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.scenario.schema.parts import Parts
-from orchestrator.scenario.schema.workload import KINDS
+from orchestrator.scenario.schema.workload import KINDS, NEED_DEVICE
 from orchestrator.yamlfile.messages import quoted, shown
 from orchestrator.yamlfile.nodes import Loc
 
-_CALLED = {"run": "'run: alignment'", "selftests": "'selftests'", "command": "'command'"}
+_CALLED = {"run": "'run: alignment'", "selftests": "'selftests'", "command": "'command'", "vmm": "'vmm'"}
 
 
 def workload_complaints(parts: Parts) -> Iterator[tuple[Loc, str]]:
@@ -26,7 +26,7 @@ def workload_complaints(parts: Parts) -> Iterator[tuple[Loc, str]]:
 def kind_of(keys: list[str]) -> str:
     """Return the kind of a workload with `keys`.
 
-    This is the first of run, selftests and command that is in `keys`.  Returns "" if none is.
+    This is the first of run, selftests, command and vmm that is in `keys`.  Returns "" if none is.
     """
     return next((kind for kind in KINDS if kind in keys), "")
 
@@ -34,17 +34,18 @@ def kind_of(keys: list[str]) -> str:
 def _of_workload(name: str, keys: list[str], parts: Parts) -> Iterator[tuple[Loc, str]]:
     loc, kind = ("workloads", name), kind_of(keys)
     if not kind:
-        yield loc, f"workload {quoted(name)} has none of 'run', 'selftests' and 'command'; add one of them"
+        yield loc, f"workload {quoted(name)} has none of 'run', 'selftests', 'command' and 'vmm'; add one of them"
         return
     for key in keys:
         if key in KINDS and key != kind:
             yield (*loc, key), f"workload {quoted(name)} has both {quoted(kind)} and {quoted(key)}; split it in two"
         elif key not in (kind, *KINDS[kind]):
             yield from _foreign(loc, key)
-    if kind == "run" and "device" not in keys:
+    if kind in NEED_DEVICE and "device" not in keys:
         yield loc, f"workload {quoted(name)} has no 'device'; add it"
     yield from _environment(name, parts)
     yield from _files(name, parts)
+    yield from _program(name, parts)
 
 
 def _foreign(loc: Loc, key: str) -> Iterator[tuple[Loc, str]]:
@@ -71,6 +72,16 @@ def _files(name: str, parts: Parts) -> Iterator[tuple[Loc, str]]:
         elif path.resolve().name in seen:
             yield loc, f"{quoted(file)} and {quoted(seen[path.resolve().name])} have one name in the guest; rename one"
         seen[path.resolve().name] = file
+
+
+def _program(name: str, parts: Parts) -> Iterator[tuple[Loc, str]]:
+    """Check that the program of a VMM exists."""
+    workload = parts.workloads.get(name)
+    given = workload.vmm.path if workload and workload.vmm else None
+    if given is not None and not (parts.document.path.parent / given).is_file():
+        path = (parts.document.path.parent / given).parent
+        loc = ("workloads", name, "vmm", "path")
+        yield loc, f"no file {quoted(given)} in {shown(path)}; the path goes from the scenario's directory"
 
 
 def absolute(files: tuple[str, ...], beside: Path) -> tuple[Path, ...]:

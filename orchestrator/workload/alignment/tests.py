@@ -6,9 +6,9 @@ The program has the same list (guest/tests.c) and prints it with ``--list``; a u
 
 from __future__ import annotations
 
-from orchestrator.scenario.model import AlignmentWorkload, Placement, TestGroup
+from orchestrator.scenario.model import AlignmentWorkload, MeasuringWorkload, Placement, TestGroup
 
-_HELPFUL = (Placement.KERNEL, Placement.QEMU, Placement.OFFSET, Placement.PMD)
+_HELPFUL = tuple(placement for placement in Placement if placement is not Placement.MISALIGNED)
 """The placements with which sub-ranges are tested: all except the negative control."""
 
 _DMA_MODES = ("type1", "type1v2", "compat-type1", "compat-type1v2", "iommufd")
@@ -32,6 +32,9 @@ _LIFE_WHATS = (
 
 STAGE2_TESTS = "stage2."
 """The beginning of the name of each test of the group stage2."""
+
+VMM_TEST = "vmm"
+"""The test of a VMM: how it maps the BAR, after its guest has read all of it."""
 
 _FIXED: dict[TestGroup, tuple[str, ...]] = {
     TestGroup.REPEAT: ("repeat.topdown", "repeat.bottomup"),
@@ -62,8 +65,10 @@ _FIXED: dict[TestGroup, tuple[str, ...]] = {
 """The tests of the groups that do not depend on placements."""
 
 
-def tests_of(workload: AlignmentWorkload) -> tuple[str, ...]:
+def tests_of(workload: MeasuringWorkload) -> tuple[str, ...]:
     """Return the tests that the program runs on every BAR, in its order."""
+    if not isinstance(workload, AlignmentWorkload):
+        return (VMM_TEST,)
     chosen = [group for group in TestGroup if group in workload.tests]
     return tuple(name for group in chosen for name in _names(group, workload.placements))
 
@@ -88,7 +93,12 @@ def measures_mapping(test: str) -> bool:
     """
     if test.startswith(STAGE2_TESTS):
         return placement_of(test) is not None
-    return test in tuple(Placement) or test.startswith(("before.", "after."))
+    return test in (*Placement, VMM_TEST) or test.startswith(("before.", "after."))
+
+
+def reads_stage2(test: str) -> bool:
+    """Return whether `test` counts the entries of stage 2."""
+    return test == VMM_TEST or test.startswith(STAGE2_TESTS)
 
 
 def reads_entries(test: str) -> bool:

@@ -11,6 +11,8 @@
  * A child process measures.  So the parent can bind the device to its former
  * driver again, even if the child crashes.
  *
+ * The program is also the init of the guests that VMMs start in the test `vmm`.
+ *
  * lib/ has what the tests share, tests/ has a file for each group of tests or
  * for a part of it.
  *
@@ -27,6 +29,7 @@
 
 #include "lib/bar.h"
 #include "lib/exec_mmap.h"
+#include "lib/inner.h"
 #include "lib/ktap.h"
 #include "lib/measurements.h"
 #include "lib/sysfs.h"
@@ -193,6 +196,8 @@ int main(int argc, char **argv)
 {
 	struct options options;
 
+	if (getpid() == 1)
+		inner_main();
 	if (argc > 1 && !strcmp(argv[1], EXEC_MMAP))
 		return exec_mmap_main(argc, argv);
 	options_parse(argc, argv, &options);

@@ -12,7 +12,7 @@
 #include "options.h"
 
 static const char help[] =
-"Usage: alignment --device 0000:00:10.0 [OPTION]...\n"
+"Usage: alignment --device 0000:00:10.0 [OPTION]... [-- VMM ARGUMENT...]\n"
 "Where does this kernel place the mmap of a VFIO device's BAR, with which\n"
 "page-table entries does it map it, and what does that cost?\n"
 "\n"
@@ -23,10 +23,11 @@ static const char help[] =
 "  --offset BYTES        offset in the BAR to begin at (default: 0)\n"
 "  --length BYTES        how much to map, at most up to the BAR's end\n"
 "                        (default: all of it)\n"
-"  --placement RULE      who chooses the address: kernel, qemu, offset, pmd\n"
-"                        or misaligned; may be repeated (default: all)\n"
+"  --placement RULE      who chooses the address: kernel, qemu, qemu-v4,\n"
+"                        cloud-hypervisor, offset, pmd or misaligned; may be\n"
+"                        repeated (default: all)\n"
 "  --test GROUP          what to test: map, repeat, random, ranges, sub-page,\n"
-"                        content, dma, life, split or stage2; may be\n"
+"                        content, dma, life, split, stage2 or vmm; may be\n"
 "                        repeated (default: map)\n"
 "  --repeats N           mmaps of each test of the group repeat\n"
 "                        (default: 200)\n"
@@ -36,6 +37,9 @@ static const char help[] =
 "                        leaves out (default: the MSI-X table)\n"
 "  --no-dump             do not read the page tables: the kernel cannot show\n"
 "                        them\n"
+"  --kernel DIRECTORY    the directory of the kernel that a VMM boots\n"
+"  --vmm-root DIRECTORY  the root directory of the VMM\n"
+"  --vmm-log FILE        write there what the VMM writes\n"
 "  --list                print the names of the tests, and exit\n"
 "  --measurements FILE   write every measurement there, a line of JSON each\n"
 "  --ktap FILE           write the results there as well as to stdout\n"
@@ -55,6 +59,7 @@ const char * const group_names[NR_GROUPS] = {
 	[GROUP_LIFE] = "life",
 	[GROUP_SPLIT] = "split",
 	[GROUP_STAGE2] = "stage2",
+	[GROUP_VMM] = "vmm",
 };
 
 __noreturn __printf(1, 2)
@@ -130,7 +135,7 @@ static enum placement parse_placement(const char *argument)
 	for (i = 0; i < NR_PLACEMENTS; i++)
 		if (!strcmp(argument, placement_names[i]))
 			return i;
-	usage_error("--placement: '%s' is none of kernel, qemu, offset, pmd, misaligned",
+	usage_error("--placement: '%s' is none of kernel, qemu, qemu-v4, cloud-hypervisor, offset, pmd, misaligned",
 		    argument);
 }
 
@@ -141,7 +146,7 @@ static enum test_group parse_group(const char *argument)
 	for (i = 0; i < NR_GROUPS; i++)
 		if (!strcmp(argument, group_names[i]))
 			return i;
-	usage_error("--test: '%s' is none of map, repeat, random, ranges, sub-page, content, dma, life, split",
+	usage_error("--test: '%s' is none of map, repeat, random, ranges, sub-page, content, dma, life, split, stage2, vmm",
 		    argument);
 }
 
@@ -224,6 +229,15 @@ static bool parse_test_option(int option, struct options *options)
 	case 'D':
 		options->no_dump = true;
 		return true;
+	case 'K':
+		options->kernel = optarg;
+		return true;
+	case 'V':
+		options->vmm_root = optarg;
+		return true;
+	case 'O':
+		options->vmm_log = optarg;
+		return true;
 	case 'L':
 		options->list = true;
 		return true;
@@ -280,6 +294,9 @@ void options_parse(int argc, char **argv, struct options *options)
 		{ "seed", required_argument, NULL, 's' },
 		{ "hole", required_argument, NULL, 'H' },
 		{ "no-dump", no_argument, NULL, 'D' },
+		{ "kernel", required_argument, NULL, 'K' },
+		{ "vmm-root", required_argument, NULL, 'V' },
+		{ "vmm-log", required_argument, NULL, 'O' },
 		{ "list", no_argument, NULL, 'L' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
@@ -291,8 +308,12 @@ void options_parse(int argc, char **argv, struct options *options)
 	options->ranges = 2000;
 	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1)
 		parse_option(option, options);
-	if (optind < argc)
+	options->vmm = argv + optind;
+	if (optind < argc && !options->groups[GROUP_VMM])
 		usage_error("'%s' is no option", argv[optind]);
+	if (options->groups[GROUP_VMM] && !options->list &&
+	    (optind == argc || !options->kernel || !options->vmm_log))
+		usage_error("--test vmm: --kernel, --vmm-log and the command line of a VMM are needed");
 	if (!options->device && !options->list)
 		usage_error("--device is missing");
 	options->any_bar = all_unless_any(options->bars, NR_BARS);

@@ -23,6 +23,7 @@ enum test_group {
 	GROUP_LIFE,
 	GROUP_SPLIT,
 	GROUP_STAGE2,
+	GROUP_VMM,
 	NR_GROUPS,
 };
 
@@ -43,6 +44,10 @@ struct options {
 	__u64 hole;			/* bytes; offset in the BAR of a page */
 	__u64 offset;			/* bytes */
 	__u64 length;			/* bytes; 0 for up to the BAR's end */
+	const char *kernel;		/* directory with that of GROUP_VMM */
+	const char *vmm_root;		/* NULL for the root of this guest */
+	const char *vmm_log;		/* what the VMM writes goes there */
+	char **vmm;			/* its command line */
 	const char *measurements;	/* paths, NULL for none */
 	const char *ktap;
 };

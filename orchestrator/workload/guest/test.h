@@ -34,6 +34,8 @@ struct test_kind {
 	enum iommu_mode mode;	/* how the device is opened */
 	bool any_bar;		/* run even if the BAR cannot be mapped */
 	bool needs_iommu;	/* it only tests mapping for DMA */
+	/* Another program opens the device: nothing it does is exact. */
+	bool by_others;
 	/* Reports with the functions below; ok if it reports nothing. */
 	void (*run)(struct test *test);
 	int variant;		/* for kinds that share a function */

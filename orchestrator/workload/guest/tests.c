@@ -14,6 +14,7 @@ const struct test_list * const test_lists[NR_GROUPS] = {
 	[GROUP_LIFE] = &life_tests,
 	[GROUP_SPLIT] = &split_tests,
 	[GROUP_STAGE2] = &stage2_tests,
+	[GROUP_VMM] = &vmm_tests,
 };
 
 static bool chosen(const struct options *options,

@@ -23,6 +23,7 @@ extern const struct test_list sub_page_tests;
 extern const struct test_list life_tests;
 extern const struct test_list split_tests;
 extern const struct test_list stage2_tests;
+extern const struct test_list vmm_tests;
 
 /* By enum test_group, see options.h. */
 extern const struct test_list * const test_lists[NR_GROUPS];

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.run.suite_job import copy_files
+from orchestrator.run.boot_job import copy_files
 
 
 def test_files_and_directories_are_kept_with_their_modes(tmp_path: Path) -> None:

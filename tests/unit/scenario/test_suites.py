@@ -100,7 +100,7 @@ MISTAKES = [
     ("selftests: vfio, command: a", "5: workload 'w0' has both 'selftests' and 'command'; split it in two"),
     (
         "device: nvme",
-        "5: workload 'w0' has none of 'run', 'selftests' and 'command'; add one of them",
+        "5: workload 'w0' has none of 'run', 'selftests', 'command' and 'vmm'; add one of them",
     ),
     ("run: alignment", "5: workload 'w0' has no 'device'; add it"),
     ("selftests: [vfio, vfio]", "5: 'selftests' has 'vfio' twice; remove one of them"),

@@ -62,6 +62,7 @@ static int __bar_find(const struct options *options, const struct vfio *vfio,
 		.fd = vfio->device,
 		.prot = PROT_READ,
 		.fd_offset = region.fd_offset,
+		.bar_size = size,
 		.offset = region.area_offset,
 		.length = region.area_size,
 	};

@@ -66,26 +66,25 @@ static void report_touch(struct mapping *mapping, const struct touch *touch)
 		       touch->again.faults);
 }
 
-static void report_entries(struct mapping *mapping,
-			   const struct entries *entries)
+void report_mapped(struct test *test, const struct range *range,
+		   const struct entries *entries)
 {
 	char mapped[32];
 
-	test_say(mapping->test, "entries: %llu PTE, %llu PMD, %llu PUD",
-	    entries->pte, entries->pmd, entries->pud);
-	test_exact(mapping->test, "entries_pte", entries->pte, "entries");
-	test_exact(mapping->test, "entries_pmd", entries->pmd, "entries");
-	test_exact(mapping->test, "entries_pud", entries->pud, "entries");
-	attributes_measure(mapping->test, entries, mapping->range->prot);
+	test_say(test, "entries: %llu PTE, %llu PMD, %llu PUD", entries->pte,
+		 entries->pmd, entries->pud);
+	test_exact(test, "entries_pte", entries->pte, "entries");
+	test_exact(test, "entries_pmd", entries->pmd, "entries");
+	test_exact(test, "entries_pud", entries->pud, "entries");
+	attributes_measure(test, entries, range->prot);
 #ifdef __aarch64__
-	test_say(mapping->test, "of them with the contiguous bit (CONTPTE): %llu",
-	    entries->contiguous);
-	test_exact(mapping->test, "entries_contiguous", entries->contiguous,
-		   "entries");
+	test_say(test, "of them with the contiguous bit (CONTPTE): %llu",
+		 entries->contiguous);
+	test_exact(test, "entries_contiguous", entries->contiguous, "entries");
 #endif
-	if (entries->mapped != mapping->range->length)
-		test_not_ok(mapping->test, "every page was read, but the page tables map only %s",
-		       human(entries->mapped, mapped));
+	if (entries->mapped != range->length)
+		test_not_ok(test, "every page was read, but the page tables map only %s",
+			    human(entries->mapped, mapped));
 }
 
 static void measure_entries(struct mapping *mapping)
@@ -98,7 +97,7 @@ static void measure_entries(struct mapping *mapping)
 		return;
 	ret = __entries_read(start, start + mapping->range->length, &entries);
 	if (!ret)
-		report_entries(mapping, &entries);
+		report_mapped(mapping->test, mapping->range, &entries);
 	else if (ret == -ENOENT)
 		test_not_ok(mapping->test, "cannot read the page tables: this needs CONFIG_PTDUMP_DEBUGFS, debugfs on /sys/kernel/debug, and on arm64 the patch arm64-ptdump");
 	else

@@ -12,6 +12,12 @@
 void report_place(const struct test *test, const struct range *range,
 		  const struct placed *placed);
 
+struct entries;
+
+/* Print and measure the entries that map the range; all of it was read. */
+void report_mapped(struct test *test, const struct range *range,
+		   const struct entries *entries);
+
 /* Place the range, and take all measurements. */
 void map_range(struct test *test, const struct range *range,
 	       enum placement placement);

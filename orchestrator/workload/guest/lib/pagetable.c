@@ -204,7 +204,7 @@ int __entries_parse(FILE *dump, __u64 start, __u64 end,
  * user's.  So current_user, if it exists, is only the second choice.  On arm64
  * the file exists only with this project's patch arm64-ptdump.
  */
-static const char * const dumps[] = {
+const char * const entries_dumps[NR_ENTRIES_DUMPS] = {
 	"/sys/kernel/debug/page_tables/current_kernel",
 	"/sys/kernel/debug/page_tables/current_user",
 	"/sys/kernel/debug/current_user_page_tables",
@@ -215,8 +215,8 @@ static FILE *open_dump(void)
 	FILE *dump = NULL;
 	size_t i;
 
-	for (i = 0; !dump && i < ARRAY_SIZE(dumps); i++) {
-		dump = fopen(dumps[i], "re");
+	for (i = 0; !dump && i < NR_ENTRIES_DUMPS; i++) {
+		dump = fopen(entries_dumps[i], "re");
 		if (!dump && errno != ENOENT)
 			return NULL;
 	}

@@ -41,6 +41,10 @@ struct entries {
 	__u64 mapped;		/* bytes that they map */
 };
 
+/* The files with the dump of the process that reads them, the best first. */
+#define NR_ENTRIES_DUMPS	3
+extern const char * const entries_dumps[NR_ENTRIES_DUMPS];
+
 /* Count the entries in the dump that map [start, end).  0 or -errno. */
 int __entries_parse(FILE *dump, __u64 start, __u64 end,
 		    struct entries *entries);

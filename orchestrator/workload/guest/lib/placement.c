@@ -47,6 +47,8 @@ struct plug {
 const char * const placement_names[NR_PLACEMENTS] = {
 	[PLACE_KERNEL] = "kernel",
 	[PLACE_QEMU] = "qemu",
+	[PLACE_QEMU_V4] = "qemu-v4",
+	[PLACE_CLOUD_HYPERVISOR] = "cloud-hypervisor",
 	[PLACE_OFFSET] = "offset",
 	[PLACE_PMD] = "pmd",
 	[PLACE_MISALIGNED] = "misaligned",
@@ -144,6 +146,41 @@ static int __place_qemu(const struct range *range, struct placed *placed)
 	if (align > PUD_SIZE)
 		align = PUD_SIZE;
 	return __place_modulo(range, align, 0, placed);
+}
+
+/* The next power of two of the length, at least a page and at most 1 GiB. */
+static __u64 round_up_to_power(__u64 length)
+{
+	__u64 power = PTE_SIZE;
+
+	while (power < length && power < PUD_SIZE)
+		power *= 2;
+	return power;
+}
+
+/*
+ * As version 4 of a proposal for QEMU, "hw/vfio: align mmap to power-of-2 of
+ * region size for hugepfnmap" of February 2026: the address of the whole region
+ * is aligned to the next power of two of its size, and each area that can be
+ * mapped is laid over it at its own offset.  More than 1 GiB makes no
+ * difference to the levels.
+ */
+static int __place_qemu_v4(const struct range *range, struct placed *placed)
+{
+	return __place_modulo(range, round_up_to_power(range->bar_size),
+			      range->offset, placed);
+}
+
+/*
+ * As cloud-hypervisor does since July 2026 (pci/src/mmap.rs,
+ * find_alignment()): align to the next power of two of the length, at most
+ * 1 GiB, regardless of the range's offset in the BAR.
+ */
+static int __place_cloud_hypervisor(const struct range *range,
+				    struct placed *placed)
+{
+	return __place_modulo(range, round_up_to_power(range->length), 0,
+			      placed);
 }
 
 static int __place_offset(const struct range *range, struct placed *placed)
@@ -300,6 +337,8 @@ int __place(enum placement placement, const struct range *range,
 						  struct placed *placed) = {
 		[PLACE_KERNEL] = __place_kernel,
 		[PLACE_QEMU] = __place_qemu,
+		[PLACE_QEMU_V4] = __place_qemu_v4,
+		[PLACE_CLOUD_HYPERVISOR] = __place_cloud_hypervisor,
 		[PLACE_OFFSET] = __place_offset,
 		[PLACE_PMD] = __place_pmd,
 		[PLACE_MISALIGNED] = __place_misaligned,

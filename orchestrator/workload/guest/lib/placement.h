@@ -12,6 +12,8 @@
 enum placement {
 	PLACE_KERNEL,
 	PLACE_QEMU,
+	PLACE_QEMU_V4,
+	PLACE_CLOUD_HYPERVISOR,
 	PLACE_OFFSET,
 	PLACE_PMD,
 	PLACE_MISALIGNED,
@@ -25,6 +27,7 @@ struct range {
 	int fd;
 	int prot;
 	__u64 fd_offset;	/* where the BAR begins in the file */
+	__u64 bar_size;		/* bytes of the whole BAR */
 	__u64 offset;		/* where the range begins in the BAR */
 	size_t length;
 };

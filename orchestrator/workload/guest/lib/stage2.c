@@ -175,8 +175,8 @@ bool guest_memory(struct guest *guest, bool enable)
 	return !ret;
 }
 
-void guest_report(const struct guest *guest, const char *name,
-		  const char *when, const struct stage2 *stage2)
+void stage2_report(const struct test *test, const char *name, const char *when,
+		   const struct stage2 *stage2)
 {
 	const struct {
 		const char *level;
@@ -189,13 +189,12 @@ void guest_report(const struct guest *guest, const char *name,
 	char measurement[32];
 	size_t i;
 
-	test_say(guest->test, "stage 2 %s: %llu PTE, %llu PMD, %llu PUD", when,
+	test_say(test, "stage 2 %s: %llu PTE, %llu PMD, %llu PUD", when,
 		 stage2->pte, stage2->pmd, stage2->pud);
 	for (i = 0; i < ARRAY_SIZE(levels); i++) {
 		snprintf(measurement, sizeof(measurement), "%s_%s", name,
 			 levels[i].level);
-		test_exact(guest->test, measurement, levels[i].count,
-			   "entries");
+		test_exact(test, measurement, levels[i].count, "entries");
 	}
 }
 

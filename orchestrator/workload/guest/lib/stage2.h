@@ -55,8 +55,8 @@ bool guest_flags(struct guest *guest, __u32 flags);
 bool guest_memory(struct guest *guest, bool enable);
 
 /* Measure the entries as name_pte, name_pmd and name_pud. */
-void guest_report(const struct guest *guest, const char *name,
-		  const char *when, const struct stage2 *stage2);
+void stage2_report(const struct test *test, const char *name, const char *when,
+		   const struct stage2 *stage2);
 
 /* How many bytes the entries map. */
 __u64 stage2_bytes(const struct stage2 *stage2);

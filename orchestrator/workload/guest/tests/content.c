@@ -263,6 +263,8 @@ static void run_content(struct test *test)
 static const struct test_kind kinds[] = {
 	CONTENT("kernel", PLACE_KERNEL),
 	CONTENT("qemu", PLACE_QEMU),
+	CONTENT("qemu-v4", PLACE_QEMU_V4),
+	CONTENT("cloud-hypervisor", PLACE_CLOUD_HYPERVISOR),
 	CONTENT("offset", PLACE_OFFSET),
 	CONTENT("pmd", PLACE_PMD),
 	CONTENT("misaligned", PLACE_MISALIGNED),

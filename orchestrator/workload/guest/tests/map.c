@@ -13,6 +13,12 @@ static void run_map(struct test *test)
 static const struct test_kind kinds[] = {
 	{ .name = "kernel", .placement = PLACE_KERNEL, .run = run_map },
 	{ .name = "qemu", .placement = PLACE_QEMU, .run = run_map },
+	{ .name = "qemu-v4", .placement = PLACE_QEMU_V4, .run = run_map },
+	{
+		.name = "cloud-hypervisor",
+		.placement = PLACE_CLOUD_HYPERVISOR,
+		.run = run_map,
+	},
 	{ .name = "offset", .placement = PLACE_OFFSET, .run = run_map },
 	{ .name = "pmd", .placement = PLACE_PMD, .run = run_map },
 	{ .name = "misaligned", .placement = PLACE_MISALIGNED, .run = run_map },

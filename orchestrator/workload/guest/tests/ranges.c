@@ -238,10 +238,14 @@ static void run_part(struct test *test)
 static const struct test_kind kinds[] = {
 	PART("before", BEFORE, "kernel", PLACE_KERNEL),
 	PART("before", BEFORE, "qemu", PLACE_QEMU),
+	PART("before", BEFORE, "qemu-v4", PLACE_QEMU_V4),
+	PART("before", BEFORE, "cloud-hypervisor", PLACE_CLOUD_HYPERVISOR),
 	PART("before", BEFORE, "offset", PLACE_OFFSET),
 	PART("before", BEFORE, "pmd", PLACE_PMD),
 	PART("after", AFTER, "kernel", PLACE_KERNEL),
 	PART("after", AFTER, "qemu", PLACE_QEMU),
+	PART("after", AFTER, "qemu-v4", PLACE_QEMU_V4),
+	PART("after", AFTER, "cloud-hypervisor", PLACE_CLOUD_HYPERVISOR),
 	PART("after", AFTER, "offset", PLACE_OFFSET),
 	PART("after", AFTER, "pmd", PLACE_PMD),
 };

@@ -38,16 +38,11 @@ static void report_entries(const struct guest *guest)
 	if (test->options->no_dump)
 		return;
 	ret = __entries_read(guest->address, end, &entries);
-	if (ret) {
+	if (ret)
 		test_failed(test, "read the page tables (CONFIG_PTDUMP_DEBUGFS, debugfs)",
 			    ret);
-		return;
-	}
-	test_say(test, "entries of the process: %llu PTE, %llu PMD, %llu PUD",
-		 entries.pte, entries.pmd, entries.pud);
-	test_exact(test, "entries_pte", entries.pte, "entries");
-	test_exact(test, "entries_pmd", entries.pmd, "entries");
-	test_exact(test, "entries_pud", entries.pud, "entries");
+	else
+		report_mapped(test, &guest->range, &entries);
 }
 
 static void report_cost(struct test *test, const struct stage2 *stage2,
@@ -94,7 +89,7 @@ static bool measure(struct guest *guest)
 	cost_end(&cost);
 	if (!ok || !guest_stage2(guest, &stage2))
 		return false;
-	guest_report(guest, "stage2", "after every page was read", &stage2);
+	stage2_report(guest->test, "stage2", "after every page was read", &stage2);
 	report_cost(test, &stage2, &cost);
 	report_entries(guest);
 	if (stage2_bytes(&stage2) != guest->range.length)
@@ -154,19 +149,19 @@ static void log_dirty(struct guest *guest)
 	if (!guest_flags(guest, KVM_MEM_LOG_DIRTY_PAGES) ||
 	    !guest_stage2(guest, &stage2))
 		return;
-	guest_report(guest, "stage2_log_on", "when logging begins", &stage2);
+	stage2_report(guest->test, "stage2_log_on", "when logging begins", &stage2);
 	if (!guest_read(guest, "while dirty pages are logged") ||
 	    !guest_stage2(guest, &stage2))
 		return;
-	guest_report(guest, "stage2_logged", "after all was read with logging",
+	stage2_report(guest->test, "stage2_logged", "after all was read with logging",
 		     &stage2);
 	if (!guest_flags(guest, 0) || !guest_stage2(guest, &stage2))
 		return;
-	guest_report(guest, "stage2_log_off", "when logging ends", &stage2);
+	stage2_report(guest->test, "stage2_log_off", "when logging ends", &stage2);
 	if (!guest_read(guest, "after logging") ||
 	    !guest_stage2(guest, &stage2))
 		return;
-	guest_report(guest, "stage2_again", "after all was read again",
+	stage2_report(guest->test, "stage2_again", "after all was read again",
 		     &stage2);
 }
 
@@ -231,7 +226,7 @@ static void expect_as_before(struct guest *guest, const char *when)
 
 	if (!guest_read(guest, when) || !guest_stage2(guest, &stage2))
 		return;
-	guest_report(guest, "stage2_again", when, &stage2);
+	stage2_report(guest->test, "stage2_again", when, &stage2);
 }
 
 static void run_memory_disable(struct test *test)
@@ -283,6 +278,8 @@ static void run_close(struct test *test)
 static const struct test_kind kinds[] = {
 	STAGE2("kernel", PLACE_KERNEL),
 	STAGE2("qemu", PLACE_QEMU),
+	STAGE2("qemu-v4", PLACE_QEMU_V4),
+	STAGE2("cloud-hypervisor", PLACE_CLOUD_HYPERVISOR),
 	STAGE2("offset", PLACE_OFFSET),
 	STAGE2("pmd", PLACE_PMD),
 	STAGE2("misaligned", PLACE_MISALIGNED),

@@ -53,7 +53,7 @@ static void run_passes(struct test *test, struct guest *guest,
 	    !guest_read(guest, "after the first pass") ||
 	    !guest_stage2(guest, &stage2))
 		return;
-	guest_report(guest, "stage2", "of the whole range", &stage2);
+	stage2_report(guest->test, "stage2", "of the whole range", &stage2);
 	run_pass(test, pattern, 1);
 }
 

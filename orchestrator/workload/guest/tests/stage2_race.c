@@ -111,7 +111,7 @@ static void run_race(struct race *race)
 	judge(race);
 	if (guest_read(&race->guest, "after memory was off and on") &&
 	    guest_stage2(&race->guest, &stage2))
-		guest_report(&race->guest, "stage2", "at the end", &stage2);
+		stage2_report(race->guest.test, "stage2", "at the end", &stage2);
 }
 
 /* The first and the last page of the range, and of its first entries. */

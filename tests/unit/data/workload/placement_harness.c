@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * placement_harness PLACEMENT OFFSET LENGTH KERNEL DIRECTION
+ * placement_harness PLACEMENT OFFSET LENGTH KERNEL DIRECTION [SIZE]
  *
- * Places a range of a sparse file.  KERNEL is 0 for the kernel that runs, or
- * the size to which an imagined one aligns every mmap of a file; DIRECTION is
- * up for the legacy layout, else down.  Prints alignment, offset in the
- * address, and the distance of the second probe from the first.
+ * Places a range of a sparse file.  SIZE is that of the BAR, by default as much
+ * as the range needs.  KERNEL is 0 for the kernel that runs, or the size to
+ * which an imagined one aligns every mmap of a file; DIRECTION is up for the
+ * legacy layout, else down.  Prints alignment, offset in the address, and the
+ * distance of the second probe from the first.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -50,6 +51,8 @@ static int run(char **argv)
 	range.fd = memfd_create("range", 0);
 	range.offset = strtoull(argv[2], NULL, 0);
 	range.length = strtoull(argv[3], NULL, 0);
+	range.bar_size = argv[6] ? strtoull(argv[6], NULL, 0) :
+				   range.offset + range.length;
 	if (ftruncate(range.fd, range.offset + range.length))
 		return 2;
 	kernel_align = strtoull(argv[4], NULL, 0);
@@ -66,7 +69,7 @@ static int run(char **argv)
 
 int main(int argc, char **argv)
 {
-	if (argc != 6)
+	if (argc != 6 && argc != 7)
 		return 2;
 	up = !strcmp(argv[5], "up");
 	if (up && !getenv("AGAIN")) {

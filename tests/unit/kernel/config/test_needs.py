@@ -19,7 +19,7 @@ from orchestrator.result.judge.alignment import judge
 from orchestrator.result.judge.suite import SuiteOutput, judge_suite
 from orchestrator.result.judge.taint import ordinary
 from orchestrator.result.model import Status
-from orchestrator.scenario.model import CommandWorkload, Machine, Scenario, TestGroup
+from orchestrator.scenario.model import CommandWorkload, DebianVmm, Machine, Scenario, TestGroup, VmmWorkload
 from orchestrator.scenario.resolve.data import kernels_dir
 from tests.unit.result.test_samples import PMD, PTE, PUD, WORKLOAD, Numbers, booted, kernel, run_of, told
 from tests.unit.run.test_plan import SCENARIO
@@ -98,6 +98,19 @@ def test_arm64_has_a_fragment_of_its_own() -> None:
         refuse_requests(VMS, [arm64])
 
 
+VMM = replace(SCENARIO, workloads=(VmmWorkload("qemu", "testdev", DebianVmm("qemu-system-x86", "trixie"), "qemu"),))
+
+
+def test_a_vmm_needs_kvm_and_a_kernel_that_can_be_its_guest() -> None:
+    refuse_requests(VMM, [recipe("base", "CONFIG_KVM=y\nCONFIG_EPOLL=y\nCONFIG_BLK_DEV_INITRD=y\n")])
+    with pytest.raises(ConfigError) as caught:
+        refuse_requests(VMM, [recipe("base", "")])
+    assert [line.partition(" has no ")[2] for line in str(caught.value).splitlines()] == [
+        f"CONFIG_{option}, which a workload 'vmm' needs; add {fragment} to its 'config'"
+        for option, fragment in (("KVM", "kvm-host"), ("EPOLL", "userland"), ("BLK_DEV_INITRD", "vmm"))
+    ]
+
+
 def test_all_options_that_a_kernel_lacks_are_named() -> None:
     with pytest.raises(ConfigError) as caught:
         refuse_requests(replace(VMS, machine=Machine(iommu="none")), [recipe("base", "")])
@@ -108,7 +121,14 @@ def test_all_options_that_a_kernel_lacks_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "option"), [("noiommu", "VFIO_NOIOMMU"), ("kvm-host", "KVM"), ("kvm-host-arm64", "KVM")]
+    ("name", "option"),
+    [
+        ("noiommu", "VFIO_NOIOMMU"),
+        ("kvm-host", "KVM"),
+        ("kvm-host-arm64", "KVM"),
+        ("userland", "EPOLL"),
+        ("vmm", "BLK_DEV_INITRD"),
+    ],
 )
 def test_the_fragment_that_is_named_asks_for_it(name: str, option: str) -> None:
     fragment = (kernels_dir() / f"configs/{name}.config").read_text()

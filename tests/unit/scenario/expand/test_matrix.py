@@ -207,7 +207,7 @@ MISTAKES = [
     (
         SHORT.replace("config:", "extends: a, config:"),
         "8: unknown key 'extends' in value 'b' of axis 'v'; the keys are source, config, patches, options, arch, "
-        "compiler, modules, can, expect, xfail",
+        "compiler, modules, can, expect, expect-vmm, xfail",
     ),
     (SHORT.replace("mm-pud", "mmpud"), "9: no patch series 'mmpud' in kernels/patches; did you mean 'mm-pud'?"),
     (
@@ -230,7 +230,7 @@ MISTAKES = [
     (
         SHORT.replace("x: ,", "x: 1,"),
         "9: value 'x' of axis 'p' must be a mapping with the keys source, config, patches, options, arch, compiler, "
-        "modules, can, expect, xfail, not '1'",
+        "modules, can, expect, expect-vmm, xfail, not '1'",
     ),
     (
         SHORT.replace("tree: .}, config", "gti: .}, config"),

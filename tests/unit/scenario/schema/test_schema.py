@@ -25,6 +25,7 @@ KEYS = {
     "alignment", "level", "entries", "faults", "dma-faults", "stage2", "xfail", "workloads", "run", "device", "bars",
     "offset",
     "length", "placements", "timeout", "properties", "tests", "repeats", "ranges", "seed", "hole",
+    "vmm", "path", "expect-vmm",
     "selftests", "only", "test-timeout", "command", "files", "outcome", "environment", "setup",
     "passthrough", "host", "build-host", "tag", "address", "class", "min-bar", "resize", "fallback",
 }  # fmt: skip

@@ -10,6 +10,8 @@ import pytest
 from orchestrator.errors import ScenarioError
 from tests.unit.scenario.test_load import SMALL, load_text, small
 
+PLACEMENTS = "kernel, qemu, qemu-v4, cloud-hypervisor, offset, pmd, misaligned"
+
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +63,8 @@ MISTAKES = [
     (
         small("xyzzy: 1"),
         "7: unknown key 'xyzzy' in kernel 'base'; "
-        "the keys are source, config, patches, options, arch, compiler, modules, can, expect, xfail, extends",
+        "the keys are source, config, patches, options, arch, compiler, modules, can, expect, expect-vmm, xfail, "
+        "extends",
     ),
     (small("patchs:"), "7: unknown key 'patchs' in kernel 'base'; did you mean 'patches'?"),
     (small(workload="lenght: 2G"), "8: unknown key 'lenght' in workload 'bar'; did you mean 'length'?"),
@@ -88,7 +91,7 @@ MISTAKES = [
     (SMALL.replace(", bar: 4G", ""), "3: device 'testdev' has no 'bar', the size of its BAR; add one, such as 4G"),
     (
         SMALL.replace("run: alignment, ", ""),
-        "8: workload 'bar' has none of 'run', 'selftests' and 'command'; add one of them",
+        "8: workload 'bar' has none of 'run', 'selftests', 'command' and 'vmm'; add one of them",
     ),
     (SMALL.replace(", suite: trixie", ""), "6: the source of kernel 'base' has no 'suite'; add it"),
     (SMALL[: SMALL.index("workloads")] + "workloads: {}\n", "7: 'workloads' is empty; at least one is needed"),
@@ -110,11 +113,11 @@ MISTAKES = [
     (small(workload="placements: []"), "8: 'placements' is empty; at least one is needed"),
     (
         small(workload="placements: [qemu, ~]"),
-        "8: 'placements' must be one of kernel, qemu, offset, pmd, misaligned, not nothing",
+        f"8: 'placements' must be one of {PLACEMENTS}, not nothing",
     ),
     (
         small(workload="placements: [qmeu]"),
-        "8: 'placements' must be one of kernel, qemu, offset, pmd, misaligned, not 'qmeu'; did you mean 'qemu'?",
+        f"8: 'placements' must be one of {PLACEMENTS}, not 'qmeu'; did you mean 'qemu'?",
     ),
     (small(workload="placements: [qemu, qemu]"), "8: 'placements' has 'qemu' twice; remove one of them"),
     (SMALL.replace("run: alignment", "run: kvm"), "8: 'run' must be 'alignment', not 'kvm'"),
@@ -183,7 +186,7 @@ MISTAKES = [
     (small("expect: {qemu: {alignment: 3}}"), "7: 'alignment' must be a power of two, and at least 4K, not '3'"),
     (
         small("expect: {qmeu: {faults: 1}}"),
-        "7: the placement must be one of kernel, qemu, offset, pmd, misaligned, not 'qmeu'; did you mean 'qemu'?",
+        f"7: the placement must be one of {PLACEMENTS}, not 'qmeu'; did you mean 'qemu'?",
     ),
     (
         small("expect: {qemu: {}}"),

@@ -123,7 +123,7 @@ MISTAKES = [
     (
         SMALL.replace("workloads:", "  b:\nworkloads:"),
         "7: kernel 'b' must be a mapping with the keys source, config, patches, options, arch, compiler, modules, can, "
-        "expect, xfail, extends, not nothing",
+        "expect, expect-vmm, xfail, extends, not nothing",
     ),
     (small("extends: base"), "7: 'base' extends 'base': a kernel cannot extend itself; remove one 'extends'"),
     # ranges and expectations

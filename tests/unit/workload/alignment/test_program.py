@@ -18,7 +18,7 @@ from orchestrator.host.base import Command
 from orchestrator.host.local import LocalHost
 from orchestrator.host.recorder import Recorder
 from orchestrator.kernel.toolchain import cross_prefix
-from orchestrator.scenario.model import AlignmentWorkload, Placement, TestGroup
+from orchestrator.scenario.model import DEFAULT_PLACEMENTS, AlignmentWorkload, Placement, TestGroup
 from orchestrator.workload.alignment import program
 from orchestrator.workload.alignment.program import COMPILER, FLAGS, GUEST, command, compile_program, sources
 from tests.fakes import Answer, Call, FakeHost
@@ -65,7 +65,7 @@ def test_every_bar_and_its_whole_length_are_the_programs_own_defaults() -> None:
     argv = command(AlignmentWorkload("a", "testdev"), "0000:00:10.0", "alignment", "out")
     assert "--bar" not in argv
     assert "--length" not in argv
-    assert argv.count("--placement") == len(Placement)
+    assert argv.count("--placement") == len(DEFAULT_PLACEMENTS)
 
 
 def test_only_a_kernel_that_cannot_show_its_page_tables_is_excused_from_it() -> None:
@@ -234,7 +234,7 @@ def test_help(alignment: Path) -> None:
         (["--device", "0000:00:10.0", "--offset", "2K"], "--offset: '2K' is no multiple of 4096"),
         (
             ["--device", "0000:00:10.0", "--placement", "best"],
-            "'best' is none of kernel, qemu, offset, pmd, misaligned",
+            "'best' is none of kernel, qemu, qemu-v4, cloud-hypervisor, offset, pmd, misaligned",
         ),
         (["--device", "0000:00:10.0", "--test", "all"], "'all' is none of map, repeat, random, ranges"),
         (["--device", "0000:00:10.0", "--seed", "x"], "--seed: 'x' is no number"),

@@ -22,7 +22,7 @@ def listed(alignment: Path, workload: AlignmentWorkload) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("group", TestGroup)
 def test_the_program_has_the_tests_that_are_expected_of_it(alignment: Path, group: TestGroup) -> None:
-    workload = AlignmentWorkload("a", "dev", tests=(group,))
+    workload = AlignmentWorkload("a", "dev", tests=(group,), placements=tuple(Placement))
     assert listed(alignment, workload) == tests.tests_of(workload) != ()
 
 

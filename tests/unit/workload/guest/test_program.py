@@ -248,7 +248,35 @@ def test_this_kernels_alignment_is_the_same_every_time(placement: Path, directio
         ("pmd", 12 * KIB, 4 * KIB, 512 * MIB),
         ("misaligned", 0, 2 * GIB, 4 * KIB),
         ("misaligned", 2 * MIB - 4 * KIB, 2 * GIB, 4 * KIB),
+        ("cloud-hypervisor", 0, 2 * GIB, GIB),
+        ("cloud-hypervisor", 0, 2 * GIB + 4 * KIB, GIB),
+        ("cloud-hypervisor", 0, GIB - 4 * KIB, GIB),
+        ("cloud-hypervisor", 0, 256 * MIB, 256 * MIB),
+        ("cloud-hypervisor", 0, 256 * MIB + 4 * KIB, 512 * MIB),
+        ("cloud-hypervisor", 0, 4 * KIB, 4 * KIB),
+        ("cloud-hypervisor", 0, 12 * KIB, 16 * KIB),
+        ("cloud-hypervisor", GIB + 4 * KIB, 3 * GIB - 4 * KIB, 4 * KIB),  # behind a hole of one page
+        ("cloud-hypervisor", 2 * MIB, 2 * GIB, 2 * MIB),
     ],
 )
 def test_other_rules(placement: Path, rule: str, offset: int, length: int, alignment: int) -> None:
     assert {numbers(placement, rule, offset, length, 0, "down") for _ in range(RUNS)} == {(0, alignment, 0)}
+
+
+@pytest.mark.parametrize(
+    ("size", "offset", "length", "alignment"),
+    [
+        (4 * GIB, GIB + 4 * KIB, 3 * GIB - 4 * KIB, GIB),  # behind a hole of one page
+        (4 * GIB, 0, GIB, GIB),
+        (3 * GIB, 12 * KIB, GIB, GIB),
+        (256 * MIB, 4 * KIB, 64 * MIB, 256 * MIB),
+        (160 * MIB, 4 * KIB, 64 * MIB, 256 * MIB),  # no power of two, as on an integrated device
+        (4 * KIB, 0, 4 * KIB, 4 * KIB),
+        (16 * KIB, 8 * KIB, 4 * KIB, 16 * KIB),
+    ],
+)
+def test_a_part_is_placed_by_the_size_of_the_bar(
+    placement: Path, size: int, offset: int, length: int, alignment: int
+) -> None:
+    found = {numbers(placement, "qemu-v4", offset, length, 0, "down", size) for _ in range(RUNS)}
+    assert found == {(0, alignment, 0)}
