@@ -14,6 +14,7 @@ import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 
 from orchestrator.cli.arguments import cache_directory
 from orchestrator.host.base import Command
@@ -96,10 +97,12 @@ class Outer:
         return found
 
 
-def boot_outer(kernel: KernelBuild, share: Path, part: str, given: Mapping[str, Path], bar: int) -> Outer:
+def boot_outer(
+    kernel: KernelBuild, share: Path, part: str, given: Mapping[str, Path], bar: int, until: Event | None = None
+) -> Outer:
     """Boot `kernel` with all that orch needs of this machine at its own place, read-only, and run the steps of `part`.
 
-    `share` is a new directory for the guest.  `given` are directories for its /tmp by name; ``cache`` is orch's cache
+    Setting `until` ends it.  `share` is a new directory for the guest.  `given` are directories for its /tmp by name; ``cache`` is orch's cache
     there, ``inner`` the directory that the steps start in.  `bar` is the size of TESTDEV's BAR in bytes.
 
     The guest has one CPU.  With two, QEMU before 8.1 can run what the kernel is just patching, and ends in "Oops: int3"
@@ -119,7 +122,7 @@ def boot_outer(kernel: KernelBuild, share: Path, part: str, given: Mapping[str, 
     prepare_monitor(share)
     argv = tuple(_with_host(word) for word in vng_argv(plan))
     done = LocalHost().run(
-        Command(argv, env=vng_environment(home), timeout=SECONDS, log=share.with_name("console.log"))
+        Command(argv, env=vng_environment(home), timeout=SECONDS, log=share.with_name("console.log"), until=until)
     )
     assert not done.timed_out
     log = (ours / "log").read_text(errors="replace") if (ours / "log").exists() else done.output

@@ -13,6 +13,7 @@ import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -87,12 +88,18 @@ def outer(inner: Path, measured: Path, emulated: Finished, tmp_path_factory: pyt
     build, hosts = kernel.build("outer"), tmp_path_factory.mktemp("hosts")
     given = {"cache": inner.with_name("inner-cache")}
 
-    def boot(part: str) -> Outer:
-        directory = measured if part == "measured" else inner
-        return boot_outer(build, hosts / part / "guest", part, {**given, "inner": directory}, PARTS[part])
+    interrupted = Event()
 
-    with ThreadPoolExecutor() as pool:
-        parts = list(pool.map(boot, PARTS))
+    def boot(part: str) -> Outer:
+        directories = {**given, "inner": measured if part == "measured" else inner}
+        return boot_outer(build, hosts / part / "guest", part, directories, PARTS[part], interrupted)
+
+    with ThreadPoolExecutor(len(PARTS)) as pool:
+        running = [pool.submit(boot, part) for part in PARTS]
+        try:
+            parts = [one.result() for one in running]
+        finally:
+            interrupted.set()
     for part in parts:
         shutil.copytree(part.steps, hosts / "steps", symlinks=True, dirs_exist_ok=True)
     return Outer(hosts / "steps", "".join(part.log for part in parts))
