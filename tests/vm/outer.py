@@ -102,8 +102,9 @@ def boot_outer(
 ) -> Outer:
     """Boot `kernel` with all that orch needs of this machine at its own place, read-only, and run the steps of `part`.
 
-    Setting `until` ends it.  `share` is a new directory for the guest.  `given` are directories for its /tmp by name; ``cache`` is orch's cache
-    there, ``inner`` the directory that the steps start in.  `bar` is the size of TESTDEV's BAR in bytes.
+    Setting `until` ends it.  `share` is a new directory for the guest.  `given` are directories for its /tmp by name:
+    ``cache`` is orch's cache there, ``inner`` the directory that the steps start in.  `bar` is the size of TESTDEV's
+    BAR in bytes.
 
     The guest has one CPU.  With two, QEMU before 8.1 can run what the kernel is just patching, and ends in "Oops: int3"
     (linux-kernel, July 2023, "qemu-x86_64 booting with 8.0.0 still see int3"; Red Hat bug 2216496): KVM patches the
