@@ -46,8 +46,11 @@ def inner(base: KernelBuild, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(base.directory / name, place / name)
     text = (HERE / "inner.yaml").read_text()
     (place / "inner.yaml").write_text(text)
-    (place / "short.yaml").write_text(text.replace("timeout: 15m", "timeout: 1s"))
-    (place / "tagged.yaml").write_text(text.replace("machine:", "host: {tag: iommu}\nmachine:").replace(FALLBACK, ""))
+    # One guest finds out whether KVM works; where another thing is tested, it is known.
+    known = text.replace("memory: 1G", "memory: 1G, accelerator: kvm").replace(FALLBACK, "")
+    (place / "known.yaml").write_text(known)
+    (place / "short.yaml").write_text(known.replace("timeout: 15m", "timeout: 1s"))
+    (place / "tagged.yaml").write_text(known.replace("machine:", "host: {tag: iommu}\nmachine:"))
     for name, address in (("nic", NIC), ("group", FIRST), ("free", TESTDEV)):
         selector = text[text.index("    passthrough:") : text.index("workloads:")]
         (place / f"{name}.yaml").write_text(text.replace(selector, f"    passthrough: {address}\n"))
@@ -244,7 +247,7 @@ def test_a_second_run_waits_for_the_lease_and_then_has_the_device_over_ssh(outer
     assert as_it_was(outer.state("queue")), outer.text("queue.state")
     record = read(outer.steps / "queue-results/latest/run.json")
     assert record["host"] == "lab"
-    assert record["accelerator"] == UNDER_KVM
+    assert record["accelerator"] == "kvm (set by the scenario)"
     assert record["scenario"]["devices"]["gpu"]["address"] == TESTDEV
 
 

@@ -19,8 +19,12 @@ step failed orch run short.yaml -v --results /tmp/results-failed
 cp -a /tmp/results-failed $steps/failed-results
 
 # The run is killed where its only trace is the journal; where the device is bound; in the boot; in the workload.
-hit journal inner journalled KILL
-hit bound inner bound KILL
-hit boot inner guest_runs KILL
-hit stopped inner guest_runs TERM
-hit workload inner measures KILL
+hit journal known journalled KILL
+hit bound known bound KILL
+hit boot known guest_runs KILL
+hit stopped known guest_runs TERM
+hit workload known measures KILL
+
+# The group: with its second member idle, both leave their drivers, and come back.
+ip link set eth1 down
+hit group group group_bound TERM

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
-# What is left when everything is killed at once; a queue of runs; over SSH; a whole group.
+# What is left when everything is killed at once; a queue of runs; over SSH.
 
 # This guest as a lab host, behind an sshd of its own.
 lab() {
@@ -67,7 +67,3 @@ for name in second queue; do cp -a /tmp/results-$name $steps/$name-results; done
 
 # Over SSH, and the connection is gone with the orch that had it: the host cleans up by itself.
 hit lost tagged guest_runs KILL
-
-# The group: with its second member idle, both leave their drivers, and come back.
-ip link set eth1 down
-hit group group group_bound TERM

@@ -63,6 +63,7 @@ until_true() {
         [ $SECONDS -lt $end ] || return 1
         read -r -t 0.1 -u $never
     done
+    return 0
 }
 
 any() { [ -e "$1" ]; }
