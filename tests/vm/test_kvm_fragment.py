@@ -10,8 +10,7 @@ import pytest
 import yaml
 
 from tests.vm.conftest import Finished, orch
-from tests.vm.outer import OUTER, TESTDEV, Outer, boot_outer
-from tests.vm.test_passthrough import UNDER_KVM, exact, read, statuses, written
+from tests.vm.outer import OUTER, TESTDEV, UNDER_KVM, Outer, boot_outer, exact, read, statuses, written
 
 pytestmark = pytest.mark.long
 

@@ -14,15 +14,12 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import pytest
-import yaml
 
 from orchestrator.kernel.model import KernelBuild
-from tests.vm.conftest import SCENARIO, Finished, orch
-from tests.vm.outer import FIRST, HERE, NIC, OUTER, SECOND, TESTDEV, Outer, boot_outer
-from tests.vm.test_pud import CASES
+from tests.vm.conftest import Finished, orch
+from tests.vm.outer import FIRST, HERE, NIC, OUTER, SECOND, TESTDEV, UNDER_KVM, Outer, boot_outer, read, written
 
 pytestmark = pytest.mark.nested
 
@@ -30,9 +27,10 @@ DRIVERS = {TESTDEV: "", NIC: "e1000e", FIRST: "", SECOND: "e1000"}
 """The drivers that a Debian kernel binds; pci-testdev has none."""
 FALLBACK = "    fallback: {emulated: pci-testdev, bar: 256M}\n"
 KILLED = ("journal", "bound", "boot", "workload", "lost")
-PARTS = {"killed": 256 << 20, "left": 256 << 20, "measured": 4 << 30}
-"""The scripts, each for an outer guest of its own, and the size of the BAR there: that of its scenario."""
-UNDER_KVM = "kvm (a guest booted under it)"
+PARTS = ("killed", "left")
+"""The scripts, each for an outer guest of its own."""
+BAR = 256 << 20
+"""The size of the BAR there in bytes."""
 
 
 @pytest.fixture(scope="module")
@@ -65,37 +63,18 @@ def emulated(inner: Path) -> Finished:
 
 
 @pytest.fixture(scope="module")
-def measured(pud: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The main scenario with the kernels that were built here, and a device that is passed through."""
-    place = tmp_path_factory.mktemp("measured")
-    scenario = yaml.safe_load(SCENARIO.read_text())
-    expected = scenario["kernels"]["base"]["expect"]
-    for name, kernel in scenario["kernels"].items():
-        (place / name).mkdir()
-        for file in ("vmlinux", "config"):
-            shutil.copy(pud.build(name).directory / file, place / name / file)
-        source = {"image": f"{name}/vmlinux", "config": f"{name}/config"}
-        scenario["kernels"][name] = {"source": source, "expect": {**expected, **kernel.get("expect", {})}}
-    scenario["devices"] = {"testdev": {"passthrough": TESTDEV}}
-    scenario["machine"] = {"memory": "1G"}
-    (place / "pud.yaml").write_text(yaml.safe_dump(scenario))
-    return place
-
-
-@pytest.fixture(scope="module")
-def outer(inner: Path, measured: Path, emulated: Finished, tmp_path_factory: pytest.TempPathFactory) -> Outer:
+def outer(inner: Path, emulated: Finished, tmp_path_factory: pytest.TempPathFactory) -> Outer:
     """What the outer guests left.  Each has one CPU, and all run at the same time."""
     assert emulated.status == 0, emulated.err
     kernel = orch(tmp_path_factory.mktemp("outer"), "run", str(written(tmp_path_factory.mktemp("text"), OUTER)))
     assert kernel.status == 0, kernel.err
     build, hosts = kernel.build("outer"), tmp_path_factory.mktemp("hosts")
-    given = {"cache": inner.with_name("inner-cache")}
+    given = {"cache": inner.with_name("inner-cache"), "inner": inner}
 
     interrupted = Event()
 
     def boot(part: str) -> Outer:
-        directories = {**given, "inner": measured if part == "measured" else inner}
-        return boot_outer(build, hosts / part / "guest", part, directories, PARTS[part], interrupted)
+        return boot_outer(build, hosts / part / "guest", part, given, BAR, interrupted)
 
     with ThreadPoolExecutor(len(PARTS)) as pool:
         running = [pool.submit(boot, part) for part in PARTS]
@@ -108,21 +87,11 @@ def outer(inner: Path, measured: Path, emulated: Finished, tmp_path_factory: pyt
     return Outer(hosts / "steps", "".join(part.log for part in parts))
 
 
-def written(place: Path, text: str) -> Path:
-    (place / "outer.yaml").write_text(text)
-    return place / "outer.yaml"
-
-
 def as_it_was(state: dict[str, list[str]]) -> bool:
     """Whether every device is at its driver, and no journal, lease or process is left."""
     drivers = {line.partition(" ")[0]: line.partition(" ")[2] for line in state.pop("driver")}
     overrides = {line.partition(" ")[2] for line in state.pop("override")}
     return drivers == DRIVERS and overrides <= {"(null)", ""} and not state
-
-
-def read(path: Path) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(path.read_text())
-    return value
 
 
 def test_the_device_is_emulated_where_the_host_has_none(emulated: Finished) -> None:
@@ -261,32 +230,3 @@ def test_a_whole_group_leaves_its_drivers_and_comes_back(outer: Outer) -> None:
 def test_the_doctor_finds_kvm_by_a_boot(outer: Outer) -> None:
     found = {one["what"]: one for one in json.loads(outer.text("doctor.out"))["findings"]}
     assert (found["accelerator"]["state"], found["accelerator"]["detail"]) == ("ok", "kvm: a guest booted under it")
-
-
-def test_a_guest_under_kvm_has_the_cpu_of_its_host(outer: Outer) -> None:
-    for boot in sorted((outer.steps / "pud-results/latest/boots").glob("*/*")):
-        command = (boot / "command.sh").read_text()
-        assert "accel=kvm" in command
-        assert "-cpu host" in command
-        assert "--disable-kvm" not in command
-
-
-def test_the_exact_measurements_under_kvm_are_those_under_emulation(outer: Outer, pud: Finished) -> None:
-    assert outer.status("pud") == 0, outer.text("pud.err")
-    run = outer.steps / "pud-results/latest"
-    assert (read(run / "run.json")["accelerator"], pud.record["accelerator"][:3]) == (UNDER_KVM, "tcg")
-    for kernel in pud.record["kernels"]:
-        under_kvm, under_tcg = (read(one / f"boots/{kernel}/alignment/result.json") for one in (run, pud.run))
-        assert exact(under_kvm) == exact(under_tcg)
-        assert statuses(under_kvm) == statuses(under_tcg)
-        assert {name for _, _, name in exact(under_kvm)} >= {"alignment", "entries_pud", "faults", "dma_faults"}
-        assert len(statuses(under_kvm)) == CASES
-
-
-def exact(result: dict[str, Any]) -> dict[tuple[int, str, str], int]:
-    found = (one for one in result["measurements"] if one["exact"])
-    return {(one["bar"], one["test"], one["name"]): one["value"] for one in found}
-
-
-def statuses(result: dict[str, Any]) -> dict[tuple[object, ...], str]:
-    return {tuple(one["id"].values()): one["status"] for one in result["cases"]}

@@ -44,8 +44,8 @@ hit all-again inner bound KILL at-once
 # waits for it, then has the device, and runs to its end as well.
 orch run inner.yaml -v --results /tmp/results-second > $steps/second.out 2> $steps/second.err < /dev/null &
 first=$!
-# Its guest stands still until the second run waits for it.
-until_true 600 guest_runs
+# Its guest has the device, and then stands still until the second run waits for it.
+until_true 600 in_use
 pkill -STOP -f 'qemu-system.* -name orch'
 orch run tagged.yaml -v "${hosts[@]}" --results /tmp/results-queue \
     > $steps/queue.out 2> $steps/queue.err < /dev/null &

@@ -73,6 +73,8 @@ bound() { vfio $TESTDEV; }
 group_bound() { vfio $FIRST && vfio $SECOND; }
 # KVM has a directory for each virtual machine, PID-FD.
 guest_runs() { any /sys/kernel/debug/kvm/*-*; }
+# QEMU opens the group after KVM's virtual machine is there.
+in_use() { ls -l /proc/[0-9]*/fd 2> /dev/null | grep -q ' /dev/vfio/[0-9]'; }
 measures() { grep -qs Subtest $results/latest/boots/*/*/console.log; }
 waits() { grep -qs 'waits for' $steps/$1.err; }
 settled() { ! guest_runs && ! pgrep -f 'orchestrator.agent|fork_server.py' > /dev/null; }
