@@ -141,13 +141,15 @@ def memory(tree: Tree) -> dict[str, int]:
 def kvm(tree: Tree) -> dict[str, Any]:
     """Return the facts about /dev/kvm.
 
-    `flag` is the CPU flag for virtualization: vmx (Intel), svm (AMD), or "".  `pvm` is whether the module is kvm_pvm.
+    `flag` is the CPU flag for virtualization: vmx (Intel), svm (AMD), or "".  `modules` are those whose name begins
+    with kvm, built in or loaded.
     """
     node = tree.path("/dev/kvm")
     flags = set(tree.read("/proc/cpuinfo").split())
     usable = os.access(str(node), os.R_OK | os.W_OK)
     flag = next((name for name in ("vmx", "svm") if name in flags), "")
-    return {"there": node.exists(), "usable": usable, "flag": flag, "pvm": tree.path("/sys/module/kvm_pvm").exists()}
+    modules = [name for name in tree.names("/sys/module") if name.startswith("kvm")]
+    return {"there": node.exists(), "usable": usable, "flag": flag, "modules": modules}
 
 
 def module(tree: Tree, name: str) -> bool:

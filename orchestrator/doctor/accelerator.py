@@ -19,11 +19,11 @@ from orchestrator.kernel.cache.store import KernelCache
 from orchestrator.kernel.model import KernelBuild
 from orchestrator.machine.boothost.accelerator import choose_accelerator
 from orchestrator.machine.boothost.base import BootHost
+from orchestrator.machine.boothost.kvm_module import kvm_module, without_hardware
 from orchestrator.machine.model import Accelerator
 from orchestrator.machine.rootfs.busybox import guest_root
 
 _INSTEAD = "tcg is used instead, which emulates every instruction"
-_PVM = " (it is that of the module kvm_pvm, which runs no ordinary kernel)"
 _MODULES = {"vmx": "kvm_intel", "svm": "kvm_amd"}
 
 
@@ -31,7 +31,7 @@ def accelerator(boot_host: BootHost, facts: Facts, cache: Path, *, anew: bool) -
     """Return whether guests run under KVM on `boot_host`; a warning if they do not.
 
     `cache` is the cache of orch's own machine.  With `anew` the boot takes place even if the answer is cached; that
-    takes a few seconds, or half a minute if KVM hangs.
+    takes a few seconds, or two minutes if KVM hangs.
     """
     obstacle = _obstacle(facts)
     if obstacle:
@@ -47,11 +47,15 @@ def accelerator(boot_host: BootHost, facts: Facts, cache: Path, *, anew: bool) -
         raise
     except (InfrastructureError, OSError) as error:
         why = str(error).splitlines()[0]
-        return HostFinding("accelerator", State.WARNING, f"/dev/kvm is there, and not tried: {why}")
+        return HostFinding("accelerator", State.WARNING, f"/dev/kvm is there, and not tried: {why}{_software(facts)}")
     if found.name == "kvm":
-        return HostFinding("accelerator", State.OK, f"kvm: {found.reason}")
-    pvm = _PVM if facts.kvm.pvm else ""
-    return HostFinding("accelerator", State.WARNING, f"{found.reason}{pvm}; {_INSTEAD}")
+        return HostFinding("accelerator", State.OK, f"kvm: {found.reason}{_software(facts)}")
+    return HostFinding("accelerator", State.WARNING, f"{found.reason}; {_INSTEAD}")
+
+
+def _software(facts: Facts) -> str:
+    """Return the end of a sentence about /dev/kvm; see `without_hardware`."""
+    return without_hardware(kvm_module(facts.kvm.modules, {facts.kvm.flag}))
 
 
 def _kernels(cache: Path) -> KernelCache:
@@ -79,7 +83,7 @@ def _obstacle(facts: Facts) -> HostFinding | None:
     if not kvm.usable:
         fix = as_root(facts, f"usermod -aG kvm {facts.user.name}")
         why = f"{facts.user.name} may not open /dev/kvm, which counts from the next login on"
-        return HostFinding("accelerator", State.WARNING, f"{why}; {_INSTEAD}", fix)
+        return HostFinding("accelerator", State.WARNING, f"{why}{_software(facts)}; {_INSTEAD}", fix)
     return None
 
 

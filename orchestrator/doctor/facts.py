@@ -71,7 +71,7 @@ def facts(host: str, where: Where, report: Mapping[str, Any]) -> Facts:
         memory=report["memory"]["total"],
         available=report["memory"]["available"],
         cores=report["cores"],
-        kvm=Kvm(**report["kvm"]),
+        kvm=Kvm(**{**report["kvm"], "modules": tuple(report["kvm"]["modules"])}),
         open_files=(soft, hard),
         vfio_pci=report["vfio_pci"],
         inventory=inventory(host, report["scan"]),

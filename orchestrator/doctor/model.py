@@ -110,14 +110,14 @@ class Disk:
 class Kvm:
     """The state of /dev/kvm: whether it exists and may be opened.
 
-    `flag` is the CPU flag for virtualization: "vmx", "svm", or "".  `pvm` is whether the module is kvm_pvm, which needs
-    no such flag, and a guest kernel made for it.
+    `flag` is the CPU flag for virtualization: "vmx", "svm", or "".  `modules` are the names in /sys/module that begin
+    with kvm.
     """
 
     there: bool
     usable: bool
     flag: str
-    pvm: bool = False
+    modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

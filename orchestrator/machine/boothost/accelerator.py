@@ -21,17 +21,22 @@ from orchestrator.host.full import failure
 from orchestrator.host.local import LOCAL
 from orchestrator.host.lock import locked
 from orchestrator.machine.boothost.base import KVM, BootHost
+from orchestrator.machine.boothost.kvm_module import without_hardware
 from orchestrator.machine.model import Accelerator, Boot, BootEnd, BootReport
 from orchestrator.machine.printk import strip_timestamp
 from orchestrator.scenario.model import Machine
 
-PROBE_DEADLINE_SECONDS = {"kvm": 30.0, "tcg": 90.0}
-"""Time limit for a guest to come up, by accelerator.  Emulation makes a distribution's kernel many times slower."""
+PROBE_DEADLINE_SECONDS = 120.0
+"""Time limit for a guest to come up.
+
+A guest under KVM has as long as one without: on a loaded host, or where the host is emulated, too, the start of
+virtme-ng and QEMU alone can take half a minute, and an answer that is too early is cached.
+"""
 
 _CAME_UP = (BootEnd.OK, BootEnd.WORKLOAD)
 _NOT_KNOWN = f"whether {KVM} works is not known yet"
 _HOW = {
-    BootEnd.HANG: f"does not come up under it within {PROBE_DEADLINE_SECONDS['kvm']:.0f} s",
+    BootEnd.HANG: f"does not come up under it within {PROBE_DEADLINE_SECONDS:.0f} s",
     BootEnd.FLOOD: "writes to its console without end",
     BootEnd.SHUTDOWN: "shuts itself down under it",
 }
@@ -58,10 +63,10 @@ def choose_accelerator(
     """Return the accelerator for `boot_host`.
 
     It is `requested` unless that is "auto"; for "auto", it is KVM if `image` boots under KVM.  The result of the probe
-    is cached per host, host kernel and QEMU version; with `anew`, the cached one is ignored.  If `image` comes up
-    neither under KVM nor without it, the result is "tcg" and not cached, so that the next kernel is probed.  The image
-    is added to `doubted`; these images are not probed again.  Guests of another architecture than the host's can only
-    be emulated, whatever is requested.
+    is cached per host, host kernel, module of KVM and QEMU version; with `anew`, the cached one is ignored.  If `image`
+    comes up neither under KVM nor without it, the result is "tcg" and not cached, so that the next kernel is probed.
+    The image is added to `doubted`; these images are not probed again.  Guests of another architecture than the host's
+    can only be emulated, whatever is requested.
     """
     if arch != boot_host.arch:
         return Accelerator("tcg", f"the guest is {arch}, which {_whose(boot_host)} must emulate")
@@ -69,7 +74,8 @@ def choose_accelerator(
         return Accelerator(requested, "set by the scenario")
     if why_not := boot_host.kvm():
         return Accelerator("tcg", why_not)
-    key = hashlib.sha256(repr((boot_host.identity, qemu)).encode()).hexdigest()[:16]
+    module = boot_host.kvm_module()
+    key = hashlib.sha256(repr((boot_host.identity, qemu, module)).encode()).hexdigest()[:16]
     answer = cache / "accelerators" / f"{key}.json"
     with locked(boot_host.host, answer.with_suffix(".lock")):
         known = None if anew else _remembered(answer)
@@ -79,6 +85,8 @@ def choose_accelerator(
             return Accelerator("tcg", f"{_NOT_KNOWN}: this kernel does not come up under tcg, either")
         with phase(emit, "host", "probe KVM"):
             found, decided = _probe(boot_host, image, root, arch, modules)
+        if found.name != "kvm":
+            found = Accelerator(found.name, found.reason + without_hardware(module))
         if decided:
             answer.write_text(json.dumps(asdict(found)))
         elif doubted is not None:
@@ -115,7 +123,7 @@ def _whose(boot_host: BootHost) -> str:
 def _try(boot_host: BootHost, accelerator: str, image: Path, root: Path, arch: str, modules: Path | None) -> BootReport:
     with TemporaryDirectory(prefix="orch-probe-") as name:
         directory = Path(name)
-        share, seconds = directory / "share", PROBE_DEADLINE_SECONDS[accelerator]
+        share, seconds = directory / "share", PROBE_DEADLINE_SECONDS
         boot = Boot(image, root, share, root, "true", Machine(), (), accelerator, seconds, arch=arch, modules=modules)
         return boot_host.boot(boot, directory / "console.log", lambda _: None).report
 

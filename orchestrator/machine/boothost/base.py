@@ -16,9 +16,11 @@ from orchestrator.arch import ARCHES, arch_name
 from orchestrator.errors import InfrastructureError
 from orchestrator.host.base import Command, Host, check
 from orchestrator.machine.boot import Booted, Progress, run_vng
+from orchestrator.machine.boothost.kvm_module import kvm_module
 from orchestrator.machine.model import Boot
 
 KVM = Path("/dev/kvm")
+MODULES, CPUINFO = Path("/sys/module"), Path("/proc/cpuinfo")
 
 
 class BootHost(Protocol):
@@ -44,6 +46,9 @@ class BootHost(Protocol):
 
         Returns "" if it can be.
         """
+
+    def kvm_module(self) -> str:
+        """Return the kernel module that provides /dev/kvm; see `kvm_module.kvm_module`."""
 
     def qemu(self, arch: str) -> str:
         """Return the first line of ``qemu-system-… --version`` for `arch`.
@@ -102,6 +107,10 @@ class LocalBootHost:
         if os.access(KVM, os.R_OK | os.W_OK):
             return ""
         return f"{KVM} cannot be opened" if KVM.exists() else f"there is no {KVM}"
+
+    def kvm_module(self) -> str:
+        """See `BootHost.kvm_module`."""
+        return kvm_module({path.name for path in MODULES.iterdir()}, CPUINFO.read_text().split())
 
     def qemu(self, arch: str) -> str:
         """See `BootHost.qemu`."""

@@ -22,7 +22,8 @@ from orchestrator.host.scratch import scratch
 from orchestrator.inventory.model import Entry
 from orchestrator.kernel.cache.sealed import COMES_AND_GOES
 from orchestrator.machine.boot import Booted, Progress, answers_of, conclude, launch, with_limits, write_script
-from orchestrator.machine.boothost.base import KVM, version_of
+from orchestrator.machine.boothost.base import CPUINFO, KVM, MODULES, version_of
+from orchestrator.machine.boothost.kvm_module import kvm_module
 from orchestrator.machine.boothost.ssh_share import watched_remotely
 from orchestrator.machine.model import Boot
 from orchestrator.machine.monitor import MONITOR
@@ -32,6 +33,8 @@ _SECONDS = 60.0
 _KVM_STATE = f"""\
 test -e {KVM} || {{ echo 'there is no {KVM}'; exit; }}
 test -r {KVM} -a -w {KVM} || echo '{KVM} cannot be opened'"""
+_FLAGS = "flags:"
+_KVM_MODULE = f"ls {MODULES}; echo {_FLAGS}; grep -m1 ^flags {CPUINFO} || true"
 _SETTINGS = 'mkdir -p -- "$1/.config/virtme-ng" && echo "{}" > "$1/.config/virtme-ng/virtme-ng.conf"'
 """Creates an empty configuration, which virtme-ng uses instead of one in /etc."""
 
@@ -87,6 +90,11 @@ class SshBootHost:
     def kvm(self) -> str:
         """See `BootHost.kvm`."""
         return self._ask("sh", "-c", _KVM_STATE)
+
+    def kvm_module(self) -> str:
+        """See `BootHost.kvm_module`."""
+        modules, _, flags = self._ask("sh", "-c", _KVM_MODULE).partition(_FLAGS)
+        return kvm_module(modules.split(), flags.split())
 
     def qemu(self, arch: str) -> str:
         """See `BootHost.qemu`."""

@@ -379,12 +379,28 @@ def test_what_the_inventory_says_is_held_against_the_host(
 @pytest.mark.parametrize(
     ("kvm", "detail", "fix"),
     [
-        ({"there": False, "usable": False, "flag": "vmx"}, "there is no /dev/kvm;", "sudo modprobe kvm_intel"),
-        ({"there": False, "usable": False, "flag": "svm"}, "there is no /dev/kvm;", "sudo modprobe kvm_amd"),
-        ({"there": False, "usable": False, "flag": ""}, "there is no /dev/kvm, and the CPU shows no virt", ""),
-        ({"there": True, "usable": False, "flag": "svm"}, "me may not open /dev/kvm", "sudo usermod -aG kvm me"),
         (
-            {"there": True, "usable": True, "flag": "svm"},
+            {"there": False, "usable": False, "flag": "vmx", "modules": []},
+            "there is no /dev/kvm;",
+            "sudo modprobe kvm_intel",
+        ),
+        (
+            {"there": False, "usable": False, "flag": "svm", "modules": []},
+            "there is no /dev/kvm;",
+            "sudo modprobe kvm_amd",
+        ),
+        (
+            {"there": False, "usable": False, "flag": "", "modules": []},
+            "there is no /dev/kvm, and the CPU shows no virt",
+            "",
+        ),
+        (
+            {"there": True, "usable": False, "flag": "svm", "modules": []},
+            "me may not open /dev/kvm",
+            "sudo usermod -aG kvm me",
+        ),
+        (
+            {"there": True, "usable": True, "flag": "svm", "modules": []},
             "/dev/kvm is there, and not tried: no kernel is in the ca",
             "",
         ),
@@ -404,6 +420,8 @@ def kvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A /dev/kvm that can be opened."""
     (tmp_path / "kvm").touch()
     monkeypatch.setattr(base, "KVM", tmp_path / "kvm")
+    (tmp_path / "module/kvm_pvm").mkdir(parents=True)
+    monkeypatch.setattr(base, "MODULES", tmp_path / "module")
 
 
 def guest(call: Call) -> Answer:
@@ -437,8 +455,12 @@ def keep(cache: Path, name: str, size: int, patches: int = 0, arch: str = "") ->
     (directory / "provenance.json").write_text(json.dumps(facts))
 
 
+NO_KVM = Answer("qemu-system-x86_64: failed to initialize kvm: Permission denied\n", 1)
+
+
 def tried(host: FakeHost, cache: Path, *, anew: bool = True) -> HostFinding:
-    host_facts = facts_of(lambda value: value.update(machine=os.uname().machine))
+    state = {"there": True, "usable": True, "flag": "svm", "modules": ["kvm", "kvm_amd"]}
+    host_facts = facts_of(lambda value: value.update(machine=os.uname().machine, kvm=state))
     return accelerator(LocalBootHost(host, cache / "home"), host_facts, cache, anew=anew)
 
 
@@ -447,12 +469,27 @@ def test_kvm_is_well_after_a_guest_has_booted_under_it(kvm: None, tmp_path: Path
     assert tried(machine(guest), tmp_path) == HostFinding("accelerator", State.OK, "kvm: a guest booted under it")
 
 
-def test_a_kvm_that_is_kvm_pvm_is_named(kvm: None, tmp_path: Path) -> None:
-    keep(tmp_path, "a", 10)
-    host = machine(Answer("qemu-system-x86_64: failed to initialize kvm: Permission denied\n", 1))
-    host_facts = facts_of(lambda value: value.update(machine=os.uname().machine, kvm={**value["kvm"], "pvm": True}))
-    finding = accelerator(LocalBootHost(host, tmp_path / "home"), host_facts, tmp_path, anew=True)
-    assert "Permission denied (it is that of the module kvm_pvm, which runs no ordinary kernel); tcg" in finding.detail
+PVM = "it is that of the module kvm_pvm, no hardware virtualization, which runs only kernels made for it"
+
+
+@pytest.mark.parametrize(
+    ("usable", "cached", "answer", "detail"),
+    [
+        (True, True, guest, f"kvm: a guest booted under it; {PVM}"),
+        (True, True, NO_KVM, f"Permission denied; {PVM}; tcg is used instead, which emulates every instruction"),
+        (True, False, guest, f"the first run will try it; {PVM}"),
+        (False, True, guest, f"counts from the next login on; {PVM}; tcg is used instead, which emulates every instru"),
+    ],
+)
+def test_a_kvm_that_is_kvm_pvm_is_named(
+    kvm: None, tmp_path: Path, usable: bool, cached: bool, answer: Reply, detail: str
+) -> None:
+    if cached:
+        keep(tmp_path, "a", 10)
+    state = {"there": True, "usable": usable, "flag": "", "modules": ["kvm", "kvm_pvm"]}
+    host_facts = facts_of(lambda value: value.update(machine=os.uname().machine, kvm=state))
+    finding = accelerator(LocalBootHost(machine(answer), tmp_path / "home"), host_facts, tmp_path, anew=True)
+    assert detail in finding.detail
 
 
 def test_kvm_that_runs_no_guest_is_a_warning_with_the_reason(kvm: None, tmp_path: Path) -> None:

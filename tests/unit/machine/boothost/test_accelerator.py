@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from orchestrator.machine.boothost.accelerator import (
     judge_kvm,
 )
 from orchestrator.machine.boothost.base import LocalBootHost
+from orchestrator.machine.boothost.kvm_module import without_hardware
 from orchestrator.machine.model import Accelerator, BootEnd, BootReport
 from tests.fakes import Answer, Call, FakeHost
 
@@ -32,7 +34,18 @@ def kvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     device.touch()
     monkeypatch.setattr(boot_host, "KVM", device)
     monkeypatch.setattr(accelerator, "KVM", device)
+    provided_by(tmp_path, monkeypatch, ["kvm", "kvm_amd"], "svm")
     return device
+
+
+def provided_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, modules: list[str], flag: str) -> None:
+    """Let a host have `modules` in its /sys/module, and a CPU with `flag`."""
+    shutil.rmtree(tmp_path / "module", ignore_errors=True)
+    for name in modules:
+        (tmp_path / "module" / name).mkdir(parents=True)
+    (tmp_path / "cpuinfo").write_text(f"flags\t\t: fpu {flag} ht\n")
+    monkeypatch.setattr(boot_host, "MODULES", tmp_path / "module")
+    monkeypatch.setattr(boot_host, "CPUINFO", tmp_path / "cpuinfo")
 
 
 @pytest.fixture
@@ -83,7 +96,7 @@ def test_a_device_that_cannot_be_opened_is_tcg_without_a_probe(
 def test_kvm_is_believed_after_a_guest_has_booted_under_it(kvm: Path, choose: Choose) -> None:
     host = FakeHost([(("vng",), guest)])
     assert choose(host) == Accelerator("kvm", "a guest booted under it")
-    assert host.calls[0].timeout == PROBE_DEADLINE_SECONDS["kvm"]
+    assert host.calls[0].timeout == PROBE_DEADLINE_SECONDS
     assert any("accel=kvm" in word for word in host.calls[0].argv)
 
 
@@ -117,7 +130,7 @@ NO_KVM = Answer("qemu-system-x86_64: failed to initialize kvm: Permission denied
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (HANGS, "does not come up under it within 30 s"),
+        (HANGS, "does not come up under it within 120 s"),
         (OOPS, "crashes under it: BUG: unable to handle"),
         (PANIC, "crashes under it: Kernel panic"),
         (LOST, "QEMU ended without a message"),
@@ -176,6 +189,26 @@ def test_a_probe_that_could_not_even_be_tried_is_an_error_and_not_remembered(kvm
     with pytest.raises(InfrastructureError, match="vmlinux does not exist"):
         choose(FakeHost([(("vng",), Answer("/k/vmlinux does not exist\n", 1))]))
     assert choose(FakeHost([(("vng",), guest)])).name == "kvm"
+
+
+@pytest.mark.parametrize("answer", [HANGS, OOPS, LOST, NO_KVM])
+def test_a_fallback_names_a_module_that_is_no_hardware_virtualization(
+    kvm: Path, choose: Choose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer
+) -> None:
+    provided_by(tmp_path, monkeypatch, ["kvm", "kvm_pvm"], "")
+    chosen = choose(FakeHost([(("vng",), under(answer))]))
+    assert chosen.name == "tcg"
+    assert chosen.reason.endswith(without_hardware("kvm_pvm"))
+    assert choose(FakeHost()) == chosen
+
+
+def test_another_module_of_kvm_is_probed_anew(
+    kvm: Path, choose: Choose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provided_by(tmp_path, monkeypatch, ["kvm", "kvm_pvm"], "")
+    assert choose(FakeHost([(("vng",), under(NO_KVM))])).name == "tcg"
+    provided_by(tmp_path, monkeypatch, ["kvm", "kvm_amd"], "svm")
+    assert choose(FakeHost([(("vng",), guest)])) == Accelerator("kvm", "a guest booted under it")
 
 
 def test_the_answer_is_found_once_per_host_and_qemu(kvm: Path, choose: Choose) -> None:

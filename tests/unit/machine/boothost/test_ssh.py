@@ -23,6 +23,7 @@ from orchestrator.inventory.model import Entry
 from orchestrator.machine import share as share_module
 from orchestrator.machine.boot import Booted
 from orchestrator.machine.boothost import ssh_share as remote_share_module
+from orchestrator.machine.boothost.base import LocalBootHost
 from orchestrator.machine.boothost.ssh import SshBootHost
 from orchestrator.machine.model import Boot, BootEnd
 from orchestrator.scenario.model import Machine
@@ -219,3 +220,7 @@ def test_a_guest_that_writes_too_much_on_a_host_is_ended_there(
     )
     assert not (tmp_path / "first/guest/fill").exists()
     assert (tmp_path / "first/guest/status").read_text() == "0\n"
+
+
+def test_behind_ssh_the_same_machine_has_the_same_module_of_kvm(tmp_path: Path) -> None:
+    assert Lab(tmp_path, LocalHost()).boot_host.kvm_module() == LocalBootHost(LocalHost(), tmp_path).kvm_module()
