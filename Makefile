@@ -15,7 +15,7 @@ help:
 	@echo 'make unit   set up, then the tests without a virtual machine'
 	@echo 'make vm     set up, then the tests that build and boot'
 	@echo 'make nested set up, then the tests with a virtual machine in a virtual machine'
-	@echo 'make long   set up, then the tests that build a further kernel whole, and pud.yaml under KVM (about 60 minutes)'
+	@echo 'make long   set up, then the tests that build a further kernel whole, and pud.yaml under KVM'
 	@echo 'make check  set up, then ruff, mypy, the order of imports, and the documents'
 	@echo 'make docs   set up, then the documents: build/docs/html and build/docs/man'
 	@echo 'make completion  set up, then completion for bash and zsh: build/completion'
