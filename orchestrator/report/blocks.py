@@ -18,7 +18,7 @@ from orchestrator.scenario.model import Placement
 from orchestrator.workload.alignment.entries import Entries, entries_of
 from orchestrator.workload.alignment.infer import DEDUCED
 from orchestrator.workload.alignment.stage2 import STAGE2
-from orchestrator.workload.alignment.tests import STAGE2_TESTS, VMM_TEST, reads_stage2
+from orchestrator.workload.alignment.tests import VMM_TEST, reads_stage2
 from orchestrator.yamlfile.units import measured_size
 
 _ABSENT = "-"
