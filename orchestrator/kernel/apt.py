@@ -78,6 +78,11 @@ class Apt:
             check(updated, f"fetching the package list of Debian suite '{self.suite}'")
         return updated.ok
 
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """Return the names of all packages of the suite that begin with `prefix`."""
+        listed = self.host.run(Command(("apt-cache", *self._options(), "pkgnames", prefix), timeout=120))
+        return tuple(listed.output.split()) if listed.ok else ()
+
     def packages(self, name: str) -> tuple[DebianPackage, ...]:
         """Return all versions of package `name` in the suite, in apt's order: newest first."""
         shown = self.host.run(Command(("apt-cache", *self._options(), "show", name), timeout=120))

@@ -22,10 +22,24 @@ _ESCAPE = re.compile(r'\\([0-7]{1,3}|[abfnrtv"\\])')
 _LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _REGULAR = 0o100000
+_INDEX = re.compile(r"^([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: [0-7]+)?\r?$")
 
 
 class NotAPatch(ValueError):  # noqa: N818 -- it says what the text is
     """What is wrong with a text: the end of a sentence that names its origin."""
+
+
+@dataclass(frozen=True)
+class Blob:
+    """The abbreviated blob ids of one file, from git's line ``index OLD..NEW``.
+
+    `before` and `after` are its names; "" if the file is made or removed.
+    """
+
+    before: str
+    old: str
+    after: str
+    new: str
 
 
 @dataclass(frozen=True)
@@ -34,7 +48,8 @@ class Diff:
 
     `files` are the files it touches, in order.  `hunks` are (file, first line of the old file) of each hunk.  `start`
     is the character at which the first file's part begins.  `changed` are the files that must exist before, `made` the
-    new files.  `names` are the indices of the lines that name files with a prefix such as a/.
+    new files.  `names` are the indices of the lines that name files with a prefix such as a/.  `blobs` has the files of which
+    git wrote the blob ids, in order; a diff of diff(1) has none.
     """
 
     files: tuple[str, ...]
@@ -43,6 +58,7 @@ class Diff:
     changed: tuple[str, ...] = ()
     made: tuple[str, ...] = ()
     names: tuple[int, ...] = ()
+    blobs: tuple[Blob, ...] = ()
 
 
 def read_diff(text: str, strip: int = 1) -> Diff:
@@ -61,7 +77,7 @@ def read_diff(text: str, strip: int = 1) -> Diff:
     files = tuple(dict.fromkeys(reader.files))
     made = tuple(name for name in files if name in reader.made and name not in reader.changed)
     changed = tuple(name for name in files if name in reader.changed)
-    return Diff(files, tuple(reader.hunks), start, changed, made, tuple(reader.names))
+    return Diff(files, tuple(reader.hunks), start, changed, made, tuple(reader.names), tuple(reader.blobs))
 
 
 def hunk_number(text: str, file: str, line: int) -> int:
@@ -92,6 +108,7 @@ class _Reader:
         self.changed: set[str] = set()
         self.made: set[str] = set()
         self.names: list[int] = []
+        self.blobs: list[Blob] = []
         self.first = 0
         self._strip = strip
 
@@ -133,7 +150,9 @@ class _Reader:
             raise NotAPatch(f"line {at + 1} begins half a rename or copy, or more than one")
         self.names.append(at)
         new = any(line.startswith(("new file mode ", "--- /dev/null")) for line in head)
+        gone = any(line.startswith(("deleted file mode ", "+++ /dev/null")) for line in head)
         named = named or [_same_name(self.lines[at].removeprefix("diff --git "), self._strip)]
+        self.blobs += _blobs(head, "" if new else named[0], "" if gone else named[-1])
         # The target of a rename is new.
         moved = [line.split(" ", 2)[2] for line in head if line.startswith(_MOVED_TO)]
         self._touch(at, named, [] if new else [name for name in named if name not in {_plain(to) for to in moved}])
@@ -199,6 +218,12 @@ class _Reader:
         if old < 0 or new < 0:
             raise NotAPatch(f"the hunk at line {begin + 1} is not as long as its header says")
         return at + 1 if self._at(at, "\\ ") else at
+
+
+def _blobs(head: list[str], before: str, after: str) -> list[Blob]:
+    """Return the blob ids in the header of one file, as a list of at most one."""
+    found = next((match for line in head if (match := _INDEX.match(line))), None)
+    return [Blob(before, found[1], after, found[2])] if found else []
 
 
 def _no_text(line: str) -> NotAPatch:

@@ -186,6 +186,11 @@ def check_series(host: Host, tree: Path, series: tuple[Patch, ...], kernel: str)
             raise failure(explain(patch, kernel, done, tree), done.output, PatchError)
 
 
+def applies(host: Host, tree: Path, series: tuple[Patch, ...]) -> bool:
+    """Return whether `series` applies to `tree`; nothing is written."""
+    return _git_check(host, tree, series).ok
+
+
 def apply(host: Host, tree: Path, patch: Patch, kernel: str) -> None:
     """Apply `patch` to `tree`; hard links are replaced, never written through.
 
