@@ -10,7 +10,11 @@ from orchestrator.kernel.git import git_run
 _MOST = 5_000
 """Commits beside the base that are compared at most: each costs git a diff."""
 
-_PATCH_IDS = "git diff-tree --stdin -p --no-ext-diff --no-textconv --full-index --no-color | git patch-id --stable"
+# git format-patch --base makes its ids without the indent heuristic, which git diff has; tools of others may have it.
+_PATCH_IDS = """commits=$(cat)
+for heuristic in --no-indent-heuristic --indent-heuristic; do
+    echo "$commits" | git diff-tree --stdin -p --no-ext-diff --no-textconv --no-color $heuristic | git patch-id --stable
+done"""
 
 
 def prerequisites(repository: Repository, base: str, wanted: tuple[str, ...]) -> tuple[str | None, ...]:

@@ -22,7 +22,7 @@ _ESCAPE = re.compile(r'\\([0-7]{1,3}|[abfnrtv"\\])')
 _LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _REGULAR = 0o100000
-_INDEX = re.compile(r"^([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: [0-7]+)?\r?$")
+_INDEX = re.compile(r"^index ([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: [0-7]+)?\r?$")
 
 
 class NotAPatch(ValueError):  # noqa: N818 -- it says what the text is
