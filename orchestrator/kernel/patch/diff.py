@@ -48,8 +48,8 @@ class Diff:
 
     `files` are the files it touches, in order.  `hunks` are (file, first line of the old file) of each hunk.  `start`
     is the character at which the first file's part begins.  `changed` are the files that must exist before, `made` the
-    new files.  `names` are the indices of the lines that name files with a prefix such as a/.  `blobs` has the files of which
-    git wrote the blob ids, in order; a diff of diff(1) has none.
+    new files.  `names` are the indices of the lines that name files with a prefix such as a/.  `blobs` has the
+    blob ids that git wrote for files, in order; a diff of diff(1) has none.
     """
 
     files: tuple[str, ...]

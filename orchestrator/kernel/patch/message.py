@@ -58,19 +58,36 @@ def of_message(host: Host, wanted: Message, work: Path, where: str) -> tuple[Cho
     `work` is an empty directory.  Raises UsageError or PatchError, with `where`, for a message, a version or a patch
     that does not exist, InfrastructureError if the archive cannot be reached.
     """
+    label = label_of(wanted, where)
+    thread = read_thread(host, wanted, work, where)
+    choice = choose(thread, label, asker(host), wanted.version)
+    return replace(choice, patches=_with_trailers(_B4(host, work, label), thread, choice)), label
+
+
+def label_of(wanted: Message, where: str) -> str:
+    """Return the name of a message for errors.  Raises UsageError, with `where`, for what is no message id."""
     label = f"{where}: message {printable(wanted.id)}"
     if wanted.id.startswith("-") or not wanted.id.isprintable() or " " in wanted.id or not wanted.id:
         raise UsageError(f"{label}: is no message id")
-    b4 = _B4(host, work, label)
+    return label
+
+
+def read_thread(host: Host, wanted: Message, work: Path, where: str) -> tuple[Post, ...]:
+    """Return the messages of the thread of `wanted`, and of other versions; raises as `of_message`."""
+    label = label_of(wanted, where)
     try:
-        found = posts(contents(wanted.mbox) if wanted.mbox else _fetched(b4, wanted.id))
+        found = posts(contents(wanted.mbox) if wanted.mbox else fetch_thread(host, wanted, work, where))
     except NotAPatch as error:
         raise PatchError(f"{label}: {wanted.mbox or 'its thread'} {error}") from None
     thread = threads(found, wanted.id)
     if not thread:
         raise UsageError(f"{label}: is not in {wanted.mbox or 'its thread'}; save the whole thread there")
-    choice = choose(thread, label, asker(host), wanted.version)
-    return replace(choice, patches=_with_trailers(b4, thread, choice)), label
+    return thread
+
+
+def fetch_thread(host: Host, wanted: Message, work: Path, where: str) -> bytes:
+    """Return the thread of `wanted` from the list's archive, as an mbox; raises as `of_message`."""
+    return _fetched(_B4(host, work, label_of(wanted, where)), wanted.id)
 
 
 def _fetched(b4: _B4, identity: str) -> bytes:

@@ -27,7 +27,7 @@ from orchestrator.scenario.sources import GitRange, Message, PatchSource, Revert
 _FAILED = re.compile(r"^error: patch failed: (?P<file>.+):(?P<line>\d+)$", re.MULTILINE)
 _MISSING = re.compile(r"^error: (?P<file>.+): (?:No such file or directory|does not exist in index)$", re.MULTILINE)
 _CONFLICT = re.compile(r"^U (?P<file>.+)$", re.MULTILINE)
-_MAILBOXES = (".mbox", ".mbx")
+MAILBOXES = (".mbox", ".mbx")
 """Suffixes with which a file with one message counts as a mailbox.
 
 A patch 2/3 in a mailbox is a series with missing patches.  In another file it is the single patch that the user names.
@@ -111,7 +111,7 @@ class Reader:
     def file(self, path: Path) -> tuple[Patch, ...]:
         """Return the patch in a file, or the series in an mbox; raises as `series`."""
         data = contents(path)
-        mailbox = path.suffix.lower() in _MAILBOXES
+        mailbox = path.suffix.lower() in MAILBOXES
         if not mailbox and not needs_decoding(data):
             return (make_patch(path, data, str(path), self.prefixes),)
         try:
