@@ -35,12 +35,11 @@ class Place:
         self.writable.mkdir()
         self.host = Confined(LocalHost(), self.tree, directory / "work/layer", (self.writable,))
 
-    def run(self, script: str) -> Completed:
-        """Run `script` with the paths as $source, $tree and $neighbour."""
+    def run(self, script: str, **more: str) -> Completed:
+        """Run `script` with the paths as $source, $tree and $neighbour, and with `more` variables."""
         names = {"source": self.source, "tree": self.tree, "neighbour": self.neighbour}
-        return self.host.run(
-            Command(("sh", "-c", script), env={name: str(path) for name, path in names.items()}, timeout=60)
-        )
+        env = {name: str(path) for name, path in names.items()} | more
+        return self.host.run(Command(("sh", "-c", script), env=env, timeout=60))
 
     def state(self) -> list[tuple[str, str, int, int]]:
         """Return content, mode and time of all files that the commands must not change."""
@@ -111,6 +110,35 @@ def test_a_build_sees_what_it_writes_and_leaves_its_build_directory(place: Place
         "mm/mmap.c",
         "mm/new.c",
     ]
+
+
+_FIND_WRITABLE = """while read -r _ _ _ _ point _; do
+    touch "$point/written" 2>/dev/null && echo "$point"
+done </proc/self/mountinfo; :"""
+_STEPS = ("unshare", "nsenter", "readlink", "env", "sh", "mount", "mkdir", "ln", "touch", "setpriv", "cat", "dirname")
+_PERLS = {"perl": None, "no perl": "", "an older kernel": "exit 1", "a failure after the first step": "exit 2"}
+
+
+@pytest.mark.parametrize("perl", _PERLS.values(), ids=_PERLS)
+def test_every_other_mount_is_read_only(place: Place, tmp_path: Path, perl: str | None) -> None:
+    """All at once by perl, else one by one; half of it is refused."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in _STEPS:
+        (programs / name).symlink_to(Path("/usr/bin", name).resolve())
+    if perl:
+        (programs / "perl").write_text(f"#!/bin/sh\n{perl}\n")
+        (programs / "perl").chmod(0o755)
+    path = {} if perl is None else {"PATH": str(programs)}
+    done = place.run(_FIND_WRITABLE, **path)
+    if perl == "exit 2":
+        assert not done.ok
+        assert "not confined, because this failed: read-only mounts" in done.output
+        return
+    layer = place.host.layer
+    assert set(done.output.splitlines()) == {
+        str(path) for path in (place.tree, place.tree / "build", layer / "tmp", place.writable)
+    }
 
 
 def test_what_is_to_stay_writable_is(place: Place) -> None:
