@@ -48,5 +48,5 @@ def case_list(run: Run) -> CaseList:
 
 def _line(case: Case) -> CaseLine:
     both = f"expected {case.expected}, measured {case.measured}" if case.expected and case.measured else ""
-    text = one_line(case.message) or both
+    text = one_line(case.message) or (case.measured if case.status.expected else both)
     return CaseLine(fit(case.id.kernel, _LONGEST), fit(case.id.name, 2 * _LONGEST), case.status, fit(text, _LONGEST))

@@ -7,6 +7,7 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from orchestrator.report.html.tables import HtmlCell, HtmlTable
 from orchestrator.report.text import LONGEST_PATH, fit
@@ -41,7 +42,9 @@ def provenance(run: Run) -> Provenance:
     """Return the origin of the numbers of a run.  A fact that all kernels share is shown once."""
     facts = {name: run.kernels.get(name, {}) for name in run.scenario.kernels}
     keys = list(dict.fromkeys(key for of_one in facts.values() for key in of_one))[:MOST_FACTS]
-    shared = [key for key in keys if len(facts) > 1 and len({_text(key, each.get(key)) for each in facts.values()}) == 1]
+    shared = [
+        key for key in keys if len(facts) > 1 and len({_text(key, each.get(key)) for each in facts.values()}) == 1
+    ]
     own = [key for key in keys if key not in shared]
     rows = tuple(
         (HtmlCell(fit(name, _LONGEST)), *(HtmlCell(_text(key, each.get(key))) for key in own))
@@ -55,20 +58,25 @@ def provenance(run: Run) -> Provenance:
     return Provenance(same, table, tuple((_word(name), fit(value, _LONGEST)) for name, value in tools if value))
 
 
-def commands(run: Run) -> tuple[tuple[str, str], ...]:
-    """Return (what it does, command): from the directory where orch ran, and from that of the run."""
+def commands(run: Run) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return (what they do, commands): from the directory where orch ran, and from that of the run."""
     overrides = f" {run.scenario.overrides}" if run.scenario.overrides else ""
     found = [
-        ("Print the comparison again", f"orch compare {shlex.quote(run.id)}"),
-        ("Run it again", f"orch run {shlex.quote(run.scenario.path)}{overrides}"),
+        ("Print the comparison again", [f"orch compare {shlex.quote(run.id)}"]),
+        ("Run it again", [f"orch run {shlex.quote(scenario_file(run))}{overrides}"]),
     ]
     scripts = [f"kernels/{name}/reproduce.sh" for name in run.scenario.kernels]
     there = [script for script in scripts if (run.path / script).is_file()]
-    found += [
-        ("Rebuild a kernel without orch, in the run's directory", f"sh {shlex.quote(script)} DIRECTORY")
-        for script in there[:MOST_FACTS]
-    ]
-    return tuple((what, fit(command, LONGEST_PATH)) for what, command in found)
+    rebuild = [f"sh {shlex.quote(script)} DIRECTORY" for script in there[:MOST_FACTS]]
+    if rebuild:
+        found.append(("Rebuild a kernel without orch, in the directory of the run", rebuild))
+    return tuple((what, tuple(fit(command, LONGEST_PATH) for command in them)) for what, them in found)
+
+
+def scenario_file(run: Run) -> str:
+    """Return the scenario's file without the directories of the user's machine."""
+    path = PurePath(run.scenario.path)
+    return f"scenarios/{path.name}" if path.parent.name == "scenarios" else path.name
 
 
 def _word(key: str) -> str:

@@ -7,6 +7,8 @@ from orchestrator.report.html.tables import HtmlCell, HtmlTable, cell
 from orchestrator.report.matrix import is_further
 from orchestrator.result.compare.alignment import Block, Comparison, Row, measured
 from orchestrator.result.compare.status import Change
+from orchestrator.result.model import NO_BAR
+from orchestrator.scenario.model import Placement
 
 MOST_PLACES = 12
 """Columns at most; further places are below only."""
@@ -31,18 +33,20 @@ def overview(comparison: Comparison) -> HtmlTable | None:
 def _head(block: Block, shown: list[Block]) -> str:
     """Return what distinguishes a place from the others."""
     place = block.place
+    key = (place.device, place.bar, place.test)
     several = {(other.place.device, other.place.bar) for other in shown}
-    name = place.test or place.workload
-    same = [other for other in shown if (other.place.test or other.place.workload) == name]
-    return f"{place.device} BAR{place.bar} {name}" if len(several) > 1 and len(same) > 1 else name
+    name = f"placement {place.test}" if place.test in tuple(Placement) else place.test or place.workload
+    where = f"{place.device} BAR{place.bar} " if len(several) > 1 and place.bar != NO_BAR else ""
+    same = [other for other in shown if (other.place.device, other.place.bar, other.place.test) == key]
+    return f"{where}{name}{f' ({place.workload})' if len(same) > 1 else ''}"
 
 
 def _cell(row: Row) -> HtmlCell:
     """Return the level; if it is not as expected, the status; and the change, if there is one."""
     level, stage2 = measured("level", row.reading), measured("stage2", row.reading)
-    found = f"{level} / {stage2}" if level and stage2 else level or stage2 or "-"
+    found = f"{level}, stage 2 {stage2}" if level and stage2 else level or stage2
     bad = row.status is not None and not row.status.expected
-    status = f" {row.status}" if bad or (row.status and found == "-") else ""
-    change = "" if row.change in (None, Change.UNCHANGED) else f", {row.change}"
+    status = row.status if bad or not found else None
+    change = None if row.change is Change.UNCHANGED else row.change
     tone = "bad" if bad or row.change is Change.REGRESSION else "good" if row.change is Change.FIX else ""
-    return HtmlCell(f"{found}{status}{change}", tone)
+    return HtmlCell(", ".join(part for part in (found, status, change) if part) or "-", tone)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A run as one page of HTML that opens from a disk.
 
-Everything is in the file: style, script and pictures.  Its Content-Security-Policy lets a browser load nothing else, and
-run no other style or script than these two, which it knows by their SHA-256.  The page is complete without the script,
-which only sorts and filters.  Every text passes through `_shown` and is then escaped, so that nothing of it acts.
+Everything is in the file: style, script and pictures.  By its Content-Security-Policy a browser loads nothing else, and
+uses only this style and this script, which it knows by their SHA-256.  The page is complete without the script, which
+only sorts and filters.  Every text passes through `_shown` and is then escaped, so that nothing of it acts.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from orchestrator.report.costs import cost_columns
 from orchestrator.report.given import device_lines
 from orchestrator.report.html.cases import case_list
 from orchestrator.report.html.failures import failures
-from orchestrator.report.html.kernels import commands, provenance
+from orchestrator.report.html.kernels import commands, provenance, scenario_file
 from orchestrator.report.html.overview import overview
 from orchestrator.report.html.picture import Picture, picture
 from orchestrator.report.html.plot import Plot, plots
 from orchestrator.report.html.tables import HtmlTable, html_table
 from orchestrator.report.matrix import further, is_further
 from orchestrator.report.suites import Noteworthy, noteworthy, suite_columns, suite_title
-from orchestrator.report.text import in_a_line, one_line
+from orchestrator.report.text import fit, in_a_line, one_line
 from orchestrator.report.verdict import how_far, is_good, summary
 from orchestrator.result.compare.alignment import Block, Comparison
 from orchestrator.result.compare.suite import Suite, compare_suites
@@ -43,6 +43,7 @@ MOST_TESTS = 400
 """Lines of a table of further tests at most."""
 MOST_GROUPS = 60
 """Groups of cases of a suite at most."""
+_LONGEST_NOTE = 160
 _HERE = Path(__file__).parent / "templates"
 
 
@@ -81,25 +82,30 @@ def render(comparison: Comparison) -> str:
     """Return the page.  Reads the lines that show the failures from the run directory.  Never raises."""
     run = comparison.run
     blocks = [block for block in comparison.blocks if not is_further(block)]
-    style, script = (Markup(_source(name)) for name in ("style.css", "script.js"))  # noqa: S704 -- files of orch
-    return _environment().get_template("page.html").render(
-        run=run,
-        good=is_good(run),
-        summary=summary(run),
-        unfinished=how_far(run),
-        facts=tuple(_facts(run)),
-        overview=overview(comparison),
-        failures=failures(comparison),
-        places=tuple(_place(run, block) for block in blocks[:MOST_PLACES]),
-        places_left_out=len(blocks[MOST_PLACES:]),
-        tests=tuple(_tests(comparison)),
-        suites=tuple(_suite(suite) for suite in compare_suites(run)),
-        provenance=provenance(run),
-        commands=commands(run),
-        cases=case_list(run),
-        style=style,
-        script=script,
-        policy=_policy(style, script),
+    style, script = (Markup(_source(name)) for name in ("style.css", "script.js"))
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            run=run,
+            good=is_good(run),
+            summary=summary(run),
+            unfinished=how_far(run),
+            facts=tuple(_facts(run)),
+            overview=overview(comparison),
+            failures=failures(comparison),
+            places=tuple(_place(run, block) for block in blocks[:MOST_PLACES]),
+            places_left_out=len(blocks[MOST_PLACES:]),
+            tests=tuple(_tests(comparison)),
+            suites=tuple(_suite(suite) for suite in compare_suites(run)),
+            provenance=provenance(run),
+            commands=commands(run),
+            scenario_file=scenario_file(run),
+            cases=case_list(run),
+            style=style,
+            script=script,
+            policy=_policy(style, script),
+        )
     )
 
 
@@ -146,7 +152,7 @@ def _facts(run: Run) -> Iterator[str]:
 
 def _place(run: Run, block: Block) -> Place:
     name, why = place_words(run, block)
-    said = ["; ".join(notes(row)) for row in block.rows]
+    said = [fit("; ".join(notes(row)), _LONGEST_NOTE) for row in block.rows]
     costs = cost_columns(block)
     return Place(
         name,

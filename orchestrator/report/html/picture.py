@@ -9,7 +9,7 @@ in that of stage 2.  Large entries are possible where the lines of a bar are tho
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log2
 
 from orchestrator.report.blocks import DEDUCED_MARK
@@ -81,11 +81,6 @@ class Picture:
     note: str
     steps: tuple[tuple[float, str], ...]
 
-    @property
-    def has_stage2(self) -> bool:
-        """Whether a lane has a bar of stage 2."""
-        return any(len(lane.bars) > 1 for lane in self.lanes)
-
 
 def picture(block: Block) -> Picture | None:
     """Return the picture of a place, or None if no kernel has entries in one range there."""
@@ -132,7 +127,9 @@ def _labels(extent: Extent, unit: int) -> tuple[tuple[float, str], ...]:
         step *= 2
     inside = range(-extent.offset % step, extent.length, step) if step <= extent.length else range(0)
     between = [at for at in inside if 0.15 < at / extent.length < 0.85]
-    return tuple((_percent(at, extent.length), measured_size(extent.offset + at)) for at in (0, *between, extent.length))
+    return tuple(
+        (_percent(at, extent.length), measured_size(extent.offset + at)) for at in (0, *between, extent.length)
+    )
 
 
 def _lane(row: Row, extent: Extent | None, unit: int) -> Lane:
@@ -169,7 +166,10 @@ def _stage2(row: Row, extent: Extent, process: tuple[Span, ...], unit: int) -> I
 
 
 def _segments(found: tuple[Span, ...], extent: Extent) -> tuple[Segment, ...]:
-    return tuple(_segment(span, extent.length) for span in found)
+    """Return the parts of a bar; they have labels only if there are several, and where there is room."""
+    parts = (_segment(span, extent.length) for span in found)
+    wordy = len(found) > 1
+    return tuple(part if wordy and part.width >= _LEAST_LABEL else replace(part, label="") for part in parts)
 
 
 def _segment(span: Span, length: int) -> Segment:
@@ -177,17 +177,17 @@ def _segment(span: Span, length: int) -> Segment:
     count, size = span.entries(), X86_64.of(span.level)
     start, end = _percent(span.start, length), min(100.0, _percent(span.start + span.length, length))
     lines = tuple(_percent(span.start + at * size, length) for at in range(1, count)) if count <= MOST_LINES else ()
-    label = f"{count:,} {span.level}" if end - start >= _LEAST_LABEL else ""
-    return Segment(start, round(end - start, 3), span.level.lower(), label, lines)
+    return Segment(start, round(end - start, 3), span.level.lower(), f"{count:,} {span.level}", lines)
 
 
 def _where(extent: Extent) -> str:
     """Return where the address fell: how far it is from being congruent to the physical address."""
     pud, pmd = ((extent.address - extent.physical) % size for size in (X86_64.pud, X86_64.pmd))
     if not pud:
-        return "congruent to the BAR modulo 1 GiB"
+        return f"{extent.address:#x} is congruent to the BAR modulo 1 GiB"
     near = f"off by {measured_size(pmd)} modulo 2 MiB" if pmd else "congruent to the BAR modulo 2 MiB"
-    return f"{near}, off by {pud:#x} modulo 1 GiB" if extent.length >= X86_64.pud else near
+    far = f", off by {pud:#x} modulo 1 GiB" if extent.length >= X86_64.pud else ""
+    return f"{extent.address:#x} is {near}{far}"
 
 
 def _step(alignment: int) -> float:

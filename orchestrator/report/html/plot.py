@@ -43,14 +43,18 @@ class Plot:
 def plots(block: Block) -> tuple[Plot, ...]:
     """Return the plots of faults and of times; there is none of what nothing was measured of."""
     both = (
-        _plot("Faults, exact", block, _FAULTS, lambda count: f"{count:,}"),
-        _plot("Times, noisy: one boot, comparable within this run only", block, _TIMES, format_ns),
+        _plot("Faults, exact", block, _FAULTS, lambda count: f"{count:,}", _short),
+        _plot("Times of one boot: noisy, comparable within this run only", block, _TIMES, format_ns, _short_ns),
     )
     return tuple(plot for plot in both if plot)
 
 
 def _plot(
-    title: str, block: Block, names: tuple[tuple[str, str], ...], shown: Callable[[int], str]
+    title: str,
+    block: Block,
+    names: tuple[tuple[str, str], ...],
+    shown: Callable[[int], str],
+    short: Callable[[int], str],
 ) -> Plot | None:
     values = [_values(row.reading.numbers, names) for row in block.rows]
     found = [number for row in values for _, _, number in row]
@@ -62,12 +66,26 @@ def _plot(
         for row, marks in zip(block.rows, values, strict=True)
     )
     legend = tuple(dict.fromkeys((shape, what) for row in values for shape, what, _ in row))
-    every = ceil((high - low) / 6)
+    every = ceil((high - low) / 4)
     ticks = tuple(
-        (_at(10**decade, low, high), shown(10**decade) if (decade - low) % every == 0 else "")
+        (_at(10**decade, low, high), short(10**decade) if (decade - low) % every == 0 else "")
         for decade in range(low, high + 1)
     )
     return Plot(title, ticks, legend, rows)
+
+
+def _short(power: int) -> str:
+    """Return a power of ten for an axis, such as "10k"."""
+    size, unit = next(
+        ((size, unit) for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")) if power >= size), (1, "")
+    )
+    return f"{power // size}{unit}"
+
+
+def _short_ns(power: int) -> str:
+    """Return a power of ten in nanoseconds for an axis, such as "10 ms"."""
+    value, unit = format_ns(power).split()
+    return f"{float(value):.0f} {unit}"
 
 
 def _values(numbers: dict[str, int], names: tuple[tuple[str, str], ...]) -> list[tuple[str, str, int]]:

@@ -13,10 +13,12 @@ from orchestrator.agent.inodes import MIB
 from orchestrator.host.untrusted import OddFileError, read_beginning, text_of
 from orchestrator.result.store.bounds import LONGEST_LINE, cut
 
-BEFORE = 16
+BEFORE = 10
 """Lines that are shown before the evidence."""
-AFTER = 8
-"""Lines that are shown after it."""
+AFTER = 24
+"""Lines that are shown after it: what an oops says follows its first line."""
+_MEASUREMENTS = ".jsonl"
+"""The end of the names of files in which one line says all."""
 _MOST = 64 * MIB
 """Bytes of a file that are read at most: no console is longer (`machine.console.FLOOD_BYTES`)."""
 _PLACE = re.compile(r"(.+):([1-9][0-9]{0,8})", re.DOTALL)
@@ -58,7 +60,8 @@ class Evidence:
         content = self._content(found[1]) if found else None
         if not found or not content:
             return None
-        lines = tuple(_around(content, int(found[2])))
+        before, after = (0, 0) if found[1].endswith(_MEASUREMENTS) else (BEFORE, AFTER)
+        lines = tuple(_around(content, int(found[2]), before, after))
         return Excerpt(found[1], lines) if any(line.marked for line in lines) else None
 
     def _read(self, name: str) -> bytes | None:
@@ -74,11 +77,11 @@ def _is_below(name: str) -> bool:
     return bool(parts) and not Path(name).is_absolute() and ".." not in parts
 
 
-def _around(content: bytes, number: int) -> Iterator[Line]:
+def _around(content: bytes, number: int, before: int, after: int) -> Iterator[Line]:
     """Yield the lines near the one with this number, without cutting the whole content into lines."""
-    first = max(1, number - BEFORE)
+    first = max(1, number - before)
     start = _start_of(content, first)
-    for at in range(first, number + AFTER + 1):
+    for at in range(first, number + after + 1):
         if start < 0 or start >= len(content):
             return
         end = content.find(b"\n", start)

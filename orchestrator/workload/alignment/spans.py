@@ -57,7 +57,7 @@ def stage2_spans(
 
 def counted(found: Iterable[Span], sizes: PageSizes = X86_64) -> Entries:
     """Return the number of entries of each level in `found`."""
-    by_level = {level: 0 for level in Level}
+    by_level = dict.fromkeys(Level, 0)
     for span in found:
         by_level[span.level] += span.entries(sizes)
     return Entries(by_level[Level.PTE], by_level[Level.PMD], by_level[Level.PUD])
