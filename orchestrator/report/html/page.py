@@ -22,12 +22,12 @@ from orchestrator.report.blocks import HOW_DEDUCED, exact_columns, has_deduced, 
 from orchestrator.report.costs import cost_columns
 from orchestrator.report.given import device_lines
 from orchestrator.report.html.cases import case_list
-from orchestrator.report.html.failures import failures
-from orchestrator.report.html.kernels import commands, provenance, scenario_file
-from orchestrator.report.html.overview import overview
+from orchestrator.report.failures import failures
+from orchestrator.report.origin import commands, provenance, scenario_file
+from orchestrator.report.overview import overview
 from orchestrator.report.html.picture import Picture, picture
 from orchestrator.report.html.plot import Plot, plots
-from orchestrator.report.html.tables import HtmlTable, html_table
+from orchestrator.report.grid import Grid, grid
 from orchestrator.report.matrix import further, is_further
 from orchestrator.report.suites import Noteworthy, noteworthy, suite_columns, suite_title
 from orchestrator.report.text import fit, in_a_line, one_line
@@ -53,10 +53,10 @@ class Place:
 
     name: str
     why: str
-    table: HtmlTable
+    table: Grid
     picture: Picture | None
     plots: tuple[Plot, ...]
-    costs: HtmlTable | None
+    costs: Grid | None
     deduced: str
 
 
@@ -64,7 +64,7 @@ class Place:
 class Tests:
     """A table of tests that measure no mapping, and why some were skipped."""
 
-    table: HtmlTable
+    table: Grid
     reasons: tuple[tuple[Status, str], ...]
     left_out: int
 
@@ -73,7 +73,7 @@ class Tests:
 class SuitePart:
     """A suite: a line per kernel, and the cases that did not pass everywhere."""
 
-    table: HtmlTable
+    table: Grid
     cases: tuple[Noteworthy, ...]
     left_out: int
 
@@ -157,23 +157,23 @@ def _place(run: Run, block: Block) -> Place:
     return Place(
         name,
         why,
-        html_table("Entries, faults, and the change from the base", exact_columns(block), said),
+        grid("Entries, faults, and the change from the base", exact_columns(block), said),
         picture(block),
         plots(block),
-        html_table("Cost per GiB", costs) if costs else None,
+        grid("Cost per GiB", costs) if costs else None,
         HOW_DEDUCED if has_deduced(block) else "",
     )
 
 
 def _tests(comparison: Comparison) -> Iterator[Tests]:
     for matrix in further(comparison.blocks):
-        table = html_table(matrix.title, (matrix.names, *matrix.columns))
+        table = grid(matrix.title, (matrix.names, *matrix.columns))
         rest = len(table.rows) - MOST_TESTS
-        shown = HtmlTable(table.caption, table.heads, table.numeric, table.rows[:MOST_TESTS])
+        shown = Grid(table.caption, table.heads, table.numeric, table.rows[:MOST_TESTS])
         yield Tests(shown, matrix.reasons, max(0, rest))
 
 
 def _suite(suite: Suite) -> SuitePart:
-    table = html_table(suite_title(suite), suite_columns(suite), [row.note for row in suite.rows])
+    table = grid(suite_title(suite), suite_columns(suite), [row.note for row in suite.rows])
     found = noteworthy(suite)
     return SuitePart(table, found[:MOST_GROUPS], sum(len(group.labels) for group in found[MOST_GROUPS:]))

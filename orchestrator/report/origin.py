@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from orchestrator.report.html.tables import HtmlCell, HtmlTable
+from orchestrator.report.grid import GridCell, Grid
 from orchestrator.report.text import LONGEST_PATH, fit
 from orchestrator.result.run import Run
 
@@ -34,7 +34,7 @@ class Provenance:
     """What the kernels share, what differs, and the tools of the run."""
 
     shared: tuple[tuple[str, str], ...]
-    table: HtmlTable
+    table: Grid
     tools: tuple[tuple[str, str], ...]
 
 
@@ -47,11 +47,11 @@ def provenance(run: Run) -> Provenance:
     ]
     own = [key for key in keys if key not in shared]
     rows = tuple(
-        (HtmlCell(fit(name, _LONGEST)), *(HtmlCell(_text(key, each.get(key))) for key in own))
+        (GridCell(fit(name, _LONGEST)), *(GridCell(_text(key, each.get(key))) for key in own))
         for name, each in facts.items()
     )
     heads = ("kernel", *(_word(key) for key in own))
-    table = HtmlTable("Origin of each kernel", heads, (False,) * len(heads), rows)
+    table = Grid("Origin of each kernel", heads, (False,) * len(heads), rows)
     some = next(iter(facts.values()), {})
     same = tuple((_word(key), _text(key, some.get(key))) for key in shared)
     tools = (("accelerator", run.accelerator), ("host", run.host), *run.tools.items())

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from orchestrator.report.html.tables import HtmlCell, HtmlTable, cell
+from orchestrator.report.grid import GridCell, Grid, cell
 from orchestrator.report.matrix import is_further
 from orchestrator.result.compare.alignment import Block, Comparison, Row, measured
 from orchestrator.result.compare.status import Change
@@ -14,7 +14,7 @@ MOST_PLACES = 12
 """Columns at most; further places are below only."""
 
 
-def overview(comparison: Comparison) -> HtmlTable | None:
+def overview(comparison: Comparison) -> Grid | None:
     """Return the table, or None if there are fewer than two places that measure a mapping."""
     blocks = [block for block in comparison.blocks if not is_further(block)]
     if len(blocks) < 2:
@@ -27,7 +27,7 @@ def overview(comparison: Comparison) -> HtmlTable | None:
     rest = len(blocks) - len(shown)
     left_out = f"{rest} more place{'s are' if rest > 1 else ' is'} not in this table." if rest else ""
     caption = "Level of the entries at each place, and the change from the base"
-    return HtmlTable(caption, heads, (False,) * len(heads), rows, left_out)
+    return Grid(caption, heads, (False,) * len(heads), rows, left_out)
 
 
 def _head(block: Block, shown: list[Block]) -> str:
@@ -41,7 +41,7 @@ def _head(block: Block, shown: list[Block]) -> str:
     return f"{where}{name}{f' ({place.workload})' if len(same) > 1 else ''}"
 
 
-def _cell(row: Row) -> HtmlCell:
+def _cell(row: Row) -> GridCell:
     """Return the level; if it is not as expected, the status; and the change, if there is one."""
     level, stage2 = measured("level", row.reading), measured("stage2", row.reading)
     found = f"{level}, stage 2 {stage2}" if level and stage2 else level or stage2
@@ -49,4 +49,4 @@ def _cell(row: Row) -> HtmlCell:
     status = row.status if bad or not found else None
     change = None if row.change is Change.UNCHANGED else row.change
     tone = "bad" if bad or row.change is Change.REGRESSION else "good" if row.change is Change.FIX else ""
-    return HtmlCell(", ".join(part for part in (found, status, change) if part) or "-", tone)
+    return GridCell(", ".join(part for part in (found, status, change) if part) or "-", tone)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The columns of the reports as tables of a page."""
+"""A table whose reader lays it out itself, as a browser or a forge does."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ _LONG = 32
 _TONES = {"red": "bad", "green": "good"}
 _UNITS = {"KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40, "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 _NUMBER = re.compile(r"<?([0-9]{1,20}(?:\.[0-9]{1,9})?)(?: (B|KiB|MiB|GiB|TiB|ns|us|ms|s))?\*?")
+_INTEGER = re.compile(r"[0-9]{1,20}")
 _FRACTION = re.compile(r"1/([0-9]{1,20})")
 
 
 @dataclass(frozen=True)
-class HtmlCell:
+class GridCell:
     """A cell: its text, its tone ("good", "bad" or ""), and the number that it is sorted by, "" for the text."""
 
     text: str
@@ -32,35 +33,35 @@ class HtmlCell:
 
 
 @dataclass(frozen=True)
-class HtmlTable:
-    """A table.  The first column has the names of the rows; `numeric` says which columns are aligned to the right."""
+class Grid:
+    """A table.
+
+    The first column has the names of the rows; `numeric` says which columns are aligned to the right.  `detail` is a
+    sentence below the table.
+    """
 
     caption: str
     heads: tuple[str, ...]
     numeric: tuple[bool, ...]
-    rows: tuple[tuple[HtmlCell, ...], ...]
+    rows: tuple[tuple[GridCell, ...], ...]
     detail: str = ""
 
 
-def html_table(
-    caption: str, columns: Sequence[Column], notes: Sequence[str] = (), *, above: bool = True, detail: str = ""
-) -> HtmlTable:
-    """Return `columns` as a table, with a last column of `notes` if there is one.
-
-    A name above a header is a part of it, unless `above` is not set.
-    """
-    heads = [f"{column.above} {column.header}".strip() if above else column.header for column in columns]
+def grid(caption: str, columns: Sequence[Column], notes: Sequence[str] = ()) -> Grid:
+    """Return `columns` as a table, with a last column of `notes` if there is one."""
+    heads = [fit(f"{column.above} {column.header}".strip(), LONGEST_CELL) for column in columns]
     rows = [[cell(each.text, each.colour) for each in row] for row in zip(*(c.cells for c in columns), strict=True)]
     numeric = [not column.left for column in columns]
     if any(notes):
         heads, numeric = [*heads, "note"], [*numeric, False]
-        rows = [[*row, HtmlCell(note)] for row, note in zip(rows, notes, strict=True)]
-    return HtmlTable(caption, tuple(heads), tuple(numeric), tuple(map(tuple, rows)), detail)
+        rows = [[*row, GridCell(note)] for row, note in zip(rows, notes, strict=True)]
+    return Grid(caption, tuple(heads), tuple(numeric), tuple(map(tuple, rows)))
 
 
-def cell(text: str, colour: str = "") -> HtmlCell:
-    """Return a cell that is sorted by its number, if it has one."""
-    return HtmlCell(fit(text, LONGEST_CELL), _TONES.get(colour, ""), _key(text))
+def cell(text: str, colour: str = "") -> GridCell:
+    """Return a cell that is sorted by its number, if it has one.  A large integer gets separators."""
+    shown = f"{int(text):,}" if _INTEGER.fullmatch(text[:30]) else fit(text, LONGEST_CELL)
+    return GridCell(shown, _TONES.get(colour, ""), _key(text))
 
 
 def _key(text: str) -> str:
