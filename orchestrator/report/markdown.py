@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A run as Markdown for a forge: GitHub and GitLab.
 
-Texts of a run are in code spans.  In these nothing is a link, an image, HTML, a heading or an emphasis (CommonMark), and
-no forge makes a mention, a reference or a link of what is in them.  Only words and numbers that orch itself writes are
-outside.
+Texts of a run are in code spans.  In these nothing is a link, an image, HTML, a heading or an emphasis (CommonMark),
+and no forge makes a mention, a reference or a link of what is in them.  Only words and numbers that orch itself writes
+are outside.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ MOST_GROUPS = 20
 _LONGEST_LINE = 200
 _LONGEST_TEXT = 600
 _WORD = r"(?![0-9a-f]{7})[A-Za-z]{1,12}"
-_NUMBER = r"[0-9]{1,3}(?:,[0-9]{3}){0,6}(?:\.[0-9]{1,2})?"
+_NUMBER = r"[0-9]{1,6}(?:,[0-9]{3}){0,6}(?:\.[0-9]{1,2})?"
 _PLAIN = re.compile(
-    rf"-|\(base\)|<0\.1|1/[0-9]{{1,6}}|{_NUMBER}|(?:{_NUMBER} )?{_WORD}(?:,? {_WORD}){{0,3}}(?: {_NUMBER})?"
+    rf"-|SHA-256 of the {_WORD}|\(base\)|<0\.1|1/[0-9]{{1,6}}|{_NUMBER}|"
+    rf"(?:{_NUMBER} )?{_WORD}(?:,? {_WORD}){{0,3}}(?: {_NUMBER})?"
 )
 """Cells and headers that need no code span.  A hexadecimal word of seven letters could be the id of a commit."""
 
@@ -86,14 +87,14 @@ def _sections(comparison: Comparison) -> Iterator[str]:
     yield "\n\n".join(_head(comparison))
     table = overview(comparison)
     if table:
-        yield _table(table)
+        yield _table(table, table.caption)
     yield from _failures(comparison)
     for block in comparison.blocks:
         if not is_further(block):
             yield from _place(comparison, block)
     for matrix in further(comparison.blocks):
         reasons = [f"- {status}: {code(why)}" for status, why in matrix.reasons]
-        yield "\n\n".join([_table(grid(matrix.title, (matrix.names, *matrix.columns))), *_list(reasons)])
+        yield "\n\n".join([_table(grid("", (matrix.names, *matrix.columns)), code(matrix.title)), *_list(reasons)])
     for suite in compare_suites(run):
         yield _suite(suite)
     yield "\n\n".join(_origin(comparison))
@@ -122,9 +123,9 @@ def _list(lines: Sequence[str]) -> list[str]:
     return ["\n".join(lines)] if lines else []
 
 
-def _table(table: Grid, *, title: bool = True) -> str:
-    """Return a table, with its caption above it."""
-    lines = [f"**{plain_or_code(table.caption)}**", ""] if title else []
+def _table(table: Grid, title: str = "") -> str:
+    """Return a table, with its title above it."""
+    lines = [f"**{title}**", ""] if title else []
     lines.append(_row(plain_or_code(head) for head in table.heads))
     lines.append(_row("---:" if numeric else "---" for numeric in table.numeric))
     for row in table.rows[:MOST_ROWS]:
@@ -170,6 +171,8 @@ def _excerpt(excerpt: Excerpt) -> list[str]:
     longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
     about = f"see {code(excerpt.path)}" if excerpt.path else "the lines that show it"
+    if len(lines) == 1:
+        return [about, code(fit(lines[0].strip(), _LONGEST_TEXT))]
     block = "\n".join([f"{fence}text", *lines, fence])
     return [about, f"<details><summary>{len(lines)} lines</summary>\n\n{block}\n\n</details>"]
 
@@ -177,16 +180,16 @@ def _excerpt(excerpt: Excerpt) -> list[str]:
 def _place(comparison: Comparison, block: Block) -> Iterator[str]:
     name, why = place_words(comparison.run, block)
     said = [fit("; ".join(notes(row)), _LONGEST_LINE) for row in block.rows]
-    parts = [f"### {code(name)}", code(why), _table(grid("", exact_columns(block), said), title=False)]
+    parts = [f"### {code(name)}", why, _table(grid("", exact_columns(block), said))]
     yield "\n\n".join(part for part in (*parts, f"\\* {HOW_DEDUCED}" if has_deduced(block) else "") if part)
     costs = cost_columns(block)
     if costs:
-        yield f"{TITLE}\n\n{_table(grid('', costs), title=False)}"
+        yield f"{TITLE}\n\n{_table(grid('', costs))}"
 
 
 def _suite(suite: Suite) -> str:
     found = noteworthy(suite)
-    table = _table(grid("", suite_columns(suite), [row.note for row in suite.rows]), title=False)
+    table = _table(grid("", suite_columns(suite), [row.note for row in suite.rows]))
     parts = [f"### {code(suite_title(suite))}", table, *_list([_outcomes(group) for group in found[:MOST_GROUPS]])]
     rest = sum(len(group.labels) for group in found[MOST_GROUPS:])
     return "\n\n".join([*parts, *([f"{rest} more cases are left out: see junit.xml."] if rest else [])])
@@ -203,7 +206,7 @@ def _outcomes(group: Noteworthy) -> str:
 def _origin(comparison: Comparison) -> Iterator[str]:
     origin = provenance(comparison.run)
     yield "### Kernels"
-    yield _table(origin.table, title=False)
+    yield _table(origin.table)
     yield from _list([f"- {plain_or_code(name)}: {code(value)}" for name, value in (*origin.shared, *origin.tools)])
     lines = [f"- {what}: {code(line)}" for what, them in commands(comparison.run) for line in them]
     yield from _list(lines)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from orchestrator.report.grid import GridCell, Grid
+from orchestrator.report.grid import Grid, GridCell
 from orchestrator.report.text import LONGEST_PATH, fit
 from orchestrator.result.run import Run
 
@@ -39,12 +39,11 @@ class Provenance:
 
 
 def provenance(run: Run) -> Provenance:
-    """Return the origin of the numbers of a run.  A fact that all kernels share is shown once."""
+    """Return the origin of the numbers of a run.  A fact that all kernels share that were built is shown once."""
     facts = {name: run.kernels.get(name, {}) for name in run.scenario.kernels}
     keys = list(dict.fromkeys(key for of_one in facts.values() for key in of_one))[:MOST_FACTS]
-    shared = [
-        key for key in keys if len(facts) > 1 and len({_text(key, each.get(key)) for each in facts.values()}) == 1
-    ]
+    built = [each for each in facts.values() if each]
+    shared = [key for key in keys if len(built) > 1 and len({_text(key, each.get(key)) for each in built}) == 1]
     own = [key for key in keys if key not in shared]
     rows = tuple(
         (GridCell(fit(name, _LONGEST)), *(GridCell(_text(key, each.get(key))) for key in own))
@@ -52,7 +51,7 @@ def provenance(run: Run) -> Provenance:
     )
     heads = ("kernel", *(_word(key) for key in own))
     table = Grid("Origin of each kernel", heads, (False,) * len(heads), rows)
-    some = next(iter(facts.values()), {})
+    some = built[0] if built else {}
     same = tuple((_word(key), _text(key, some.get(key))) for key in shared)
     tools = (("accelerator", run.accelerator), ("host", run.host), *run.tools.items())
     return Provenance(same, table, tuple((_word(name), fit(value, _LONGEST)) for name, value in tools if value))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from orchestrator.report.grid import GridCell, Grid, cell
+from orchestrator.report.grid import Grid, GridCell, cell
 from orchestrator.report.matrix import is_further
 from orchestrator.result.compare.alignment import Block, Comparison, Row, measured
 from orchestrator.result.compare.status import Change

@@ -20,15 +20,15 @@ from markupsafe import Markup
 
 from orchestrator.report.blocks import HOW_DEDUCED, exact_columns, has_deduced, notes, place_words
 from orchestrator.report.costs import cost_columns
-from orchestrator.report.given import device_lines
-from orchestrator.report.html.cases import case_list
 from orchestrator.report.failures import failures
-from orchestrator.report.origin import commands, provenance, scenario_file
-from orchestrator.report.overview import overview
+from orchestrator.report.given import device_lines
+from orchestrator.report.grid import Grid, grid
+from orchestrator.report.html.cases import case_list
 from orchestrator.report.html.picture import Picture, picture
 from orchestrator.report.html.plot import Plot, plots
-from orchestrator.report.grid import Grid, grid
 from orchestrator.report.matrix import further, is_further
+from orchestrator.report.origin import commands, provenance, scenario_file
+from orchestrator.report.overview import overview
 from orchestrator.report.suites import Noteworthy, noteworthy, suite_columns, suite_title
 from orchestrator.report.text import fit, in_a_line, one_line
 from orchestrator.report.verdict import how_far, is_good, summary
