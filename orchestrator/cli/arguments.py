@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from pathlib import Path
 
 
@@ -54,6 +55,13 @@ def count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a number from 1, not '{text}'")
     return int(text)
+
+
+def origin(text: str) -> str:
+    """Return the name of a CI system, as KCIDB's schema wants it."""
+    if not re.fullmatch("[a-z0-9_]+", text):
+        raise argparse.ArgumentTypeError(f"must be lower-case letters, digits and '_', not '{text}'")
+    return text
 
 
 def change(kind: str, text: str) -> tuple[str, str]:

@@ -74,6 +74,20 @@ class CompareOptions:
 
 
 @dataclass(frozen=True)
+class ReportOptions:
+    """``orch report``: of `runs`, names or directories, in the `form` html, markdown, junit or kcidb.
+
+    `output` is a file, "-" for the standard output, None for the default of the form.  `origin` is the CI system.
+    """
+
+    runs: tuple[str, ...]
+    results: Path
+    form: str = "html"
+    output: str | None = None
+    origin: str = "orch"
+
+
+@dataclass(frozen=True)
 class BisectOptions:
     """``orch bisect``: None for an option that was not given; an empty `resume` is the newest unfinished bisection."""
 

@@ -188,6 +188,7 @@ def _for_tests(program: str, package: str, ask: str = "--version") -> Need:
 
 
 _TESTS = (
+    _for_tests("chromium", "chromium"),
     _for_tests("ip", "iproute2", "-V"),
     _for_tests("ps", "procps"),
     Need("ssh-keygen", Role.TEST, _OWN_TESTS, "openssh-client", files=("/usr/bin/ssh-keygen",)),

@@ -87,10 +87,13 @@ def _opened(root: Path, name: str) -> Iterator[int]:
 
     Raises OSError and OddFileError.
     """
+    path = Path(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise OddFileError(f"{shown(name)} is not a name below its directory")
     here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     file = -1
     try:
-        *directories, last = Path(name).parts
+        *directories, last = path.parts
         for part in directories:
             above, here = here, os.open(part, _PATH | os.O_DIRECTORY, dir_fd=here)
             os.close(above)

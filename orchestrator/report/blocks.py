@@ -22,8 +22,8 @@ from orchestrator.workload.alignment.tests import VMM_TEST, reads_stage2
 from orchestrator.yamlfile.units import measured_size
 
 _ABSENT = "-"
-_DEDUCED = "*"
-_HOW_DEDUCED = (
+DEDUCED_MARK = "*"
+HOW_DEDUCED = (
     "level and entries are deduced, from the growth of the page tables and the faults: this kernel cannot show its "
     "page tables (CONFIG_PTDUMP_DEBUGFS)"
 )
@@ -44,17 +44,29 @@ def exact_table(run: Run, block: Block, width: int, color: bool) -> list[str]:
 
     Notes are below the rows that need them.
     """
-    table = lay_out(_exact_columns(block), width, color)
+    table = lay_out(exact_columns(block), width, color)
     lines = [*heading(run, block, width, color), *table.header]
     for row, line in zip(block.rows, table.rows, strict=True):
-        lines += [line, *(fit(f"  {note}", width) for note in _notes(row))]
-    if any(DEDUCED in row.reading.values for row in block.rows):
-        lines += wrap(_HOW_DEDUCED, width, f"{_DEDUCED} ", "  ")
+        lines += [line, *(fit(f"  {note}", width) for note in notes(row))]
+    if has_deduced(block):
+        lines += wrap(HOW_DEDUCED, width, f"{DEDUCED_MARK} ", "  ")
     return lines
 
 
+def has_deduced(block: Block) -> bool:
+    """Whether a row's entries were deduced."""
+    return any(DEDUCED in row.reading.values for row in block.rows)
+
+
 def heading(run: Run, block: Block, width: int, color: bool) -> list[str]:
-    """Return a line on what was mapped: device, BAR, offset, length, placement or test.
+    """Return a line on what was mapped, with its explanation if there is room for it."""
+    name, why = place_words(run, block)
+    explained = f"{name} ({why})" if why else name
+    return [paint(fit(explained if len(explained) <= width else name, width), "bold", color)]
+
+
+def place_words(run: Run, block: Block) -> tuple[str, str]:
+    """Return what was mapped: device, BAR, offset, length, placement or test; and an explanation of the placement.
 
     The workload is named only if there are several.
     """
@@ -69,9 +81,7 @@ def heading(run: Run, block: Block, width: int, color: bool) -> list[str]:
         parts.append(f"workload {place.workload}")
     if place.test:
         parts.append(f"{'placement' if place.test in tuple(Placement) else 'test'} {place.test}")
-    explained = f"{', '.join(parts)} ({_PLACEMENTS.get(place.test, '')})".removesuffix(" ()")
-    text = explained if len(explained) <= width else ", ".join(parts)
-    return [paint(fit(text, width), "bold", color)]
+    return ", ".join(parts), _PLACEMENTS.get(place.test, "")
 
 
 def _offset(run: Run, block: Block) -> int:
@@ -107,7 +117,8 @@ def _stage2_columns(block: Block) -> tuple[Column, ...]:
     )
 
 
-def _exact_columns(block: Block) -> tuple[Column, ...]:
+def exact_columns(block: Block) -> tuple[Column, ...]:
+    """Return the columns of a place: what was counted, the change from the base, and the status."""
     contiguous = _cells(block, _contiguous)
     return (
         Column("kernel", _cells(block, lambda row: Cell(row.kernel)), left=True),
@@ -127,7 +138,7 @@ def _level(row: Row) -> Cell:
     entries = row.reading.entries
     if entries is None:
         return Cell(_ABSENT)
-    mark = _DEDUCED if DEDUCED in row.reading.values else ""
+    mark = DEDUCED_MARK if DEDUCED in row.reading.values else ""
     return Cell(f"{_common_level(entries)}{mark}")
 
 
@@ -168,7 +179,8 @@ def _status(row: Row) -> Cell:
     return Cell(row.status, "" if row.status.expected else "red")
 
 
-def _notes(row: Row) -> list[str]:
+def notes(row: Row) -> list[str]:
+    """Return what a row has to say beside its cells: mixed entries, and what went wrong."""
     entries = row.reading.entries
     found = (("entries", entries), ("stage 2", entries_of(row.reading.numbers, STAGE2)))
     mixed = [f"{what}: {each}" for what, each in found if each and each.total and not each.pure]

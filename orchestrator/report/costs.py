@@ -22,16 +22,24 @@ _ABSENT = "-"
 
 
 def cost_table(run: Run, block: Block, width: int, color: bool) -> list[str]:
-    """Return the lines of a place's costs.
+    """Return the lines of a place's costs; there are none without columns."""
+    columns = cost_columns(block)
+    if not columns:
+        return []
+    table = lay_out(columns, width, color)
+    return [*heading(run, block, width, color), *table.header, *table.rows]
+
+
+def cost_columns(block: Block) -> tuple[Column, ...]:
+    """Return the columns of a place's costs.
 
     There are none if nothing was timed, or if less than `LEAST` was mapped.
     """
-    if (block.length or 0) < LEAST:
-        return []
     costs = [per_gib(row.reading.values) for row in block.rows]
-    if not any("touch_time" in cost or "dma_time" in cost for cost in costs):
-        return []
-    columns = (
+    timed = any("touch_time" in cost or "dma_time" in cost for cost in costs)
+    if not timed or (block.length or 0) < LEAST:
+        return ()
+    return (
         Column("kernel", tuple(Cell(row.kernel) for row in block.rows), left=True),
         Column("KiB", _numbers(costs, "vmpte", 1024), above="VmPTE", optional=True),
         Column("faults", _numbers(costs, "faults")),
@@ -41,8 +49,6 @@ def cost_table(run: Run, block: Block, width: int, color: bool) -> list[str]:
         Column("DMA map", _times(costs, "dma_time")),
         Column("to base", _ratios(costs, "dma_time"), above="ratio"),
     )
-    table = lay_out(columns, width, color)
-    return [*heading(run, block, width, color), *table.header, *table.rows]
 
 
 def _numbers(costs: list[dict[str, float]], name: str, unit: int = 1) -> tuple[Cell, ...]:

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A run as JUnit XML: a suite per kernel, a test per case.
+"""Runs as JUnit XML: a suite per kernel, a test per case.
 
 FAIL, XPASS, TIMEOUT, CRASH   <failure type=STATUS>
 ERROR                         <error>
 SKIP, XFAIL                   <skipped>, an XFAIL with "XFAIL: " and its reason
+
+So a known failure does not fail a job of Jenkins or GitLab, and one that is fixed does, as in pytest with xfail_strict.
+Both know a test by its classname and name: the scenario with the kernel, and the case, which are the same every night.
+junit_xml makes the elements; what the schema of Jenkins or of Surefire refuses in them is corrected here.
 
 Parsers refuse a text of 10 MB (XML_MAX_TEXT_LENGTH of libxml2), and what is not a character of XML.  So each text and
 the sum of all details are bounded, and what is not a character is shown by its number.
@@ -13,10 +17,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from junit_xml import TestCase, TestSuite, to_xml_report_string
+from junit_xml import TestCase, TestSuite
 
 from orchestrator.report.text import clean, in_a_line, one_line
 from orchestrator.result.model import Case, CaseId, Status
@@ -34,13 +39,59 @@ _LEFT_OUT = "(left out: the details of the cases before it fill the report; see 
 
 
 def render(run: Run) -> str:
+    """Return the XML document of one run, as `render_all`."""
+    return render_all((run,))
+
+
+def render_all(runs: Sequence[Run]) -> str:
     """Return the XML document.  It is well-formed and bounded for any console output.  Never raises.
 
-    Times are in seconds.  A boot's time is divided among its `run` cases; checks of their numbers take no time.
+    Times are in seconds.  A boot's time is divided among its `run` cases; checks of their numbers take no time.  Of
+    several runs of scenarios with one name, all but the first get a number, so that no test hides another.
     """
     room = _Room()
-    suites = [_suite(run, kernel, room) for kernel in run.scenario.kernels]
-    return str(to_xml_report_string(suites, encoding="utf-8"))
+    root = ET.Element("testsuites")
+    for run, scenario in zip(runs, _numbered([_name(run.scenario.name) for run in runs]), strict=True):
+        for kernel in run.scenario.kernels:
+            suite = _suite(run, kernel, scenario, room)
+            root.append(_corrected(suite.build_xml_doc(encoding="utf-8")))
+    _add_up(root)
+    ET.indent(root, "\t")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    seen: Counter[str] = Counter()
+    numbered = []
+    for name in names:
+        seen[name] += 1
+        numbered.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return numbered
+
+
+def _corrected(suite: ET.Element) -> ET.Element:
+    """Return a suite of junit_xml as the schemas want it.
+
+    Jenkins' knows no `disabled`.  Surefire's wants a time of every test, and no type of what was skipped.  In both a
+    time has at most three decimals.
+    """
+    suite.attrib.pop("disabled", None)
+    suite.set("time", _seconds_text(suite.get("time", "0")))
+    for test in suite.iter("testcase"):
+        test.set("time", _seconds_text(test.get("time", "0")))
+    for skipped in suite.iter("skipped"):
+        skipped.attrib.pop("type", None)
+    return suite
+
+
+def _seconds_text(text: str) -> str:
+    return f"{max(0.0, float(text)):.3f}"
+
+
+def _add_up(root: ET.Element) -> None:
+    for key in ("tests", "failures", "errors"):
+        root.set(key, str(sum(int(suite.get(key, "0")) for suite in root)))
+    root.set("time", _seconds_text(str(sum(float(suite.get("time", "0")) for suite in root))))
 
 
 class _Room:
@@ -57,12 +108,12 @@ class _Room:
         return text
 
 
-def _suite(run: Run, kernel: str, room: _Room) -> TestSuite:
+def _suite(run: Run, kernel: str, scenario: str, room: _Room) -> TestSuite:
     cases = [case for case in run.cases if case.id.kernel == kernel]
     seconds = _seconds(run, kernel, cases)
     names = unique_names(case.id.name for case in cases)
     shown = _name(kernel)
-    group = f"{_name(run.scenario.name)}.{shown}"
+    group = f"{scenario}.{shown}"
     return TestSuite(
         shown,
         [

@@ -7,6 +7,7 @@ Cases that passed on every kernel are not shown.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import groupby
 
 from orchestrator.report.table import Cell, Column, lay_out
@@ -30,12 +31,22 @@ def suite_table(suite: Suite, width: int, color: bool) -> list[str]:
 
     The table has a row per kernel.  Cases that passed everywhere are not shown.
     """
-    table = lay_out(tuple(_columns(suite)), width, color)
-    on = f" on {suite.device}" if suite.device else ""
-    lines = [paint(fit(one_line(f"{suite.workload}: {suite.what}{on}"), width), "bold", color), *table.header]
+    table = lay_out(suite_columns(suite), width, color)
+    lines = [paint(fit(suite_title(suite), width), "bold", color), *table.header]
     for row, line in zip(suite.rows, table.rows, strict=True):
         lines += [line, *([fit(f"  {one_line(row.note)}", width)] if row.note else [])]
     return [*lines, *_noteworthy(suite, width, color)]
+
+
+def suite_title(suite: Suite) -> str:
+    """Return what ran, and on which device."""
+    on = f" on {suite.device}" if suite.device else ""
+    return one_line(f"{suite.workload}: {suite.what}{on}")
+
+
+def suite_columns(suite: Suite) -> tuple[Column, ...]:
+    """Return the columns of a suite: counts, the change from the base, and the status."""
+    return tuple(_columns(suite))
 
 
 def _columns(suite: Suite) -> Iterator[Column]:
@@ -68,8 +79,25 @@ def _status(row: SuiteRow) -> Cell:
     return Cell(row.status, "" if row.status.expected else "red")
 
 
-def _noteworthy(suite: Suite, width: int, color: bool) -> list[str]:
-    """Return the lines of the cases that did not pass on every kernel.
+@dataclass(frozen=True)
+class Noteworthy:
+    """Cases of a suite with the same outcomes, which are not all PASS.
+
+    `outcomes` are (kernels, status, message, evidence), the status None for a case that is absent.
+    """
+
+    labels: tuple[str, ...]
+    outcomes: tuple[tuple[tuple[str, ...], Status | None, str, str], ...]
+
+    @property
+    def title(self) -> str:
+        """The first label, and how many more there are."""
+        more = f" and {len(self.labels) - 1} more" if len(self.labels) > 1 else ""
+        return f"{in_a_line(self.labels[0])}{more}"
+
+
+def noteworthy(suite: Suite) -> tuple[Noteworthy, ...]:
+    """Return the cases that did not pass on every kernel, the most urgent first.
 
     Those with equal outcomes are one group.
     """
@@ -77,13 +105,19 @@ def _noteworthy(suite: Suite, width: int, color: bool) -> list[str]:
     cases = [(label, _outcomes(suite, label, changes)) for label in suite.labels]
     shown = [(label, outcomes) for label, outcomes in cases if {status for _, status, _ in outcomes} != {Status.PASS}]
     shown.sort(key=lambda case: _urgency(*case))
-    groups = [(list(group), key[0]) for key, group in groupby(shown, key=lambda case: (case[1], _own(case[0])))]
-    lines: list[str] = []
-    for group, outcomes in groups[:MOST]:
-        more = f" and {len(group) - 1} more" if len(group) > 1 else ""
-        lines += ["", *wrap(f"{in_a_line(group[0][0])}{more}", width, rest="    ")]
-        lines += _lines(suite, group[0][0], outcomes, width, color)
-    rest = sum(len(group) for group, _ in groups[MOST:])
+    grouped = [(list(group), key[0]) for key, group in groupby(shown, key=lambda case: (case[1], _own(case[0])))]
+    return tuple(
+        Noteworthy(tuple(label for label, _ in group), tuple(_by_message(suite, group[0][0], outcomes)))
+        for group, outcomes in grouped
+    )
+
+
+def _noteworthy(suite: Suite, width: int, color: bool) -> list[str]:
+    """Return the lines of the cases that did not pass on every kernel."""
+    found, lines = noteworthy(suite), []
+    for group in found[:MOST]:
+        lines += ["", *wrap(group.title, width, rest="    "), *_lines(group, width, color)]
+    rest = sum(len(group.labels) for group in found[MOST:])
     return [*lines, "", f"... and {rest} more cases: see junit.xml"] if rest else lines
 
 
@@ -126,16 +160,24 @@ def _urgency(label: str, outcomes: tuple[_Outcome, ...]) -> tuple[int, bool, tup
     return rank, not _own(label), tuple(f"{kernel} {status} {message}" for kernel, status, message in outcomes)
 
 
-def _lines(suite: Suite, label: str, outcomes: tuple[_Outcome, ...], width: int, color: bool) -> Iterator[str]:
+def _by_message(
+    suite: Suite, label: str, outcomes: tuple[_Outcome, ...]
+) -> Iterator[tuple[tuple[str, ...], Status | None, str, str]]:
+    """Yield the kernels with each outcome, and the evidence of one that is not as expected."""
     for (status, message), group in groupby(outcomes, key=lambda outcome: outcome[1:]):
-        kernels = [kernel for kernel, _, _ in group]
+        kernels = tuple(kernel for kernel, _, _ in group)
+        cases = (row.cases.get(label) for row in suite.rows if row.kernel in kernels)
+        bad = status is not None and not status.expected
+        yield kernels, status, message, next((case.evidence for case in cases if case and bad), "")
+
+
+def _lines(group: Noteworthy, width: int, color: bool) -> Iterator[str]:
+    for kernels, status, message, evidence in group.outcomes:
         detail = f": {message}" if message else ""
         head = f"  {status or 'absent':<8} "
         lines = wrap(f"{', '.join(kernels)}{detail}", width, head, " " * len(head))
         bad = status is not None and not status.expected
         yield lines[0].replace(str(status), paint(str(status), "red", color), 1) if bad else lines[0]
         yield from lines[1:]
-        cases = (row.cases.get(label) for row in suite.rows if row.kernel in kernels)
-        evidence = next((case.evidence for case in cases if case and bad), "")
         if evidence:
             yield f"{' ' * len(head)}see {path_text(evidence)}"

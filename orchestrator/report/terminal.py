@@ -6,17 +6,16 @@ It is ASCII, has a given width, and is always the same for the same run.
 
 from __future__ import annotations
 
-from itertools import groupby
-
 from orchestrator.report.blocks import exact_table
 from orchestrator.report.costs import TITLE, cost_table
 from orchestrator.report.given import device_lines
 from orchestrator.report.matrix import is_further, matrices
 from orchestrator.report.suites import suite_table
 from orchestrator.report.text import in_a_line, one_line, paint, path_text, wrap
+from orchestrator.report.unexpected import Group, groups
+from orchestrator.report.verdict import how_far, is_good, summary
 from orchestrator.result.compare.alignment import Comparison
 from orchestrator.result.compare.suite import compare_suites
-from orchestrator.result.model import Case, Status
 from orchestrator.result.run import Run, RunStatus
 
 _INDENT = " " * 9
@@ -54,19 +53,8 @@ def _title(run: Run, width: int, color: bool) -> list[str]:
         lines += wrap(text, width, rest="  ")
     if run.status is not RunStatus.FINISHED:
         colour = "bold" if run.status is RunStatus.RUNNING else "red"
-        lines += [paint(line, colour, color) for line in wrap(_how_far(run), width, rest="  ")]
+        lines += [paint(line, colour, color) for line in wrap(how_far(run), width, rest="  ")]
     return lines
-
-
-def _how_far(run: Run) -> str:
-    if not run.unfinished:
-        return run.status.upper()
-    return f"{run.status.upper()}: {_unfinished(run)}; what follows is what the others left"
-
-
-def _unfinished(run: Run) -> str:
-    so_far = "have not ended" if run.status is RunStatus.RUNNING else "did not end"
-    return f"{len(run.unfinished)} of {len(run.jobs)} jobs {so_far}"
 
 
 def _costs(comparison: Comparison, width: int, color: bool) -> list[list[str]]:
@@ -75,47 +63,25 @@ def _costs(comparison: Comparison, width: int, color: bool) -> list[list[str]]:
 
 
 def _unexpected(comparison: Comparison, width: int, color: bool) -> list[str]:
-    """Return the lines of the unexpected cases.
-
-    Those of suites are in the sections of these.  Cases that were not measured for the same reason are shown as one
-    group.
-    """
-    cases = [case for case in comparison.unexpected if case.id.workload not in comparison.run.suites]
-    lines = [paint("Not as expected:", "bold", color)] if cases else []
-    groups = [list(same) for _, same in groupby(cases, key=_cause)]
-    for group in groups[:MOST]:
+    """Return the lines of the unexpected cases.  Those of suites are in the sections of these."""
+    found = groups(comparison)
+    lines = [paint("Not as expected:", "bold", color)] if found else []
+    for group in found[:MOST]:
         lines += ["", *_cases(group, width, color)]
-    rest = sum(map(len, groups[MOST:]))
+    rest = sum(len(group.cases) for group in found[MOST:])
     return [*lines, "", f"... and {rest} more cases: see junit.xml"] if rest else lines
 
 
-def _cause(case: Case) -> tuple[str, ...]:
-    shared = (case.id.kernel, case.id.workload, case.status, case.message, case.evidence)
-    return (*shared, case.id.name) if case.measured else shared
-
-
-def _cases(cases: list[Case], width: int, color: bool) -> list[str]:
-    first = cases[0]
-    more = f" and {len(cases) - 1} more of this boot" if len(cases) > 1 else ""
+def _cases(group: Group, width: int, color: bool) -> list[str]:
+    first = group.first
     title = wrap(
-        f"{in_a_line(first.id.kernel)}: {in_a_line(first.id.name)}{more}", width, f"{first.status:<8} ", _INDENT
+        f"{in_a_line(first.id.kernel)}: {in_a_line(first.id.name)}{group.more}", width, f"{first.status:<8} ", _INDENT
     )
     title[0] = paint(first.status, "red", color) + title[0].removeprefix(first.status)
-    body = wrap(_detail(first), width, _INDENT, _INDENT)
+    body = wrap(group.detail, width, _INDENT, _INDENT)
     evidence = [f"{_INDENT}see {path_text(first.evidence)}"] if first.evidence else []
     return title + body + evidence
 
 
-def _detail(case: Case) -> str:
-    if case.id.check != "oracle" and case.expected and case.measured and case.status is Status.FAIL:
-        return f"expected {case.expected}, measured {case.measured}"
-    return case.message
-
-
 def _summary(run: Run, color: bool) -> str:
-    total = len(run.cases)
-    counts = ", ".join(f"{count} {status.lower()}" for status, count in run.counts.items())
-    ended = f"{total} case{'' if total == 1 else 's'}: {counts}" if total else "no case ended"
-    missing = f"; {_unfinished(run)}" if run.unfinished else ""
-    good = run.ok and run.status is RunStatus.FINISHED
-    return paint(ended + missing, "green" if good else "red", color)
+    return paint(summary(run), "green" if is_good(run) else "red", color)

@@ -14,13 +14,17 @@ from orchestrator.kernel.cache.files import PROVENANCE
 from orchestrator.kernel.cache.store import inputs
 from orchestrator.kernel.model import AnyRecipe, KernelBuild, Prebuilt
 from orchestrator.kernel.reproduce.script import keep_script, patch_name
+from orchestrator.scenario.model import Kernel
 
 MOST_LOG = 256 * MIB
 """Bytes of a file of a build that are copied to the results."""
 
 
-def build_facts(build: KernelBuild, recipe: AnyRecipe) -> dict[str, object]:
-    """Return the provenance of `build`, flat, and whether this run built it."""
+def build_facts(build: KernelBuild, recipe: AnyRecipe, kernel: Kernel) -> dict[str, object]:
+    """Return the provenance of `build`, flat, and whether this run built it.
+
+    Of the config fragments of `kernel` the names are kept, not the paths, which are of one machine.
+    """
     facts = _provenance(build, recipe)
     return {
         "version": facts["version"],
@@ -29,6 +33,7 @@ def build_facts(build: KernelBuild, recipe: AnyRecipe) -> dict[str, object]:
         "patches": [f"{patch['name']} sha256:{patch['sha256'][:12]}" for patch in facts["patches"]],
         "compiler": facts["toolchain"]["compiler"],
         "linker": facts["toolchain"]["linker"],
+        "config": [*(path.stem for path in kernel.config), *(f"{name}={value}" for name, value in kernel.options)],
         "config_sha256": facts["config_sha256"],
         "build": build.key,
         "cached": build.cached,

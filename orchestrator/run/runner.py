@@ -112,7 +112,7 @@ class Runner:
         failure = None
         try:
             build = self._built(recipe)
-            facts = build_facts(build, recipe)
+            facts = build_facts(build, recipe, self._context.scenario.kernel(recipe.name))
             with report_full_disk(settings.cache, f"keeping the files of kernel '{recipe.name}'", store.path):
                 keep_build_files(self._context.host, build, recipe, store.directory(job))
         except Interrupted:

@@ -25,7 +25,7 @@ DEDUCED = "entries_deduced"
 _REQUIRED = ("faults", "vmpte")
 """The measurements without which nothing is deduced."""
 
-_WAYS = tuple(
+WAYS = tuple(
     Capability(levels, maps)
     for maps, levels in (
         (FaultMaps.ENTRY, ()),
@@ -34,6 +34,7 @@ _WAYS = tuple(
         (FaultMaps.MAPPING, ()),
     )
 )
+"""The ways in which a kernel can map a range."""
 
 
 def deduce(numbers: Mapping[str, int], can: Capability) -> Entries | None:
@@ -45,7 +46,7 @@ def deduce(numbers: Mapping[str, int], can: Capability) -> Entries | None:
     extent = extent_of(numbers)
     if extent is None or any(name not in numbers for name in _REQUIRED):
         return None
-    predictions = [(way, predict(extent, way)) for way in _WAYS]
+    predictions = [(way, predict(extent, way)) for way in WAYS]
     fitting = [
         (way, prediction.entries)
         for way, prediction in predictions

@@ -120,6 +120,23 @@ def largest(offset: int, length: int, sizes: PageSizes = X86_64) -> Level:
     return next(fits, Level.PTE)
 
 
+def regions(extent: Extent, can: Capability, sizes: PageSizes = X86_64) -> Iterator[tuple[int, int, Level]]:
+    """Yield where the entries of `predict` are: address, length in bytes, and level, in ascending order.
+
+    Those of a smaller level are before and after those of a larger one.  Some have the length 0.
+    """
+    inner: list[tuple[int, int, Level]] = []
+    for level in (Level.PUD, Level.PMD, Level.PTE):
+        size = sizes.of(level)
+        mapped = _mapped(level, size, extent) if _usable(level, size, extent, can) else 0
+        if not mapped:
+            continue
+        start = (extent.address if level is Level.PTE else extent.address + size - 1) // size * size
+        first, last = (inner[0][0], sum(inner[-1][:2])) if inner else (start, start)
+        inner = [(start, first - start, level), *inner, (last, start + mapped - last, level)]
+    yield from inner
+
+
 @dataclass(frozen=True)
 class _Blocks:
     """The entries of one level and their tables.
