@@ -127,7 +127,7 @@ def exact_columns(block: Block) -> tuple[Column, ...]:
         Column("entries", _checks(block, "entries")),
         # Only arm64 has a bit for it (CONTPTE).
         *([Column("CONT", contiguous)] if any(cell.text != _ABSENT for cell in contiguous) else []),
-        Column("faults", _checks(block, "faults")),
+        Column("faults", _checks(block, "faults"), optional=reads_stage2(block.place.test)),
         *(_stage2_columns if reads_stage2(block.place.test) else _dma_columns)(block),
         Column("vs base", _cells(block, _change), left=True),
         Column("status", _cells(block, _status), left=True),

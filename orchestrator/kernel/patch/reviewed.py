@@ -88,9 +88,7 @@ def _of_message(host: Host, cache: Path, wanted: Message, where: str) -> Reviewe
     return _reviewed(wanted, found, choice, _kept(cache, Reader(host).patches(choice.patches, label)))
 
 
-def _reviewed(
-    source: Path | Message, found: tuple[Post, ...], choice: Choice, patches: tuple[Patch, ...]
-) -> Reviewed:
+def _reviewed(source: Path | Message, found: tuple[Post, ...], choice: Choice, patches: tuple[Patch, ...]) -> Reviewed:
     cover = _cover(found, choice)
     letters = (cover.body.decode(errors="surrogateescape"),) if cover else ()
     return Reviewed(source, patches, cover or choice.patches[0], letters, choice.describe())

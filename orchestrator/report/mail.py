@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs as the text of a mail to a mailing list: plain, at most 72 columns, and nothing that the guest wrote unescaped.
+
+It has the finding, what was tested on what, what differs, what was not tested, and how to repeat it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from orchestrator.report.mail_table import differing
+from orchestrator.report.origin import scenario_file
+from orchestrator.report.text import fit, one_line, wrap
+from orchestrator.report.unexpected import groups
+from orchestrator.result.compare.alignment import Comparison
+from orchestrator.result.compare.finding import Finding, findings, without_log
+from orchestrator.result.compare.status import Change
+from orchestrator.result.model import Status
+from orchestrator.result.run import RunStatus
+from orchestrator.result.store.review import ReviewRecord
+
+WIDTH = 72
+_MOST_REASONS = 6
+_MOST_UNEXPECTED = 10
+_MOST_COMMANDS = 4
+_LABEL = 10
+_LINK = "https://lore.kernel.org/r/"
+"""The address of a mail by its id, as in the Link: trailers of commits."""
+_PERSON = re.compile(r"[^<>\x00-\x1f\x7f-\x9f\u2028\u2029]*[^<>\s] <[^<>@\s]+@[^<>@\s]+>")
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A run to report, and the review that it is part of, if any."""
+
+    comparison: Comparison
+    review: ReviewRecord | None = None
+
+
+def render(runs: Sequence[Reported], tested_by: str = "") -> str:
+    """Return the text of the mail, with a final newline.
+
+    `tested_by` is a name with an address; then a trailer is proposed, unless something got worse or is not known.
+    """
+    found = [finding for run in runs for finding in findings(run.comparison)]
+    sections = [
+        _heading(runs),
+        [line for finding in found for line in _sentence(finding)],
+        *(section for run in runs if (section := _unexpected(run.comparison))),
+        _inputs(runs),
+        *(section for run in runs for section in differing(run.comparison)),
+        _untested(runs),
+        _repeat(runs),
+        [f"Tested-by: {tested_by}"] if tested_by and deserves_trailer(runs) else [],
+    ]
+    return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
+
+
+def is_person(text: str) -> bool:
+    """Whether `text` is a name with an address in one line, as a trailer has it."""
+    return _PERSON.fullmatch(text) is not None and fit(text, WIDTH * 2) == text
+
+
+def deserves_trailer(runs: Sequence[Reported]) -> bool:
+    """Whether all runs are complete and as expected, and nothing got worse or is not known."""
+    good = all(run.comparison.run.ok and run.comparison.run.status is RunStatus.FINISHED for run in runs)
+    found = [finding for run in runs for finding in findings(run.comparison)]
+    return good and all(finding.change not in (Change.REGRESSION, Change.INCOMPLETE) for finding in found)
+
+
+def _heading(runs: Sequence[Reported]) -> list[str]:
+    review = next((run.review for run in runs if run.review), None)
+    if review:
+        return wrap(f'orch tested "{_titled(review)}":', WIDTH)
+    names = ", ".join(dict.fromkeys(run.comparison.run.scenario.name for run in runs))
+    questions = [run.comparison.run.scenario.description for run in runs]
+    about = f"  {one_line(questions[0])}" if len(runs) == 1 and questions[0].strip() else ""
+    return wrap(f"orch ran {names}.{about}", WIDTH)
+
+
+def _titled(review: ReviewRecord) -> str:
+    version = f" v{review.version}" if review.version > 1 else ""
+    count = f" 0/{review.patches}" if review.patches > 1 else ""
+    return f"[PATCH{version}{count}] {fit(review.title, 200)}"
+
+
+def _sentence(finding: Finding) -> list[str]:
+    """Return what was found about one kernel, and how much of it is the same."""
+    same = finding.of - finding.differ
+    rest = "" if finding.change is Change.UNCHANGED else f"  {finding.differ} of {finding.of} compared values differ."
+    worse = "  Something got worse." if finding.change is Change.REGRESSION and same else ""
+    return wrap(f"{finding.sentence}.{rest}{worse}", WIDTH, "* ", "  ")
+
+
+def _unexpected(comparison: Comparison) -> list[str]:
+    """Return the cases that are not as the scenario expects, whatever the base does."""
+    found = groups(comparison, suites=True)
+    lines = ["Not as expected:"] if found else []
+    for group in found[:_MOST_UNEXPECTED]:
+        case = group.first
+        detail = without_log(group.detail)
+        lines += wrap(f"{case.id.kernel}: {case.id.name}{group.more}: {case.status}, {detail}", WIDTH, "- ", "  ")
+    rest = sum(len(group.cases) for group in found[_MOST_UNEXPECTED:])
+    return [*lines, f"- {_count(rest, 'more case', 'more cases')}"] if rest else lines
+
+
+def _inputs(runs: Sequence[Reported]) -> list[str]:
+    """Return what was tested on what, each fact once."""
+    lines: list[str] = []
+    for label, texts in _facts(runs).items():
+        for at, text in enumerate(dict.fromkeys(text for text in texts if text)):
+            lines += wrap(text, WIDTH, f"{label if at == 0 else '':<{_LABEL}}", " " * _LABEL)
+    return lines
+
+
+def _facts(runs: Sequence[Reported]) -> dict[str, list[str]]:
+    facts: dict[str, list[str]] = {name: [] for name in ("Series:", "Link:", "Base:", "Kernels:", "Compiler:")}
+    for name in ("Config:", "Machine:", "Scenario:", "Tool:"):
+        facts[name] = []
+    for reported in runs:
+        run, review = reported.comparison.run, reported.review
+        if review:
+            facts["Series:"].append(f"{_count(review.patches, 'patch', 'patches')} from {review.author or 'a file'}")
+            facts["Link:"].append(f"{_LINK}{review.message_id}" if review.message_id else "")
+            facts["Base:"] += [f"{review.base}, {review.reason}", *review.notes]
+        for name in run.scenario.kernels:
+            built = run.kernels.get(name, {})
+            facts["Kernels:"].append("" if review else _kernel(name, built, run.kernels.get(run.scenario.base, {})))
+            facts["Compiler:"].append(str(built.get("compiler") or ""))
+            facts["Config:"].append(_joined(built.get("config")))
+        qemu = run.tools.get("qemu", "").removeprefix("QEMU emulator version ")
+        facts["Machine:"].append(f"QEMU {qemu}, {_accelerator(run.accelerator)}")
+        facts["Scenario:"].append(scenario_file(run) + (f", {review.chosen}" if review and review.chosen else ""))
+        facts["Tool:"].append(f"orch {run.tools.get('orch', '')}, virtme-ng {run.tools.get('virtme_ng', '')}")
+    return facts
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _joined(value: object) -> str:
+    return ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value or "")
+
+
+def _kernel(name: str, built: Mapping[str, object], base: Mapping[str, object]) -> str:
+    """Return the source and the patches of a kernel; a source that is the base's is not repeated."""
+    source, patches = built.get("source"), built.get("patches")
+    named = [str(patch) for patch in patches] if isinstance(patches, list | tuple) else []
+    parts = [] if named and source == base.get("source") else [str(source or "not built")]
+    return f"{name}: {' + '.join(parts + named)}"
+
+
+def _accelerator(text: str) -> str:
+    """Return the accelerator without the reason for it: no details of the user's machine."""
+    name = text.partition(" ")[0]
+    return {"tcg": "emulated CPU (TCG)", "kvm": "KVM"}.get(name, fit(name, 20) or "no boot")
+
+
+def _untested(runs: Sequence[Reported]) -> list[str]:
+    """Return what was not tested, with the reasons."""
+    reasons: dict[str, int] = {}
+    for reported in runs:
+        run = reported.comparison.run
+        for case in run.cases:
+            if case.status in (Status.SKIP, Status.ERROR) and case.message:
+                reasons[one_line(case.message)] = reasons.get(one_line(case.message), 0) + 1
+        if run.unfinished:
+            reasons[f"{len(run.unfinished)} jobs of {run.scenario.name} did not end"] = len(run.unfinished)
+    lines = [f"{reason} ({_count(count, 'case', 'cases')})" for reason, count in list(reasons.items())[:_MOST_REASONS]]
+    if len(reasons) > _MOST_REASONS:
+        lines.append(f"{len(reasons) - _MOST_REASONS} more reasons: see the report of the run")
+    lines += _limits(runs)
+    return ["Not tested:"] + [line for text in lines for line in wrap(text, WIDTH, "- ", "  ")]
+
+
+def _limits(runs: Sequence[Reported]) -> Iterator[str]:
+    """Yield the limits of what was measured, whatever the kernels did."""
+    devices = [device for run in runs for device in run.comparison.run.scenario.devices.values()]
+    if devices and not any(device.get("address") for device in devices):
+        yield "hardware: all devices are emulated by QEMU"
+    if any(run.comparison.run.accelerator.startswith("tcg") for run in runs):
+        yield "times: the CPU is emulated, and each kernel was booted once"
+
+
+def _repeat(runs: Sequence[Reported]) -> list[str]:
+    """Return the commands that repeat the runs, without paths of the user's machine."""
+    commands = [_command(run) for run in runs]
+    return ["To repeat:", *(f"  {fit(command, 400)}" for command in list(dict.fromkeys(commands))[:_MOST_COMMANDS])]
+
+
+def _command(reported: Reported) -> str:
+    run, review = reported.comparison.run, reported.review
+    if review:
+        return shlex.join(("orch", "review", *review.arguments))
+    words = shlex.split(run.scenario.overrides)
+    return shlex.join(("orch", "run", scenario_file(run), *(_without_directories(word) for word in words)))
+
+
+def _without_directories(word: str) -> str:
+    return PurePath(word).name if word.startswith("/") else word
