@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 
 from orchestrator.cli.hosts import open_places
-from orchestrator.cli.options import CheckOptions, CompareOptions, PlanOptions, RunOptions
+from orchestrator.cli.options import CheckOptions, CompareOptions, PlanOptions, ReviewOptions, RunOptions
 from orchestrator.cli.scenarios import load_scenario, load_with_overrides
 from orchestrator.cli.signals import interruptible
 from orchestrator.cli.terminal import screen
@@ -24,17 +25,25 @@ from orchestrator.report.views import VIEWS
 from orchestrator.result.compare.alignment import compare as compare_run
 from orchestrator.result.run import Run
 from orchestrator.result.store.load import find_run, load_run
+from orchestrator.result.store.writer import View
 from orchestrator.run.context import Settings
 from orchestrator.run.dry_run import outlook
 from orchestrator.run.estimate import capacity_of
 from orchestrator.run.execute import exit_status, run_scenario, threads
+from orchestrator.scenario.model import Scenario
 from orchestrator.scenario.schema.json import json_schema
 
 
 def run(options: RunOptions) -> int:
     """Run the scenario and print the comparison."""
-    scenario = load_with_overrides(options.scenario)
-    settings = Settings(options.places.cache, options.results, options.jobs, options.places.forced, VIEWS)
+    finished = execute(load_with_overrides(options.scenario), options, VIEWS)
+    _print_comparison(finished, in_json=options.json)
+    return finished.exit_status or 0
+
+
+def execute(scenario: Scenario, options: RunOptions | ReviewOptions, views: Mapping[str, View]) -> Run:
+    """Run `scenario` as the user wants it, with its progress on stderr; raises as `run_scenario`."""
+    settings = Settings(options.places.cache, options.results, options.jobs, options.places.forced, views)
     local = LocalHost()
     with (
         interruptible(),
@@ -42,9 +51,7 @@ def run(options: RunOptions) -> int:
         open_places(options.places, scenario, local) as (boot_host, build_host),
         ThreadPoolExecutor(threads(options.jobs, boot_host, build_host), thread_name_prefix="job") as executor,
     ):
-        finished = run_scenario(scenario, settings, local, executor, emit, boot_host, build_host)
-    _print_comparison(finished, in_json=options.json)
-    return finished.exit_status or 0
+        return run_scenario(scenario, settings, local, executor, emit, boot_host, build_host)
 
 
 def compare(options: CompareOptions) -> int:

@@ -48,6 +48,29 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
+class ReviewOptions:
+    """``orch review``: `series` is a message id, a file or a directory, or a range of commits.
+
+    `mbox` is a file with the mails of a message's thread.  `git` is the repository, None for that of the current
+    directory.  `base` names the base, None to find it; `scenarios` are files, empty for those that answer for the
+    series.  `reply` is the file for a reply to the thread, `tested_by` a name with an address.
+    """
+
+    series: str
+    places: PlaceOptions
+    results: Path
+    jobs: int
+    mbox: Path | None = None
+    git: str | None = None
+    base: str | None = None
+    scenarios: tuple[Path, ...] = ()
+    reply: Path | None = None
+    tested_by: str = ""
+    again: bool = False
+    verbose: bool = False
+
+
+@dataclass(frozen=True)
 class PlanOptions:
     """``orch plan``: `jobs` is how many CPUs a run could fill."""
 

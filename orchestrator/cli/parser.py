@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
         add(verbs)
     _add_devices(verbs)
     _add_doctor(verbs)
+    _add_review(verbs)
     return top
 
 
@@ -330,6 +331,57 @@ def _doctor(arguments: argparse.Namespace) -> int:
     return doctor.doctor(
         options.DoctorOptions(
             arguments.cache, arguments.host, arguments.hosts, json=arguments.json, quiet=arguments.quiet
+        )
+    )
+
+
+def _add_review(verbs: Verbs) -> None:
+    review = verbs.add_parser(
+        "review", help="compare a kernel with and without a series, and print the text for the list", epilog=_STATUSES
+    )
+    review.set_defaults(handler=_review)
+    review.add_argument(
+        "series", metavar="SERIES", help="a message id, an mbox or patch file, a directory with a series, or A..B"
+    )
+    review.add_argument("--base", metavar="REF", help="a commit of --git, or linux-source-X.Y[/SUITE] (found)")
+    review.add_argument(
+        "--git", metavar="REPO", help="a git repository with the base (the current directory, if it is a kernel's)"
+    )
+    review.add_argument("--mbox", type=Path, metavar="FILE", help="the thread of the message id, saved from the list")
+    review.add_argument(
+        "--scenario",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="the scenario (those that answer for what the series touches); again for more",
+    )
+    review.add_argument("--reply", type=Path, metavar="FILE", help="write a reply to the thread; nothing is sent")
+    review.add_argument("--tested-by", default="", metavar="NAME", help="propose a trailer: 'A Developer <a@b.org>'")
+    review.add_argument("--again", action="store_true", help="run it, even if an equal review was run before")
+    _add_jobs(review)
+    _add_verbose(review)
+    _add_places(review)
+    _add_results(review)
+    _add_cache_directory(review)
+
+
+def _review(arguments: argparse.Namespace) -> int:
+    from orchestrator.cli import options, review  # noqa: PLC0415 -- see above
+
+    return review.review(
+        options.ReviewOptions(
+            series=arguments.series,
+            places=_places(arguments),
+            results=arguments.results,
+            jobs=arguments.jobs,
+            mbox=arguments.mbox,
+            git=arguments.git,
+            base=arguments.base,
+            scenarios=tuple(arguments.scenario or ()),
+            reply=arguments.reply,
+            tested_by=arguments.tested_by,
+            again=arguments.again,
+            verbose=arguments.verbose,
         )
     )
 

@@ -29,6 +29,7 @@ ORDER = [
     {"run"},
     {"report"},
     {"bisect"},
+    {"review"},
     {"cli"},
 ]
 STAGE = {package: stage for stage, packages in enumerate(ORDER) for package in packages}

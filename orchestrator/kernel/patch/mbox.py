@@ -194,12 +194,12 @@ def _unread(raw: bytes, trouble: str) -> Post:
 
 
 def _post(mail: Mail, raw: bytes, body: Body) -> Post:
-    subject = read_subject(_header(mail, "Subject"))
+    subject = read_subject(header_text(mail, "Subject"))
     answers = (*_ids(mail, "In-Reply-To"), *reversed(_ids(mail, "References")))
     return Post(
         subject=subject,
-        author=_header(mail, "From"),
-        date=_header(mail, "Date"),
+        author=header_text(mail, "From"),
+        date=header_text(mail, "Date"),
         version=1 if subject.version is None else subject.version,
         id=next(iter(_ids(mail, "Message-ID")), ""),
         answers=tuple(dict.fromkeys(answers)),
@@ -209,9 +209,13 @@ def _post(mail: Mail, raw: bytes, body: Body) -> Post:
     )
 
 
-def _header(mail: Mail, name: str) -> str:
+def header_text(mail: Mail, name: str) -> str:
     """Return a header on one line, decoded as far as possible."""
-    raw = str(mail.get(name, ""))[:_LONGEST_FIELD]
+    return decoded(str(mail.get(name, ""))[:_LONGEST_FIELD])
+
+
+def decoded(raw: str) -> str:
+    """Return the value of a header, or a part of it, on one line, decoded as far as possible (RFC 2047)."""
     try:
         text = str(make_header(decode_header(raw)))
     except (HeaderParseError, LookupError, ValueError, TypeError):

@@ -24,12 +24,14 @@ LONGEST_NAME = 40
 class OtherSource:
     """A source that replaces that of the base.
 
-    `name` is the name of the kernel made from it, `option` the command-line option that requested it.
+    `name` is the name of the kernel made from it, `option` the command-line option that requested it.  `patches` are
+    applied after those of the base, before any other.
     """
 
     name: str
     source: Source
     option: str
+    patches: tuple[PatchSource, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def _kernels(base: Kernel, overrides: Overrides) -> Iterator[Kernel]:
         names = set()  # the scenario's base is not one of the kernels
     for other in overrides.sources:
         last = with_source(base, other.source, name=_unused(other.name, names), where=other.option)
+        last = replace(last, patches=last.patches + other.patches)
         names.add(last.name)
         yield last
     if overrides.patches:
