@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.cli.commands import execute
 from orchestrator.cli.options import ReviewOptions
 from orchestrator.cli.scenarios import load_scenario
 from orchestrator.errors import UsageError
@@ -72,6 +71,8 @@ def _answer(options: ReviewOptions, found: Step) -> Run:
     if earlier:
         _note(f"the answer is that of {path_text(earlier.path)}; --again runs it again")
         return earlier
+    from orchestrator.cli.commands import execute  # noqa: PLC0415 -- an earlier answer comes at once
+
     return execute(found.scenario, options, {**VIEWS, REVIEW_FILE: lambda _run: found.record.text})
 
 

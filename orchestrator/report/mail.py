@@ -27,6 +27,7 @@ WIDTH = 72
 _MOST_REASONS = 6
 _MOST_UNEXPECTED = 10
 _MOST_COMMANDS = 4
+_LONGEST_WORD = 200
 _LABEL = 10
 _LINK = "https://lore.kernel.org/r/"
 """The address of a mail by its id, as in the Link: trailers of commits."""
@@ -189,16 +190,28 @@ def _limits(runs: Sequence[Reported]) -> Iterator[str]:
 
 def _repeat(runs: Sequence[Reported]) -> list[str]:
     """Return the commands that repeat the runs, without paths of the user's machine."""
-    commands = [_command(run) for run in runs]
-    return ["To repeat:", *(f"  {fit(command, 400)}" for command in list(dict.fromkeys(commands))[:_MOST_COMMANDS])]
+    commands = list(dict.fromkeys(_command(run) for run in runs))[:_MOST_COMMANDS]
+    return ["To repeat:", *(line for words in commands for line in _continued(words))]
 
 
-def _command(reported: Reported) -> str:
+def _continued(words: tuple[str, ...]) -> Iterator[str]:
+    """Yield the lines of a command, each but the last with a backslash at its end."""
+    line = " "
+    for word in words:
+        quoted = shlex.quote(fit(word, _LONGEST_WORD))
+        if line.strip() and len(line) + len(quoted) + 3 > WIDTH:
+            yield f"{line} \\"
+            line = "   "
+        line += f" {quoted}"
+    yield line
+
+
+def _command(reported: Reported) -> tuple[str, ...]:
     run, review = reported.comparison.run, reported.review
     if review:
-        return shlex.join(("orch", "review", *review.arguments))
+        return ("orch", "review", *review.arguments)
     words = shlex.split(run.scenario.overrides)
-    return shlex.join(("orch", "run", scenario_file(run), *(_without_directories(word) for word in words)))
+    return ("orch", "run", scenario_file(run), *(_without_directories(word) for word in words))
 
 
 def _without_directories(word: str) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ from orchestrator.errors import OrchError
 from orchestrator.events import Emit, Event, Kind
 from orchestrator.host.base import Host
 from orchestrator.host.lock import locked
-from orchestrator.kernel.apt import Apt
+from orchestrator.kernel.apt import Apt, DebianPackage
 from orchestrator.kernel.base.stated import ABSENT, Stated
+from orchestrator.kernel.cache.store import write_whole
 from orchestrator.kernel.model import SourceTree
 from orchestrator.kernel.source import fetch
 from orchestrator.scenario.sources import DebianSource
@@ -21,7 +23,7 @@ from orchestrator.scenario.sources import DebianSource
 SUITES = ("trixie-backports", "trixie", "bookworm-backports", "bookworm")
 """The suites whose sources are compared; of two with the same kernel, the first is named."""
 
-_PACKAGE = re.compile(r"^linux-source-(\d+)\.(\d+)$", re.MULTILINE)
+_PACKAGE = re.compile(r"linux-source-(\d+)\.(\d+)")
 
 
 def debian_sources(host: Host, cache: Path, emit: Emit) -> Iterator[SourceTree]:
@@ -29,25 +31,43 @@ def debian_sources(host: Host, cache: Path, emit: Emit) -> Iterator[SourceTree]:
 
     A suite that the mirror does not have is left out.
     """
-    for source in _offered(host, cache, emit):
-        yield fetch.fetch(host, cache, source, where="base", emit=emit)
+    for source, package in _offered(host, cache, emit):
+        known = fetch.unpacked(cache, source, package)
+        yield known or fetch.fetch(host, cache, source, where="base", emit=emit)
 
 
-def _offered(host: Host, cache: Path, emit: Emit) -> list[DebianSource]:
-    found: dict[tuple[int, int], DebianSource] = {}
+def _offered(host: Host, cache: Path, emit: Emit) -> list[tuple[DebianSource, DebianPackage]]:
+    found: dict[tuple[int, int], tuple[DebianSource, DebianPackage]] = {}
     for suite in SUITES:
         apt = Apt(host, cache / "apt" / suite, suite)
         apt.directory.mkdir(parents=True, exist_ok=True)
         try:
             with locked(host, apt.directory / "lock.orch"):
                 apt.refresh()
-                names = apt.names("linux-source-")
+                packages = _packages(apt)
         except OrchError as error:
             emit(Event("base", "search", Kind.NOTE, f"Debian suite '{suite}' is left out: {error}"))
             continue
-        for major, minor in _PACKAGE.findall("\n".join(names)):
-            found.setdefault((int(major), int(minor)), DebianSource(f"linux-source-{major}.{minor}", suite))
+        for package in packages:
+            if version := _PACKAGE.fullmatch(package.name):
+                found.setdefault((int(version[1]), int(version[2])), (DebianSource(package.name, suite), package))
     return [found[version] for version in sorted(found, reverse=True)]
+
+
+def _packages(apt: Apt) -> list[DebianPackage]:
+    """Return the newest version of each package of kernel sources; it is kept, as apt takes a second to list them."""
+    kept, stamp = apt.directory / "linux-source.json", (apt.directory / "fetched").stat().st_mtime_ns
+    try:
+        known = json.loads(kept.read_text())
+        if known["fetched"] == stamp:
+            return [DebianPackage(*one) for one in known["packages"]]
+    except (OSError, ValueError, TypeError, KeyError):
+        pass
+    names = (name for name in apt.names("linux-source-") if _PACKAGE.fullmatch(name))
+    packages = [versions[0] for name in names if (versions := apt.packages(name))]
+    listed = [(package.name, package.version, package.sha256) for package in packages]
+    write_whole(kept, json.dumps({"fetched": stamp, "packages": listed}))
+    return packages
 
 
 def fits(tree: Path, stated: Stated) -> int:

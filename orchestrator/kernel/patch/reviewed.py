@@ -38,7 +38,8 @@ class Reviewed:
     @property
     def title(self) -> str:
         """The subject of the series without its tags; the name of the file if it has none."""
-        return (self.first.title if self.first else "") or self.patches[0].path.stem
+        first = self.first or posts(self.patches[0].data)[0]
+        return first.title or self.patches[0].path.stem
 
     @property
     def version(self) -> int:

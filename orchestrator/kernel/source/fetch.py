@@ -76,6 +76,12 @@ def unpack(host: Host, deb: Path, tree: Path) -> None:
         partial.rename(tree)
 
 
+def unpacked(cache: Path, source: DebianSource, package: DebianPackage) -> SourceTree | None:
+    """Return the tree of a known package of Debian, or None if it is not in the cache."""
+    tree = cache / "sources" / package.sha256[:32]
+    return _tree(source, package, tree) if tree.exists() else None
+
+
 def peek(host: Host, cache: Path, source: BuiltSource) -> SourceTree | None:
     """Return the tree of `source`, or None if it must be fetched or unpacked first."""
     match source:
