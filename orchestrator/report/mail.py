@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -29,6 +29,8 @@ _MOST_UNEXPECTED = 10
 _MOST_COMMANDS = 4
 _LONGEST_WORD = 200
 _LABEL = 10
+_LINK_LABEL = "Link:"
+_LABELS = ("Series:", _LINK_LABEL, "Base:", "Kernels:", "Compiler:", "Config:", "Machine:", "Scenario:", "Tool:")
 _LINK = "https://lore.kernel.org/r/"
 """The address of a mail by its id, as in the Link: trailers of commits."""
 _PERSON = re.compile(r"[^<>\x00-\x1f\x7f-\x9f\u2028\u2029]*[^<>\s] <[^<>@\s]+@[^<>@\s]+>")
@@ -114,19 +116,19 @@ def _inputs(runs: Sequence[Reported]) -> list[str]:
     lines: list[str] = []
     for label, texts in _facts(runs).items():
         for at, text in enumerate(dict.fromkeys(text for text in texts if text)):
-            lines += wrap(text, WIDTH, f"{label if at == 0 else '':<{_LABEL}}", " " * _LABEL)
+            first = f"{label if at == 0 else '':<{_LABEL}}"
+            whole = [first + fit(text, _LONGEST_WORD)]  # a link that is broken leads nowhere
+            lines += whole if label == _LINK_LABEL else wrap(text, WIDTH, first, " " * _LABEL)
     return lines
 
 
 def _facts(runs: Sequence[Reported]) -> dict[str, list[str]]:
-    facts: dict[str, list[str]] = {name: [] for name in ("Series:", "Link:", "Base:", "Kernels:", "Compiler:")}
-    for name in ("Config:", "Machine:", "Scenario:", "Tool:"):
-        facts[name] = []
+    facts: dict[str, list[str]] = {name: [] for name in _LABELS}
     for reported in runs:
         run, review = reported.comparison.run, reported.review
         if review:
             facts["Series:"].append(f"{_count(review.patches, 'patch', 'patches')} from {review.author or 'a file'}")
-            facts["Link:"].append(f"{_LINK}{review.message_id}" if review.message_id else "")
+            facts[_LINK_LABEL].append(f"{_LINK}{review.message_id}" if review.message_id else "")
             facts["Base:"] += [f"{review.base}, {review.reason}", *review.notes]
         for name in run.scenario.kernels:
             built = run.kernels.get(name, {})
@@ -197,13 +199,23 @@ def _repeat(runs: Sequence[Reported]) -> list[str]:
 def _continued(words: tuple[str, ...]) -> Iterator[str]:
     """Yield the lines of a command, each but the last with a backslash at its end."""
     line = " "
-    for word in words:
-        quoted = shlex.quote(fit(word, _LONGEST_WORD))
-        if line.strip() and len(line) + len(quoted) + 3 > WIDTH:
+    for part in _with_values(shlex.quote(fit(word, _LONGEST_WORD)) for word in words):
+        if line.strip() and len(line) + len(part) + 3 > WIDTH:
             yield f"{line} \\"
             line = "   "
-        line += f" {quoted}"
+        line += f" {part}"
     yield line
+
+
+def _with_values(words: Iterable[str]) -> list[str]:
+    """Return the words of a command, each option together with its value."""
+    parts: list[str] = []
+    for word in words:
+        if parts and parts[-1].startswith("--") and " " not in parts[-1] and not word.startswith("-"):
+            parts[-1] += f" {word}"
+        else:
+            parts.append(word)
+    return parts
 
 
 def _command(reported: Reported) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,11 +34,10 @@ class History:
         return tuple("" if answer.endswith("missing") else answer for answer in answers)
 
 
-def git(path: Path, *argv: str, text: str = "") -> str:
-    """Return the output of git in the repository at `path`."""
-    import os
-
-    environment = os.environ | _WHO | {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+def git(path: Path, *argv: str, text: str = "", date: int = 0) -> str:
+    """Return the output of git in the repository at `path`; a commit gets `date`, in seconds since 1970."""
+    dates = {f"GIT_{who}_DATE": f"{date} +0000" for who in ("AUTHOR", "COMMITTER")} if date else {}
+    environment = {**os.environ, **_WHO, **dates, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
     done = subprocess.run(
         ["git", *argv], cwd=path, env=environment, input=text, capture_output=True, text=True, check=True
     )
@@ -77,16 +77,10 @@ def _files(path: Path, source: Path) -> Iterator[tuple[str, str]]:
 
 
 def _commit(path: Path, files: dict[str, str], subject: str, date: int) -> None:
-    import os
-
     listed = "".join(f"100644 {blob}\t{name}\n" for name, blob in sorted(files.items()))
     git(path, "read-tree", "--empty")
     git(path, "update-index", "--index-info", text=listed)
-    tree = git(path, "write-tree")
-    parent = subprocess.run(["git", "rev-parse", "-q", "--verify", "master"], cwd=path, capture_output=True, text=True, check=False)
-    parents = ["-p", parent.stdout.strip()] if parent.returncode == 0 else []
-    environment = os.environ | _WHO | {f"GIT_{who}_DATE": f"{date} +0000" for who in ("AUTHOR", "COMMITTER")}
-    made = subprocess.run(
-        ["git", "commit-tree", tree, *parents, "-m", subject], cwd=path, env=environment, capture_output=True, text=True, check=True
-    )
-    git(path, "update-ref", "refs/heads/master", made.stdout.strip())
+    parent = git(path, "for-each-ref", "--format=%(objectname)", "refs/heads/master")
+    parents = ("-p", parent) if parent else ()
+    made = git(path, "commit-tree", git(path, "write-tree"), *parents, "-m", subject, date=date)
+    git(path, "update-ref", "refs/heads/master", made)
