@@ -28,6 +28,8 @@ _MOST_REASONS = 6
 _MOST_UNEXPECTED = 10
 _MOST_COMMANDS = 4
 _LONGEST_WORD = 200
+_LONGEST_TEXT = 600
+"""Characters of one sentence at most: a mail is to be read."""
 _LABEL = 10
 _LINK_LABEL = "Link:"
 _LABELS = ("Series:", _LINK_LABEL, "Base:", "Kernels:", "Compiler:", "Config:", "Machine:", "Scenario:", "Tool:")
@@ -75,14 +77,18 @@ def deserves_trailer(runs: Sequence[Reported]) -> bool:
     return good and all(finding.change not in (Change.REGRESSION, Change.INCOMPLETE) for finding in found)
 
 
+def _wrap(text: str, first: str = "", rest: str = "") -> list[str]:
+    return wrap(fit(one_line(text), _LONGEST_TEXT), WIDTH, first, rest)
+
+
 def _heading(runs: Sequence[Reported]) -> list[str]:
     review = next((run.review for run in runs if run.review), None)
     if review:
-        return wrap(f'orch tested "{_titled(review)}":', WIDTH)
+        return _wrap(f'orch tested "{_titled(review)}":')
     names = ", ".join(dict.fromkeys(run.comparison.run.scenario.name for run in runs))
     questions = [run.comparison.run.scenario.description for run in runs]
     about = f"  {one_line(questions[0])}" if len(runs) == 1 and questions[0].strip() else ""
-    return wrap(f"orch ran {names}.{about}", WIDTH)
+    return _wrap(f"orch ran {names}.{about}")
 
 
 def _titled(review: ReviewRecord) -> str:
@@ -96,7 +102,7 @@ def _sentence(finding: Finding) -> list[str]:
     same = finding.of - finding.differ
     rest = "" if finding.change is Change.UNCHANGED else f"  {finding.differ} of {finding.of} compared values differ."
     worse = "  Something got worse." if finding.change is Change.REGRESSION and same else ""
-    return wrap(f"{finding.sentence}.{rest}{worse}", WIDTH, "* ", "  ")
+    return _wrap(f"{finding.sentence}.{rest}{worse}", "* ", "  ")
 
 
 def _unexpected(comparison: Comparison) -> list[str]:
@@ -106,7 +112,7 @@ def _unexpected(comparison: Comparison) -> list[str]:
     for group in found[:_MOST_UNEXPECTED]:
         case = group.first
         detail = without_log(group.detail)
-        lines += wrap(f"{case.id.kernel}: {case.id.name}{group.more}: {case.status}, {detail}", WIDTH, "- ", "  ")
+        lines += _wrap(f"{case.id.kernel}: {case.id.name}{group.more}: {case.status}, {detail}", "- ", "  ")
     rest = sum(len(group.cases) for group in found[_MOST_UNEXPECTED:])
     return [*lines, f"- {_count(rest, 'more case', 'more cases')}"] if rest else lines
 
@@ -118,7 +124,7 @@ def _inputs(runs: Sequence[Reported]) -> list[str]:
         for at, text in enumerate(dict.fromkeys(text for text in texts if text)):
             first = f"{label if at == 0 else '':<{_LABEL}}"
             whole = [first + fit(text, _LONGEST_WORD)]  # a link that is broken leads nowhere
-            lines += whole if label == _LINK_LABEL else wrap(text, WIDTH, first, " " * _LABEL)
+            lines += whole if label == _LINK_LABEL else _wrap(text, first, " " * _LABEL)
     return lines
 
 
@@ -178,7 +184,7 @@ def _untested(runs: Sequence[Reported]) -> list[str]:
     if len(reasons) > _MOST_REASONS:
         lines.append(f"{len(reasons) - _MOST_REASONS} more reasons: see the report of the run")
     lines += _limits(runs)
-    return ["Not tested:"] + [line for text in lines for line in wrap(text, WIDTH, "- ", "  ")]
+    return ["Not tested:"] + [line for text in lines for line in _wrap(text, "- ", "  ")]
 
 
 def _limits(runs: Sequence[Reported]) -> Iterator[str]:

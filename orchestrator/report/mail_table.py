@@ -21,6 +21,7 @@ _WIDTH = 72
 _MOST_ROWS = 60
 _MOST_TABLES = 12
 _LONGEST_VALUE = 18
+_LONGEST_TEXT = 600
 
 
 def differing(comparison: Comparison) -> list[list[str]]:
@@ -98,6 +99,6 @@ def _suites(comparison: Comparison, variant: str) -> list[str]:
         before, after = (status or "absent" for status in (case.base, case.variant))
         note = f": {one_line(case.note)}" if case.note else ""
         text = f"{workload}/{case.name}: {before}, with {variant} {after} ({case.change}){note}"
-        lines += wrap(text, _WIDTH, "- ", "  ")
+        lines += wrap(fit(one_line(text), _LONGEST_TEXT), _WIDTH, "- ", "  ")
     rest = len(found) - _MOST_ROWS
     return lines + ([f"{rest} more cases differ."] if rest > 0 else [])

@@ -65,6 +65,8 @@ def find_subject(host: Host, cache: Path, wanted: Wanted, emit: Emit, say: Calla
     series = read_reviewed(host, cache, source, "orch review")
     if series.about:
         say(f"series: {series.about}")
+    if repository:
+        say(f"git repository: {repository.path}")
     stated = stated_by((patch.text for patch in series.patches), series.letters)
     if wanted.base:
         base = Base(_named(wanted.base, repository), "as --base names it")

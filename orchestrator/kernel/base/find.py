@@ -55,7 +55,7 @@ class Search:
         """Return the commit that the series names, if the repository has it and the files of the series fit it."""
         commit = repository.commit(named)
         if commit is None:
-            notes.append(f"base-commit {named[:12]} is not in {repository.path}")
+            notes.append(f"base-commit {named[:12]} is not in the git repository")
             return None
         candidate = self._candidate(repository, Ref(commit, repository.describe(commit)))
         if self.stated.prerequisites:
@@ -76,12 +76,12 @@ class Search:
         missing = [patch_id for patch_id, commit in zip(wanted, commits, strict=True) if commit is None]
         if missing:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            notes.append(f"no branch of {repository.path} has the prerequisite patch {missing[0][:12]}{more}")
+            notes.append(f"no branch of the git repository has the prerequisite patch {missing[0][:12]}{more}")
             return None
         count = f"{len(wanted)} prerequisite patch{'' if len(wanted) == 1 else 'es'}"
         path = str(repository.path)
         ranges = tuple(GitRange(f"{commit}^..{commit}", path) for commit in commits)
-        return Base(replace(candidate, patches=ranges), f"by base-commit, with {count} of {repository.path}")
+        return Base(replace(candidate, patches=ranges), f"by base-commit, with {count} of the git repository")
 
     def _by_refs(self, repository: Repository) -> Base | None:
         """Return the newest ref that has all files as the series found them; a local branch only if no other has."""
@@ -98,7 +98,7 @@ class Search:
         """Return the newest commit of any branch that has all files as the series found them."""
         touched = repository.first_whole(repository.history(files=self.stated.blobs), self.stated)
         if touched is None:
-            notes.append(f"no commit of {repository.path} has all {len(self.stated.blobs)} files as in the series")
+            notes.append(f"no commit of the git repository has all {len(self.stated.blobs)} files as in the series")
             return None
         later = repository.first_whole(repository.history(f"--since=@{repository.date(touched)}"), self.stated)
         commit = later or touched

@@ -116,6 +116,9 @@ def _finding(comparison: Comparison, suites: tuple[Suite, ...], variant: str) ->
         failed = _failed_build(comparison, kernel)
         if failed:
             return found(what, f"{kernel} {_why_not_built(failed)}")
+    if not compared:
+        why = next((case.message for case in comparison.run.cases if case.message), "")
+        return found(change, f"nothing of {variant} could be compared with {base}" + (f": {why}" if why else ""))
     if change is Change.UNCHANGED:
         return found(change, f"{variant} shows no difference from {base} in {compared} compared values")
     first = _first(own, change)

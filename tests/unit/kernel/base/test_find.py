@@ -125,7 +125,7 @@ def test_a_commit_that_is_not_there_is_said_and_the_blob_ids_decide(toy: Toy, tm
     mails = re.sub(r"base-commit: \w+", f"base-commit: {'ab' * 20}", toy.series("v6.2", "--base=v6.2"))
     base = find(toy, mails, tmp_path)
     assert base.describe == "base: v6.2, by the blob ids of 1 of 1 file"
-    assert base.notes == (f"base-commit abababababab is not in {toy.path}",)
+    assert base.notes == ("base-commit abababababab is not in the git repository",)
 
 
 def test_a_commit_that_does_not_fit_is_said_and_the_blob_ids_decide(toy: Toy, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_prerequisite_patches_are_found_by_their_ids(toy: Toy, tmp_path: Path) -
     base = find(toy, mails, tmp_path)
     assert ref(base) == toy.git("rev-parse", "v6.2").strip()
     assert base.candidate.patches == tuple(GitRange(f"{one}^..{one}", str(toy.path)) for one in needed)
-    assert base.reason == f"by base-commit, with 2 prerequisite patches of {toy.path}"
+    assert base.reason == "by base-commit, with 2 prerequisite patches of the git repository"
 
 
 def test_a_prerequisite_that_is_missing_is_said(toy: Toy, tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_prerequisite_that_is_missing_is_said(toy: Toy, tmp_path: Path) -> Non
         r"prerequisite-patch-id: \w+", f"prerequisite-patch-id: {'cd' * 20}", toy.series("topic~1", "--base=v6.2")
     )
     base = find(toy, mails, tmp_path)
-    assert base.notes == (f"no branch of {toy.path} has the prerequisite patch cdcdcdcdcdcd",)
+    assert base.notes == ("no branch of the git repository has the prerequisite patch cdcdcdcdcdcd",)
     assert base.candidate.patches == ()
 
 

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A reply to a thread: read back by Python's parser; its headers are those of the thread and no others."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+from email.message import EmailMessage
+
+import pytest
+
+from orchestrator.kernel.patch.mbox import posts
+from orchestrator.report.reply import reply_to
+
+COVER = """From mboxrd@z Thu Jan  1 00:00:00 1970
+From: =?utf-8?q?J=C3=BCrgen_=C3=9Cnal?= <j@example.org>
+To: kvm@example.org, "Doe, John" <john@example.org>
+Cc: linux-mm@example.org,
+ =?utf-8?q?Zo=C3=AB=2C_A?= <zoe@example.org>, J@example.org, kvm@example.org
+Subject: [PATCH v2 0/3] vfio: align the mmap of a BAR
+Message-ID: <cover.1@example.org>
+In-Reply-To: <v1.1@example.org>
+References: <v0.1@example.org> <v1.1@example.org>
+Date: Sat, 28 Nov 2026 09:00:00 +0000
+
+Hello.
+"""
+HEADERS = {
+    "From",
+    "To",
+    "Cc",
+    "Subject",
+    "In-Reply-To",
+    "References",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+    "MIME-Version",
+}
+
+
+def reply(mail: str, text: str = "The text.\n", sender: str = "") -> EmailMessage:
+    """Return the reply to `mail`, as it is read back."""
+    (post,) = posts(mail.encode(errors="surrogateescape"))
+    message = reply_to(post, text, sender)
+    parsed = email.message_from_bytes(message.encode(), policy=email.policy.default)
+    assert isinstance(parsed, EmailMessage)
+    assert not parsed.defects
+    return parsed
+
+
+def test_it_goes_to_the_author_and_all_others_once() -> None:
+    found = reply(COVER)
+    assert [str(one) for one in found["To"].addresses] == ["Jürgen Ünal <j@example.org>"]
+    assert [(one.display_name, one.addr_spec) for one in found["Cc"].addresses] == [
+        ("", "kvm@example.org"),
+        ("Doe, John", "john@example.org"),
+        ("", "linux-mm@example.org"),
+        ("Zoë, A", "zoe@example.org"),
+    ]
+
+
+def test_it_is_in_the_thread() -> None:
+    found = reply(COVER)
+    assert found["Subject"] == "Re: [PATCH v2 0/3] vfio: align the mmap of a BAR"
+    assert found["In-Reply-To"] == "<cover.1@example.org>"
+    assert found["References"].split() == ["<v0.1@example.org>", "<v1.1@example.org>", "<cover.1@example.org>"]
+
+
+def test_a_reply_to_a_reply_has_one_re() -> None:
+    assert reply(COVER.replace("[PATCH v2", "Re: [PATCH v2"))["Subject"].startswith("Re: [PATCH v2 0/3]")
+
+
+def test_the_sender_is_only_that_of_the_user() -> None:
+    assert reply(COVER)["From"] is None
+    assert str(reply(COVER, sender="A Tester <t@example.org>")["From"]) == "A Tester <t@example.org>"
+
+
+def test_the_text_is_unchanged() -> None:
+    text = "* new maps ...\n\n case   base\n.\nFrom here on\n-- \nünïcode \\\n" + "x" * 71 + "\n"
+    found = reply(COVER, text)
+    assert found.get_content() == text
+    assert found["Content-Transfer-Encoding"] == "8bit"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[PATCH v2 0/3] vfio", "[PATCH v2 0/3] vfio=?utf-8?q?=0D=0ABcc=3A_evil=40example=2Eorg?="),
+        ("[PATCH v2 0/3] vfio", "[PATCH v2 0/3] vfio\rBcc: evil@example.org"),
+        ("[PATCH v2 0/3] vfio", "[PATCH v2 0/3] vfio\x00\x1b[31m"),
+        ("John", "John\rBcc: evil@example.org"),
+        ("=?utf-8?q?Zo=C3=AB=2C_A?=", "=?utf-8?q?Zo=0D=0ABcc=3A_evil=40example=2Eorg?="),
+        ("=?utf-8?q?J=C3=BCrgen_=C3=9Cnal?=", "=?utf-8?b?DQpCY2M6IGV2aWxAZXhhbXBsZS5vcmc=?="),
+        ("zoe@example.org", "zoe@example.org>, <\tevil"),
+        ("<cover.1@example.org>", "<cover.1@example.org\rBcc:evil@example.org>"),
+        ("<v0.1@example.org>", "<v0.1@example.org\u202e>"),
+        ("vfio: align", "x" * 5000),
+        ("Cc: linux-mm@example.org,", "Cc: " + ", ".join(f"a{n}@example.org" for n in range(5000)) + ","),
+        ("<v0.1@example.org>", " ".join(f"<{n}@example.org>" for n in range(3000))),
+    ],
+)
+def test_no_content_becomes_a_header(old: str, new: str) -> None:
+    assert old in COVER
+    found = reply(COVER.replace(old, new), sender="A Tester <t@example.org>")
+    assert set(found.keys()) <= HEADERS
+    assert len(found.keys()) == len(set(found.keys()))
+    assert found.get_content() == "The text.\n"
+    assert len(found.as_bytes()) < 60_000
+    assert all(one.addr_spec != "evil@example.org" for name in ("To", "Cc") for one in found[name].addresses)
