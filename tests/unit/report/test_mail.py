@@ -58,13 +58,13 @@ Machine:  QEMU 10.0.2, emulated CPU (TCG)
 Scenario: scenarios/pud.yaml, because the series touches mm/mmap.c
 Tool:     orch 0.1.0, virtme-ng 1.42
 
-case                                           base      new  change
+case                                         base    new  change
 2 GiB of testdev BAR2 (placement kernel)
-  alignment                                   4 KiB    1 GiB  fix
-  level                                         PTE      PUD  fix
-  entries                                   524,288        2  fix
-  faults                                    524,288        2  fix
-  dma faults                                524,288        2  fix
+  alignment                                 4 KiB  1 GiB  fix
+  level                                       PTE    PUD  fix
+  entries                                 524,288      2  fix
+  faults                                  524,288      2  fix
+  dma faults                              524,288      2  fix
 
 Not tested:
 - times: the CPU is emulated, and each kernel was booted once
