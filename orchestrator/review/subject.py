@@ -118,7 +118,7 @@ def _named(text: str, repository: Repository | None) -> Candidate:
         return Candidate(text, DebianSource(package["package"], package["suite"] or "trixie-backports"))
     if repository is None:
         raise UsageError(f"--base: '{text}' is looked up in a git repository; name one with --git, or linux-source-X.Y")
-    commit = repository.commit(text) if not text.startswith("-") else None
+    commit = repository.commit(text)
     if commit is None:
         raise UsageError(f"--base: no commit '{text}' in the git repository {repository.path}")
     return Candidate(text, GitSource(str(repository.path), commit))

@@ -46,7 +46,7 @@ class Repository:
 
     def commit(self, name: str) -> str | None:
         """Return the id of the commit `name`; None if the repository does not have it."""
-        found = git(self.host, self.store, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        found = ask(self.host, self.path, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         return found.output.strip() if found.ok else None
 
     def refs(self) -> tuple[Ref, ...]:
