@@ -64,6 +64,15 @@ def origin(text: str) -> str:
     return text
 
 
+def person(text: str) -> str:
+    """Return a name with an address, as a trailer has it."""
+    from orchestrator.report.mail import is_person  # noqa: PLC0415 -- see above
+
+    if not is_person(text):
+        raise argparse.ArgumentTypeError(f"must be a name and an address such as 'A Dev <a@b.org>', not '{text}'")
+    return text
+
+
 def change(kind: str, text: str) -> tuple[str, str]:
     """Return a change with its kind: changes of several kinds share a list, which keeps their order."""
     return kind, text

@@ -98,9 +98,10 @@ class CompareOptions:
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """``orch report``: of `runs`, names or directories, in the `form` html, markdown, junit or kcidb.
+    """``orch report``: of `runs`, names or directories, in the `form` html, markdown, mail, junit or kcidb.
 
-    `output` is a file, "-" for the standard output, None for the default of the form.  `origin` is the CI system.
+    `output` is a file, "-" for the standard output, None for the default of the form.  `origin` is the CI system,
+    `tested_by` a name with an address for a trailer of the mail.
     """
 
     runs: tuple[str, ...]
@@ -108,6 +109,7 @@ class ReportOptions:
     form: str = "html"
     output: str | None = None
     origin: str = "orch"
+    tested_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -172,12 +172,16 @@ def _add_report(verbs: Verbs) -> None:
     report = verbs.add_parser("report", help="write a run as a page, for a forge, or for CI", epilog=_STATUSES)
     report.set_defaults(handler=_report)
     report.add_argument(
-        "runs", nargs="*", metavar="RUN", help="a run's name or directory (latest); --junit and --kcidb take several"
+        "runs",
+        nargs="*",
+        metavar="RUN",
+        help="a run's name or directory (latest); --mail, --junit and --kcidb take several",
     )
     form = report.add_mutually_exclusive_group()
     forms = (
         ("html", "one page that needs no network, in the directory of the run (the default)"),
         ("markdown", "tables for a comment on GitHub or GitLab"),
+        ("mail", "the text of a mail to a list"),
         ("junit", "JUnit XML"),
         ("kcidb", "JSON for KCIDB"),
     )
@@ -187,6 +191,7 @@ def _add_report(verbs: Verbs) -> None:
     report.add_argument(
         "--origin", type=types.origin, default="orch", metavar="NAME", help="the CI system, for --kcidb (orch)"
     )
+    _add_tested_by(report)
     _add_results(report)
 
 
@@ -200,6 +205,7 @@ def _report(arguments: argparse.Namespace) -> int:
             arguments.form,
             arguments.output,
             arguments.origin,
+            arguments.tested_by,
         )
     )
 
@@ -356,7 +362,7 @@ def _add_review(verbs: Verbs) -> None:
         help="the scenario (those that answer for what the series touches); again for more",
     )
     review.add_argument("--reply", type=Path, metavar="FILE", help="write a reply to the thread; nothing is sent")
-    review.add_argument("--tested-by", default="", metavar="NAME", help="propose a trailer: 'A Developer <a@b.org>'")
+    _add_tested_by(review)
     review.add_argument("--again", action="store_true", help="run it, even if an equal review was run before")
     _add_jobs(review)
     _add_verbose(review)
@@ -383,6 +389,16 @@ def _review(arguments: argparse.Namespace) -> int:
             again=arguments.again,
             verbose=arguments.verbose,
         )
+    )
+
+
+def _add_tested_by(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--tested-by",
+        type=types.person,
+        default="",
+        metavar="NAME",
+        help="a name and an address; propose a trailer in the mail, if nothing got worse",
     )
 
 

@@ -10,13 +10,15 @@ from pathlib import Path
 
 from orchestrator.cli.options import ReportOptions
 from orchestrator.errors import UsageError
-from orchestrator.report import junit, kcidb, markdown
+from orchestrator.report import junit, kcidb, mail, markdown
 from orchestrator.report.html import page
+from orchestrator.report.mail import Reported
 from orchestrator.report.text import path_text, say
 from orchestrator.result.compare.alignment import compare
 from orchestrator.result.run import Run
 from orchestrator.result.store.files import write_atomically
 from orchestrator.result.store.load import find_run, load_run
+from orchestrator.result.store.review import read_review
 from orchestrator.run.execute import exit_status
 
 PAGE = "report.html"
@@ -27,7 +29,7 @@ _OF_ONE: Mapping[str, Callable[[Run], str]] = {
     "html": lambda run: page.render(compare(run)),
     "markdown": lambda run: markdown.render(compare(run)),
 }
-"""The forms that show one run; the mail for a list belongs here, with an option in `cli.parser`."""
+"""The forms that show one run."""
 _WORST_FIRST = (130, 2, 1, 3)
 """The exit statuses of several runs: the first of these counts."""
 
@@ -35,7 +37,9 @@ _WORST_FIRST = (130, 2, 1, 3)
 def report(options: ReportOptions) -> int:
     """Write the report; the exit status follows from the cases, as for ``orch compare``."""
     if options.form in _OF_ONE and len(options.runs) > 1:
-        raise UsageError(f"--{options.form} shows one run, not {len(options.runs)}; --junit and --kcidb take several")
+        raise UsageError(
+            f"--{options.form} shows one run, not {len(options.runs)}; --mail, --junit and --kcidb take several"
+        )
     runs = [load_run(find_run(options.results, name)) for name in options.runs]
     _write(_rendered(options, runs), options, runs[0].path)
     statuses = {exit_status(run) for run in runs}
@@ -47,6 +51,8 @@ def _rendered(options: ReportOptions, runs: list[Run]) -> str:
         return _OF_ONE[options.form](runs[0])
     if options.form == "junit":
         return junit.render_all(runs)
+    if options.form == "mail":
+        return mail.render([Reported(compare(run), read_review(run.path)) for run in runs], options.tested_by)
     return json.dumps(kcidb.to_kcidb(runs, options.origin), indent=2) + "\n"
 
 

@@ -34,10 +34,6 @@ WORST_FIRST = (130, 2, 1, 3)
 
 def review(options: ReviewOptions) -> int:
     """Print the text for the list; the exit status is 1 if something got worse, or is not as expected."""
-    if options.tested_by and not mail.is_person(options.tested_by):
-        raise UsageError(
-            "--tested-by: write a name and an address in one line, such as 'A Developer <dev@example.org>'"
-        )
     wanted = Wanted(options.series, options.mbox, options.git, options.base, Path.cwd())
     subject = find_subject(LocalHost(), options.places.cache, wanted, ignore, _note)
     if options.reply and not (subject.series and subject.series.message_id):

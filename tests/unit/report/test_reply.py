@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import email
 import email.policy
+import os
+import subprocess
 from email.message import EmailMessage
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +67,49 @@ def test_it_is_in_the_thread() -> None:
     assert found["Subject"] == "Re: [PATCH v2 0/3] vfio: align the mmap of a BAR"
     assert found["In-Reply-To"] == "<cover.1@example.org>"
     assert found["References"].split() == ["<v0.1@example.org>", "<v1.1@example.org>", "<cover.1@example.org>"]
+
+
+def test_git_send_email_takes_it_unchanged(tmp_path: Path) -> None:
+    """Recipients and thread are read from the message; --dry-run sends nothing."""
+    (post,) = posts(COVER.encode())
+    file = tmp_path / "reply.eml"
+    file.write_text(reply_to(post, "The text.\n", "A Tester <t@example.org>"))
+    known = {"NAME": "A Tester", "EMAIL": "t@example.org"}
+    who = {f"GIT_{who}_{what}": text for who in ("AUTHOR", "COMMITTER") for what, text in known.items()}
+    environment = {**os.environ, **who, "HOME": str(tmp_path), "GIT_CONFIG_GLOBAL": "/dev/null"}
+    argv = ("git", "send-email", "--dry-run", "--no-smtp-auth", "--confirm=never", str(file))
+    done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    headers = email.message_from_string(done.stdout.partition("\nFrom: ")[2].join(("From: ", "")))
+    assert headers["From"] == "A Tester <t@example.org>"
+    assert headers["In-Reply-To"] == "<cover.1@example.org>"
+    assert "cover.1@example.org" in headers["References"]
+    assert headers["Subject"] == "Re: [PATCH v2 0/3] vfio: align the mmap of a BAR"
+    assert "<john@example.org>" in headers["Cc"]
+    assert "<j@example.org>" in headers["To"]
+
+
+def test_mutt_takes_it_unchanged(tmp_path: Path) -> None:
+    """mutt reads the message as a draft (-H), and gives it to its sendmail."""
+    (post,) = posts(COVER.encode())
+    file, sent = tmp_path / "reply.eml", tmp_path / "sent.eml"
+    file.write_text(reply_to(post, "The text.\n", "A Tester <t@example.org>"))
+    script = tmp_path / "sendmail"
+    script.write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/recipients\ncat >{sent}\n')
+    script.chmod(0o755)
+    settings = f'set sendmail="{script}"; set copy=no; set sendmail_wait=0; set charset=utf-8'
+    argv = ("mutt", "-n", "-F", "/dev/null", "-e", settings, "-H", str(file))
+    environment = {**os.environ, "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = email.message_from_bytes(sent.read_bytes(), policy=email.policy.default)
+    assert found["In-Reply-To"] == "<cover.1@example.org>"
+    assert found["References"].split()[-1] == "<cover.1@example.org>"
+    assert found["Subject"] == "Re: [PATCH v2 0/3] vfio: align the mmap of a BAR"
+    assert found.get_content() == "The text.\n"
+    assert {"j@example.org", "john@example.org", "zoe@example.org"} <= set(
+        (tmp_path / "recipients").read_text().split()
+    )
 
 
 def test_a_reply_to_a_reply_has_one_re() -> None:
