@@ -205,7 +205,7 @@ def _report(arguments: argparse.Namespace) -> int:
             arguments.form,
             arguments.output,
             arguments.origin,
-            arguments.tested_by,
+            arguments.tested_by or "",
         )
     )
 
@@ -385,7 +385,7 @@ def _review(arguments: argparse.Namespace) -> int:
             base=arguments.base,
             scenarios=tuple(arguments.scenario or ()),
             reply=arguments.reply,
-            tested_by=arguments.tested_by,
+            tested_by=arguments.tested_by or "",
             again=arguments.again,
             verbose=arguments.verbose,
         )
@@ -396,7 +396,6 @@ def _add_tested_by(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--tested-by",
         type=types.person,
-        default="",
         metavar="NAME",
         help="a name and an address; propose a trailer in the mail, if nothing got worse",
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -20,7 +20,7 @@ from orchestrator.result.compare.alignment import Comparison
 from orchestrator.result.compare.finding import Finding, findings, without_log
 from orchestrator.result.compare.status import Change
 from orchestrator.result.model import Status
-from orchestrator.result.run import RunStatus
+from orchestrator.result.run import Run, RunStatus
 from orchestrator.result.store.review import ReviewRecord
 
 WIDTH = 72
@@ -54,7 +54,7 @@ def render(runs: Sequence[Reported], tested_by: str = "") -> str:
     found = [finding for run in runs for finding in findings(run.comparison)]
     sections = [
         _heading(runs),
-        [line for finding in found for line in _sentence(finding)],
+        [line for same in _alike(found) for line in _sentence(same)],
         *(section for run in runs if (section := _unexpected(run.comparison))),
         _inputs(runs),
         *(section for run in runs for section in differing(run.comparison)),
@@ -97,12 +97,25 @@ def _titled(review: ReviewRecord) -> str:
     return f"[PATCH{version}{count}] {fit(review.title, 200)}"
 
 
-def _sentence(finding: Finding) -> list[str]:
-    """Return what was found about one kernel, and how much of it is the same."""
-    same = finding.of - finding.differ
+def _alike(found: Sequence[Finding]) -> list[list[Finding]]:
+    """Return the findings in groups that say the same about different kernels."""
+    groups: dict[tuple[str, int, int], list[Finding]] = {}
+    for finding in found:
+        rest = finding.sentence.removeprefix(f"{finding.kernel} ")
+        groups.setdefault((rest, finding.differ, finding.of), []).append(finding)
+    return list(groups.values())
+
+
+def _sentence(alike: Sequence[Finding]) -> list[str]:
+    """Return what was found about kernels, and how much of it differs."""
+    finding = alike[0]
+    sentence = finding.sentence
+    if len(alike) > 1 and sentence.startswith(f"{finding.kernel} "):
+        names = [one.kernel for one in alike]
+        sentence = f"{', '.join(names)}: each {sentence.removeprefix(f'{finding.kernel} ')}"
     rest = "" if finding.change is Change.UNCHANGED else f"  {finding.differ} of {finding.of} compared values differ."
-    worse = "  Something got worse." if finding.change is Change.REGRESSION and same else ""
-    return _wrap(f"{finding.sentence}.{rest}{worse}", "* ", "  ")
+    worse = "  Something got worse." if finding.change is Change.REGRESSION and finding.differ < finding.of else ""
+    return _wrap(f"{sentence}.{rest}{worse}", "* ", "  ")
 
 
 def _unexpected(comparison: Comparison) -> list[str]:
@@ -138,7 +151,7 @@ def _facts(runs: Sequence[Reported]) -> dict[str, list[str]]:
             facts["Base:"] += [f"{review.base}, {review.reason}", *review.notes]
         for name in run.scenario.kernels:
             built = run.kernels.get(name, {})
-            facts["Kernels:"].append("" if review else _kernel(name, built, run.kernels.get(run.scenario.base, {})))
+            facts["Kernels:"].append("" if review else _kernel(run, name))
             facts["Compiler:"].append(str(built.get("compiler") or ""))
             facts["Config:"].append(_joined(built.get("config")))
         qemu = run.tools.get("qemu", "").removeprefix("QEMU emulator version ")
@@ -156,12 +169,14 @@ def _joined(value: object) -> str:
     return ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value or "")
 
 
-def _kernel(name: str, built: Mapping[str, object], base: Mapping[str, object]) -> str:
-    """Return the source and the patches of a kernel; a source that is the base's is not repeated."""
+def _kernel(run: Run, name: str) -> str:
+    """Return the source and the SHA-256 of each patch of a kernel; a source that is the base's is not repeated."""
+    built, base = run.kernels.get(name, {}), run.scenario.base
     source, patches = built.get("source"), built.get("patches")
-    named = [str(patch) for patch in patches] if isinstance(patches, list | tuple) else []
-    parts = [] if named and source == base.get("source") else [str(source or "not built")]
-    return f"{name}: {' + '.join(parts + named)}"
+    named = [str(patch).rpartition("sha256:")[2] for patch in patches] if isinstance(patches, list | tuple) else []
+    same = name != base and named and source == run.kernels.get(base, {}).get("source")
+    more = f" + {'patch' if len(named) == 1 else 'patches'} {', '.join(named)}" if named else ""
+    return f"{name}: {base if same else source or 'not built'}{more}"
 
 
 def _accelerator(text: str) -> str:
