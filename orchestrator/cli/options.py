@@ -71,6 +71,15 @@ class ReviewOptions:
 
 
 @dataclass(frozen=True)
+class B4CheckOptions:
+    """``orch b4-check``: `plain` is the form for ``b4 prep --check``; `run` is whether to run `review` if needed."""
+
+    review: ReviewOptions
+    plain: bool = False
+    run: bool = False
+
+
+@dataclass(frozen=True)
 class PlanOptions:
     """``orch plan``: `jobs` is how many CPUs a run could fill."""
 

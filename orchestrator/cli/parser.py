@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from orchestrator.cli import arguments as types
 
 if TYPE_CHECKING:
-    from orchestrator.cli.options import PlaceOptions, ScenarioOptions
+    from orchestrator.cli.options import PlaceOptions, ReviewOptions, ScenarioOptions
 
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]  # it has no public name
 
@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     _add_devices(verbs)
     _add_doctor(verbs)
     _add_review(verbs)
+    _add_b4_check(verbs)
     return top
 
 
@@ -349,46 +350,76 @@ def _add_review(verbs: Verbs) -> None:
     review.add_argument(
         "series", metavar="SERIES", help="a message id, an mbox or patch file, a directory with a series, or A..B"
     )
-    review.add_argument("--base", metavar="REF", help="a commit of --git, or linux-source-X.Y[/SUITE] (found)")
-    review.add_argument(
+    _add_review_inputs(review)
+    review.add_argument("--reply", type=Path, metavar="FILE", help="write a reply to the thread; nothing is sent")
+    _add_tested_by(review)
+    review.add_argument("--again", action="store_true", help="run it, even if an equal review was run before")
+    _add_verbose(review)
+
+
+def _add_review_inputs(verb: argparse.ArgumentParser) -> None:
+    """Add the options of `ReviewOptions` that decide what is run and where."""
+    verb.add_argument("--base", metavar="REF", help="a commit of --git, or linux-source-X.Y[/SUITE] (found)")
+    verb.add_argument(
         "--git", metavar="REPO", help="a git repository with the base (the current directory, if it is a kernel's)"
     )
-    review.add_argument("--mbox", type=Path, metavar="FILE", help="the thread of the message id, saved from the list")
-    review.add_argument(
+    verb.add_argument("--mbox", type=Path, metavar="FILE", help="the thread of the message id, saved from the list")
+    verb.add_argument(
         "--scenario",
         type=Path,
         action="append",
         metavar="FILE",
         help="the scenario (those that answer for what the series touches); again for more",
     )
-    review.add_argument("--reply", type=Path, metavar="FILE", help="write a reply to the thread; nothing is sent")
-    _add_tested_by(review)
-    review.add_argument("--again", action="store_true", help="run it, even if an equal review was run before")
-    _add_jobs(review)
-    _add_verbose(review)
-    _add_places(review)
-    _add_results(review)
-    _add_cache_directory(review)
+    _add_jobs(verb)
+    _add_places(verb)
+    _add_results(verb)
+    _add_cache_directory(verb)
+
+
+def _review_options(arguments: argparse.Namespace) -> ReviewOptions:
+    from orchestrator.cli.options import ReviewOptions  # noqa: PLC0415 -- see above
+
+    return ReviewOptions(
+        series="",
+        places=_places(arguments),
+        results=arguments.results,
+        jobs=arguments.jobs,
+        mbox=arguments.mbox,
+        git=arguments.git,
+        base=arguments.base,
+        scenarios=tuple(arguments.scenario or ()),
+    )
 
 
 def _review(arguments: argparse.Namespace) -> int:
-    from orchestrator.cli import options, review  # noqa: PLC0415 -- see above
+    from orchestrator.cli import review  # noqa: PLC0415 -- see above
 
     return review.review(
-        options.ReviewOptions(
+        replace(
+            _review_options(arguments),
             series=arguments.series,
-            places=_places(arguments),
-            results=arguments.results,
-            jobs=arguments.jobs,
-            mbox=arguments.mbox,
-            git=arguments.git,
-            base=arguments.base,
-            scenarios=tuple(arguments.scenario or ()),
             reply=arguments.reply,
             tested_by=arguments.tested_by or "",
             again=arguments.again,
             verbose=arguments.verbose,
         )
+    )
+
+
+def _add_b4_check(verbs: Verbs) -> None:
+    check = verbs.add_parser("b4-check", help="a check for b4: the verdict on the mail on the standard input")
+    check.set_defaults(handler=_b4_check)
+    check.add_argument("--plain", action="store_true", help="print lines, for b4.prep-perpatch-check-cmd")
+    check.add_argument("--run", action="store_true", help="run the review, if it was not run yet")
+    _add_review_inputs(check)
+
+
+def _b4_check(arguments: argparse.Namespace) -> int:
+    from orchestrator.cli import b4_check, options  # noqa: PLC0415 -- see above
+
+    return b4_check.b4_check(
+        options.B4CheckOptions(_review_options(arguments), plain=arguments.plain, run=arguments.run)
     )
 
 

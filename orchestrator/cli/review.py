@@ -22,7 +22,7 @@ from orchestrator.result.compare.finding import findings
 from orchestrator.result.compare.status import Change
 from orchestrator.result.run import Run
 from orchestrator.result.store.files import write_atomically
-from orchestrator.result.store.review import REVIEW_FILE
+from orchestrator.result.store.review import REVIEW_FILE, ReviewRecord
 from orchestrator.review.earlier import earlier_run
 from orchestrator.review.plan import Step, arguments_of, choose, step
 from orchestrator.review.subject import Subject, Wanted, find_subject
@@ -34,11 +34,7 @@ WORST_FIRST = (130, 2, 1, 3)
 
 def review(options: ReviewOptions) -> int:
     """Print the text for the list; the exit status is 1 if something got worse, or is not as expected."""
-    wanted = Wanted(options.series, options.mbox, options.git, options.base, Path.cwd())
-    subject = find_subject(LocalHost(), options.places.cache, wanted, ignore, _note)
-    if options.reply and not (subject.series and subject.series.message_id):
-        raise UsageError("--reply: the series is no mail with a message id, so there is nothing to reply to")
-    runs = [(_answer(options, found), found.record) for found in _steps(options, subject)]
+    subject, runs = review_runs(options)
     reported = [Reported(compare(run), record) for run, record in runs]
     text = mail.render(reported, options.tested_by)
     if options.tested_by and not mail.deserves_trailer(reported):
@@ -48,6 +44,15 @@ def review(options: ReviewOptions) -> int:
         write_atomically(options.reply.resolve(), reply_to(subject.series.first, text, options.tested_by))
         _note(f"the reply is in {path_text(options.reply)}; nothing was sent")
     return _status(reported, [run for run, _ in runs])
+
+
+def review_runs(options: ReviewOptions) -> tuple[Subject, list[tuple[Run, ReviewRecord]]]:
+    """Return what is reviewed, and a run for each scenario that answers: an earlier one, or a new one."""
+    wanted = Wanted(options.series, options.mbox, options.git, options.base, Path.cwd())
+    subject = find_subject(LocalHost(), options.places.cache, wanted, ignore, _note)
+    if options.reply and not (subject.series and subject.series.message_id):
+        raise UsageError("--reply: the series is no mail with a message id, so there is nothing to reply to")
+    return subject, [(_answer(options, found), found.record) for found in _steps(options, subject)]
 
 
 def _steps(options: ReviewOptions, subject: Subject) -> Iterator[Step]:

@@ -62,6 +62,8 @@ def step(scenario: Scenario, subject: Subject, chosen: str, arguments: tuple[str
         notes=base.notes,
         chosen=chosen,
         arguments=arguments,
+        messages=series.messages if series else (),
+        changes=subject.changes,
     )
     return Step(compared, record)
 

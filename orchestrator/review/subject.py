@@ -17,6 +17,8 @@ from orchestrator.kernel.base.git_fit import Repository
 from orchestrator.kernel.base.model import Base, Candidate
 from orchestrator.kernel.base.stated import stated_by
 from orchestrator.kernel.git import ask, open_store
+from orchestrator.kernel.patch.body import change_id
+from orchestrator.kernel.patch.mbox import posts
 from orchestrator.kernel.patch.reviewed import Reviewed, read_reviewed
 from orchestrator.scenario.schema.fields import is_message_id
 from orchestrator.scenario.sources import DebianSource, GitSource, Message
@@ -31,7 +33,7 @@ class Subject:
     """What is reviewed.
 
     `base` is the source without the change.  The change is `series`, or, if that is None, the source `variant`.
-    `files` are those that the change touches.
+    `files` are those that the change touches, `changes` the `change_id` of each patch.
     """
 
     base: Base
@@ -40,6 +42,7 @@ class Subject:
     series: Reviewed | None = None
     variant: GitSource | None = None
     patches: int = 1
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,8 @@ def find_subject(host: Host, cache: Path, wanted: Wanted, emit: Emit, say: Calla
     for note in base.notes:
         say(note)
     say(base.describe + _others(base))
-    return Subject(base, stated.files, series.title, series, patches=len(series.patches))
+    changes = tuple(change_id(patch.data) for patch in series.patches)
+    return Subject(base, stated.files, series.title, series, patches=len(series.patches), changes=changes)
 
 
 def _others(base: Base) -> str:
@@ -142,7 +146,10 @@ def _of_range(host: Host, wanted: Wanted, repository: Repository | None) -> Subj
     title = log[0] if len(log) == 1 else f"{wanted.series}: {log[0]}, and {len(log) - 1} more"
     variant = GitSource(str(path), new)
     files = tuple(name for name in changed.split("\0") if name)
-    return Subject(Base(candidate, "the older end of the range"), files, title, variant=variant, patches=len(log))
+    mails = check(ask(host, path, "format-patch", "--stdout", f"{old}..{new}"), "reading commits").output
+    changes = tuple(change_id(post.body) for post in posts(mails.encode(errors="surrogateescape")))
+    base = Base(candidate, "the older end of the range")
+    return Subject(base, files, title, variant=variant, patches=len(log), changes=changes)
 
 
 def _commit(repository: Repository, name: str) -> str:

@@ -6,7 +6,9 @@ These are transfer encodings, line ends, broken lines and attachments.
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import Message as Mail
 
@@ -62,6 +64,10 @@ def _is_change(text: bytes) -> bool:
     return b"\0" not in text and DIFF.search(text) is not None
 
 
+_NAMES = (b"diff --git ", b"--- a/", b"--- /dev/null", b"+++ b/", b"+++ /dev/null")
+_HUNK = re.compile(rb"@@ -\d{1,12}(?:,(\d{1,12}))? \+\d{1,12}(?:,(\d{1,12}))? @@")
+
+
 def change_of(text: bytes) -> bytes:
     """Return the diff in `text`, without message and git's signature; empty if there is none."""
     first = DIFF.search(text)
@@ -73,6 +79,31 @@ def same_change(diff: bytes, other: bytes) -> bool:
     short, long = sorted((diff, other), key=len)
     rest = long[len(short) :]
     return long.startswith(short) and not DIFF.search(rest) and b"\n@@ -" not in rest and rest[:1] in (b"", b"\n")
+
+
+def change_id(text: bytes) -> str:
+    """Return a hash of the change in `text`, the same for each way in which git and lists write one change.
+
+    Blob ids, which git abbreviates by the size of a repository, the places of hunks, and what is neither the name of a
+    file nor a line of a hunk are left out.
+    """
+    return hashlib.sha256(b"\n".join(_lines_of_change(text))).hexdigest()
+
+
+def _lines_of_change(text: bytes) -> Iterator[bytes]:
+    old = new = 0
+    for raw in change_of(text).split(b"\n"):
+        line = raw.rstrip(b"\r")
+        hunk = _HUNK.match(line)
+        if old > 0 or new > 0:
+            old -= line[:1] in (b"", b" ", b"-")
+            new -= line[:1] in (b"", b" ", b"+")
+            yield line
+        elif hunk:
+            old, new = int(hunk[1] or 1), int(hunk[2] or 1)
+            yield b"@@"
+        elif line.startswith(_NAMES):
+            yield line
 
 
 def _decoded(part: Mail) -> bytes:

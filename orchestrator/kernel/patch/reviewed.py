@@ -26,13 +26,15 @@ class Reviewed:
     """A series under review.
 
     `source` names it in a scenario.  `first` is its cover letter, else its first patch; None if it is no mail.
-    `letters` are the texts of its cover letter.  `about` says what was chosen, in one line.
+    `letters` are the texts of its cover letter.  `messages` are the ids of its mails.  `about` says what was chosen, in
+    one line.
     """
 
     source: Path | Message
     patches: tuple[Patch, ...]
     first: Post | None = None
     letters: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
     about: str = ""
 
     @property
@@ -92,7 +94,9 @@ def _of_message(host: Host, cache: Path, wanted: Message, where: str) -> Reviewe
 def _reviewed(source: Path | Message, found: tuple[Post, ...], choice: Choice, patches: tuple[Patch, ...]) -> Reviewed:
     cover = _cover(found, choice)
     letters = (cover.body.decode(errors="surrogateescape"),) if cover else ()
-    return Reviewed(source, patches, cover or choice.patches[0], letters, choice.describe())
+    mails = (cover, *choice.patches) if cover else choice.patches
+    messages = tuple(post.id for post in mails if post.id)
+    return Reviewed(source, patches, mails[0], letters, messages, choice.describe())
 
 
 def _cover(found: tuple[Post, ...], choice: Choice) -> Post | None:

@@ -23,7 +23,8 @@ class ReviewRecord:
     `key` identifies all inputs of the run, so that an equal review need not run again.  `message_id` is that of the
     cover letter or the first patch, "" if the series was never sent.  `others` are further bases that fit, `notes` what
     was not taken as the base and why.  `chosen` is why the scenario was run.  `arguments` are those of ``orch review``
-    that repeat it from public inputs.
+    that repeat it from public inputs.  `messages` are the ids of the mails, `changes` what
+    `kernel.patch.body.change_id` makes of each patch: by them a patch is recognized.
     """
 
     key: str
@@ -39,6 +40,8 @@ class ReviewRecord:
     notes: tuple[str, ...] = ()
     chosen: str = ""
     arguments: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
