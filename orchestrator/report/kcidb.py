@@ -22,6 +22,7 @@ from typing import Any
 from orchestrator.report.text import LONGEST_TEXT, clean, fit, one_line
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.run import Job, JobKind, Run
+from orchestrator.result.store.bounds import LONGEST_LINE, MOST_LINES, cut
 from orchestrator.result.store.load import read_patches, read_provenance
 
 VERSION = {"major": 5, "minor": 3}
@@ -182,11 +183,11 @@ def _part(text: str) -> str:
 
 
 def _excerpt(case: Case) -> str:
-    return clean("\n".join(case.lines))[:LONGEST_EXCERPT]
+    return clean("\n".join(cut(line, LONGEST_LINE) for line in case.lines[:MOST_LINES]))[:LONGEST_EXCERPT]
 
 
 def _line(value: object) -> str:
-    return one_line(str(value)) if value not in (None, "") else ""
+    return fit(one_line(str(value)), LONGEST_LINE) if value not in (None, "") else ""
 
 
 def _mapping(value: object) -> Mapping[str, object]:

@@ -82,7 +82,7 @@ def render(comparison: Comparison) -> str:
     """Return the page.  Reads the lines that show the failures from the run directory.  Never raises."""
     run = comparison.run
     blocks = [block for block in comparison.blocks if not is_further(block)]
-    style, script = (Markup(_source(name)) for name in ("style.css", "script.js"))
+    style, script = (Markup(source(name)) for name in ("style.css", "script.js"))
     return (
         _environment()
         .get_template("page.html")
@@ -129,7 +129,8 @@ def _shown(value: object) -> object:
 
 
 @cache
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """Return the style or the script of every page."""
     return (_HERE / name).read_text(encoding="utf-8")
 
 
