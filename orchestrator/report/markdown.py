@@ -206,7 +206,8 @@ def _outcomes(group: Noteworthy) -> str:
 def _origin(comparison: Comparison) -> Iterator[str]:
     origin = provenance(comparison.run)
     yield "### Kernels"
-    yield _table(origin.table)
+    if len(origin.table.heads) > 1:
+        yield _table(origin.table)
     yield from _list([f"- {plain_or_code(name)}: {code(value)}" for name, value in (*origin.shared, *origin.tools)])
     lines = [f"- {what}: {code(line)}" for what, them in commands(comparison.run) for line in them]
     yield from _list(lines)

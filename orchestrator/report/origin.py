@@ -43,7 +43,7 @@ def provenance(run: Run) -> Provenance:
     facts = {name: run.kernels.get(name, {}) for name in run.scenario.kernels}
     keys = list(dict.fromkeys(key for of_one in facts.values() for key in of_one))[:MOST_FACTS]
     built = [each for each in facts.values() if each]
-    shared = [key for key in keys if len(built) > 1 and len({_text(key, each.get(key)) for each in built}) == 1]
+    shared = [key for key in keys if len({_text(key, each.get(key)) for each in built}) == 1]
     own = [key for key in keys if key not in shared]
     rows = tuple(
         (GridCell(fit(name, _LONGEST)), *(GridCell(_text(key, each.get(key))) for key in own))

@@ -142,7 +142,8 @@ def _policy(style: str, script: str) -> str:
 
 def _facts(run: Run) -> Iterator[str]:
     yield f"run {run.id}"
-    yield f"{len(run.scenario.kernels)} kernels, the base is {run.scenario.base}"
+    kernels = len(run.scenario.kernels)
+    yield f"{kernels} kernel{'' if kernels == 1 else 's'}, the base is {run.scenario.base}"
     if run.scenario.overrides:
         yield f"with {run.scenario.overrides}"
     yield from (f"{name} {value}" for name, value in (("started", run.started), ("ended", run.ended)) if value)

@@ -67,7 +67,7 @@ def opened(
     tab.on("request", lambda request: events.append(request.url))
     tab.on("pageerror", lambda error: events.append(str(error)))
     tab.on("console", lambda message: events.append(message.text))
-    tab.on("dialog", lambda dialog: (events.append(dialog.message), dialog.dismiss()))
+    tab.on("dialog", lambda dialog: events.append(dialog.message))
     tab.goto(path.as_uri())
     events.remove(path.as_uri())
     return tab, events
