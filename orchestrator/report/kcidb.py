@@ -23,7 +23,7 @@ from orchestrator.report.text import LONGEST_TEXT, clean, fit, one_line
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.run import Job, JobKind, Run
 from orchestrator.result.store.bounds import LONGEST_LINE, MOST_LINES, cut
-from orchestrator.result.store.load import read_patches, read_provenance
+from orchestrator.result.store.origin import read_patches, read_provenance
 
 VERSION = {"major": 5, "minor": 3}
 LONGEST_EXCERPT = 16_384

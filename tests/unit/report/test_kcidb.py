@@ -31,8 +31,8 @@ def stored(run: Run, directory: Path, kernel: str, provenance: object, *patches:
     place = directory / "kernels" / kernel
     (place / "patches").mkdir(parents=True)
     (place / "provenance.json").write_text(json.dumps(provenance))
-    for at, patch in enumerate(patches, 1):
-        (place / "patches" / f"{at:04}-x.patch").write_bytes(patch)
+    for at, (letter, patch) in enumerate(zip("ab", patches, strict=False), 1):
+        (place / "patches" / f"{at:04}-{letter}.patch").write_bytes(patch)
     return replace(run, path=directory)
 
 
@@ -94,7 +94,11 @@ def test_the_hash_of_a_patchset_is_that_of_the_schema(tmp_path: Path) -> None:
     run = replace(pud_run(), kernels={"base": {"source": "linux v7.3", "source_sha256": "1"}})
     commit = "0123456789abcdef0123456789abcdef01234567"
     source = {"kind": "git", "commit": commit, "repository": "https://git.example.org/linux.git"}
-    provenance = {"source": source, "patches": [{}, {}], "toolchain": {"arch": "x86_64"}}
+    provenance = {
+        "source": source,
+        "patches": [{"name": "a.patch"}, {"name": "b.patch"}],
+        "toolchain": {"arch": "x86_64"},
+    }
     report = valid(stored(run, tmp_path, "base", provenance, *patches))
     lines = "".join(hashlib.sha256(patch).hexdigest() + "\n" for patch in patches)
     checkout = report["checkouts"][0]
