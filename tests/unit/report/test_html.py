@@ -345,7 +345,7 @@ def contrast(one: str, other: str) -> float:
 
 
 TEXT = [(ink, paper) for ink in ("ink", "quiet", "good", "bad", "link") for paper in ("paper", "shade")]
-TEXT += [("ink", "mark"), ("quiet", "mark")]
+TEXT += [("ink", "mark"), ("quiet", "mark"), ("on-pud", "pud")]
 SHAPES = [(name, "paper") for name in ("pte", "pmd", "pud", "grid", "quiet")]
 
 
