@@ -76,7 +76,7 @@ def _known(**fields: object) -> dict[str, Any]:
 
 
 def _id(origin: str, *parts: object) -> str:
-    """Return an id that is unique for its parts."""
+    """Return an id that is unique for its parts, which are values of JSON."""
     return f"{origin}:{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]}"
 
 
@@ -132,6 +132,7 @@ def _build(run: Run, kernel: str, origin: str, checkout: str) -> dict[str, Any]:
 def _tests(run: Run, kernel: str, origin: str, build: str, room: list[int]) -> Iterator[dict[str, Any]]:
     """Yield the cases of a kernel; those of its build are no tests.  `room` is what is left for excerpts."""
     environment = _environment(run)
+    of_run = _id("run", run.id, run.started, run.scenario.sha256, kernel)
     for boot in run.boots:
         if boot.kernel != kernel:
             continue
@@ -139,8 +140,7 @@ def _tests(run: Run, kernel: str, origin: str, build: str, room: list[int]) -> I
         start = _start(run, job)
         for case in boot.cases:
             test = _test(case, room)
-            identity = (run.id, run.started, run.scenario.sha256, kernel, case.id.name)
-            own = {"build_id": build, "id": _id(origin, "test", *identity), "origin": origin}
+            own = {"build_id": build, "id": _id(origin, "test", of_run, case.id.name), "origin": origin}
             yield own | test | _known(start_time=start, environment=environment)
 
 

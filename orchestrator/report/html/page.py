@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -169,10 +169,9 @@ def _place(run: Run, block: Block) -> Place:
 
 def _tests(comparison: Comparison) -> Iterator[Tests]:
     for matrix in further(comparison.blocks):
-        table = grid(matrix.title, (matrix.names, *matrix.columns))
-        rest = len(table.rows) - MOST_TESTS
-        shown = Grid(table.caption, table.heads, table.numeric, table.rows[:MOST_TESTS])
-        yield Tests(shown, matrix.reasons, max(0, rest))
+        shown = replace(matrix, blocks=matrix.blocks[:MOST_TESTS])
+        table = grid(matrix.title, (shown.names, *shown.columns))
+        yield Tests(table, shown.reasons, len(matrix.blocks[MOST_TESTS:]))
 
 
 def _suite(suite: Suite) -> SuitePart:

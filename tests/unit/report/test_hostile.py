@@ -222,9 +222,9 @@ OF_ANY_RUN = {("td", "class"), ("th", "class"), ("p", ""), ("p", "class")}
 
 
 def test_no_text_of_a_run_becomes_a_part_of_a_page(hostile: Hostile, plain_tags: set[tuple[str, str]]) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     shown = page.render(compare(hostile.run))
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     assert not ACTING.findall(shown)
     assert len(shown) < 2_000_000
     assert tags(shown) <= plain_tags | OF_ANY_RUN
@@ -250,9 +250,9 @@ OWN_MARKDOWN = {"h2", "h3", "p", "strong", "code", "pre", "ul", "li", "table", "
 
 
 def test_no_text_of_a_run_becomes_markdown(hostile: Hostile) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     shown = markdown.render(compare(hostile.run))
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     assert not ACTING.findall(shown)
     assert len(shown) <= markdown.LONGEST + 200
     root = markdown_elements(shown)
@@ -265,9 +265,9 @@ def test_no_text_of_a_run_becomes_markdown(hostile: Hostile) -> None:
 
 
 def test_a_report_for_kcidb_fits_its_schema(hostile: Hostile) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     report = kcidb.to_kcidb((hostile.run,), "orch")
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     shown = json.dumps(report)
     assert not ACTING.findall("".join(strings(report)))
     assert len(shown) < 5_000_000
