@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from orchestrator.cli import arguments as types
+from orchestrator.cli import report_parser
 
 if TYPE_CHECKING:
     from orchestrator.cli.options import PlaceOptions, ReviewOptions, ScenarioOptions
@@ -64,10 +65,12 @@ def parser() -> argparse.ArgumentParser:
     top.set_defaults(handler=partial(_help, top))
     top.add_argument("--version", action="store_true", help="print the versions of orch and of what it runs")
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
-    for add in (_add_run, _add_plan, _add_check, _add_schema, _add_compare, _add_report, _add_bisect, _add_cache):
+    for add in (_add_run, _add_plan, _add_check, _add_schema, _add_compare):
         add(verbs)
-    _add_devices(verbs)
-    _add_doctor(verbs)
+    report = report_parser.add(verbs, _STATUSES)
+    _add_results(report)
+    for add in (_add_bisect, _add_cache, _add_devices, _add_doctor):
+        add(verbs)
     _add_review(verbs)
     _add_b4_check(verbs)
     return top
@@ -167,48 +170,6 @@ def _compare(arguments: argparse.Namespace) -> int:
     from orchestrator.cli import commands, options  # noqa: PLC0415 -- see above
 
     return commands.compare(options.CompareOptions(arguments.run, arguments.results, json=arguments.json))
-
-
-def _add_report(verbs: Verbs) -> None:
-    report = verbs.add_parser("report", help="write a run as a page, for a forge, or for CI", epilog=_STATUSES)
-    report.set_defaults(handler=_report)
-    report.add_argument(
-        "runs",
-        nargs="*",
-        metavar="RUN",
-        help="a run's name or directory (latest); --mail, --junit and --kcidb take several",
-    )
-    form = report.add_mutually_exclusive_group()
-    forms = (
-        ("html", "one page that needs no network, in the directory of the run (the default)"),
-        ("markdown", "tables for a comment on GitHub or GitLab"),
-        ("mail", "the text of a mail to a list"),
-        ("junit", "JUnit XML"),
-        ("kcidb", "JSON for KCIDB"),
-    )
-    for name, about in forms:
-        form.add_argument(f"--{name}", dest="form", action="store_const", const=name, default="html", help=about)
-    report.add_argument("-o", "--output", metavar="FILE", help="write to this file, - for the standard output")
-    report.add_argument(
-        "--origin", type=types.origin, default="orch", metavar="NAME", help="the CI system, for --kcidb (orch)"
-    )
-    _add_tested_by(report)
-    _add_results(report)
-
-
-def _report(arguments: argparse.Namespace) -> int:
-    from orchestrator.cli import options, report  # noqa: PLC0415 -- see above
-
-    return report.report(
-        options.ReportOptions(
-            tuple(arguments.runs) or ("latest",),
-            arguments.results,
-            arguments.form,
-            arguments.output,
-            arguments.origin,
-            arguments.tested_by or "",
-        )
-    )
 
 
 def _add_bisect(verbs: Verbs) -> None:

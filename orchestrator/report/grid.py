@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from orchestrator.report.table import LONGEST_CELL, Column
 from orchestrator.report.text import fit
 
-_LONG = 32
+_LONG = 40
 _TONES = {"red": "bad", "green": "good"}
 _UNITS = {"KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40, "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 _NUMBER = re.compile(r"<?([0-9]{1,20}(?:\.[0-9]{1,9})?)(?: (B|KiB|MiB|GiB|TiB|ns|us|ms|s))?\*?")

@@ -22,7 +22,8 @@ from typing import Any
 from orchestrator.report.text import LONGEST_TEXT, clean, fit, one_line
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.run import Job, JobKind, Run
-from orchestrator.result.store.load import read_patches, read_provenance
+from orchestrator.result.store.bounds import LONGEST_LINE, MOST_LINES, cut
+from orchestrator.result.store.origin import read_patches, read_provenance
 
 VERSION = {"major": 5, "minor": 3}
 LONGEST_EXCERPT = 16_384
@@ -75,7 +76,7 @@ def _known(**fields: object) -> dict[str, Any]:
 
 
 def _id(origin: str, *parts: object) -> str:
-    """Return an id that is unique for its parts."""
+    """Return an id that is unique for its parts, which are values of JSON."""
     return f"{origin}:{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]}"
 
 
@@ -131,6 +132,7 @@ def _build(run: Run, kernel: str, origin: str, checkout: str) -> dict[str, Any]:
 def _tests(run: Run, kernel: str, origin: str, build: str, room: list[int]) -> Iterator[dict[str, Any]]:
     """Yield the cases of a kernel; those of its build are no tests.  `room` is what is left for excerpts."""
     environment = _environment(run)
+    of_run = _id("run", run.id, run.started, run.scenario.sha256, kernel)
     for boot in run.boots:
         if boot.kernel != kernel:
             continue
@@ -138,8 +140,7 @@ def _tests(run: Run, kernel: str, origin: str, build: str, room: list[int]) -> I
         start = _start(run, job)
         for case in boot.cases:
             test = _test(case, room)
-            identity = (run.id, run.started, run.scenario.sha256, kernel, case.id.name)
-            own = {"build_id": build, "id": _id(origin, "test", *identity), "origin": origin}
+            own = {"build_id": build, "id": _id(origin, "test", of_run, case.id.name), "origin": origin}
             yield own | test | _known(start_time=start, environment=environment)
 
 
@@ -182,11 +183,11 @@ def _part(text: str) -> str:
 
 
 def _excerpt(case: Case) -> str:
-    return clean("\n".join(case.lines))[:LONGEST_EXCERPT]
+    return clean("\n".join(cut(line, LONGEST_LINE) for line in case.lines[:MOST_LINES]))[:LONGEST_EXCERPT]
 
 
 def _line(value: object) -> str:
-    return one_line(str(value)) if value not in (None, "") else ""
+    return fit(one_line(str(value)), LONGEST_LINE) if value not in (None, "") else ""
 
 
 def _mapping(value: object) -> Mapping[str, object]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from orchestrator.report.blocks import HOW_DEDUCED, exact_columns, has_deduced, notes, place_words
 from orchestrator.report.costs import TITLE, cost_columns
 from orchestrator.report.failures import Failure, failures
 from orchestrator.report.given import device_lines
 from orchestrator.report.grid import Grid, grid
-from orchestrator.report.matrix import further, is_further
+from orchestrator.report.matrix import Matrix, further, is_further
 from orchestrator.report.origin import commands, provenance
 from orchestrator.report.overview import overview
 from orchestrator.report.suites import Noteworthy, noteworthy, suite_columns, suite_title
@@ -92,12 +93,18 @@ def _sections(comparison: Comparison) -> Iterator[str]:
     for block in comparison.blocks:
         if not is_further(block):
             yield from _place(comparison, block)
-    for matrix in further(comparison.blocks):
-        reasons = [f"- {status}: {code(why)}" for status, why in matrix.reasons]
-        yield "\n\n".join([_table(grid("", (matrix.names, *matrix.columns)), code(matrix.title)), *_list(reasons)])
+    yield from (_tests(matrix) for matrix in further(comparison.blocks))
     for suite in compare_suites(run):
         yield _suite(suite)
     yield "\n\n".join(_origin(comparison))
+
+
+def _tests(matrix: Matrix) -> str:
+    shown = replace(matrix, blocks=matrix.blocks[:MOST_ROWS])
+    reasons = [f"- {status}: {code(why)}" for status, why in shown.reasons]
+    rest = len(matrix.blocks[MOST_ROWS:])
+    more = [f"{rest} more rows are left out."] if rest else []
+    return "\n\n".join([_table(grid("", (shown.names, *shown.columns)), code(matrix.title)), *more, *_list(reasons)])
 
 
 def _head(comparison: Comparison) -> Iterator[str]:
@@ -206,7 +213,8 @@ def _outcomes(group: Noteworthy) -> str:
 def _origin(comparison: Comparison) -> Iterator[str]:
     origin = provenance(comparison.run)
     yield "### Kernels"
-    yield _table(origin.table)
+    if len(origin.table.heads) > 1:
+        yield _table(origin.table)
     yield from _list([f"- {plain_or_code(name)}: {code(value)}" for name, value in (*origin.shared, *origin.tools)])
     lines = [f"- {what}: {code(line)}" for what, them in commands(comparison.run) for line in them]
     yield from _list(lines)

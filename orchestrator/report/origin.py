@@ -7,7 +7,7 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from orchestrator.report.grid import Grid, GridCell
 from orchestrator.report.text import LONGEST_PATH, fit
@@ -43,7 +43,7 @@ def provenance(run: Run) -> Provenance:
     facts = {name: run.kernels.get(name, {}) for name in run.scenario.kernels}
     keys = list(dict.fromkeys(key for of_one in facts.values() for key in of_one))[:MOST_FACTS]
     built = [each for each in facts.values() if each]
-    shared = [key for key in keys if len(built) > 1 and len({_text(key, each.get(key)) for each in built}) == 1]
+    shared = [key for key in keys if len({_text(key, each.get(key)) for each in built}) == 1]
     own = [key for key in keys if key not in shared]
     rows = tuple(
         (GridCell(fit(name, _LONGEST)), *(GridCell(_text(key, each.get(key))) for key in own))
@@ -65,11 +65,18 @@ def commands(run: Run) -> tuple[tuple[str, tuple[str, ...]], ...]:
         ("Run it again", [f"orch run {shlex.quote(scenario_file(run))}{overrides}"]),
     ]
     scripts = [f"kernels/{name}/reproduce.sh" for name in run.scenario.kernels]
-    there = [script for script in scripts if (run.path / script).is_file()]
+    there = [script for script in scripts if _is_there(run.path / script)]
     rebuild = [f"sh {shlex.quote(script)} DIRECTORY" for script in there[:MOST_FACTS]]
     if rebuild:
         found.append(("Rebuild a kernel without orch, in the directory of the run", rebuild))
     return tuple((what, tuple(fit(command, LONGEST_PATH) for command in them)) for what, them in found)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # of a name that no file can have
+        return False
 
 
 def scenario_file(run: Run) -> str:

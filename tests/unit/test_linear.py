@@ -6,15 +6,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from orchestrator.machine.console import Ended, find_end
 from orchestrator.machine.kernel_log import find_splats
-from orchestrator.report import junit, terminal
-from orchestrator.result.compare.alignment import compare
+from orchestrator.report import junit, kcidb, markdown, terminal
+from orchestrator.report.grid import cell
+from orchestrator.report.html import page
+from orchestrator.result.compare.alignment import Comparison, compare
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.run import BootResult, Run
+from orchestrator.result.store.excerpt import Evidence
 from orchestrator.workload.ktap.parse import parse_ktap
 from orchestrator.workload.suite.cases import suite_cases
 from tests.unit.result.test_samples import GOOD, run_of
@@ -123,3 +127,21 @@ def test_a_flood_of_cases_is_compared_and_shown(run: Run) -> None:
 
 def test_a_flood_of_cases_is_written_as_junit() -> None:
     within_time(lambda: junit.render(FLOODS["places"]))
+
+
+@pytest.mark.parametrize("run", FLOODS.values(), ids=FLOODS)
+@pytest.mark.parametrize("form", [page.render, markdown.render], ids=["page", "markdown"])
+def test_a_flood_of_cases_is_written_for_readers(run: Run, form: Callable[[Comparison], str]) -> None:
+    comparison = compare(run)
+    within_time(lambda: form(comparison))
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_cell_of_any_length_is_written(word: str) -> None:
+    text = repeated(word)
+    within_time(lambda: (cell(text), markdown.code(text), markdown.plain_or_code(text), kcidb.test_path(named(text))))
+    within_time(lambda: Evidence(Path("none")).excerpt(f"{text}:1"))
+
+
+def named(text: str) -> CaseId:
+    return CaseId("base", "w", test=text, check="run")

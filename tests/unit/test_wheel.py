@@ -39,6 +39,7 @@ def names(directory: Path) -> set[str]:
 def test_the_wheel_carries_all_data(unpacked: Path) -> None:
     shipped = {"kernels": "data/kernels", "scenarios": "data/scenarios"}
     shipped["orchestrator/workload/guest"] = "workload/guest"
+    shipped["orchestrator/report/html/templates"] = "report/html/templates"
     for origin, place in shipped.items():
         there, here = unpacked / "orchestrator" / place, REPOSITORY / origin
         assert names(there) == names(here)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -82,7 +82,7 @@ def render(comparison: Comparison) -> str:
     """Return the page.  Reads the lines that show the failures from the run directory.  Never raises."""
     run = comparison.run
     blocks = [block for block in comparison.blocks if not is_further(block)]
-    style, script = (Markup(_source(name)) for name in ("style.css", "script.js"))
+    style, script = (Markup(source(name)) for name in ("style.css", "script.js"))
     return (
         _environment()
         .get_template("page.html")
@@ -129,7 +129,8 @@ def _shown(value: object) -> object:
 
 
 @cache
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """Return the style or the script of every page."""
     return (_HERE / name).read_text(encoding="utf-8")
 
 
@@ -141,7 +142,8 @@ def _policy(style: str, script: str) -> str:
 
 def _facts(run: Run) -> Iterator[str]:
     yield f"run {run.id}"
-    yield f"{len(run.scenario.kernels)} kernels, the base is {run.scenario.base}"
+    kernels = len(run.scenario.kernels)
+    yield f"{kernels} kernel{'' if kernels == 1 else 's'}, the base is {run.scenario.base}"
     if run.scenario.overrides:
         yield f"with {run.scenario.overrides}"
     yield from (f"{name} {value}" for name, value in (("started", run.started), ("ended", run.ended)) if value)
@@ -167,10 +169,9 @@ def _place(run: Run, block: Block) -> Place:
 
 def _tests(comparison: Comparison) -> Iterator[Tests]:
     for matrix in further(comparison.blocks):
-        table = grid(matrix.title, (matrix.names, *matrix.columns))
-        rest = len(table.rows) - MOST_TESTS
-        shown = Grid(table.caption, table.heads, table.numeric, table.rows[:MOST_TESTS])
-        yield Tests(shown, matrix.reasons, max(0, rest))
+        shown = replace(matrix, blocks=matrix.blocks[:MOST_TESTS])
+        table = grid(matrix.title, (shown.names, *shown.columns))
+        yield Tests(table, shown.reasons, len(matrix.blocks[MOST_TESTS:]))
 
 
 def _suite(suite: Suite) -> SuitePart:

@@ -126,7 +126,7 @@ def _labels(extent: Extent, unit: int) -> tuple[tuple[float, str], ...]:
     while extent.length // step > _LABELS:
         step *= 2
     inside = range(-extent.offset % step, extent.length, step) if step <= extent.length else range(0)
-    between = [at for at in inside if 0.15 < at / extent.length < 0.85]
+    between = [at for at in inside if 0.2 < at / extent.length < 0.8]
     return tuple(
         (_percent(at, extent.length), measured_size(extent.offset + at)) for at in (0, *between, extent.length)
     )

@@ -57,33 +57,6 @@ def read_events(run_directory: Path) -> tuple[dict[str, object], ...]:
     return read_lines(run_directory / "events.jsonl")
 
 
-def read_provenance(run_directory: Path, kernel: str) -> dict[str, Any]:
-    """Return what the run keeps of the origin of a kernel (provenance.json).
-
-    It is empty if there is nothing that can be read.
-    """
-    try:
-        content = read_untrusted(run_directory, f"kernels/{kernel}/provenance.json", MIB)
-        found = json.loads(content or b"{}")
-        return _text_only(found) if isinstance(found, dict) else {}
-    except (OddFileError, OSError, ValueError, RecursionError):
-        return {}
-
-
-def read_patches(run_directory: Path, kernel: str) -> tuple[bytes, ...] | None:
-    """Return the files of the patches of a kernel in their order, None if they are not all there."""
-    names = read_provenance(run_directory, kernel).get("patches")
-    try:
-        there = (
-            sorted(path.name for path in (run_directory / "kernels" / kernel / "patches").iterdir()) if names else []
-        )
-        files = [read_untrusted(run_directory, f"kernels/{kernel}/patches/{name}", _MOST) for name in there]
-    except (OddFileError, OSError, ValueError):
-        return None
-    found = tuple(file for file in files if file is not None)
-    return found if isinstance(names, list) and len(found) == len(names) else None
-
-
 def find_run(results: Path, name: str) -> Path:
     """Return the run directory that `name` means.
 

@@ -90,6 +90,14 @@ def test_a_file_is_read_and_decoded_whatever_its_bytes_are(tmp_path: Path, conte
     assert (tmp_path / "copy").read_bytes() == content
 
 
+@pytest.mark.parametrize("name", ["../secret", "a/../../secret", "..", "", ".", "a/..", "/etc/hostname"])
+def test_a_name_cannot_lead_out_of_the_directory(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").write_text("x")
+    (tmp_path / "run/a").mkdir(parents=True)
+    with pytest.raises(OddFileError, match="is not a name below its directory"):
+        read_untrusted(tmp_path / "run", name, 100)
+
+
 def test_what_is_missing_is_none(tmp_path: Path) -> None:
     assert read_untrusted(tmp_path, "a", 100) is None
     assert read_untrusted(tmp_path, "a/b", 100) is None
@@ -122,7 +130,7 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
 # The packages and modules that handle files of a guest.  Of orch's own files they may read these.
 READERS = (
     *("run/boot_job.py", "run/suite_job.py", "machine/boot.py", "machine/share.py", "machine/boothost/ssh.py"),
-    "result/store/load.py",
+    *("result/store/load.py", "result/store/excerpt.py", "result/store/origin.py"),
 )
 OPENS = {"read_text", "read_bytes", "open", "readlink", "copyfile", "copy", "copy2", "copytree", "iterdir", "exists"}
 OWN = {

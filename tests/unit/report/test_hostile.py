@@ -12,16 +12,22 @@ import re
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import cmarkgfm
+import html5lib
+import lxml.etree
+import lxml.html
 import pytest
+from kcidb_io.schema import LATEST
 
 from orchestrator.cli import main as cli
-from orchestrator.report import as_json, junit, terminal
+from orchestrator.report import as_json, junit, kcidb, markdown, terminal
+from orchestrator.report.html import page
 from orchestrator.report.text import LONGEST_VALUE, bounded, clean, fit, in_a_line, one_line, say, say_json, wrap
 from orchestrator.result.compare.alignment import compare
 from orchestrator.result.model import Case, CaseId, Status
@@ -38,6 +44,9 @@ HOSTILE = {
     "no UTF-8": "a\udcffb\ud800c",
     "NUL and others": "a\x00b\x08\x7fc\ufffe\U0001ffff",
     "XML": "]]><!-- <x a='\"'>&amp;&#0; -->",
+    "HTML": "</style></script></title><script>document.title=1</script><img src=//e.org onerror=alert(1)>\"' {{ 7*7 }}",
+    "addresses": "javascript:alert(1) data:text/html,<b> http://e.org www.e.org a@e.org @root #1 GH-2 deadbeef1 :+1:",
+    "Markdown": "``` ` ``[a](javascript:x) ![b](http://e.org) \\| | \\\\| <b> **c** _d_\n\n# e\n- f\n> g\n<!-- h\n---",
     "no word": " \t ",
     "empty": "",
     "a long word": WORD,
@@ -194,6 +203,89 @@ def test_json_of_any_run_is_ascii_and_bounded(hostile: Hostile, capsys: pytest.C
     assert re.fullmatch(r"[\n -~]*", shown)
     assert len(shown) < len(hostile.run.cases) * 20 * 6 * LONGEST_VALUE
     json.loads(shown)
+
+
+@pytest.fixture(scope="module")
+def plain_tags() -> set[tuple[str, str]]:
+    """Return the elements of the pages of all sample runs, with the names of their attributes."""
+    return {tag for name in (*RUNS, *PLACEMENTS) for tag in tags(page.render(compare(run_with(name, ""))))}
+
+
+def tags(text: str) -> set[tuple[str, str]]:
+    """Return the elements and attributes of a page, as a browser reads it."""
+    found = html5lib.parse(text, namespaceHTMLElements=False).iter()
+    return {(str(one.tag).rpartition("}")[2], key) for one in found for key in ("", *one.attrib)}
+
+
+# A long cell has a class, and there can be a sentence about what is left out.
+OF_ANY_RUN = {("td", "class"), ("th", "class"), ("p", ""), ("p", "class")}
+
+
+def test_no_text_of_a_run_becomes_a_part_of_a_page(hostile: Hostile, plain_tags: set[tuple[str, str]]) -> None:
+    began = time.process_time()
+    shown = page.render(compare(hostile.run))
+    assert time.process_time() - began < 5
+    assert not ACTING.findall(shown)
+    assert len(shown) < 2_000_000
+    assert tags(shown) <= plain_tags | OF_ANY_RUN
+    root = html5lib.parse(shown, namespaceHTMLElements=False)
+    assert {one.attrib["href"][0] for one in root.iter("a")} == {"#"}
+    assert [one.text for one in root.iter("style")] == [page.source("style.css")]
+    assert [one.text for one in root.iter("script")] == [page.source("script.js")]
+
+
+def test_the_check_of_a_page_sees_what_a_text_could_add(plain_tags: set[tuple[str, str]]) -> None:
+    shown = page.render(compare(run_with("pud", "")))
+    for planted in ("<b onclick=x>", "<img src=x>", "<p style=x>", "<iframe>", "<base href=x>"):
+        assert not tags(shown.replace("<main", f"{planted}<main")) <= plain_tags | OF_ANY_RUN
+
+
+def markdown_elements(text: str) -> lxml.html.HtmlElement:
+    """Return the elements that GitHub's parser makes, before GitHub removes those that could act."""
+    shown = cmarkgfm.github_flavored_markdown_to_html(text, cmarkgfm.Options.CMARK_OPT_UNSAFE)
+    return lxml.html.fromstring(f"<div>{shown}</div>")
+
+
+OWN_MARKDOWN = {"h2", "h3", "p", "strong", "code", "pre", "ul", "li", "table", "thead", "tbody", "tr", "th", "td"}
+
+
+def test_no_text_of_a_run_becomes_markdown(hostile: Hostile) -> None:
+    began = time.process_time()
+    shown = markdown.render(compare(hostile.run))
+    assert time.process_time() - began < 5
+    assert not ACTING.findall(shown)
+    assert len(shown) <= markdown.LONGEST + 200
+    root = markdown_elements(shown)
+    found = {str(one.tag) for one in root.iter(lxml.etree.Element)} - {"div", "details", "summary"}
+    assert found <= OWN_MARKDOWN
+    widths = [{len(row) for row in table.iter("tr")} for table in root.iter("table")]
+    assert all(len(width) == 1 for width in widths), "a pipe ends a cell"
+    outside = " ".join(cast("list[str]", root.xpath("//text()[not(ancestor::code)]")))
+    assert not re.search(r"[@#`]|://|www\.|\b[0-9a-f]{7,}\b|javascript|pwned|<", outside)
+
+
+def test_a_report_for_kcidb_fits_its_schema(hostile: Hostile) -> None:
+    began = time.process_time()
+    report = kcidb.to_kcidb((hostile.run,), "orch")
+    assert time.process_time() - began < 5
+    shown = json.dumps(report)
+    assert not ACTING.findall("".join(strings(report)))
+    assert len(shown) < 5_000_000
+    LATEST.validate(report)
+    assert len(report["tests"]) == len(hostile.run.cases) - len(hostile.run.builds)
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Yield every string in a value of JSON, without line feeds and tabs."""
+    if isinstance(value, str):
+        yield value.replace("\n", "").replace("\t", "")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from strings(key)
+            yield from strings(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from strings(item)
 
 
 SHOWN = {

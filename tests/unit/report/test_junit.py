@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from pathlib import Path
 
+import junitparser
+import lxml.etree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +18,7 @@ from orchestrator.report import junit
 from orchestrator.report.text import clean
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.run import Run, with_failed_build
-from tests.unit.result.test_samples import ALL_PTE, PTE, booted, broken_run, kernel, pud_run, run_of, told
+from tests.unit.result.test_samples import ALL_PTE, PTE, booted, broken_run, kernel, killed_run, pud_run, run_of, told
 
 
 def suites(run: Run) -> dict[str, ET.Element]:
@@ -105,13 +109,105 @@ def test_a_kernel_that_did_not_build_has_one_failing_case() -> None:
     suite = suites(with_failed_build(run, failed))["variant"]
     assert [case.attrib["name"] for case in suite.iter("testcase")] == ["build"]
     assert suite.attrib["failures"] == "1"
-    assert suite.attrib["time"] == "12.0"
+    assert suite.attrib["time"] == "12.000"
 
 
 def test_times_of_a_boot_add_up_to_its_seconds() -> None:
     suite = suites(pud_run())["base"]
     times = [float(case.attrib.get("time", 0)) for case in suite.iter("testcase")]
     assert (sum(times), float(suite.attrib["time"])) == (12.0, 12.0)
+
+
+SCHEMA = lxml.etree.XMLSchema(file=str(Path(__file__).parent / "data/junit.xsd"))
+
+
+def problems(document: str) -> list[str]:
+    """Return what Jenkins or Surefire would refuse."""
+    try:
+        SCHEMA.assertValid(lxml.etree.fromstring(document.encode()))
+    except lxml.etree.DocumentInvalid as error:
+        return [str(error)]
+    return []
+
+
+def all_statuses() -> Run:
+    """Return a run with a case of each status, two of them without a message."""
+    cases = tuple(
+        Case(CaseId("base", "mm", "dev", test=f"t{at}", check="run"), status, message=f"why {status}" if at % 3 else "")
+        for at, status in enumerate(Status)
+    )
+    return replace(with_case(cases[0]), boots=(replace(with_case(cases[0]).boots[0], cases=cases),))
+
+
+@pytest.mark.parametrize("run", [pud_run(), broken_run(), killed_run(), all_statuses()], ids=lambda run: run.id)
+def test_jenkins_and_surefire_accept_it(run: Run) -> None:
+    assert problems(junit.render(run)) == []
+    assert problems(junit.render_all((run, broken_run(), run))) == []
+
+
+PLANTED = {
+    "disabled": ("<testsuite ", '<testsuite disabled="0" '),
+    "decimals": (r'(<testcase .*time=")[0-9.]+', r"\g<1>0.333333"),
+    "no time": (r'(<testcase .*) time="[0-9.]+"', r"\1"),
+    "type of skipped": (r"(<testcase .*)/>", r'\1><skipped type="skipped"/></testcase>'),
+    "two outcomes": (r"(<testcase .*)/>", r'\1><failure type="x"/><skipped/></testcase>'),
+    "no type": (r"(<testcase .*)/>", r'\1><failure message="x"/></testcase>'),
+    "properties": (r"(<testcase .*)/>", r'\1><properties><property name="a" value="b"/></properties></testcase>'),
+    "count": (r'( tests=")[0-9]+', r"\1x"),
+}
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_the_schema_sees_what_they_refuse(what: str) -> None:
+    document = junit.render(pud_run())
+    planted = re.sub(*PLANTED[what], document, count=1)
+    assert planted != document
+    assert problems(planted)
+
+
+def test_junitparser_reads_it_back() -> None:
+    run = all_statuses()
+    read = junitparser.JUnitXml.fromstring(junit.render(run).encode())
+    (suite,) = read
+    assert (read.tests, read.failures, read.errors, suite.skipped) == (8, 4, 1, 2)
+    found = {test.name: test for test in suite}
+    assert set(found) == {case.id.name for case in run.cases}
+    kinds = {
+        Status.PASS: [],
+        Status.SKIP: [junitparser.Skipped],
+        Status.XFAIL: [junitparser.Skipped],
+        Status.ERROR: [junitparser.Error],
+    }
+    for case in run.cases:
+        results = found[case.id.name].result
+        assert [type(result) for result in results] == kinds.get(case.status, [junitparser.Failure])
+        assert all(case.message in result.message for result in results)
+
+
+def test_several_runs_are_one_document_in_which_no_test_hides_another() -> None:
+    document = junit.render_all((pud_run(), broken_run(), killed_run()))
+    root = ET.fromstring(document.encode())
+    cases = [(test.get("classname"), test.get("name")) for test in root.iter("testcase")]
+    total = sum(len(run.cases) for run in (pud_run(), broken_run(), killed_run()))
+    assert len(cases) == len(set(cases)) == total
+    assert {str(name).split(".")[0] for name, _ in cases} == {"pud", "pud (2)", "pud (3)"}
+    assert root.get("tests") == str(total)
+    assert root.get("time") == f"{sum(float(suite.get('time', 0)) for suite in root):.3f}"
+
+
+def test_a_night_has_the_names_of_the_night_before() -> None:
+    tonight = replace(pud_run(), id="pud-20260618-193406", started="2026-06-18T19:34:06Z")
+    names = [
+        [(test.get("classname"), test.get("name")) for test in ET.fromstring(junit.render(run)).iter("testcase")]
+        for run in (pud_run(), tonight)
+    ]
+    assert names[0] == names[1]
+
+
+@pytest.mark.parametrize("seconds", [1 / 3, 1e-9, 12.3456, 1e9, -1.0])
+def test_a_time_has_at_most_three_decimals(seconds: float) -> None:
+    run = replace(pud_run(), jobs=tuple(replace(job, seconds=seconds) for job in pud_run().jobs))
+    assert problems(junit.render(run)) == []
 
 
 NASTY = st.text(st.characters(codec=None, exclude_categories=())) | st.sampled_from(
