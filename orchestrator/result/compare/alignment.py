@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Compare each variant with the base: better, worse or equal.  Pure and exact; times are not compared.
+"""Compare each variant with the base: better, worse or equal.  Pure and exact; times are compared in `times`.
 
 A change is about the measured values, not about the expected ones: if a variant maps PMDs and the base maps PTEs, this
 is a fix, even if both do what the scenario expects of them.
@@ -22,6 +22,7 @@ from orchestrator.result.compare.status import (
     sum_up,
     worst_of,
 )
+from orchestrator.result.compare.times import Times, compare_times
 from orchestrator.result.judge.checks import OWN_FAULTS
 from orchestrator.result.judge.levels import proven, rank
 from orchestrator.result.model import Case, Status
@@ -96,10 +97,14 @@ class Block:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run and its blocks, one for each place."""
+    """A run and its blocks, one for each place.
+
+    `times` compares the times if each kernel was booted several times, else it is None.
+    """
 
     run: Run
     blocks: tuple[Block, ...]
+    times: Times | None = None
 
     @property
     def unexpected(self) -> tuple[Case, ...]:
@@ -113,7 +118,7 @@ def compare(run: Run) -> Comparison:
     The run may be unfinished: what is missing is `incomplete`.  Never raises.
     """
     reader = Reader(run)
-    return Comparison(run, tuple(_block(run, reader, place) for place in places(run)))
+    return Comparison(run, tuple(_block(run, reader, place) for place in places(run)), compare_times(run))
 
 
 def _block(run: Run, reader: Reader, place: CompareKey) -> Block:
