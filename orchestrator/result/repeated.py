@@ -16,12 +16,9 @@ from statistics import median_low
 
 from orchestrator.machine.model import BootEnd, Splat
 from orchestrator.result.compare.status import worst_of
-from orchestrator.result.model import Case, CaseId, Status, status_of_end
+from orchestrator.result.model import REPEATABLE, Case, CaseId, Status, status_of_end
 from orchestrator.result.run import BootResult, Run
 from orchestrator.workload.model import Measurement
-
-REPEATABLE = "repeatable"
-"""The check of a case that exists only if numbers that must be equal in every boot of a kernel are not."""
 
 _HAPPENED = {
     Status.PASS: "passed",
