@@ -182,7 +182,7 @@ def _difference(first: Measurement, found: Iterable[tuple[int, Measurement]]) ->
     ranked = [value for value, _ in Counter({value: len(where) for value, where in rounds.items()}).most_common()]
     unit = f" {first.unit}" if first.unit and first.unit != first.name else ""
     texts = [
-        f"{value}{unit} in boot{'s' if len(rounds[value]) > 1 else ''} {', '.join(rounds[value])}"
+        f"{value}{unit} (boot{'s' if len(rounds[value]) > 1 else ''} {', '.join(rounds[value])})"
         for value in ranked[:_MOST_VALUES]
     ]
     more = f", and {len(ranked) - _MOST_VALUES} more values" if len(ranked) > _MOST_VALUES else ""
