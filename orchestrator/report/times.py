@@ -21,7 +21,7 @@ from orchestrator.result.compare.times import TIMES, TimeComparison, Times
 from orchestrator.result.run import Run
 
 _TITLES = {"touch_time": "touch", "dma_time": "DMA map"}
-_DIGITS = 1_000_000
+_DIGITS = 10**12
 """A ratio is shown from integers: this is the value of 1."""
 _TITLE = (
     "Times per GiB; each boot is a sample. Spread: the interquartile range, in percent of the median. A ratio, with "
@@ -113,7 +113,7 @@ def finding(found: TimeComparison, needed: int) -> str:
     before, after = found.base.count, found.variant.count
     count = f"n={before}" if before == after else f"n={before} and {after}"
     if found.shown:
-        return f"{_ratio(found)} times as long ({_CONFIDENT} interval {_interval(found)}, {count})"
+        return f"ratio to base {_ratio(found)} ({_CONFIDENT} interval {_interval(found)}, {count})"
     if found.visible is None:
         return f"no difference can be shown ({count}; it takes {needed} boots of each kernel)"
     return f"no difference shown ({count}, could have seen {_size(found.visible)})"

@@ -107,6 +107,8 @@ def test_patterns_match_the_whole_of_a_text() -> None:
         small("can: {levels: PTE}\n    extends:"),
         small("config:\n    patches:\n    expect:\n    can:", top="machine:\nbase:\n"),
         SMALL.replace("trixie", "trixie, version: 6.10"),
+        small(top="repeat: 1"),
+        small(top="repeat: 100"),
     ],
 )
 def test_the_schema_accepts_what_loads(tmp_path: Path, text: str) -> None:
@@ -164,6 +166,10 @@ def test_the_schema_accepts_what_loads(tmp_path: Path, text: str) -> None:
         small(top="machine: {memory: 2}"),
         small(top="machine: {accelerator: x}"),
         small(top="name: A"),
+        small(top="repeat: 0"),
+        small(top="repeat: 101"),
+        small(top="repeat: 1.5"),
+        small(top="repeat: often"),
     ],
 )
 def test_the_schema_rejects_what_does_not_load(tmp_path: Path, text: str) -> None:
