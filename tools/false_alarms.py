@@ -6,6 +6,10 @@
 Each comparison draws 2n boots, and takes half of them as the base and half as the variant.  Since all are of one
 kernel, a difference that is shown is a false alarm.  Then the times of the variant are made longer: how often is that
 shown?  `tools/same.yaml` makes the boots, with ``orch run --repeat 40``.
+
+    tools/false_alarms.py --kernel slow results/slow-... --base base.json
+
+says how often a kernel that really is slower is shown, against the boots of its base.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import argparse
 import json
 import random
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,24 +58,26 @@ class Boots:
         return [boot[self.names.index(name)] for boot in self.boots]
 
 
-def read(source: Path) -> Boots:
-    """Read the boots of a run's directory, or of a file that `save` wrote."""
+def read(source: Path, kernel: str | None = None) -> Boots:
+    """Read the boots of a run's directory (of `kernel` only, if given), or of a file that `save` wrote."""
     if source.is_dir():
-        return of_run(source)
+        return of_run(source, kernel)
     data = json.loads(source.read_text())
     return Boots(data["about"], tuple(data["names"]), tuple(map(tuple, data["boots"])))
 
 
-def of_run(directory: Path) -> Boots:
-    """Take the times of a run all of whose kernels are equal, in the order in which they were booted."""
+def of_run(directory: Path, only: str | None = None) -> Boots:
+    """Take the times of a run, in the order of the boots: of the kernel `only`, or of all, which must be equal."""
     run = load_run(directory)
     times = compare_times(run)
     if times is None:
         raise SystemExit(f"{directory}: boots each kernel once; run it with --repeat 40")
-    if len({facts.get("key") for facts in run.kernels.values()}) > 1:
-        raise SystemExit(f"{directory}: has several kernels; the boots must be of one")
+    if only is None and len({facts.get("key") for facts in run.kernels.values()}) > 1:
+        raise SystemExit(f"{directory}: has several kernels; choose one with --kernel")
     by_name: dict[str, dict[tuple[int, str], float]] = {}
     for (place, name, kernel), samples in times.samples.items():
+        if only not in (None, kernel):
+            continue
         found = by_name.setdefault(f"{place.test}/{name}", {})
         found |= {(sample.round, kernel): sample.value for sample in samples}
     whole = sorted(set.intersection(*(set(found) for found in by_name.values())))
@@ -139,6 +146,16 @@ def found_rates(
     return rates
 
 
+def shown_rates(base: Boots, variant: Boots, count: int, comparisons: int = COMPARISONS) -> dict[str, float]:
+    """Return, for each time, how often `variant`, a kernel that really is slower, is shown to differ from `base`."""
+    generator, hits = random.Random(1), Counter[str]()
+    for _ in range(comparisons):
+        before, after = (generator.sample(boots.boots, count) for boots in (base, variant))
+        p_values = [p_value([b[at] for b in before], [b[at] for b in after]) for at in range(len(base.names))]
+        hits.update(name for name, found in zip(base.names, holm(p_values), strict=True) if found)
+    return {name: hits[name] / comparisons for name in base.names}
+
+
 def visible_rates(boots: Boots, count: int, comparisons: int = COMPARISONS) -> dict[str, float]:
     """Return, for each time, how often a slowdown is shown that another comparison says it could have seen."""
     alpha = FALSE_ALARMS / len(boots.names)
@@ -168,20 +185,35 @@ def report(boots: Boots, count: int) -> bool:
     return alarms <= MOST_ALARMS and all(found[name] >= POWER for name in required)
 
 
+def report_slower(base: Boots, variant: Boots, count: int) -> None:
+    """Print how often a kernel that really is slower is shown."""
+    before, after = base.medians(), variant.medians()
+    print(f"{variant.about}, against {base.about}: n={count}")
+    for name, rate in shown_rates(base, variant, count).items():
+        print(f"  {name:<28} ratio {after[name] / before[name]:.2f}, shown in {rate:.1%} of {COMPARISONS} comparisons")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the rates of all sources; 1 if one of them is worse than claimed."""
     parser = argparse.ArgumentParser(description="how often the comparison of times is wrong")
     parser.add_argument("sources", nargs="+", type=Path, metavar="RUN|FILE", help="a run's directory, or saved times")
     parser.add_argument("-n", type=int, default=BOOTS, help=f"boots of each kernel in a comparison ({BOOTS})")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="keep the times of the first source")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="only keep the times of the first source")
+    parser.add_argument("--kernel", metavar="NAME", help="of a run, only the boots of this kernel")
+    parser.add_argument("--base", type=Path, metavar="FILE", help="the saved times of the base of a slower kernel")
     options = parser.parse_args(arguments)
-    sources = [read(source) for source in options.sources]
-    if few := [boots.about for boots in sources if len(boots.boots) < max(LEAST_BOOTS, 2 * options.n)]:
-        raise SystemExit(f"{few[0]}: too few boots; at least {max(LEAST_BOOTS, 2 * options.n)} are needed")
+    sources = [read(source, options.kernel) for source in options.sources]
     if options.save:
         save(sources[0], options.save)
-    good = [report(boots, options.n) for boots in sources]
-    return 0 if all(good) else 1
+    elif options.base:
+        report_slower(read(options.base), sources[0], options.n)
+    else:
+        least = max(LEAST_BOOTS, 2 * options.n)
+        if few := [boots.about for boots in sources if len(boots.boots) < least]:
+            raise SystemExit(f"{few[0]}: too few boots; at least {least} are needed")
+        good = [report(boots, options.n) for boots in sources]
+        return 0 if all(good) else 1
+    return 0
 
 
 if __name__ == "__main__":

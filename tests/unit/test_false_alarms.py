@@ -24,6 +24,7 @@ from tools.false_alarms import (
     main,
     read,
     save,
+    shown_rates,
     visible_rates,
 )
 
@@ -83,6 +84,19 @@ def test_a_source_is_kept_and_reported(tmp_path: Path, capsys: pytest.CaptureFix
     assert "80 boots, 6 times, n=15" in printed
     assert "false alarms: 0.4% of 1000 comparisons" in printed
     assert main([str(kept), "-n", "8"]) == 1, "eight boots are too few for a fifth"
+
+
+def test_a_kernel_with_a_slower_fault_handler_is_found_where_it_faults_for_every_page() -> None:
+    """The patch is tests/vm/patches/slow-fault.patch; a PMD entry is not delayed."""
+    base, slow = (read(DATA / f"{name}.json") for name in ("slow-base", "slow"))
+    rates = shown_rates(base, slow, BOOTS, 500)
+    before, after = base.medians(), slow.medians()
+    for name, rate in rates.items():
+        if name.startswith("qemu/"):
+            assert rate <= MOST_ALARMS
+        else:
+            assert 1.15 < after[name] / before[name] < 1.25
+            assert rate >= POWER
 
 
 def test_too_few_boots_are_refused(tmp_path: Path) -> None:
