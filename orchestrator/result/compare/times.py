@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 
 from orchestrator.result.compare.cost import LEAST, per_gib
 from orchestrator.result.compare.readings import CompareKey, places
@@ -28,6 +30,9 @@ from orchestrator.workload.model import Measurement
 
 TIMES = ("touch_time", "dma_time")
 """The times that are compared: of the first touch of every page, and of the DMA map."""
+
+MOST_COMPARISONS = 2000
+"""Comparisons of a run at most: a guest can report thousands of tests, and each is as many pairs as boots squared."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +94,11 @@ class Times:
 
     def comparison(self, place: CompareKey, name: str, kernel: str) -> TimeComparison | None:
         """Return the comparison of one time of one variant; None if one side was not measured."""
-        found = (c for c in self.comparisons if (c.place, c.name, c.kernel) == (place, name, kernel))
-        return next(found, None)
+        return self._by_key.get((place, name, kernel))
+
+    @cached_property
+    def _by_key(self) -> Mapping[tuple[CompareKey, str, str], TimeComparison]:
+        return {(found.place, found.name, found.kernel): found for found in self.comparisons}
 
 
 def compare_times(run: Run) -> Times | None:
@@ -131,11 +139,12 @@ def _costs(boot: BootResult) -> dict[CompareKey, dict[str, float]]:
 def _pairs(run: Run, samples: Samples) -> list[_Pair]:
     """Return what is compared: each time of a variant that was measured on the base, too."""
     base = run.scenario.base
-    return [
+    pairs = (
         _Pair(place, name, kernel, _values(samples[place, name, base]), _values(found))
         for (place, name, kernel), found in samples.items()
         if kernel != base and (place, name, base) in samples
-    ]
+    )
+    return list(islice(pairs, MOST_COMPARISONS))
 
 
 def _comparisons(pairs: Sequence[_Pair], alpha: float) -> tuple[TimeComparison, ...]:
