@@ -72,7 +72,7 @@ def of_run(directory: Path, only: str | None = None) -> Boots:
     times = compare_times(run)
     if times is None:
         raise SystemExit(f"{directory}: boots each kernel once; run it with --repeat 40")
-    if only is None and len({facts.get("key") for facts in run.kernels.values()}) > 1:
+    if only is None and len({facts.get("build") for facts in run.kernels.values()}) > 1:
         raise SystemExit(f"{directory}: has several kernels; choose one with --kernel")
     by_name: dict[str, dict[tuple[int, str], float]] = {}
     for (place, name, kernel), samples in times.samples.items():

@@ -10,6 +10,7 @@ from statistics import mean
 import pytest
 
 from orchestrator.result.compare.statistics import FALSE_ALARMS, POWER
+from tests.unit.result.store.test_repeated_run import in_turn, started
 from tools.false_alarms import (
     BOOTS,
     COMPARISONS,
@@ -104,3 +105,27 @@ def test_too_few_boots_are_refused(tmp_path: Path) -> None:
     save(Boots("few", QUIET.names, QUIET.boots[:50]), few)
     with pytest.raises(SystemExit, match="few: too few boots; at least 60 are needed"):
         main([str(few)])
+
+
+def test_the_boots_of_a_run_are_read_in_their_order(tmp_path: Path) -> None:
+    store, names = started(tmp_path, 3)
+    in_turn(store, names)
+    boots = read(store.path)
+    assert boots.names == ("kernel/touch_time", "kernel/dma_time", "qemu/touch_time", "qemu/dma_time")
+    assert len(boots.boots) == 3 * len(names)
+    assert len(read(store.path, names[0]).boots) == 3
+
+
+def test_boots_of_different_kernels_are_no_boots_of_one(tmp_path: Path) -> None:
+    store, names = started(tmp_path, 3)
+    in_turn(store, names)
+    for name in names:
+        store.end_build(f"build/{name}", {"build": name}, seconds=1.0)
+    with pytest.raises(SystemExit, match="has several kernels; choose one with --kernel"):
+        read(store.path)
+
+
+def test_a_run_that_boots_once_has_no_samples(tmp_path: Path) -> None:
+    store, _ = started(tmp_path, 1)
+    with pytest.raises(SystemExit, match="boots each kernel once; run it with --repeat 40"):
+        read(store.path)
