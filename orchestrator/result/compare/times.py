@@ -89,8 +89,10 @@ class Times:
 
     @property
     def can_show(self) -> bool:
-        """Whether there are enough boots to show a difference of any time; also true if no time is compared."""
-        return not self.comparisons or any(found.visible is not None for found in self.comparisons)
+        """Whether there are enough boots to show a difference of any time, or to show one if there was another kernel."""
+        if self.comparisons:
+            return any(found.visible is not None for found in self.comparisons)
+        return any(len(samples) >= self.needed for samples in self.samples.values())
 
     def comparison(self, place: CompareKey, name: str, kernel: str) -> TimeComparison | None:
         """Return the comparison of one time of one variant; None if one side was not measured."""

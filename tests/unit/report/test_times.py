@@ -107,6 +107,8 @@ def test_one_kernel_alone_has_its_spread() -> None:
     _, table = tables({"base": SPREAD})
     assert "base    touch    15     5 %\n" in table
     assert "shown" not in table
+    assert table in terminal.render(compare(repeated({"base": SPREAD})), 80)
+    assert "Cost per GiB" in terminal.render(compare(repeated({"base": SPREAD[:5]})), 80)
 
 
 def test_programs_get_every_sample_and_the_finding() -> None:
