@@ -89,7 +89,7 @@ class Times:
 
     @property
     def can_show(self) -> bool:
-        """Whether there are enough boots to show a difference of any time, or of another kernel if there is only one."""
+        """Whether there are enough boots to show a difference, if only of a kernel that is not there."""
         if self.comparisons:
             return any(found.visible is not None for found in self.comparisons)
         return any(len(samples) >= self.needed for samples in self.samples.values())
