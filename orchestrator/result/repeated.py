@@ -112,7 +112,7 @@ def _splats(boots: Sequence[BootResult], worst: BootResult) -> Iterator[Splat]:
             if splat.title not in found:
                 place = splat.place if boot is worst else f"../{boot.round}/{splat.place}"
                 yield replace(splat, place=place)
-        found |= {splat.title for splat in boot.boot.splats}
+                found.add(splat.title)
 
 
 def _taint(boots: Sequence[BootResult]) -> tuple[int, int] | None:

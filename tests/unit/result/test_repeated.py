@@ -149,7 +149,9 @@ def test_numbers_of_one_test_that_differ_are_one_case_with_their_units() -> None
 
 @pytest.mark.parametrize(("values", "middle", "boot"), [((30, 10, 20), 20, 3), ((10, 40, 30, 20), 20, 4), ((5,), 5, 1)])
 def test_a_time_is_the_one_of_the_boot_in_the_middle(values: Sequence[int], middle: int, boot: int) -> None:
-    (found,) = combined(measured(values, exact=False, name="touch_time", unit="ns"), len(values)).measurements
+    together = combined(measured(values, exact=False, name="touch_time", unit="ns"), len(values))
+    assert not together.cases
+    (found,) = together.measurements
     assert (found.value, found.evidence) == (middle, f"{boot}/m.jsonl:1")
 
 
@@ -165,7 +167,8 @@ def report(
 
 
 def test_every_complaint_of_the_guest_kernel_is_kept_with_its_place() -> None:
-    together = combined((report(1, STALL), report(2, WARNING, STALL), report(3)), 3)
+    together = combined((report(1, STALL), report(2, WARNING, WARNING), report(3, STALL)), 3)
+    assert len(together.boot.splats) == 2
     assert complaints(together.boot) == {
         STALL.title: "boots/k/alignment/1/console.log:3",
         WARNING.title: "boots/k/alignment/2/console.log:7",
