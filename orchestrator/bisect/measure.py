@@ -81,7 +81,8 @@ def scenario_at(scenario: Scenario, question: Question, commit: str, cases: tupl
     kernel = replace(scenario.kernel(question.kernel), source=GitSource(question.repository, commit))
     needed = {name.partition("/")[0] for name in cases}
     workloads = tuple(workload for workload in scenario.workloads if workload.name in needed) or scenario.workloads
-    alone = replace(scenario, base=kernel.name, kernels=(kernel,), workloads=workloads)
+    # A bisection repeats a measurement itself, and judges each alone (--repeat).
+    alone = replace(scenario, base=kernel.name, kernels=(kernel,), workloads=workloads, repeat=1)
     return seeded(alone, question.seed)
 
 

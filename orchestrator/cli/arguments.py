@@ -73,6 +73,15 @@ def person(text: str) -> str:
     return text
 
 
+def rounds(text: str) -> int:
+    """Return the number of boots of each kernel."""
+    from orchestrator.scenario.model import MOST_ROUNDS  # noqa: PLC0415 -- see above
+
+    if not text.isdigit() or not 1 <= int(text[:10]) <= MOST_ROUNDS:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to {MOST_ROUNDS}, not '{text}'")
+    return int(text)
+
+
 def change(kind: str, text: str) -> tuple[str, str]:
     """Return a change with its kind: changes of several kinds share a list, which keeps their order."""
     return kind, text

@@ -9,15 +9,17 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ScenarioOptions:
-    """The scenario file, and what replaces its kernels.
+    """The scenario file, and what replaces its kernels and the number of boots of each.
 
-    `changes` are (option without its dashes, text) of --patch, --message and --revert, in order.
+    `changes` are (option without its dashes, text) of --patch, --message and --revert, in order.  `repeat` is None for
+    what the file has.
     """
 
     path: Path
     tree: str | None = None
     git: str | None = None
     changes: tuple[tuple[str, str], ...] = ()
+    repeat: int | None = None
 
 
 @dataclass(frozen=True)

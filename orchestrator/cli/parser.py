@@ -93,6 +93,7 @@ def _add_run(verbs: Verbs) -> None:
     run.set_defaults(handler=_run)
     run.add_argument("scenario", type=Path, metavar="FILE", help="the scenario")
     _add_jobs(run)
+    _add_repeat(run)
     _add_verbose(run)
     run.add_argument("--json", action="store_true", help="print the comparison as JSON")
     _add_places(run)
@@ -121,6 +122,7 @@ def _add_plan(verbs: Verbs) -> None:
     plan.set_defaults(handler=_plan)
     plan.add_argument("scenario", type=Path, metavar="FILE", help="the scenario")
     _add_jobs(plan)
+    _add_repeat(plan)
     plan.add_argument("--json", action="store_true", help="print the plan as JSON")
     _add_places(plan)
     _add_overrides(plan)
@@ -399,6 +401,11 @@ def _add_jobs(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_repeat(verb: argparse.ArgumentParser) -> None:
+    about = "boot each kernel N times, interleaved, and compare the times (as in the scenario, else 1)"
+    verb.add_argument("--repeat", type=types.rounds, metavar="N", help=about)
+
+
 def _add_verbose(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("-v", "--verbose", action="store_true", help="show every step of every job")
 
@@ -458,7 +465,9 @@ def _add_overrides(verb: argparse.ArgumentParser) -> None:
 def _scenario(arguments: argparse.Namespace) -> ScenarioOptions:
     from orchestrator.cli.options import ScenarioOptions  # noqa: PLC0415 -- see above
 
-    return ScenarioOptions(arguments.scenario, arguments.tree, arguments.git, changes=tuple(arguments.changes or ()))
+    return ScenarioOptions(
+        arguments.scenario, arguments.tree, arguments.git, tuple(arguments.changes or ()), arguments.repeat
+    )
 
 
 def _add_results(verb: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.cli.options import ScenarioOptions
@@ -27,8 +28,9 @@ def load_scenario(path: Path) -> Scenario:
 
 
 def load_with_overrides(options: ScenarioOptions) -> Scenario:
-    """Load a scenario with the kernels of the command line instead of its own, if there are any."""
+    """Load a scenario with the kernels and the number of boots of the command line, if it has any."""
     scenario = load_scenario(options.path)
+    scenario = replace(scenario, repeat=options.repeat or scenario.repeat)
     overrides = read_overrides(options.tree, options.git, options.changes, here=Path.cwd(), data=kernels_dir())
     return overridden(scenario, overrides)
 

@@ -6,14 +6,17 @@ The names are the same as on the terminal and in the result directory.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.report.given import device_words
+from orchestrator.report.times import is_emulated, times_json
 from orchestrator.result.compare.alignment import Block, Comparison, Row
 from orchestrator.result.compare.cost import per_gib
 from orchestrator.result.compare.suite import Suite, SuiteRow, compare_suites
 from orchestrator.result.model import NO_BAR, Case, Status
-from orchestrator.result.run import Run
+from orchestrator.result.run import BootResult, Run
 
 FORMAT = 1
 """The version of the format: increased if a key is removed or changes its meaning, but not for a new key."""
@@ -31,6 +34,31 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
         "blocks": [_block(block) for block in comparison.blocks],
         "suites": [_suite(suite) for suite in compare_suites(comparison.run)],
         "cases": [_case(case) for case in comparison.run.cases],
+        **_repeated(comparison),
+    }
+
+
+def _repeated(comparison: Comparison) -> dict[str, Any]:
+    """Return what only a run has that boots each kernel several times: every boot, and the times compared."""
+    run, times = comparison.run, comparison.times
+    if times is None:
+        return {}
+    directories = {(job.kernel, job.workload, job.round): str(job.directory) for job in run.jobs}
+    return {
+        "repeat": run.repeat,
+        "boots": [_boot(boot, directories) for boot in run.samples],
+        "times": times_json(times, emulated=is_emulated(run)),
+    }
+
+
+def _boot(boot: BootResult, directories: Mapping[tuple[str, str, int], str]) -> dict[str, Any]:
+    return {
+        "kernel": boot.kernel,
+        "workload": boot.workload,
+        "round": boot.round,
+        "end": str(boot.boot.end),
+        "directory": directories.get((boot.kernel, boot.workload, boot.round), ""),
+        "counts": {str(s): n for s, n in sorted(Counter(case.status for case in boot.cases).items())},
     }
 
 

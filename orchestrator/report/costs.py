@@ -10,13 +10,10 @@ from orchestrator.report.blocks import heading
 from orchestrator.report.table import Cell, Column, lay_out
 from orchestrator.report.text import format_ns, format_ratio
 from orchestrator.result.compare.alignment import Block
-from orchestrator.result.compare.cost import per_gib
+from orchestrator.result.compare.cost import LEAST, per_gib
 from orchestrator.result.run import Run
 
 TITLE = "Cost per GiB.  Times are noisy, and comparable within this run only; no verdict rests on them."
-
-LEAST = 16 << 20
-"""Bytes of the smallest mapping shown: for a smaller one, fixed costs would dominate the costs per GiB."""
 
 _ABSENT = "-"
 

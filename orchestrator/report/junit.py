@@ -138,6 +138,7 @@ def _properties(run: Run, kernel: str) -> dict[str, str]:
         "scenario": run.scenario.name,
         "scenario_sha256": run.scenario.sha256,
         "overrides": run.scenario.overrides,
+        "boots": run.repeat if run.repeat > 1 else "",
         "run": run.id,
     }
     known = [(name, value) for name, value in facts.items() if value not in (None, "")]
@@ -181,7 +182,8 @@ def _seconds(run: Run, kernel: str, cases: list[Case]) -> dict[CaseId, float]:
             continue
         own = [case.id for case in cases if _belongs(case.id, job.kind, job.workload)]
         timed = [case_id for case_id in own if case_id.check == "run"] or own[:1]
-        shares |= {case_id: job.seconds / len(timed) for case_id in timed}
+        for case_id in timed:
+            shares[case_id] = shares.get(case_id, 0.0) + job.seconds / len(timed)
     return shares
 
 

@@ -41,9 +41,24 @@ def render(steps: Sequence[Step], capacity: Capacity, width: int) -> str:
 
     They are in the order of their start, with a total at the end.
     """
-    wide = max(len(in_a_line(step.job)) for step in steps)
-    lines = [line for step in steps for line in _lines(step, wide, width)]
-    return "\n".join((*lines, *wrap(_total(steps, capacity), width))) + "\n"
+    shown = [step for step in steps if step.round <= 1]
+    wide = max(len(in_a_line(step.job)) for step in shown)
+    lines = [line for step in shown for line in _lines(step, wide, width)]
+    return "\n".join((*lines, *_further_rounds(steps, width), *wrap(_total(steps, capacity), width))) + "\n"
+
+
+def _further_rounds(steps: Sequence[Step], width: int) -> list[str]:
+    """Return a line on all rounds of boots after the first, which do the same again."""
+    further = [step for step in steps if step.round > 1]
+    if not further:
+        return []
+    begins = min(step.begins for step in further)
+    seconds = max(step.begins + step.seconds for step in further) - begins
+    last = max(step.round for step in further)
+    which = f"rounds 2 to {last}" if last > 2 else "round 2"
+    takes = f"{'~' if any(step.guessed for step in further) else ''}{clock(seconds + 0.5)}"
+    left = f"{clock(begins + 0.5):>6} {takes:>7}  "
+    return wrap(f"{which}: every boot again, in the same order", width, left, " " * len(left))
 
 
 def _lines(step: Step, wide: int, width: int) -> Iterator[str]:

@@ -12,6 +12,7 @@ from orchestrator.report.given import device_lines
 from orchestrator.report.matrix import is_further, matrices
 from orchestrator.report.suites import suite_table
 from orchestrator.report.text import in_a_line, one_line, paint, path_text, wrap
+from orchestrator.report.times import times_tables, too_few
 from orchestrator.report.unexpected import Group, groups
 from orchestrator.report.verdict import how_far, is_good, summary
 from orchestrator.result.compare.alignment import Comparison
@@ -49,6 +50,8 @@ def _title(run: Run, width: int, color: bool) -> list[str]:
         lines.append(f"  with {one_line(run.scenario.overrides)}")
     facts = (f"accelerator {run.accelerator}" if run.accelerator else "", run.host and f"host {run.host}", run.started)
     lines += wrap(", ".join(fact for fact in facts if fact), width, rest="  ")
+    if run.repeat > 1:
+        lines.append(f"each kernel is booted {run.repeat} times, interleaved")
     for text in device_lines(run.scenario):
         lines += wrap(text, width, rest="  ")
     if run.status is not RunStatus.FINISHED:
@@ -58,8 +61,12 @@ def _title(run: Run, width: int, color: bool) -> list[str]:
 
 
 def _costs(comparison: Comparison, width: int, color: bool) -> list[list[str]]:
+    times = comparison.times
+    if times and times.can_show:
+        return times_tables(comparison, width, color)
     tables = [cost_table(comparison.run, block, width, color) for block in comparison.blocks if not is_further(block)]
-    return [wrap(TITLE, width), *tables] if any(tables) else []
+    few = f" {too_few(comparison.run, times)}" if times else ""
+    return [wrap(f"{TITLE}{few}", width), *tables] if any(tables) else []
 
 
 def _unexpected(comparison: Comparison, width: int, color: bool) -> list[str]:

@@ -12,6 +12,9 @@ from orchestrator.result.judge.taint import ORDINARY
 from orchestrator.scenario.model import Capability
 from orchestrator.workload.model import Measurement
 
+REPEATABLE = "repeatable"
+"""The check of a case that exists only if numbers that must be equal in every boot of a kernel are not."""
+
 NO_BAR = -1
 """The `bar` of a case that is not about one BAR: a build, or a whole boot."""
 
@@ -41,7 +44,8 @@ class CaseId:
     `check` is one of alignment, level, entries, faults, dma_faults; the program's own verdict (`run`); whether all
     numbers are as predicted (`oracle`); whether all entries have the attributes that vfio-pci requests (`attributes`);
     how the whole boot ended (`boot`); the guest kernel's log and taint (`log`); files that the guest must not leave in
-    its share (`share`); and entries of a suite's `xfail` that match none of its cases (`xfail`).
+    its share (`share`); numbers that must be equal in every boot (`repeatable`); and entries of a suite's
+    `xfail` that match none of its cases (`xfail`).
     """
 
     kernel: str

@@ -51,7 +51,8 @@ class Job:
     """One unit of work: build one kernel, or boot one kernel and run one workload.
 
     `began` is its start in seconds after the start of the run, None before; `seconds` is wall-clock time, None until
-    the job has ended.  `note` is why a job was skipped.
+    the job has ended.  `note` is why a job was skipped.  `round` counts the boots of the same kernel and workload from
+    1; it is 0 if there is only one.
     """
 
     id: str
@@ -62,16 +63,22 @@ class Job:
     seconds: float | None = None
     note: str = ""
     began: float | None = None
+    round: int = 0
 
     @property
     def directory(self) -> Path:
         """The directory of the job's files, relative to the run directory."""
-        return Path("kernels", self.kernel) if self.kind is JobKind.BUILD else Path("boots", self.kernel, self.workload)
+        if self.kind is JobKind.BUILD:
+            return Path("kernels", self.kernel)
+        return Path("boots", self.kernel, self.workload, *([str(self.round)] if self.round else ()))
 
 
 @dataclass(frozen=True)
 class BootResult:
-    """The complete result of one boot: its end, the measurements and the verdicts."""
+    """The complete result of one boot: its end, the measurements and the verdicts.
+
+    `round` is that of its job.  For several boots together it is 0; see `result.repeated`.
+    """
 
     kernel: str
     workload: str
@@ -79,6 +86,7 @@ class BootResult:
     boot: BootReport
     cases: tuple[Case, ...] = ()
     measurements: tuple[Measurement, ...] = ()
+    round: int = 0
 
     @property
     def ended_well(self) -> bool:
@@ -114,7 +122,9 @@ class Run:
 
     `path` is the run directory.  `started` and `ended` are ISO 8601 in UTC, `ended` empty while it runs.  `tools`
     are versions by name.  `kernels` is what the `kernel` package reports of each build, free-form JSON.  `builds` has a
-    case for each kernel that did not build, `boots` one entry for each boot that has ended, in the order of `jobs`.
+    case for each kernel that did not build.  `boots` has one entry for each kernel and workload that has booted, in the
+    order of `jobs`; if they boot several times, the entry is what `result.repeated` makes of these boots, and `samples`
+    has every one of them, in the order of `jobs`.
     """
 
     id: str
@@ -131,6 +141,12 @@ class Run:
     builds: tuple[Case, ...] = ()
     boots: tuple[BootResult, ...] = ()
     exit_status: int | None = None
+    samples: tuple[BootResult, ...] = ()
+
+    @property
+    def repeat(self) -> int:
+        """How many times each kernel is booted for each workload."""
+        return max((job.round for job in self.jobs), default=0) or 1
 
     @property
     def cases(self) -> tuple[Case, ...]:
@@ -181,25 +197,22 @@ class Run:
         raise KeyError(job_id)
 
     def boot(self, kernel: str, workload: str) -> BootResult | None:
-        """Return the result of booting `kernel` for `workload`, or None before its end."""
+        """Return the result of booting `kernel` for `workload`, or None before its end.
+
+        If it boots several times, it is the result of those that have ended, together.
+        """
         found = (boot for boot in self.boots if (boot.kernel, boot.workload) == (kernel, workload))
         return next(found, None)
+
+    def samples_of(self, kernel: str, workload: str) -> tuple[BootResult, ...]:
+        """Return the result of every single boot of `kernel` for `workload` that has ended, in their order."""
+        every = self.samples if self.repeat > 1 else self.boots
+        return tuple(boot for boot in every if (boot.kernel, boot.workload) == (kernel, workload))
 
 
 def with_job(run: Run, job: Job) -> Run:
     """Return `run` with `job` in place of the job of the same id."""
     return replace(run, jobs=tuple(job if old.id == job.id else old for old in run.jobs))
-
-
-def with_boot(run: Run, result: BootResult) -> Run:
-    """Return `run` with one more boot's result, in the order of the jobs.
-
-    The order in which the boots ended does not matter.
-    """
-    order = {(job.kernel, job.workload): at for at, job in enumerate(run.jobs)}
-    kept = [boot for boot in run.boots if (boot.kernel, boot.workload) != (result.kernel, result.workload)]
-    boots = sorted([*kept, result], key=lambda boot: order.get((boot.kernel, boot.workload), len(order)))
-    return replace(run, boots=tuple(boots))
 
 
 def with_failed_build(run: Run, case: Case) -> Run:

@@ -57,12 +57,12 @@ def boot_kernel(
     try:
         facts = kernel_facts(build, kernel.can)
         with report_full_disk(context.settings.cache, f"booting kernel '{build.name}'", store.path):
-            booted = _boot(context, assets, build, facts, workload, directory)
+            booted = _boot(context, assets, build, facts, workload, job)
     except Interrupted:
         raise
     except (InfrastructureError, OSError) as error:
         booted = Booted(BootReport(BootEnd.QEMU, 0.0, (str(error),)), "")
-    note_splats(context, build.name, workload, booted)
+    note_splats(context, build.name, job, booted)
     report, output = _read_output(context, booted.report, build.name, workload, directory)
     output = replace(output, capability=facts.capability, taint=ordinary_taint(context.scenario, build.name))
     if not facts.page_tables:
@@ -78,9 +78,16 @@ def failed_boot(kernel: str, workload: Workload, message: str) -> BootResult:
     return BootResult(kernel, workload.name, workload.device, report, (case,))
 
 
-def note_splats(context: RunContext, kernel: str, workload: Workload, booted: Booted) -> None:
+def phase_of(context: RunContext, job: str) -> str:
+    """Return what a boot is called in events: ``boot WORKLOAD``, and which of how many if there are several."""
+    run = context.store.run
+    planned = run.job(job)
+    return f"boot {planned.workload}" + (f" {planned.round}/{run.repeat}" if planned.round else "")
+
+
+def note_splats(context: RunContext, kernel: str, job: str, booted: Booted) -> None:
     """Emit a note for each of the first splats of the guest kernel, and one for the number of the others."""
-    splats, what = booted.report.splats, f"boot {workload.name}"
+    splats, what = booted.report.splats, phase_of(context, job)
     for splat in splats[:_MOST_NOTES]:
         context.emit(Event(kernel, what, Kind.NOTE, f"the guest kernel warned: {splat.text}"))
     if len(splats) > _MOST_NOTES:
@@ -99,8 +106,9 @@ def _boot(
     build: KernelBuild,
     facts: KernelFacts,
     workload: MeasuringWorkload,
-    directory: Path,
+    job: str,
 ) -> Booted:
+    directory = context.store.directory(job)
     address, binary = context.addresses[workload.device], f"{GUEST_PROGRAM}/alignment"
     program, answers = assets.program or assets.root, (KTAP_FILE, MEASUREMENTS_FILE)
     if isinstance(workload, VmmWorkload):
@@ -111,7 +119,7 @@ def _boot(
     else:
         argv = command(workload, address, binary, GUEST_SHARE, dump=facts.page_tables)
         guest = Guest(assets.root, program, shlex.join(argv), answers)
-    return boot_guest(context, assets, build, facts, workload, guest, directory)
+    return boot_guest(context, assets, build, facts, workload, guest, job)
 
 
 def _vmm(assets: ArchAssets, workload: VmmWorkload, directory: Path) -> Path:
@@ -153,12 +161,13 @@ def boot_guest(
     facts: KernelFacts,
     workload: Workload,
     guest: Guest,
-    directory: Path,
+    job: str,
 ) -> Booted:
-    """Boot `build` with `guest` in it, for `workload`; its share and its console are kept in `directory`.
+    """Boot `build` with `guest` in it, for `workload`; its share and its console are kept in the directory of `job`.
 
     Raises InfrastructureError if no accelerator can be found or virtme-ng cannot be started.
     """
+    directory = context.store.directory(job)
     accelerator = choose_accelerator(
         context.boot_host,
         context.settings.cache,
@@ -188,7 +197,7 @@ def boot_guest(
         arguments=facts.arguments,
         answers=guest.answers,
     )
-    what = f"boot {workload.name}"
+    what = phase_of(context, job)
 
     def note(text: str) -> None:
         context.emit(Event(build.name, what, Kind.NOTE, text))

@@ -25,7 +25,7 @@ from orchestrator.run.estimate import (
     forecasts,
     starts,
 )
-from orchestrator.run.plan import boot_id, build_id
+from orchestrator.run.plan import boot_id, build_id, rounds
 from orchestrator.run.schedule import timetable
 from orchestrator.scenario.model import Kernel, Scenario, SelftestsWorkload, Workload
 from orchestrator.scenario.sources import PrebuiltSource
@@ -36,7 +36,8 @@ class Step:
     """One job and what it would do; `cached` is whether its work is done already.
 
     `begins` is in seconds since the first job's start, `seconds` is how long it takes, `guessed` is whether no similar
-    job was recorded yet.  `fetched` is whether its source is in the cache.
+    job was recorded yet.  `fetched` is whether its source is in the cache.  `round` is that of a boot that is repeated,
+    else 0.
     """
 
     job: str
@@ -46,6 +47,7 @@ class Step:
     seconds: float = 0.0
     guessed: bool = False
     fetched: bool = True
+    round: int = 0
 
 
 def outlook(
@@ -98,7 +100,7 @@ def _steps(
     for slot in timetable((forecast.task for forecast in known.values()), capacity.limits):
         job = slot.task.id
         text, cached, here = texts[job]
-        yield Step(job, text, cached, slot.begins, slot.task.seconds, known[job].guessed, here)
+        yield Step(job, text, cached, slot.begins, slot.task.seconds, known[job].guessed, here, slot.task.round)
 
 
 def _texts(
@@ -110,8 +112,10 @@ def _texts(
         text = _of_build(start, capacity.away) if here else f"fetch the {_fetched(start, capacity.away)}"
         yield build_id(name), (text, start.kind is BuildKind.CACHED, here)
         for workload in scenario.workloads:
-            text = f"{_first(store, workload, recipes[name])}boot, at most {workload.timeout:g} s"
-            yield boot_id(name, workload.name), (text, False, here)
+            for number in rounds(scenario):
+                which = f"boot {number} of {scenario.repeat}" if number else "boot"
+                text = f"{_first(store, workload, recipes[name])}{which}, at most {workload.timeout:g} s"
+                yield boot_id(name, workload.name, number), (text, False, here)
 
 
 def _of_build(start: BuildStart, away: BuildCapacity | None) -> str:

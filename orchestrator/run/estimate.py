@@ -25,7 +25,7 @@ from orchestrator.kernel.model import AnyRecipe, KernelBuild, Recipe
 from orchestrator.kernel.remote.build_host import BuildHost
 from orchestrator.machine.boothost.base import BootHost
 from orchestrator.run.durations import Durations
-from orchestrator.run.plan import boot_id, build_id, build_order
+from orchestrator.run.plan import boot_id, build_id, build_order, rounds
 from orchestrator.run.schedule import Resources, Task
 from orchestrator.scenario.devices import PassthroughDevice
 from orchestrator.scenario.model import AlignmentWorkload, Machine, Scenario, SelftestsWorkload, Workload
@@ -206,15 +206,19 @@ def _boots(
     scenario: Scenario, recipes: Mapping[str, AnyRecipe], cache: KernelCache, durations: Durations, capacity: Capacity
 ) -> Iterator[Forecast]:
     needs = _boot_needs(scenario, capacity)
+    builds = tuple(build_id(kernel.name) for kernel in scenario.kernels)
     for kernel in scenario.kernels:
+        # Boots whose times are compared do not run beside a build.
+        after = builds if scenario.repeat > 1 else (build_id(kernel.name),)
         for workload in scenario.workloads:
             recipe = recipes[kernel.name]
             compiles = builds_selftests(cache, recipe, workload)
             names = boot_names(scenario, recipe, workload, compiles=compiles, boot_host=capacity.boot_host)
             known = durations.recall(names)
             seconds = _guess(workload, compiles=compiles) if known is None else known
-            task = Task(boot_id(kernel.name, workload.name), seconds, needs, (build_id(kernel.name),))
-            yield Forecast(task, names, guessed=known is None)
+            for number in rounds(scenario):
+                task = Task(boot_id(kernel.name, workload.name, number), seconds, needs, after, number)
+                yield Forecast(task, names, guessed=known is None)
 
 
 def _boot_needs(scenario: Scenario, capacity: Capacity) -> Resources:

@@ -19,16 +19,26 @@ def build_id(kernel: str) -> str:
     return f"build/{kernel}"
 
 
-def boot_id(kernel: str, workload: str) -> str:
-    """Return the id of the job that boots `kernel` and runs `workload`."""
-    return f"boot/{kernel}/{workload}"
+def boot_id(kernel: str, workload: str, number: int = 0) -> str:
+    """Return the id of the job that boots `kernel` and runs `workload`, in round `number`; 0 if there is only one."""
+    return f"boot/{kernel}/{workload}" + (f"/{number}" if number else "")
+
+
+def rounds(scenario: Scenario) -> range:
+    """Return the numbers of the rounds: 1 to N if each kernel is booted N times, only 0 if it is booted once."""
+    return range(1, scenario.repeat + 1) if scenario.repeat > 1 else range(1)
 
 
 def jobs(scenario: Scenario) -> tuple[Job, ...]:
-    """Return every job: a build for each kernel, then a boot for each kernel and workload, the base's first."""
+    """Return every job: a build for each kernel, then a boot for each kernel and workload, the base's first.
+
+    If each kernel is booted several times, a whole round of boots comes before the next one.  What changes slowly on
+    the machine then changes for all kernels.
+    """
     builds = (Job(build_id(kernel.name), JobKind.BUILD, kernel.name) for kernel in scenario.kernels)
     boots = (
-        Job(boot_id(kernel.name, workload.name), JobKind.BOOT, kernel.name, workload.name)
+        Job(boot_id(kernel.name, workload.name, number), JobKind.BOOT, kernel.name, workload.name, round=number)
+        for number in rounds(scenario)
         for kernel in scenario.kernels
         for workload in scenario.workloads
     )

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from time import monotonic
 
 from orchestrator.errors import Interrupted, KernelBuildError, OrchError, UsageError
@@ -25,7 +26,7 @@ from orchestrator.run.context import ArchAssets, RunContext
 from orchestrator.run.dispatch import run_tasks
 from orchestrator.run.durations import Durations
 from orchestrator.run.estimate import Capacity, Forecast, build_names, forecasts, start_of
-from orchestrator.run.plan import boot_id, build_id
+from orchestrator.run.plan import boot_id, build_id, rounds
 from orchestrator.run.schedule import Task
 from orchestrator.run.suite_job import boot_suite
 from orchestrator.scenario.model import MeasuringWorkload, Workload
@@ -70,9 +71,13 @@ class Runner:
         work: dict[str, Callable[[], None]] = {}
         for recipe in self._recipes:
             work[build_id(recipe.name)] = partial(self._build, recipe)
-            for workload in self._context.scenario.workloads:
-                work[boot_id(recipe.name, workload.name)] = partial(self._boot, recipe, workload)
+            for workload, number in self._boots():
+                work[boot_id(recipe.name, workload.name, number)] = partial(self._boot, recipe, workload, number)
         return work
+
+    def _boots(self) -> Iterator[tuple[Workload, int]]:
+        """Yield the workload and the round of each boot of a kernel."""
+        yield from product(self._context.scenario.workloads, rounds(self._context.scenario))
 
     def _tasks(self) -> tuple[Task, ...]:
         """Return the jobs of all kernels except those that did not build, as the cache is now.
@@ -99,8 +104,8 @@ class Runner:
         if job.kind is JobKind.BOOT or job.kernel in self._builds:
             return None
         self._unbuilt.add(job.kernel)
-        for workload in self._context.scenario.workloads:
-            store.skip_job(boot_id(job.kernel, workload.name), "its kernel did not build")
+        for workload, number in self._boots():
+            store.skip_job(boot_id(job.kernel, workload.name, number), "its kernel did not build")
         return self._tasks()
 
     def _build(self, recipe: AnyRecipe) -> None:
@@ -146,10 +151,13 @@ class Runner:
         kept = self._context.store.keep_traceback(error, job)
         return f"orch failed: {type(error).__name__}: {str(error)[:_LONGEST_MESSAGE]}; see {kept}"
 
-    def _boot(self, recipe: AnyRecipe, workload: Workload) -> None:
-        """Do the boot job of a kernel and a workload.  Its duration is recorded only if it ended well."""
+    def _boot(self, recipe: AnyRecipe, workload: Workload, number: int) -> None:
+        """Do the boot job of a kernel and a workload, in round `number`.
+
+        Its duration is recorded only if it ended well.
+        """
         store = self._context.store
-        job, build, started = boot_id(recipe.name, workload.name), self._builds[recipe.name], monotonic()
+        job, build, started = boot_id(recipe.name, workload.name, number), self._builds[recipe.name], monotonic()
         store.start_job(job)
         try:
             result = bounded(self._booted(recipe, build, workload, job))
@@ -157,6 +165,7 @@ class Runner:
             raise
         except Exception as error:
             result = failed_boot(build.name, workload, self._explain(job, error))
+        result = replace(result, round=number)
         seconds = monotonic() - started
         if result.boot.end is BootEnd.OK:
             self._durations.record(self._forecasts[job].names, seconds)

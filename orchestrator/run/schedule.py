@@ -5,6 +5,9 @@ A job may start when all jobs before it have ended and its resources are free.  
 the longest path comes first: its own duration and that of the longest chain of jobs after it.  A job that does not fit
 lets later ones pass, so no resource is idle that a job could use.  A job never takes more than there is: one that needs
 more has all of it for itself.  So if no job runs, one can start, and every job runs in the end.
+
+Boots that are repeated have rounds.  No job of a round starts before every job of the earlier rounds has started: what
+changes slowly on the machine then changes for all kernels alike.
 """
 
 from __future__ import annotations
@@ -41,12 +44,16 @@ class Resources:
 
 @dataclass(frozen=True)
 class Task:
-    """A job as the schedule sees it: its expected seconds, its resources, and the jobs that it comes after."""
+    """A job as the schedule sees it: its expected seconds, its resources, and the jobs that it comes after.
+
+    `round` is 0 for a job that is not repeated.
+    """
 
     id: str
     seconds: float
     needs: Resources = field(default_factory=Resources)
     after: tuple[str, ...] = ()
+    round: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,9 +70,10 @@ class Slot:
 
 
 def longest_first(tasks: Iterable[Task]) -> tuple[Task, ...]:
-    """Return `tasks` by the length of their path, the longest first, equals in their order.
+    """Return `tasks` by their round, then by the length of their path, the longest first, equals in their order.
 
-    Raises ValueError if they wait for each other in a circle, or for a job that is not among them.
+    The jobs of a round keep their order, which must be the same in every round.  Raises ValueError if they wait for
+    each other in a circle, or for a job that is not among them.
     """
     known = {task.id: task for task in tasks}
     paths = {name: task.seconds for name, task in known.items()}
@@ -75,7 +83,7 @@ def longest_first(tasks: Iterable[Task]) -> tuple[Task, ...]:
     for name in reversed(order):
         for before in known[name].after:
             paths[before] = max(paths[before], known[before].seconds + paths[name])
-    return tuple(sorted(known.values(), key=lambda task: -paths[task.id]))
+    return tuple(sorted(known.values(), key=lambda task: (task.round, 0.0 if task.round else -paths[task.id])))
 
 
 def startable(
@@ -83,13 +91,16 @@ def startable(
 ) -> tuple[Task, ...]:
     """Return those of `ranked` to start now, in addition to `running`; `done` and `running` have ids."""
     taken = sum((task.needs.within(limits) for task in ranked if task.id in running), Resources())
-    chosen = []
-    for task in ranked:
+    chosen: list[Task] = []
+    left_behind = 0
+    for task in (task for task in ranked if task.id not in done and task.id not in running):
         with_it = taken + task.needs.within(limits)
-        waits = task.id not in done and task.id not in running
-        if waits and all(before in done for before in task.after) and with_it.fits(limits):
+        in_turn = not task.round or left_behind in (0, task.round)
+        if in_turn and all(before in done for before in task.after) and with_it.fits(limits):
             chosen.append(task)
             taken = with_it
+        else:
+            left_behind = left_behind or task.round
     return tuple(chosen)
 
 

@@ -60,7 +60,7 @@ def boot_suite(
     try:
         with report_full_disk(context.settings.cache, f"booting kernel '{build.name}'", store.path):
             programs = _lay_out(context, recipe, workload, directory)
-            booted = _boot(context, assets, build, workload, programs, directory)
+            booted = _boot(context, assets, build, workload, programs, job)
     except Interrupted:
         raise
     except KernelBuildError as error:
@@ -70,7 +70,7 @@ def boot_suite(
     except (InfrastructureError, OSError) as error:
         problem = str(error)
         booted = Booted(BootReport(BootEnd.QEMU, 0.0), "")
-    note_splats(context, build.name, workload, booted)
+    note_splats(context, build.name, job, booted)
     place = str(directory.relative_to(store.path))
     files = Share(directory / SHARE)
     output = _read_output(files, programs, problem, f"{place}/{SHARE}/{OUTPUT_FILE}")
@@ -117,18 +117,18 @@ def _boot(
     build: KernelBuild,
     workload: SuiteWorkload,
     programs: _Programs,
-    directory: Path,
+    job: str,
 ) -> Booted:
     # A guest of another architecture cannot run this machine's programs: it has busybox, bash, and the command's files.
     userland = Userland() if is_foreign(build.arch) else find_userland()
     root = guest_root(context.host, context.settings.cache, userland, build.arch)
     address = context.addresses[workload.device] if workload.device else ""
-    share = directory / SHARE
+    share = context.store.directory(job) / SHARE
     share.mkdir(parents=True, exist_ok=True)
     (share / SCRIPT_FILE).write_text(guest_script(workload, address, userland.binds, programs.tests))
     guest = Guest(root, programs.directory, guest_command(), _ANSWERS, userland.exports)
     facts = kernel_facts(build, context.scenario.kernel(build.name).can)
-    return boot_guest(context, assets, build, facts, workload, guest, directory)
+    return boot_guest(context, assets, build, facts, workload, guest, job)
 
 
 def _read_output(files: Share, programs: _Programs, problem: str, evidence: str) -> SuiteOutput:

@@ -11,6 +11,9 @@ from typing import NoReturn
 from orchestrator.scenario.devices import Device
 from orchestrator.scenario.sources import PatchSource, PrebuiltSource, Source
 
+MOST_ROUNDS = 100
+"""Boots of one kernel for one workload at most: more hardly narrow an interval, and take hours."""
+
 
 class Placement(StrEnum):
     """How the virtual address of an mmap is chosen."""
@@ -322,7 +325,7 @@ class Scenario:
 
     `base` is the name of the kernel that the others are compared with; it is the first of `kernels`.  `overrides` has
     the command-line options that replaced the file's kernels by these, quoted for a shell; it is empty if the kernels
-    are those of the file.
+    are those of the file.  `repeat` is how many times each kernel is booted for each workload.
     """
 
     name: str
@@ -338,6 +341,7 @@ class Scenario:
     """The host that boots the guests."""
     build_host: HostSelector = field(default_factory=HostSelector)
     """The host that builds the kernels."""
+    repeat: int = 1
 
     def kernel(self, name: str) -> Kernel:
         """Return the kernel called `name`.  Raises KeyError if there is none."""

@@ -13,6 +13,9 @@ from orchestrator.workload.model import Measurement
 
 GIB = 1 << 30
 
+LEAST = 16 << 20
+"""Bytes of the smallest mapping whose costs are compared: of a smaller one, fixed costs would dominate."""
+
 COSTS = ("vmpte", "faults", "touch_time", "dma_faults", "dma_time")
 """The measurements of cost: page tables (bytes), and faults and time (ns) of the first touch and of the DMA map."""
 

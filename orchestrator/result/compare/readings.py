@@ -9,7 +9,7 @@ from functools import cached_property
 
 from orchestrator.machine.model import BootEnd
 from orchestrator.result.judge.kernel_log import complaints
-from orchestrator.result.model import NO_BAR, Case, CaseId, Status, status_of_end
+from orchestrator.result.model import NO_BAR, REPEATABLE, Case, CaseId, Status, status_of_end
 from orchestrator.result.run import BootResult, JobKind, JobStatus, Run
 from orchestrator.workload.alignment.entries import Entries, entries_of
 from orchestrator.workload.model import Measurement
@@ -173,7 +173,7 @@ def _end(boot: BootResult) -> Status:
 
 def _what_went_wrong(ends: list[Case], cases: tuple[Case, ...]) -> tuple[str, str]:
     failed = [case for case in cases if case.status is not Status.PASS]
-    checks = ("run", "oracle", "attributes", "log", "share")
+    checks = ("run", "oracle", "attributes", REPEATABLE, "log", "share")
     causes = [case for check in checks for case in failed if case.id.check == check]
     first = next(iter(ends + causes), None)
     return (first.message, first.evidence) if first else ("", "")

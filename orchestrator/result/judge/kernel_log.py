@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from posixpath import normpath
 
 from orchestrator.machine.model import BootEnd, BootReport, Splat
 from orchestrator.machine.splat_kinds import PANIC
@@ -116,7 +117,7 @@ def _with_xfail(case: Case, known: Known, troubles: Sequence[str]) -> Case:
 
 def _evidence(report: BootReport, splat: Splat) -> str:
     directory = report.evidence.rpartition("/")[0]
-    return f"{directory}/{splat.place}" if directory else splat.place
+    return normpath(f"{directory}/{splat.place}") if directory else splat.place
 
 
 def _times(splat: Splat) -> str:

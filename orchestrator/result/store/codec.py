@@ -18,10 +18,13 @@ from pydantic import TypeAdapter
 
 from orchestrator.result.model import Case
 from orchestrator.result.run import BootResult, Job, JobKind, Run, RunStatus, ScenarioRecord
+from orchestrator.scenario.model import MOST_ROUNDS
 from orchestrator.workload.measurement import possible, short_number
 
 FORMAT = 1
 """The version of the result directory's format: increased if an older reader would misread it."""
+REPEATED = 2
+"""The version of the `run.json` of a run that boots each kernel several times: its boots have other directories."""
 
 Json = dict[str, Any]
 
@@ -31,9 +34,9 @@ def encode_run(run: Run) -> Json:
 
     These are in the directories of the jobs.
     """
-    jobs = [asdict(job) | {"directory": str(job.directory)} for job in run.jobs]
+    jobs = [_without_round(asdict(job)) | {"directory": str(job.directory)} for job in run.jobs]
     return {
-        "format": FORMAT,
+        "format": FORMAT if run.repeat == 1 else REPEATED,
         "id": run.id,
         "status": run.status,
         "exit_status": run.exit_status,
@@ -59,6 +62,8 @@ def decode_run(data: Mapping[str, Any], path: Path) -> Run:
         _refuse_path(name)
     for job in stored.jobs:
         _refuse_path(job.kernel)
+        if not 0 <= job.round <= (MOST_ROUNDS if job.kind is JobKind.BOOT else 0):
+            raise ValueError(f"the job {job.id!r} has the round {short_number(job.round)}")
         if job.kind is JobKind.BOOT:
             _refuse_path(job.workload)
     values = {field.name: getattr(stored, field.name) for field in fields(stored)}
@@ -66,8 +71,13 @@ def decode_run(data: Mapping[str, Any], path: Path) -> Run:
 
 
 def encode_boot(result: BootResult) -> Json:
-    """Return the content of `boots/<kernel>/<workload>/result.json`."""
-    return {"format": FORMAT, **asdict(result)}
+    """Return the content of a boot's `result.json`."""
+    return {"format": FORMAT, **_without_round(asdict(result))}
+
+
+def _without_round(fields: Json) -> Json:
+    """Return `fields` without `round` if there is only one."""
+    return {name: value for name, value in fields.items() if name != "round" or value}
 
 
 def decode_boot(data: Mapping[str, Any]) -> BootResult:

@@ -21,9 +21,11 @@ from orchestrator.agent.inodes import MIB
 from orchestrator.errors import UsageError
 from orchestrator.host.untrusted import OddFileError, read_untrusted
 from orchestrator.result.model import CaseId
-from orchestrator.result.run import Job, JobKind, JobStatus, Run, RunStatus, with_boot, with_failed_build, with_job
-from orchestrator.result.store.codec import FORMAT, decode_boot, decode_case, decode_facts, decode_run
+from orchestrator.result.repeated import with_boots
+from orchestrator.result.run import BootResult, Job, JobKind, JobStatus, Run, RunStatus, with_failed_build, with_job
+from orchestrator.result.store.codec import FORMAT, REPEATED, decode_boot, decode_case, decode_facts, decode_run
 from orchestrator.result.store.files import read_lines
+from orchestrator.workload.measurement import short_number
 
 RUN_FILE = "run.json"
 RESULT_FILE = "result.json"
@@ -47,8 +49,10 @@ def load_run(path: Path) -> Run:
     if data is None:
         raise UsageError(f"{path}: not a run directory: there is no {RUN_FILE}")
     run = _decoded(path / RUN_FILE, lambda: decode_run(data, path))
+    boots: list[BootResult] = []
     for job in run.jobs:
-        run = _with_result(run, job)
+        run = _with_result(run, job, boots)
+    run = with_boots(run, boots)
     return replace(run, status=RunStatus.INTERRUPTED) if run.status is RunStatus.RUNNING else run
 
 
@@ -83,8 +87,8 @@ def _either(names: list[str]) -> str:
     return " or ".join(repr(name) for name in names)
 
 
-def _with_result(run: Run, job: Job) -> Run:
-    """Return `run` with the stored result of a job.
+def _with_result(run: Run, job: Job, boots: list[BootResult]) -> Run:
+    """Return `run` with the stored result of a build; that of a boot is added to `boots`.
 
     The job's status follows from the result, since the run may have been killed before it recorded that.
     """
@@ -95,7 +99,9 @@ def _with_result(run: Run, job: Job) -> Run:
         return with_job(run, replace(job, status=JobStatus.INTERRUPTED)) if job.status is JobStatus.RUNNING else run
     if job.kind is JobKind.BUILD:
         return _decoded(path, lambda: _with_build(run, job, data))
-    return _decoded(path, lambda: _with_boot(run, job, data))
+    boot = _decoded(path, lambda: _boot_of(job, data))
+    boots.append(boot)
+    return with_job(run, _ended(job, JobStatus.DONE if boot.ended_well else JobStatus.FAILED))
 
 
 def _with_build(run: Run, job: Job, data: dict[str, Any]) -> Run:
@@ -108,12 +114,12 @@ def _with_build(run: Run, job: Job, data: dict[str, Any]) -> Run:
     return with_job(run, _ended(job, JobStatus.FAILED if failure else JobStatus.DONE))
 
 
-def _with_boot(run: Run, job: Job, data: dict[str, Any]) -> Run:
+def _boot_of(job: Job, data: dict[str, Any]) -> BootResult:
     result = decode_boot(data)
-    if (result.kernel, result.workload) != (job.kernel, job.workload):
-        raise ValueError(f"the result of {result.kernel}/{result.workload}")
-    status = JobStatus.DONE if result.ended_well else JobStatus.FAILED
-    return with_job(with_boot(run, result), _ended(job, status))
+    if (result.kernel, result.workload, result.round) != (job.kernel, job.workload, job.round):
+        boot = f" in boot {short_number(result.round)}" if result.round else ""
+        raise ValueError(f"the result of {result.kernel}/{result.workload}{boot}")
+    return result
 
 
 def _ended(job: Job, status: JobStatus) -> Job:
@@ -139,10 +145,12 @@ def _stored(run: Path, name: str) -> dict[str, Any] | None:
         raise UsageError(f"{path}: damaged: nested too deep") from error
     except ValueError as error:
         raise UsageError(f"{path}: damaged: {error}") from error
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
+    if not isinstance(data, dict) or data.get("format") not in (FORMAT, REPEATED):
         found = data.get("format") if isinstance(data, dict) else None
         shown = found if found is None or (isinstance(found, int) and abs(found) < _MOST) else "unknown"
-        raise UsageError(f"{path}: format {shown!r}, but this orch reads format {FORMAT}; use the orch that wrote it")
+        raise UsageError(
+            f"{path}: format {shown!r}, but this orch reads format {REPEATED} and older; use the orch that wrote it"
+        )
     return data
 
 

@@ -10,7 +10,8 @@ Users check and reproduce a run with it, too.
         junit.xml, …                  views: rewritten whenever a job ends
         events.jsonl                  the events, one per line
         kernels/<kernel>/             result.json, and files of the build (config, build.log)
-        boots/<kernel>/<workload>/    result.json, and files of the boot (console.log, ktap.log, measurements.jsonl)
+        boots/<kernel>/<workload>/    result.json, and files of the boot (console.log, ktap.log, measurements.jsonl);
+                                      if each kernel is booted several times, a directory for each boot: 1, 2, ...
 
 Each file is replaced as a whole, or grows by whole lines; so a run that was killed at any point can be read.  A job's
 `result.json` is written before `run.json` records that the job is done.
@@ -30,6 +31,7 @@ from typing import Any
 
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.result.model import Case
+from orchestrator.result.repeated import with_boot
 from orchestrator.result.run import (
     BootResult,
     Job,
@@ -37,7 +39,6 @@ from orchestrator.result.run import (
     Run,
     RunStatus,
     ScenarioRecord,
-    with_boot,
     with_failed_build,
     with_job,
 )

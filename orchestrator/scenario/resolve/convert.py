@@ -57,6 +57,7 @@ def build(file: ScenarioFile, document: Document, recipes: Recipes) -> Scenario:
         machine=_machine(file.machine),
         host=_host(file.host),
         build_host=_host(file.build_host),
+        repeat=file.repeat,
     )
 
 

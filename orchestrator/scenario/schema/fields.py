@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from orchestrator.arch import ARCHES
 from orchestrator.paths import ALLOWED_IN_WORDS
-from orchestrator.scenario.model import FaultMaps, Level, Outcome, Placement, TestGroup
+from orchestrator.scenario.model import MOST_ROUNDS, FaultMaps, Level, Outcome, Placement, TestGroup
 from orchestrator.yamlfile.fields import (
     INTEGER_PATTERN,
     OneOrMany,
@@ -121,6 +121,16 @@ Repeats = Annotated[
     int,
     kind("a number from 1 to 100000", integer, limit="a number from 1 to 100000", within=lambda n: 1 <= n <= 100_000),
     text_or_number(INTEGER_PATTERN, 1, 100_000),
+]
+Rounds = Annotated[
+    int,
+    kind(
+        f"a number from 1 to {MOST_ROUNDS}",
+        integer,
+        limit=f"a number from 1 to {MOST_ROUNDS}",
+        within=lambda n: 1 <= n <= MOST_ROUNDS,
+    ),
+    text_or_number(INTEGER_PATTERN, 1, MOST_ROUNDS),
 ]
 Seed = Annotated[
     int,

@@ -29,6 +29,7 @@ from orchestrator.scenario.schema.fields import (
     OptionValue,
     PlacementName,
     PowerOfTwo,
+    Rounds,
     ScenarioName,
     Text,
     ValueName,
@@ -315,6 +316,11 @@ class ScenarioFile(Entry):
     )
     build_host: Annotated[HostEntry, OrText()] | None = Field(
         None, description="Inventory host that builds the kernels, by name or tag. Default: the local machine."
+    )
+    repeat: Rounds = Field(
+        1,
+        description="How many times each kernel is booted for each workload, 1 to 100. The boots are interleaved: "
+        "every kernel once, then every kernel again. Times are compared only if there are several. Default: 1.",
     )
     devices: dict[Name, DeviceEntry] = Field({}, description="The PCI functions to test with, by name.")
     kernels: dict[Name, KernelEntry] = Field(min_length=1, description="The kernels to build and to compare, by name.")

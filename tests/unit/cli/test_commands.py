@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.main import main
+from orchestrator.cli.options import ScenarioOptions
+from orchestrator.cli.scenarios import load_with_overrides
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PUD = REPOSITORY / "scenarios/pud.yaml"
@@ -61,3 +63,12 @@ def test_schema_prints_json_schema(capsys: pytest.CaptureFixture[str]) -> None:
 def test_version_names_what_decides_the_results(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} >= {"orch", "virtme-ng", "fabric"}
+
+
+@pytest.mark.parametrize(("stated", "given", "boots"), [(None, None, 1), (3, None, 3), (3, 1, 1), (None, 5, 5)])
+def test_the_command_line_wins_over_the_scenario(
+    tmp_path: Path, stated: int | None, given: int | None, boots: int
+) -> None:
+    path = tmp_path / "pud.yaml"
+    path.write_text(PUD.read_text() + (f"repeat: {stated}\n" if stated else ""))
+    assert load_with_overrides(ScenarioOptions(path, repeat=given)).repeat == boots

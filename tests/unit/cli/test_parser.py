@@ -89,3 +89,21 @@ def test_a_verb_gets_its_options_as_one_value(monkeypatch: pytest.MonkeyPatch) -
             json=True,
         )
     ]
+
+
+@pytest.mark.parametrize(("given", "boots"), [((), None), (("--repeat", "1"), 1), (("--repeat", "100"), 100)])
+@pytest.mark.parametrize("verb", ["run", "plan"])
+def test_the_number_of_boots_is_an_option_of_run_and_plan(
+    monkeypatch: pytest.MonkeyPatch, verb: str, given: tuple[str, ...], boots: int | None
+) -> None:
+    seen: list[RunOptions] = []
+    monkeypatch.setattr(commands, verb, seen.append)
+    parse([verb, "x.yaml", *given]).run()
+    assert [options.scenario.repeat for options in seen] == [boots]
+
+
+@pytest.mark.parametrize("text", ["0", "101", "-1", "1.5", "x", "", "9" * 5000])
+def test_a_wrong_number_of_boots_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parse(["run", "x.yaml", "--repeat", text])
+    assert "--repeat: must be a number from 1 to 100, not '" in capsys.readouterr().err

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.report.costs import LEAST, cost_table
+from orchestrator.report.costs import cost_table
 from orchestrator.result.compare.alignment import compare
+from orchestrator.result.compare.cost import LEAST
 from tests.unit.result.test_samples import pud_run
 
 TABLE = """\

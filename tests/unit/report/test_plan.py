@@ -63,3 +63,24 @@ def test_programs_get_seconds() -> None:
             "guessed": True,
         }
     ]
+
+
+def test_further_rounds_are_one_line() -> None:
+    first = [
+        Step(f"boot/{name}/alignment/1", "boot 1 of 15, at most 180 s", begins=begins, seconds=4.0, round=1)
+        for name, begins in (("base", 0.0), ("thp", 4.0))
+    ]
+    further = [
+        replace(step, job=f"{step.job[:-1]}{n}", begins=step.begins + 8.0 * (n - 1), round=n, guessed=n == 9)
+        for n in range(2, 16)
+        for step in first
+    ]
+    assert render([*first, *further], CAPACITY, 80).splitlines() == [
+        "  0:00    0:04  boot/base/alignment/1  boot 1 of 15, at most 180 s",
+        "  0:04    0:04  boot/thp/alignment/1   boot 1 of 15, at most 180 s",
+        "  0:08   ~1:52  rounds 2 to 15: every boot again, in the same order",
+        "about 2 min 0 s on 2 cores, 23 GiB; ~ is a guess: nothing like it was timed here",
+        "yet",
+    ]
+    assert "round 2: every boot again" in render([*first, *further[:2]], CAPACITY, 80)
+    assert len(to_json([*first, *further])) == 30

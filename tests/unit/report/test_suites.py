@@ -18,6 +18,7 @@ from orchestrator.result.compare.status import Change
 from orchestrator.result.compare.suite import compare_suites
 from orchestrator.result.judge.suite import SuiteOutput, judge_suite
 from orchestrator.result.model import Case, CaseId, Status
+from orchestrator.result.repeated import with_boot
 from orchestrator.result.run import (
     BootResult,
     Job,
@@ -26,7 +27,6 @@ from orchestrator.result.run import (
     Run,
     RunStatus,
     ScenarioRecord,
-    with_boot,
     with_failed_build,
 )
 from orchestrator.scenario.model import CommandWorkload, Outcome

@@ -13,7 +13,8 @@ from pathlib import Path
 from orchestrator.machine.model import BootEnd, BootReport
 from orchestrator.result.judge.alignment import judge
 from orchestrator.result.model import Status, Verdict, WorkloadOutput
-from orchestrator.result.run import BootResult, Job, JobKind, JobStatus, Run, RunStatus, ScenarioRecord, with_boot
+from orchestrator.result.repeated import with_boot
+from orchestrator.result.run import BootResult, Job, JobKind, JobStatus, Run, RunStatus, ScenarioRecord
 from orchestrator.scenario.devices import EmulatedDevice
 from orchestrator.scenario.model import AlignmentWorkload, Capability, Expectation, Kernel, Level, Placement, Scenario
 from orchestrator.scenario.sources import DebianSource

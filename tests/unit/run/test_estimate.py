@@ -182,3 +182,14 @@ def test_neither_the_seed_nor_the_place_in_the_file_changes_the_name_of_a_boot()
 def test_this_machine_has_memory() -> None:
     assert 64 << 20 < capacity_now(3).memory < 1 << 50
     assert (capacity_now(3).limits.cores, capacity_now(3).limits.makes) == (3, 3)
+
+
+def test_repeated_boots_come_after_every_build_in_rounds(cache: KernelCache, durations: Durations) -> None:
+    twice = replace(scenario(BASE, V1), repeat=2)
+    found = forecasts(twice, (BASE, V1), cache, durations, TWO_CORES)
+    boots = [forecast.task for forecast in found.values() if forecast.task.id.startswith("boot/")]
+    assert {task.id: task.round for task in boots} == {
+        f"boot/{kernel}/life/{number}": number for kernel in ("base", "v1") for number in (1, 2)
+    }
+    assert {task.after for task in boots} == {("build/base", "build/v1")}
+    assert len({forecast.names for name, forecast in found.items() if name.startswith("boot/v1/")}) == 1

@@ -122,3 +122,14 @@ def test_an_xfail_of_a_test_that_is_not_run_is_a_mistake() -> None:
         "a.yaml:3: kernel 'base' has an xfail for 'lfie.*', which no workload runs; remove it",
         "a.yaml:3: kernel 'base' has an xfail for 'lfie/log', which no workload runs; remove it",
     ]
+
+
+def test_a_repeated_scenario_boots_every_kernel_before_any_is_booted_again() -> None:
+    planned = [job for job in jobs(replace(SCENARIO, repeat=3)) if job.kind is JobKind.BOOT]
+    boots = [(kernel, workload) for kernel in ("base", "thp") for workload in ("alignment", "offset")]
+    assert [(job.round, job.kernel, job.workload) for job in planned] == [
+        (number, *boot) for number in (1, 2, 3) for boot in boots
+    ]
+    assert planned[0].id == "boot/base/alignment/1"
+    assert all(job.id == boot_id(job.kernel, job.workload, job.round) for job in planned)
+    assert len({job.directory for job in planned}) == len(planned)

@@ -55,7 +55,7 @@ def test_any_exception_in_a_boot_is_an_error_of_this_boot(
         raise error
 
     monkeypatch.setattr(runner_module, "boot_kernel", fail)
-    runner._boot(recipe("base"), WORKLOAD)
+    runner._boot(recipe("base"), WORKLOAD, 0)
     run = load_run(runner._context.store.path)
     job = boot_id("base", "alignment")
     assert run.job(job).status is JobStatus.FAILED
@@ -100,4 +100,4 @@ def test_a_job_that_is_stopped_stays_so(runner: Runner, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(runner_module, "boot_kernel", stop)
     with pytest.raises(Interrupted):
-        runner._boot(recipe("base"), WORKLOAD)
+        runner._boot(recipe("base"), WORKLOAD, 0)

@@ -149,3 +149,49 @@ def test_equal_jobs_go_as_they_come() -> None:
 def test_jobs_that_could_never_start_are_refused(tasks: list[Task]) -> None:
     with pytest.raises(ValueError, match=r"no such job|cycle"):
         longest_first(tasks)
+
+
+@st.composite
+def rounds(draw: st.DrawFn) -> tuple[Task, ...]:
+    """Builds, and boots of any size in one to three rounds, after builds."""
+    builds = [
+        Task(f"build/{n}", float(draw(st.integers(0, 5))), draw(resources)) for n in range(draw(st.integers(0, 3)))
+    ]
+    kernels = [(f"{n}", float(draw(st.integers(0, 5))), draw(resources)) for n in range(draw(st.integers(1, 4)))]
+    after = tuple(task.id for task in builds)
+    count = draw(st.integers(1, 3))
+    return (
+        *builds,
+        *(
+            Task(f"{name}/{n}", seconds, needs, after, n)
+            for n in range(1, count + 1)
+            for name, seconds, needs in kernels
+        ),
+    )
+
+
+@settings(deadline=None)
+@given(rounds(), resources)
+def test_a_whole_round_has_started_before_the_next_one_does(tasks: tuple[Task, ...], limits: Resources) -> None:
+    slots = [slot for slot in timetable(tasks, limits) if slot.task.round]
+    assert len(slots) == sum(1 for task in tasks if task.round)
+    assert [slot.task.round for slot in slots] == sorted(slot.task.round for slot in slots)
+    for earlier in slots:
+        assert all(earlier.begins <= slot.begins for slot in slots if slot.task.round > earlier.task.round)
+
+
+def test_repeated_boots_are_interleaved_whatever_each_takes() -> None:
+    """A, B and C take 1, 9 and 4 seconds; the longest is not started first, and no core is idle between rounds."""
+    kernels = (("a", 1.0), ("b", 9.0), ("c", 4.0))
+    tasks = [Task(f"{name}{n}", seconds, BOOT, (), n) for n in (1, 2, 3) for name, seconds in kernels]
+    one_core = [slot.task.id for slot in timetable(tasks, Resources(cores=1, memory=8))]
+    assert one_core == ["a1", "b1", "c1", "a2", "b2", "c2", "a3", "b3", "c3"]
+    slots = timetable(tasks, TWO)
+    assert [slot.task.id for slot in slots] == one_core
+    assert max(slot.ends for slot in slots) < 3 * (9 + 1)
+
+
+def test_a_build_that_is_late_holds_the_rounds() -> None:
+    late = build("c", 100)
+    tasks = [late, *(Task(f"{name}{n}", 5, BOOT, (late.id,), n) for n in (1, 2) for name in "abc")]
+    assert begins(tasks)["a1"] == 100

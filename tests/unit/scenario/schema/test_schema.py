@@ -24,7 +24,8 @@ KEYS = {
     "file", "range", "revert", "message", "mbox", "matrix", "axes", "exclude", "include", "combination",
     "alignment", "level", "entries", "faults", "dma-faults", "stage2", "xfail", "workloads", "run", "device", "bars",
     "offset",
-    "length", "placements", "timeout", "properties", "tests", "repeats", "ranges", "seed", "hole",
+    "length", "placements", "timeout", "properties", "tests", "repeat",
+    "repeats", "ranges", "seed", "hole",
     "vmm", "path", "expect-vmm",
     "selftests", "only", "test-timeout", "command", "files", "outcome", "environment", "setup",
     "passthrough", "host", "build-host", "tag", "address", "class", "min-bar", "resize", "fallback",
@@ -106,6 +107,8 @@ def test_patterns_match_the_whole_of_a_text() -> None:
         small("can: {levels: PTE}\n    extends:"),
         small("config:\n    patches:\n    expect:\n    can:", top="machine:\nbase:\n"),
         SMALL.replace("trixie", "trixie, version: 6.10"),
+        small(top="repeat: 1"),
+        small(top="repeat: 100"),
     ],
 )
 def test_the_schema_accepts_what_loads(tmp_path: Path, text: str) -> None:
@@ -163,6 +166,10 @@ def test_the_schema_accepts_what_loads(tmp_path: Path, text: str) -> None:
         small(top="machine: {memory: 2}"),
         small(top="machine: {accelerator: x}"),
         small(top="name: A"),
+        small(top="repeat: 0"),
+        small(top="repeat: 101"),
+        small(top="repeat: 1.5"),
+        small(top="repeat: often"),
     ],
 )
 def test_the_schema_rejects_what_does_not_load(tmp_path: Path, text: str) -> None:

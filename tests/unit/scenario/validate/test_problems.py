@@ -58,6 +58,11 @@ MISTAKES = [
         small("arch: riscv64", top="machine: {virtualization: true, iommu: none}"),
         "10: 'virtualization' is for x86_64 and arm64 only, and kernel 'base' is for riscv64; remove it",
     ),
+    # repeat
+    *(
+        (small(top=f"repeat: {value}"), f"9: 'repeat' must be a number from 1 to 100, not '{value}'")
+        for value in ("0", "101", "-1", "1.5", "often")
+    ),
     # keys
     (small(top="kernals: {}\n"), "9: unknown key 'kernals' in the scenario; did you mean 'kernels'?"),
     (
