@@ -136,3 +136,13 @@ class DoctorOptions:
     hosts: Path | None = None
     json: bool = False
     quiet: bool = False
+
+
+@dataclass(frozen=True)
+class DiffOptions:
+    """``orch diff``: `runs` are two names or directories, `kernels` pairs of names; empty for those of equal names."""
+
+    runs: tuple[str, str]
+    results: Path
+    kernels: tuple[tuple[str, str], ...] = ()
+    json: bool = False

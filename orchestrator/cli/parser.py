@@ -7,7 +7,6 @@ The functions of a verb and their options are imported when the verb runs, so th
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,10 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from orchestrator.cli import arguments as types
+from orchestrator.cli.debug_verbs import add_diff
 
 if TYPE_CHECKING:
-    from orchestrator.cli.options import PlaceOptions, ScenarioOptions
-
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]  # it has no public name
 
 Handler = Callable[[argparse.Namespace], int]
@@ -67,6 +65,8 @@ def parser() -> argparse.ArgumentParser:
     for add in (_add_run, _add_plan, _add_check, _add_schema, _add_compare, _add_bisect, _add_cache, _add_devices):
         add(verbs)
     _add_doctor(verbs)
+    for add in (add_diff,):
+        add(verbs)
     return top
 
 
@@ -86,13 +86,13 @@ def _add_run(verbs: Verbs) -> None:
     run = verbs.add_parser("run", help="build, boot, measure and compare", epilog=_STATUSES)
     run.set_defaults(handler=_run)
     run.add_argument("scenario", type=Path, metavar="FILE", help="the scenario")
-    _add_jobs(run)
-    _add_verbose(run)
+    types.add_jobs(run)
+    types.add_verbose(run)
     run.add_argument("--json", action="store_true", help="print the comparison as JSON")
-    _add_places(run)
-    _add_overrides(run)
-    _add_results(run)
-    _add_cache_directory(run)
+    types.add_places(run)
+    types.add_overrides(run)
+    types.add_results(run)
+    types.add_cache_directory(run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -100,8 +100,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
     return commands.run(
         options.RunOptions(
-            scenario=_scenario(arguments),
-            places=_places(arguments),
+            scenario=types.scenario_options(arguments),
+            places=types.place_options(arguments),
             results=arguments.results,
             jobs=arguments.jobs,
             verbose=arguments.verbose,
@@ -114,18 +114,20 @@ def _add_plan(verbs: Verbs) -> None:
     plan = verbs.add_parser("plan", help="show the jobs of a scenario, when each would run, and what is cached")
     plan.set_defaults(handler=_plan)
     plan.add_argument("scenario", type=Path, metavar="FILE", help="the scenario")
-    _add_jobs(plan)
+    types.add_jobs(plan)
     plan.add_argument("--json", action="store_true", help="print the plan as JSON")
-    _add_places(plan)
-    _add_overrides(plan)
-    _add_cache_directory(plan)
+    types.add_places(plan)
+    types.add_overrides(plan)
+    types.add_cache_directory(plan)
 
 
 def _plan(arguments: argparse.Namespace) -> int:
     from orchestrator.cli import commands, options  # noqa: PLC0415 -- see above
 
     return commands.plan(
-        options.PlanOptions(_scenario(arguments), _places(arguments), arguments.jobs, json=arguments.json)
+        options.PlanOptions(
+            types.scenario_options(arguments), types.place_options(arguments), arguments.jobs, json=arguments.json
+        )
     )
 
 
@@ -157,7 +159,7 @@ def _add_compare(verbs: Verbs) -> None:
     compare.set_defaults(handler=_compare)
     compare.add_argument("run", nargs="?", default="latest", metavar="RUN", help="a run's name or directory (latest)")
     compare.add_argument("--json", action="store_true", help="print the comparison as JSON")
-    _add_results(compare)
+    types.add_results(compare)
 
 
 def _compare(arguments: argparse.Namespace) -> int:
@@ -182,12 +184,12 @@ def _add_bisect(verbs: Verbs) -> None:
     bisect.add_argument(
         "--resume", nargs="?", const="", metavar="DIR", help="continue an earlier one (the newest that has not ended)"
     )
-    _add_jobs(bisect)
-    _add_verbose(bisect)
+    types.add_jobs(bisect)
+    types.add_verbose(bisect)
     bisect.add_argument("--json", action="store_true", help="print the outcome as JSON")
-    _add_places(bisect)
-    _add_results(bisect)
-    _add_cache_directory(bisect)
+    types.add_places(bisect)
+    types.add_results(bisect)
+    types.add_cache_directory(bisect)
 
 
 def _bisect(arguments: argparse.Namespace) -> int:
@@ -195,7 +197,7 @@ def _bisect(arguments: argparse.Namespace) -> int:
 
     return bisect.bisect(
         options.BisectOptions(
-            places=_places(arguments),
+            places=types.place_options(arguments),
             results=arguments.results,
             jobs=arguments.jobs,
             scenario=arguments.scenario,
@@ -229,7 +231,7 @@ def _add_cache(verbs: Verbs) -> None:
     for action in (gc, verify):
         action.add_argument("--wait", action="store_true", help="wait until no other orch uses the cache")
     for action in (ls, gc, verify):
-        _add_cache_directory(action)
+        types.add_cache_directory(action)
 
 
 def _cache_ls(arguments: argparse.Namespace) -> int:
@@ -258,7 +260,7 @@ def _add_devices(verbs: Verbs) -> None:
     )
     devices.set_defaults(handler=_devices)
     devices.add_argument("--json", action="store_true", help="print the list as JSON")
-    _add_host(devices, "those of this host of the inventory")
+    types.add_host(devices, "those of this host of the inventory")
     actions = devices.add_subparsers(dest="action", metavar="[ACTION]")
     restore = actions.add_parser("restore", help="return devices that killed runs left behind to their drivers")
     restore.set_defaults(handler=_devices_restore)
@@ -283,8 +285,8 @@ def _add_doctor(verbs: Verbs) -> None:
     doctor.set_defaults(handler=_doctor)
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
     doctor.add_argument("--quiet", action="store_true", help="print problems only; trust the remembered accelerator")
-    _add_host(doctor, "look at this host of the inventory")
-    _add_cache_directory(doctor)
+    types.add_host(doctor, "look at this host of the inventory")
+    types.add_cache_directory(doctor)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
@@ -294,88 +296,4 @@ def _doctor(arguments: argparse.Namespace) -> int:
         options.DoctorOptions(
             arguments.cache, arguments.host, arguments.hosts, json=arguments.json, quiet=arguments.quiet
         )
-    )
-
-
-def _add_jobs(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "-j", "--jobs", type=types.count, default=os.cpu_count() or 1, metavar="N", help="CPUs to fill (all)"
-    )
-
-
-def _add_verbose(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("-v", "--verbose", action="store_true", help="show every step of every job")
-
-
-def _add_host(verb: argparse.ArgumentParser, about: str) -> None:
-    verb.add_argument("--host", metavar="NAME", help=f"{about} (this machine)")
-    verb.add_argument("--hosts", type=Path, metavar="FILE", help="the inventory (~/.config/orch/hosts.yaml)")
-
-
-def _add_places(verb: argparse.ArgumentParser) -> None:
-    """Add the options of `PlaceOptions`, but --cache."""
-    _add_host(verb, "boot the guests on this host of the inventory")
-    verb.add_argument("--build-host", metavar="NAME", help="build the kernels on this host of the inventory")
-    verb.add_argument(
-        "--force",
-        metavar="ADDRESS",
-        action="append",
-        type=types.address,
-        help="pass it through although the host uses it",
-    )
-
-
-def _places(arguments: argparse.Namespace) -> PlaceOptions:
-    from orchestrator.cli.options import PlaceOptions  # noqa: PLC0415 -- see above
-
-    return PlaceOptions(
-        cache=arguments.cache,
-        host=arguments.host,
-        build_host=arguments.build_host,
-        hosts=arguments.hosts,
-        forced=tuple(arguments.force or ()),
-    )
-
-
-def _add_overrides(verb: argparse.ArgumentParser) -> None:
-    """Add the options that replace the scenario's kernels by a base and variants of the command line."""
-    group = verb.add_argument_group(
-        "instead of the scenario's kernels",
-        "The scenario's base, and the same recipe with another source or with more patches; of both, the source with "
-        "and without the patches. Of another source nothing is expected.",
-    )
-    group.add_argument("--tree", metavar="DIR", help="a kernel source as it is, uncommitted changes included")
-    group.add_argument(
-        "--git", metavar="REPO@REF", help="a commit of a git repository; of REPO@A..B, A is the base and B the variant"
-    )
-    changes: tuple[tuple[str, str, str], ...] = (
-        ("patch", "PATCH", "a patch, an mbox, a directory with a series, or a series of orch's own; again for more"),
-        ("message", "ID", "a series on a mailing list, by the message id of any of its mails; again for more"),
-        ("revert", "COMMIT", "a commit to revert, of --git or --tree; again for more"),
-    )
-    for name, metavar, about in changes:
-        group.add_argument(
-            f"--{name}", dest="changes", metavar=metavar, action="append", type=partial(types.change, name), help=about
-        )
-
-
-def _scenario(arguments: argparse.Namespace) -> ScenarioOptions:
-    from orchestrator.cli.options import ScenarioOptions  # noqa: PLC0415 -- see above
-
-    return ScenarioOptions(arguments.scenario, arguments.tree, arguments.git, changes=tuple(arguments.changes or ()))
-
-
-def _add_results(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR", help="where runs are kept (results)"
-    )
-
-
-def _add_cache_directory(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--cache",
-        type=types.cache,
-        default=str(types.cache_directory()),
-        metavar="DIR",
-        help="where sources and kernels are kept",
     )
