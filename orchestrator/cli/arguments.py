@@ -74,6 +74,25 @@ def kernel_pairs(text: str) -> list[tuple[str, str]]:
     return [(pair[0], pair[1]) for pair in pairs]
 
 
+LONGEST_SOCKET = 107
+"""Characters of the path of a socket at most (unix(7), sun_path)."""
+
+
+def gdb_place(text: str) -> Path | int | str:
+    """Return the port, the absolute path of the socket, or "" for a new socket."""
+    if text == "":
+        return text
+    if text.isascii() and text.isdigit() and 0 < int(text) < 1 << 16:
+        return int(text)
+    path = Path(text).absolute()
+    if "/" not in text:
+        raise argparse.ArgumentTypeError(f"must be a port, or the path of a socket with a '/', not '{text}'")
+    if path.exists() or path.is_symlink() or not path.parent.is_dir() or len(str(path).encode()) > LONGEST_SOCKET:
+        what = "must be a new name in a directory that is there, of at most"
+        raise argparse.ArgumentTypeError(f"{what} {LONGEST_SOCKET} characters, not '{text}'")
+    return path
+
+
 def add_jobs(verb: argparse.ArgumentParser) -> None:
     """Add -j."""
     verb.add_argument("-j", "--jobs", type=count, default=os.cpu_count() or 1, metavar="N", help="CPUs to fill (all)")

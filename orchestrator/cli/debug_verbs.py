@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The verbs that follow a run: what differs from another run.
+"""The verbs that follow a run: what differs from another run, and a shell in one of its kernels.
 
 As in `parser`, the functions of a verb and their options are imported when the verb runs.
 """
@@ -7,6 +7,7 @@ As in `parser`, the functions of a verb and their options are imported when the 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli import arguments as types
@@ -42,3 +43,53 @@ def _diff(arguments: argparse.Namespace) -> int:
 
     runs, kernels = (arguments.first, arguments.second), tuple(arguments.kernels or ())
     return diff.diff(options.DiffOptions(runs, arguments.results, kernels, json=arguments.json))
+
+
+def add_shell(verbs: Verbs) -> None:
+    """Add ``orch shell``."""
+    shell = verbs.add_parser(
+        "shell",
+        help="a shell in a kernel of a scenario, with its devices",
+        epilog="exit status: that of the command; of a shell 0, or 1 if the guest's kernel ended it; 2 a wrong name or "
+        "no terminal, 3 the infrastructure failed, 130 interrupted",
+    )
+    shell.set_defaults(handler=_shell)
+    shell.add_argument("scenario", type=Path, metavar="FILE", help="the scenario")
+    shell.add_argument("kernel", metavar="KERNEL", help="the name of a kernel of the scenario")
+    shell.add_argument("--workload", metavar="NAME", help="whose program and devices the guest has (the first)")
+    shell.add_argument("--command", metavar="LINE", help="run this line of shell instead; needs no terminal")
+    shell.add_argument(
+        "--gdb",
+        nargs="?",
+        const="",
+        type=types.gdb_place,
+        metavar="PORT",
+        help="let gdb debug the guest's kernel, at a port of this machine only, or at a socket, named by a path with a "
+        "/ (a new socket)",
+    )
+    shell.add_argument("--stopped", action="store_true", help="with --gdb: wait for gdb before the first instruction")
+    types.add_jobs(shell)
+    types.add_verbose(shell)
+    types.add_places(shell)
+    types.add_overrides(shell)
+    types.add_results(shell)
+    types.add_cache_directory(shell)
+
+
+def _shell(arguments: argparse.Namespace) -> int:
+    from orchestrator.cli import options, shell  # noqa: PLC0415 -- see above
+
+    return shell.shell(
+        options.ShellOptions(
+            scenario=types.scenario_options(arguments),
+            kernel=arguments.kernel,
+            places=types.place_options(arguments),
+            results=arguments.results,
+            jobs=arguments.jobs,
+            workload=arguments.workload,
+            command=arguments.command,
+            gdb=arguments.gdb,
+            stopped=arguments.stopped,
+            verbose=arguments.verbose,
+        )
+    )

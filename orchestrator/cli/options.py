@@ -146,3 +146,19 @@ class DiffOptions:
     results: Path
     kernels: tuple[tuple[str, str], ...] = ()
     json: bool = False
+
+
+@dataclass(frozen=True)
+class ShellOptions:
+    """``orch shell``: None for an option that was not given; an empty `gdb` is a new socket, a number a port."""
+
+    scenario: ScenarioOptions
+    kernel: str
+    places: PlaceOptions
+    results: Path
+    jobs: int
+    workload: str | None = None
+    command: str | None = None
+    gdb: Path | int | str | None = None
+    stopped: bool = False
+    verbose: bool = False

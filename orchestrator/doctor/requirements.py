@@ -190,6 +190,7 @@ def _for_tests(program: str, package: str, ask: str = "--version") -> Need:
 _TESTS = (
     _for_tests("ip", "iproute2", "-V"),
     _for_tests("ps", "procps"),
+    _for_tests("gdb", "gdb"),
     Need("ssh-keygen", Role.TEST, _OWN_TESTS, "openssh-client", files=("/usr/bin/ssh-keygen",)),
     Need("sshd", Role.TEST, _OWN_TESTS, "openssh-server", files=("/usr/sbin/sshd",)),
 )
