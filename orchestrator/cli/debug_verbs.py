@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The verbs that follow a run: what differs from another run, and a shell in one of its kernels.
+"""The verbs that follow a run: what differs from another run, a shell in a kernel, a program that shows a case.
 
 As in `parser`, the functions of a verb and their options are imported when the verb runs.
 """
@@ -92,4 +92,26 @@ def _shell(arguments: argparse.Namespace) -> int:
             stopped=arguments.stopped,
             verbose=arguments.verbose,
         )
+    )
+
+
+def add_reproducer(verbs: Verbs) -> None:
+    """Add ``orch reproducer``."""
+    reproducer = verbs.add_parser(
+        "reproducer",
+        help="write a short C program that shows a failing case of a run without orch",
+        epilog="exit status: 0 written, 2 there is no such case, it did not fail, or no such program can show it",
+    )
+    reproducer.set_defaults(handler=_reproducer)
+    reproducer.add_argument("run", metavar="RUN", help="a run's name or directory, or latest")
+    reproducer.add_argument("case", metavar="CASE", help="KERNEL/CASE, or CASE if it failed on one kernel only")
+    reproducer.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write it (stdout)")
+    types.add_results(reproducer)
+
+
+def _reproducer(arguments: argparse.Namespace) -> int:
+    from orchestrator.cli import options, reproducer  # noqa: PLC0415 -- see above
+
+    return reproducer.reproducer(
+        options.ReproducerOptions(arguments.run, arguments.case, arguments.results, arguments.output)
     )

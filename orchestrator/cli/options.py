@@ -162,3 +162,13 @@ class ShellOptions:
     gdb: Path | int | str | None = None
     stopped: bool = False
     verbose: bool = False
+
+
+@dataclass(frozen=True)
+class ReproducerOptions:
+    """``orch reproducer``: `output` is None for stdout."""
+
+    run: str
+    case: str
+    results: Path
+    output: Path | None = None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from orchestrator.cli import arguments as types
-from orchestrator.cli.debug_verbs import add_diff, add_shell
+from orchestrator.cli.debug_verbs import add_diff, add_reproducer, add_shell
 
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]  # it has no public name
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     for add in (_add_run, _add_plan, _add_check, _add_schema, _add_compare, _add_bisect, _add_cache, _add_devices):
         add(verbs)
     _add_doctor(verbs)
-    for add in (add_diff, add_shell):
+    for add in (add_diff, add_shell, add_reproducer):
         add(verbs)
     return top
 

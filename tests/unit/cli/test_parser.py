@@ -43,7 +43,20 @@ def test_what_only_lab_hosts_and_mailing_lists_need_is_not_imported_by_every_run
 
 def test_help_fits_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    verbs = ("run", "plan", "check", "schema", "compare", "bisect", "cache", "devices", "doctor", "diff", "shell")
+    verbs = (
+        "run",
+        "plan",
+        "check",
+        "schema",
+        "compare",
+        "bisect",
+        "cache",
+        "devices",
+        "doctor",
+        "diff",
+        "shell",
+        "reproducer",
+    )
     for argv in ([], *([verb] for verb in verbs), *(["cache", action] for action in ("ls", "gc", "verify"))):
         with pytest.raises(SystemExit):
             main([*argv, "--help"])
