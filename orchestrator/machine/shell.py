@@ -20,7 +20,7 @@ SIZE_FILE = "terminal.size"
 BANNER_FILE = "banner"
 READY = b"\x1eorch shell\x1e"
 """The guest writes this to the terminal before the shell."""
-OUTPUT_FILE = "output.log"
+OUTPUT_FILE = "shell.log"
 """The output of a command in a guest without a terminal."""
 TERMINALS = {"x86_64": "/dev/ttyS1"}
 """The terminal of the shell in guests of each architecture that has one."""

@@ -203,6 +203,22 @@ def test_a_command_has_its_output_and_its_status(tmp_path: Path) -> None:
     assert "uname -r" in script.read_text()
 
 
+def test_the_programs_of_a_suite_are_there_and_its_output_comes_once(tmp_path: Path) -> None:
+    line = "unshare -m sh /mnt/orch/suite.sh"
+    scenario = REPOSITORY / "scenarios/command.yaml"
+    done = orch(tmp_path, "shell", str(scenario), "base", "--workload", "ready", "--command", line)
+    assert (done.status, done.out.count("ok 3 bar-size")) == (0, 1), done.out + done.err
+
+
+def test_a_kernel_of_another_architecture_runs_commands_only(tmp_path: Path) -> None:
+    scenario = str(REPOSITORY / "scenarios/arm64.yaml")
+    done = orch(tmp_path, "shell", scenario, "base", "--command", "uname -m; ls /mnt/program; exit 3")
+    assert (done.status, done.out) == (3, "aarch64\nalignment\nsource\n"), done.err
+    with terminal(tmp_path, Path(scenario)) as shell:
+        assert shell.ends() == 2
+        assert "a guest for arm64 has no second serial port for a shell; use --command" in shell.screen_text
+
+
 def test_all_output_arrives(tmp_path: Path) -> None:
     done = command(tmp_path, "seq 30000")
     assert done.out.split() == [str(number) for number in range(1, 30001)]
