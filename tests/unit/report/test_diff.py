@@ -80,6 +80,14 @@ def test_thousands_of_differences_are_bounded_in_the_text_and_complete_in_the_js
     assert len(to_json(diff)["pairs"][0]["differences"]) == MOST + 5
 
 
+def test_a_name_with_a_newline_is_one_name() -> None:
+    run = many(Status.FAIL)
+    case = replace(run.boots[0].cases[0], id=CaseId("base", "mm", test="a\nb", check="run"))
+    odd = replace(run, boots=(replace(run.boots[0], cases=(case,)),))
+    passed = replace(odd, boots=(replace(odd.boots[0], cases=(replace(case, status=Status.PASS),)),))
+    assert "  mm/a\\nb\n    case  PASS" in render(diff_runs(passed, odd))
+
+
 @pytest.mark.parametrize("what", HOSTILE)
 @pytest.mark.parametrize("color", [False, True], ids=["plain", "coloured"])
 def test_nothing_of_two_hostile_runs_acts(what: str, color: bool, capsys: pytest.CaptureFixture[str]) -> None:
