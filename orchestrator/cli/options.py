@@ -186,3 +186,39 @@ class DoctorOptions:
     hosts: Path | None = None
     json: bool = False
     quiet: bool = False
+
+
+@dataclass(frozen=True)
+class DiffOptions:
+    """``orch diff``: `runs` are two names or directories, `kernels` pairs of names; empty for those of equal names."""
+
+    runs: tuple[str, str]
+    results: Path
+    kernels: tuple[tuple[str, str], ...] = ()
+    json: bool = False
+
+
+@dataclass(frozen=True)
+class ShellOptions:
+    """``orch shell``: None for an option that was not given; an empty `gdb` is a new socket, a number a port."""
+
+    scenario: ScenarioOptions
+    kernel: str
+    places: PlaceOptions
+    results: Path
+    jobs: int
+    workload: str | None = None
+    command: str | None = None
+    gdb: Path | int | str | None = None
+    stopped: bool = False
+    verbose: bool = False
+
+
+@dataclass(frozen=True)
+class ReproducerOptions:
+    """``orch reproducer``: `output` is None for stdout."""
+
+    run: str
+    case: str
+    results: Path
+    output: Path | None = None

@@ -7,27 +7,22 @@ The functions of a verb and their options are imported when the verb runs, so th
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from orchestrator.cli import arguments as types
-from orchestrator.cli import report_parser
+from orchestrator.cli.debug_verbs import add_diff, add_reproducer, add_shell
+from orchestrator.cli.report_verbs import add_report
+from orchestrator.cli.review_verbs import add_b4_check, add_review
 
 if TYPE_CHECKING:
-    from orchestrator.cli.options import PlaceOptions, ReviewOptions, ScenarioOptions
-
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]  # it has no public name
 
 Handler = Callable[[argparse.Namespace], int]
 """Runs a verb with the arguments of the command line and returns the exit status."""
-
-_STATUSES = """\
-exit status: 0 all as expected, 1 something was not, 2 the scenario or the
-command line is wrong, 3 the infrastructure failed, 130 interrupted"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -58,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     top: argparse.ArgumentParser = _Parser(
         prog="orch",
         description="Build kernels, boot each in a virtual machine with PCI devices, and compare\nwhere they map them.",
-        epilog=_STATUSES,
+        epilog=types.STATUSES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -67,12 +62,10 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
     for add in (_add_run, _add_plan, _add_check, _add_schema, _add_compare):
         add(verbs)
-    report = report_parser.add(verbs, _STATUSES)
-    _add_results(report)
+    for add in (add_report, add_review, add_b4_check, add_diff, add_reproducer, add_shell):
+        add(verbs)
     for add in (_add_bisect, _add_cache, _add_devices, _add_doctor):
         add(verbs)
-    _add_review(verbs)
-    _add_b4_check(verbs)
     return top
 
 
@@ -89,17 +82,17 @@ def _version(_arguments: argparse.Namespace) -> int:
 
 
 def _add_run(verbs: Verbs) -> None:
-    run = verbs.add_parser("run", help="build, boot, measure and compare", epilog=_STATUSES)
+    run = verbs.add_parser("run", help="build, boot, measure and compare", epilog=types.STATUSES)
     run.set_defaults(handler=_run)
     run.add_argument("scenario", type=Path, metavar="FILE", help="the scenario")
-    _add_jobs(run)
-    _add_repeat(run)
-    _add_verbose(run)
+    types.add_jobs(run)
+    types.add_repeat(run)
+    types.add_verbose(run)
     run.add_argument("--json", action="store_true", help="print the comparison as JSON")
-    _add_places(run)
-    _add_overrides(run)
-    _add_results(run)
-    _add_cache_directory(run)
+    types.add_places(run)
+    types.add_overrides(run)
+    types.add_results(run)
+    types.add_cache_directory(run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -107,8 +100,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
     return commands.run(
         options.RunOptions(
-            scenario=_scenario(arguments),
-            places=_places(arguments),
+            scenario=types.scenario_options(arguments),
+            places=types.place_options(arguments),
             results=arguments.results,
             jobs=arguments.jobs,
             verbose=arguments.verbose,
@@ -121,19 +114,21 @@ def _add_plan(verbs: Verbs) -> None:
     plan = verbs.add_parser("plan", help="show the jobs of a scenario, when each would run, and what is cached")
     plan.set_defaults(handler=_plan)
     plan.add_argument("scenario", type=Path, metavar="FILE", help="the scenario")
-    _add_jobs(plan)
-    _add_repeat(plan)
+    types.add_jobs(plan)
+    types.add_repeat(plan)
     plan.add_argument("--json", action="store_true", help="print the plan as JSON")
-    _add_places(plan)
-    _add_overrides(plan)
-    _add_cache_directory(plan)
+    types.add_places(plan)
+    types.add_overrides(plan)
+    types.add_cache_directory(plan)
 
 
 def _plan(arguments: argparse.Namespace) -> int:
     from orchestrator.cli import commands, options  # noqa: PLC0415 -- see above
 
     return commands.plan(
-        options.PlanOptions(_scenario(arguments), _places(arguments), arguments.jobs, json=arguments.json)
+        options.PlanOptions(
+            types.scenario_options(arguments), types.place_options(arguments), arguments.jobs, json=arguments.json
+        )
     )
 
 
@@ -161,11 +156,13 @@ def _schema(_arguments: argparse.Namespace) -> int:
 
 
 def _add_compare(verbs: Verbs) -> None:
-    compare = verbs.add_parser("compare", help="print a run's kernels side by side against the base", epilog=_STATUSES)
+    compare = verbs.add_parser(
+        "compare", help="print a run's kernels side by side against the base", epilog=types.STATUSES
+    )
     compare.set_defaults(handler=_compare)
     compare.add_argument("run", nargs="?", default="latest", metavar="RUN", help="a run's name or directory (latest)")
     compare.add_argument("--json", action="store_true", help="print the comparison as JSON")
-    _add_results(compare)
+    types.add_results(compare)
 
 
 def _compare(arguments: argparse.Namespace) -> int:
@@ -176,7 +173,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 def _add_bisect(verbs: Verbs) -> None:
     bisect = verbs.add_parser(
-        "bisect", help="find the commit that broke a case of a scenario, by git bisect", epilog=_STATUSES
+        "bisect", help="find the commit that broke a case of a scenario, by git bisect", epilog=types.STATUSES
     )
     bisect.set_defaults(handler=_bisect)
     bisect.add_argument("scenario", nargs="?", type=Path, metavar="FILE", help="the scenario, whose base is bisected")
@@ -190,12 +187,12 @@ def _add_bisect(verbs: Verbs) -> None:
     bisect.add_argument(
         "--resume", nargs="?", const="", metavar="DIR", help="continue an earlier one (the newest that has not ended)"
     )
-    _add_jobs(bisect)
-    _add_verbose(bisect)
+    types.add_jobs(bisect)
+    types.add_verbose(bisect)
     bisect.add_argument("--json", action="store_true", help="print the outcome as JSON")
-    _add_places(bisect)
-    _add_results(bisect)
-    _add_cache_directory(bisect)
+    types.add_places(bisect)
+    types.add_results(bisect)
+    types.add_cache_directory(bisect)
 
 
 def _bisect(arguments: argparse.Namespace) -> int:
@@ -203,7 +200,7 @@ def _bisect(arguments: argparse.Namespace) -> int:
 
     return bisect.bisect(
         options.BisectOptions(
-            places=_places(arguments),
+            places=types.place_options(arguments),
             results=arguments.results,
             jobs=arguments.jobs,
             scenario=arguments.scenario,
@@ -220,7 +217,7 @@ def _bisect(arguments: argparse.Namespace) -> int:
 
 
 def _add_cache(verbs: Verbs) -> None:
-    cache = verbs.add_parser("cache", help="list, shrink or verify what orch keeps between runs", epilog=_STATUSES)
+    cache = verbs.add_parser("cache", help="list, shrink or verify what orch keeps between runs", epilog=types.STATUSES)
     actions = cache.add_subparsers(dest="action", metavar="ACTION", required=True)
     ls = actions.add_parser("ls", help="list every entry, its size and when it was last used")
     ls.set_defaults(handler=_cache_ls)
@@ -237,7 +234,7 @@ def _add_cache(verbs: Verbs) -> None:
     for action in (gc, verify):
         action.add_argument("--wait", action="store_true", help="wait until no other orch uses the cache")
     for action in (ls, gc, verify):
-        _add_cache_directory(action)
+        types.add_cache_directory(action)
 
 
 def _cache_ls(arguments: argparse.Namespace) -> int:
@@ -262,11 +259,11 @@ def _cache_verify(arguments: argparse.Namespace) -> int:
 
 def _add_devices(verbs: Verbs) -> None:
     devices = verbs.add_parser(
-        "devices", help="list the PCI functions, and which can be passed through", epilog=_STATUSES
+        "devices", help="list the PCI functions, and which can be passed through", epilog=types.STATUSES
     )
     devices.set_defaults(handler=_devices)
     devices.add_argument("--json", action="store_true", help="print the list as JSON")
-    _add_host(devices, "those of this host of the inventory")
+    types.add_host(devices, "those of this host of the inventory")
     actions = devices.add_subparsers(dest="action", metavar="[ACTION]")
     restore = actions.add_parser("restore", help="return devices that killed runs left behind to their drivers")
     restore.set_defaults(handler=_devices_restore)
@@ -286,13 +283,13 @@ def _devices_restore(arguments: argparse.Namespace) -> int:
 
 def _add_doctor(verbs: Verbs) -> None:
     doctor = verbs.add_parser(
-        "doctor", help="print what this machine or a host lacks for a run, and how to fix it", epilog=_STATUSES
+        "doctor", help="print what this machine or a host lacks for a run, and how to fix it", epilog=types.STATUSES
     )
     doctor.set_defaults(handler=_doctor)
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
     doctor.add_argument("--quiet", action="store_true", help="print problems only; trust the remembered accelerator")
-    _add_host(doctor, "look at this host of the inventory")
-    _add_cache_directory(doctor)
+    types.add_host(doctor, "look at this host of the inventory")
+    types.add_cache_directory(doctor)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
@@ -302,185 +299,4 @@ def _doctor(arguments: argparse.Namespace) -> int:
         options.DoctorOptions(
             arguments.cache, arguments.host, arguments.hosts, json=arguments.json, quiet=arguments.quiet
         )
-    )
-
-
-def _add_review(verbs: Verbs) -> None:
-    review = verbs.add_parser(
-        "review", help="compare a kernel with and without a series, and print the text for the list", epilog=_STATUSES
-    )
-    review.set_defaults(handler=_review)
-    review.add_argument(
-        "series", metavar="SERIES", help="a message id, an mbox or patch file, a directory with a series, or A..B"
-    )
-    _add_review_inputs(review)
-    review.add_argument("--reply", type=Path, metavar="FILE", help="write a reply to the thread; nothing is sent")
-    _add_tested_by(review)
-    review.add_argument("--again", action="store_true", help="run it, even if an equal review was run before")
-    _add_verbose(review)
-
-
-def _add_review_inputs(verb: argparse.ArgumentParser) -> None:
-    """Add the options of `ReviewOptions` that decide what is run and where."""
-    verb.add_argument("--base", metavar="REF", help="a commit of --git, or linux-source-X.Y[/SUITE] (found)")
-    verb.add_argument(
-        "--git", metavar="REPO", help="a git repository with the base (the current directory, if it is a kernel's)"
-    )
-    verb.add_argument("--mbox", type=Path, metavar="FILE", help="the thread of the message id, saved from the list")
-    verb.add_argument(
-        "--scenario",
-        type=Path,
-        action="append",
-        metavar="FILE",
-        help="the scenario (those that answer for what the series touches); again for more",
-    )
-    _add_jobs(verb)
-    _add_places(verb)
-    _add_results(verb)
-    _add_cache_directory(verb)
-
-
-def _review_options(arguments: argparse.Namespace) -> ReviewOptions:
-    from orchestrator.cli.options import ReviewOptions  # noqa: PLC0415 -- see above
-
-    return ReviewOptions(
-        series="",
-        places=_places(arguments),
-        results=arguments.results,
-        jobs=arguments.jobs,
-        mbox=arguments.mbox,
-        git=arguments.git,
-        base=arguments.base,
-        scenarios=tuple(arguments.scenario or ()),
-    )
-
-
-def _review(arguments: argparse.Namespace) -> int:
-    from orchestrator.cli import review  # noqa: PLC0415 -- see above
-
-    return review.review(
-        replace(
-            _review_options(arguments),
-            series=arguments.series,
-            reply=arguments.reply,
-            tested_by=arguments.tested_by or "",
-            again=arguments.again,
-            verbose=arguments.verbose,
-        )
-    )
-
-
-def _add_b4_check(verbs: Verbs) -> None:
-    check = verbs.add_parser("b4-check", help="a check for b4: the verdict on the mail on the standard input")
-    check.set_defaults(handler=_b4_check)
-    check.add_argument("--plain", action="store_true", help="print lines, for b4.prep-perpatch-check-cmd")
-    check.add_argument("--run", action="store_true", help="run the review, if it was not run yet")
-    _add_review_inputs(check)
-
-
-def _b4_check(arguments: argparse.Namespace) -> int:
-    from orchestrator.cli import b4_check, options  # noqa: PLC0415 -- see above
-
-    return b4_check.b4_check(
-        options.B4CheckOptions(_review_options(arguments), plain=arguments.plain, run=arguments.run)
-    )
-
-
-def _add_tested_by(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--tested-by",
-        type=types.person,
-        metavar="NAME",
-        help="a name and an address; propose a trailer in the mail, if nothing got worse",
-    )
-
-
-def _add_jobs(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "-j", "--jobs", type=types.count, default=os.cpu_count() or 1, metavar="N", help="CPUs to fill (all)"
-    )
-
-
-def _add_repeat(verb: argparse.ArgumentParser) -> None:
-    about = "boot each kernel N times, interleaved, and compare the times (as in the scenario, else 1)"
-    verb.add_argument("--repeat", type=types.rounds, metavar="N", help=about)
-
-
-def _add_verbose(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("-v", "--verbose", action="store_true", help="show every step of every job")
-
-
-def _add_host(verb: argparse.ArgumentParser, about: str) -> None:
-    verb.add_argument("--host", metavar="NAME", help=f"{about} (this machine)")
-    verb.add_argument("--hosts", type=Path, metavar="FILE", help="the inventory (~/.config/orch/hosts.yaml)")
-
-
-def _add_places(verb: argparse.ArgumentParser) -> None:
-    """Add the options of `PlaceOptions`, but --cache."""
-    _add_host(verb, "boot the guests on this host of the inventory")
-    verb.add_argument("--build-host", metavar="NAME", help="build the kernels on this host of the inventory")
-    verb.add_argument(
-        "--force",
-        metavar="ADDRESS",
-        action="append",
-        type=types.address,
-        help="pass it through although the host uses it",
-    )
-
-
-def _places(arguments: argparse.Namespace) -> PlaceOptions:
-    from orchestrator.cli.options import PlaceOptions  # noqa: PLC0415 -- see above
-
-    return PlaceOptions(
-        cache=arguments.cache,
-        host=arguments.host,
-        build_host=arguments.build_host,
-        hosts=arguments.hosts,
-        forced=tuple(arguments.force or ()),
-    )
-
-
-def _add_overrides(verb: argparse.ArgumentParser) -> None:
-    """Add the options that replace the scenario's kernels by a base and variants of the command line."""
-    group = verb.add_argument_group(
-        "instead of the scenario's kernels",
-        "The scenario's base, and the same recipe with another source or with more patches; of both, the source with "
-        "and without the patches. Of another source nothing is expected.",
-    )
-    group.add_argument("--tree", metavar="DIR", help="a kernel source as it is, uncommitted changes included")
-    group.add_argument(
-        "--git", metavar="REPO@REF", help="a commit of a git repository; of REPO@A..B, A is the base and B the variant"
-    )
-    changes: tuple[tuple[str, str, str], ...] = (
-        ("patch", "PATCH", "a patch, an mbox, a directory with a series, or a series of orch's own; again for more"),
-        ("message", "ID", "a series on a mailing list, by the message id of any of its mails; again for more"),
-        ("revert", "COMMIT", "a commit to revert, of --git or --tree; again for more"),
-    )
-    for name, metavar, about in changes:
-        group.add_argument(
-            f"--{name}", dest="changes", metavar=metavar, action="append", type=partial(types.change, name), help=about
-        )
-
-
-def _scenario(arguments: argparse.Namespace) -> ScenarioOptions:
-    from orchestrator.cli.options import ScenarioOptions  # noqa: PLC0415 -- see above
-
-    return ScenarioOptions(
-        arguments.scenario, arguments.tree, arguments.git, tuple(arguments.changes or ()), arguments.repeat
-    )
-
-
-def _add_results(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR", help="where runs are kept (results)"
-    )
-
-
-def _add_cache_directory(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--cache",
-        type=types.cache,
-        default=str(types.cache_directory()),
-        metavar="DIR",
-        help="where sources and kernels are kept",
     )

@@ -195,6 +195,7 @@ _TESTS = (
     _for_tests("ps", "procps"),
     # Only its file is looked for: starting a browser to ask its version takes longer than all other programs.
     Need("chromium", Role.TEST, _OWN_TESTS, "chromium", files=("/usr/bin/chromium",)),
+    _for_tests("gdb", "gdb"),
     Need("ssh-keygen", Role.TEST, _OWN_TESTS, "openssh-client", files=("/usr/bin/ssh-keygen",)),
     Need("sshd", Role.TEST, _OWN_TESTS, "openssh-server", files=("/usr/sbin/sshd",)),
 )

@@ -73,6 +73,19 @@ def copy_untrusted(root: Path, name: str, target: Path, most: int) -> bool:
     return content is not None
 
 
+def replace_untrusted(root: Path, name: str, content: bytes) -> None:
+    """Put a new file `name` in place of whatever has that name in `root`, which another party can write to.
+
+    A link or a device of that name is removed and not written to.  Raises OSError, also if the other party puts
+    something there at the same time.
+    """
+    path = root / name
+    path.unlink(missing_ok=True)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    with os.fdopen(file, "wb") as stream:
+        stream.write(content)
+
+
 def text_of(content: bytes) -> str:
     """Return untrusted content as text.
 

@@ -39,7 +39,7 @@ class Boot:
     `arch` is the kernel's architecture.  `modules` is the directory on the host with ``lib/modules``, None for a kernel
     without modules.  `arguments` are added to the kernel's command line, `environment` to that of QEMU.  `links` are
     the symbolic links among these paths, each with its target (`machine.links`).  `answers` are the names of the files
-    in the share that the workload writes and orch reads.
+    in the share that the workload writes and orch reads.  `qemu` are further arguments of QEMU.
     """
 
     image: Path
@@ -58,6 +58,7 @@ class Boot:
     environment: tuple[tuple[str, str], ...] = ()
     links: tuple[tuple[Path, Path], ...] = ()
     answers: tuple[str, ...] = ()
+    qemu: tuple[str, ...] = ()
 
 
 class BootEnd(StrEnum):

@@ -47,7 +47,10 @@ def vng_argv(boot: Boot) -> tuple[str, ...]:
 
 
 def qemu_arguments(boot: Boot) -> tuple[str, ...]:
-    """Return what orch adds to virtme-ng's QEMU command: machine type, CPU, IOMMU (if any), devices, monitor."""
+    """Return what orch adds to virtme-ng's QEMU command.
+
+    It is the machine type, the CPU, the IOMMU (if any), the devices, the monitor, and then the boot's own arguments.
+    """
     arch = ARCHES[boot.arch]
     return (
         "-machine",
@@ -56,6 +59,7 @@ def qemu_arguments(boot: Boot) -> tuple[str, ...]:
         *(() if boot.machine.noiommu else arch.iommu_arguments),
         *qemu_devices(boot.devices, boot.share.parent),
         *monitor_arguments(boot.share),
+        *boot.qemu,
     )
 
 

@@ -29,7 +29,7 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
     """
     return {
         "format": FORMAT,
-        "run": _run(comparison.run),
+        "run": run_record(comparison.run),
         "counts": {str(status): count for status, count in comparison.run.counts.items()},
         "blocks": [_block(block) for block in comparison.blocks],
         "suites": [_suite(suite) for suite in compare_suites(comparison.run)],
@@ -62,7 +62,8 @@ def _boot(boot: BootResult, directories: Mapping[tuple[str, str, int], str]) -> 
     }
 
 
-def _run(run: Run) -> dict[str, Any]:
+def run_record(run: Run) -> dict[str, Any]:
+    """Return the record of a run: what it is, and where."""
     return {
         "id": run.id,
         "path": str(run.path),

@@ -102,7 +102,8 @@ class ScenarioRecord:
     """The scenario as it was run.
 
     `sha256` is of the file.  `workloads` and `devices` are for reports and users.  `overrides` are the options that
-    replaced the kernels of the file; empty if the file's own were used.
+    replaced the kernels of the file; empty if the file's own were used.  `machine` has the fields of `Machine`; it is
+    empty in a run that was stored before it was recorded.
     """
 
     name: str
@@ -114,6 +115,7 @@ class ScenarioRecord:
     workloads: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     devices: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     overrides: str = ""
+    machine: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

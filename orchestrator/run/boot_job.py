@@ -57,7 +57,8 @@ def boot_kernel(
     try:
         facts = kernel_facts(build, kernel.can)
         with report_full_disk(context.settings.cache, f"booting kernel '{build.name}'", store.path):
-            booted = _boot(context, assets, build, facts, workload, job)
+            guest = measuring_guest(context, assets, build, facts, workload, directory)
+            booted = boot_guest(context, assets, build, facts, workload, guest, job)
     except Interrupted:
         raise
     except (InfrastructureError, OSError) as error:
@@ -100,26 +101,24 @@ def ordinary_taint(scenario: Scenario, kernel: str) -> int:
     return ordinary(prebuilt=scenario.kernel(kernel).prebuilt, noiommu=scenario.machine.noiommu)
 
 
-def _boot(
+def measuring_guest(
     context: RunContext,
     assets: ArchAssets,
     build: KernelBuild,
     facts: KernelFacts,
     workload: MeasuringWorkload,
-    job: str,
-) -> Booted:
-    directory = context.store.directory(job)
+    directory: Path,
+) -> Guest:
+    """Return the guest that runs the alignment program, or the VMM that this program starts."""
     address, binary = context.addresses[workload.device], f"{GUEST_PROGRAM}/alignment"
     program, answers = assets.program or assets.root, (KTAP_FILE, MEASUREMENTS_FILE)
     if isinstance(workload, VmmWorkload):
         argv = vmm_command(workload, address, build.image.name, binary, GUEST_SHARE, dump=facts.page_tables)
         exports = ((GUEST_VMM, _vmm(assets, workload, directory)), (GUEST_KERNEL, build.image.parent))
         root = guest_root(context.host, context.settings.cache, Userland(exports), build.arch)
-        guest = Guest(root, program, shlex.join(argv), (*answers, LOG_FILE), exports)
-    else:
-        argv = command(workload, address, binary, GUEST_SHARE, dump=facts.page_tables)
-        guest = Guest(assets.root, program, shlex.join(argv), answers)
-    return boot_guest(context, assets, build, facts, workload, guest, job)
+        return Guest(root, program, shlex.join(argv), (*answers, LOG_FILE), exports)
+    argv = command(workload, address, binary, GUEST_SHARE, dump=facts.page_tables)
+    return Guest(assets.root, program, shlex.join(argv), answers)
 
 
 def _vmm(assets: ArchAssets, workload: VmmWorkload, directory: Path) -> Path:
@@ -152,6 +151,8 @@ class Guest:
     command: str
     answers: tuple[str, ...]
     exports: tuple[tuple[str, Path], ...] = ()
+    arguments: tuple[str, ...] = ()
+    qemu: tuple[str, ...] = ()
 
 
 def boot_guest(
@@ -194,8 +195,9 @@ def boot_guest(
         exports=guest.exports,
         arch=build.arch,
         modules=build.modules,
-        arguments=facts.arguments,
+        arguments=(*facts.arguments, *guest.arguments),
         answers=guest.answers,
+        qemu=guest.qemu,
     )
     what = phase_of(context, job)
 

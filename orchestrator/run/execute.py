@@ -18,6 +18,7 @@ from orchestrator.kernel.build.builder import Builder
 from orchestrator.kernel.build.recipe import recipes
 from orchestrator.kernel.cache.store import KernelCache
 from orchestrator.kernel.config.needs import refuse_requests
+from orchestrator.kernel.model import AnyRecipe
 from orchestrator.kernel.remote.build_host import BuildHost
 from orchestrator.kernel.remote.builder import RemoteBuilder
 from orchestrator.machine.boothost.base import BootHost, LocalBootHost
@@ -74,8 +75,21 @@ def run_scenario(
 
 
 def _run_jobs(context: RunContext, executor: Executor) -> None:
-    """Run all jobs while the cache is in use and the boot host is open; on an error, stop what was started."""
+    """Run all jobs; on an error, stop what was started."""
     cache = KernelCache(context.settings.cache)
+    with working(context, cache):
+        try:
+            _runner(context, cache).run(executor)
+            cache.sweep()
+        except BaseException:
+            _stop(context)
+            executor.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+@contextmanager
+def working(context: RunContext, cache: KernelCache) -> Iterator[None]:
+    """Use the cache, the boot host and the devices for the time of the context; on an error, stop what was started."""
 
     def note_wait() -> None:
         context.emit(Event("cache", "wait", Kind.NOTE, "waits for another orch, which removes from the cache"))
@@ -86,21 +100,30 @@ def _run_jobs(context: RunContext, executor: Executor) -> None:
         context.boot_host.open(),
     ):
         try:
-            _runner(context, cache).run(executor)
-            cache.sweep()
+            yield
         except BaseException:
-            context.host.stop_all()
-            context.boot_host.host.stop_all()
-            if context.build_host:
-                context.build_host.host.stop_all()
-            executor.shutdown(wait=True, cancel_futures=True)
+            _stop(context)
             raise
         finally:
             context.pool.close()
 
 
+def _stop(context: RunContext) -> None:
+    context.host.stop_all()
+    context.boot_host.host.stop_all()
+    if context.build_host:
+        context.build_host.host.stop_all()
+
+
 def _runner(context: RunContext, cache: KernelCache) -> Runner:
-    """Prepare what must be ready before the first job: recipes, the builder, and the guests' programs.
+    """Prepare what must be ready before the first job: recipes, the builder, and the guests' programs."""
+    made, builder = prepared(context, cache)
+    capacity = capacity_of(context.scenario, context.settings.jobs, context.boot_host, context.build_host)
+    return Runner(context, builder, made, prepare_assets(context), capacity)
+
+
+def prepared(context: RunContext, cache: KernelCache) -> tuple[tuple[AnyRecipe, ...], Builder]:
+    """Return the recipes of the scenario's kernels, and what builds them.
 
     Raises UsageError for a patch or a configuration that cannot be.
     """
@@ -111,9 +134,7 @@ def _runner(context: RunContext, cache: KernelCache) -> Runner:
     builder = Builder(Niced(context.host), cache, settings.jobs, context.emit)
     if build_host:
         builder = RemoteBuilder(**vars(builder), there=build_host)
-    assets = prepare_assets(context)
-    capacity = capacity_of(context.scenario, settings.jobs, context.boot_host, build_host)
-    return Runner(context, builder, made, assets, capacity)
+    return made, builder
 
 
 @contextmanager

@@ -40,7 +40,7 @@ _ANSWERS = (OUTPUT_FILE, PROGRAM_STATUS_FILE, PROBLEM_FILE)
 
 
 @dataclass(frozen=True)
-class _Programs:
+class Programs:
     """The guest's working directory, and the names of the selftests that run, in their order."""
 
     directory: Path
@@ -56,11 +56,13 @@ def boot_suite(
     """
     store = context.store
     directory = store.directory(job)
-    programs, problem = _Programs(directory), ""
+    programs, problem = Programs(directory), ""
     try:
         with report_full_disk(context.settings.cache, f"booting kernel '{build.name}'", store.path):
-            programs = _lay_out(context, recipe, workload, directory)
-            booted = _boot(context, assets, build, workload, programs, job)
+            programs = lay_out(context, recipe, workload, directory)
+            guest = suite_guest(context, build, workload, programs, directory)
+            facts = kernel_facts(build, context.scenario.kernel(build.name).can)
+            booted = boot_guest(context, assets, build, facts, workload, guest, job)
     except Interrupted:
         raise
     except KernelBuildError as error:
@@ -81,13 +83,13 @@ def boot_suite(
     return BootResult(build.name, workload.name, workload.device, report, cases)
 
 
-def _lay_out(context: RunContext, recipe: AnyRecipe, workload: SuiteWorkload, directory: Path) -> _Programs:
+def lay_out(context: RunContext, recipe: AnyRecipe, workload: SuiteWorkload, directory: Path) -> Programs:
     """Copy or build the programs of `workload`.
 
     Raises KernelBuildError if selftests do not compile, InfrastructureError if this kernel cannot have them.
     """
     if isinstance(workload, CommandWorkload):
-        return _Programs(copy_files(workload.files, directory / FILES))
+        return Programs(copy_files(workload.files, directory / FILES))
     if isinstance(recipe, Prebuilt):
         what = f"{workload.where}: selftests are built from a kernel's source, which '{recipe.name}' does not have"
         raise InfrastructureError(f"{what}; give it a source, or a command instead")
@@ -99,7 +101,7 @@ def _lay_out(context: RunContext, recipe: AnyRecipe, workload: SuiteWorkload, di
     built = builder.build(recipe, workload.targets)
     for name in ("build.log", "commands.sh"):
         copy_untrusted(built.directory.parent, name, directory / f"selftests-{name}", MOST_LOG)
-    return _Programs(built.directory, _chosen(workload, built.listed, recipe.name))
+    return Programs(built.directory, _chosen(workload, built.listed, recipe.name))
 
 
 def _chosen(workload: SelftestsWorkload, listed: str, kernel: str) -> tuple[str, ...]:
@@ -111,27 +113,21 @@ def _chosen(workload: SelftestsWorkload, listed: str, kernel: str) -> tuple[str,
         raise InfrastructureError(f"{what}; there are {available or 'none'}") from error
 
 
-def _boot(
-    context: RunContext,
-    assets: ArchAssets,
-    build: KernelBuild,
-    workload: SuiteWorkload,
-    programs: _Programs,
-    job: str,
-) -> Booted:
+def suite_guest(
+    context: RunContext, build: KernelBuild, workload: SuiteWorkload, programs: Programs, directory: Path
+) -> Guest:
+    """Return the guest that runs the programs of `workload`; writes their script to the share in `directory`."""
     # A guest of another architecture cannot run this machine's programs: it has busybox, bash, and the command's files.
     userland = Userland() if is_foreign(build.arch) else find_userland()
     root = guest_root(context.host, context.settings.cache, userland, build.arch)
     address = context.addresses[workload.device] if workload.device else ""
-    share = context.store.directory(job) / SHARE
+    share = directory / SHARE
     share.mkdir(parents=True, exist_ok=True)
     (share / SCRIPT_FILE).write_text(guest_script(workload, address, userland.binds, programs.tests))
-    guest = Guest(root, programs.directory, guest_command(), _ANSWERS, userland.exports)
-    facts = kernel_facts(build, context.scenario.kernel(build.name).can)
-    return boot_guest(context, assets, build, facts, workload, guest, job)
+    return Guest(root, programs.directory, guest_command(), _ANSWERS, userland.exports)
 
 
-def _read_output(files: Share, programs: _Programs, problem: str, evidence: str) -> SuiteOutput:
+def _read_output(files: Share, programs: Programs, problem: str, evidence: str) -> SuiteOutput:
     """Read what the suite left in the share; `evidence` is the path of its output in the run directory.
 
     `problem` says why there was no boot at all, "" if there was one.

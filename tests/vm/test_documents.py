@@ -33,11 +33,19 @@ ELSEWHERE = {
     "pip install dist/orch-*.whl": "tests/vm/test_wheel.py, in a virtual environment of its own",
     "make run": "tests/vm/test_pud.py: it would write to the checkout",
     "sh results/latest/kernels/vfio-thp/reproduce.sh DIRECTORY": "tests/vm/test_reproduce.py",
+    "orch reproducer latest base/alignment/testdev/BAR2/kernel/level -o repro.c": (
+        "tests/vm/test_reproducer.py: no case of pud.yaml fails"
+    ),
 }
 """The commands that are not run here, with the reason or the place where they are."""
 BISECTION = "orch bisect scenarios/pud.yaml --git ~/linux --good v7.2 --bad master --case '*qemu*'"
-BEFORE = {"orch bisect --resume": f"! timeout --signal INT 15 {BISECTION}"}
-"""What a command needs to have been run: a bisection that Ctrl-C stops."""
+DIFF = "orch diff pud-20261121-014500 latest"
+BEFORE = {
+    "orch bisect --resume": f"! timeout --signal INT 15 {BISECTION}",
+    DIFF: "orch run scenarios/pud.yaml",
+    f"{DIFF} --kernels base=vfio-size": "orch run scenarios/pud.yaml",
+}
+"""What a command needs to have been run: a bisection that Ctrl-C stops, a second run."""
 COMMANDS = [(name(page), command) for page in PAGES for command in dict.fromkeys(commands(page))]
 RUN = "results/pud-20261121-014500"
 

@@ -127,11 +127,12 @@ def _block(run: Run, reader: Reader, place: CompareKey) -> Block:
     names = (scenario.base, *(name for name in scenario.kernels if name != scenario.base))
     base, *variants = (reader.read(name, place) for name in names)
     lengths = (reading.values["length"].value for reading in (base, *variants) if "length" in reading.values)
-    rows = (Row(base, worst_status(base), None), *(_row(base, variant) for variant in variants))
+    rows = (Row(base, worst_status(base), None), *(compare_readings(base, variant) for variant in variants))
     return Block(place, next(lengths, None), rows)
 
 
-def _row(base: KernelReading, variant: KernelReading) -> Row:
+def compare_readings(base: KernelReading, variant: KernelReading) -> Row:
+    """Return what `variant` did at its place, compared with `base`, check by check."""
     pairs = ((check, _change(check, base, variant)) for check in CHECKS)
     changes = tuple(
         CheckChange(check, change, measured(check, base), measured(check, variant), _note(check, base, variant))

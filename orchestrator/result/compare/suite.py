@@ -116,16 +116,17 @@ def label_of(case: Case) -> str:
 
 def _suite(run: Run, workload: str) -> Suite:
     scenario = run.scenario
-    base = _read(run, scenario.base, workload)
-    variants = (_read(run, name, workload) for name in scenario.kernels if name != scenario.base)
+    base = read_suite(run, scenario.base, workload)
+    variants = (read_suite(run, name, workload) for name in scenario.kernels if name != scenario.base)
     stored = scenario.workloads[workload]
     targets, command = stored.get("targets"), stored.get("command")
     what = f"selftests {', '.join(targets)}" if isinstance(targets, list | tuple) else f"command {command}"
-    rows = (base, *(_compared(base, variant) for variant in variants))
+    rows = (base, *(compare_suite_rows(base, variant) for variant in variants))
     return Suite(workload, str(stored.get("device", "")), what, rows)
 
 
-def _read(run: Run, kernel: str, workload: str) -> SuiteRow:
+def read_suite(run: Run, kernel: str, workload: str) -> SuiteRow:
+    """Return what `kernel` did in the suite `workload`; a note is why it did nothing."""
     boot = run.boot(kernel, workload)
     if boot is None:
         note, _, failed = why_no_boot(run, kernel, workload)
@@ -145,7 +146,8 @@ def _sum_of(boot: BootResult) -> Status | None:
     return worst_of(unexpected or ({Status.PASS} & statuses) or statuses)
 
 
-def _compared(base: SuiteRow, variant: SuiteRow) -> SuiteRow:
+def compare_suite_rows(base: SuiteRow, variant: SuiteRow) -> SuiteRow:
+    """Return `variant` with its changes from `base`."""
     changes = tuple(_changes(base, variant)) if base.cases and variant.cases else ()
     otherwise = Change.UNCHANGED if base.cases and variant.cases else Change.INCOMPLETE
     total = sum_up((change.change for change in changes), otherwise)

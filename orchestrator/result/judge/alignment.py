@@ -68,21 +68,21 @@ def _unreached(case: Case) -> Case:
     return replace(case, status=Status.SKIP, message=f"not reached: {case.message}")
 
 
-def describe_end(workload: Workload, boot: BootReport) -> str:
+def describe_end(workload: Workload, boot: BootReport, what: str = "the workload") -> str:
     """Return one sentence on the end of a boot and its cause.
 
-    The cause may be the first line that shows it, without its timestamp.
+    `what` is what ran in the guest.  The cause may be the first line that shows it, without its timestamp.
     """
     sentence = {
-        BootEnd.OK: "the workload ended without reporting anything",
+        BootEnd.OK: f"{what} ended without reporting anything",
         BootEnd.PANIC: "the guest kernel panicked",
         BootEnd.OOPS: "the guest kernel oopsed",
-        BootEnd.HANG: f"the workload did not end within {workload.timeout:g} s",
+        BootEnd.HANG: f"{what} did not end within {workload.timeout:g} s",
         BootEnd.FLOOD: "the guest wrote to its console without end",
-        BootEnd.RESET: "the machine went down before the workload had ended",
-        BootEnd.SHUTDOWN: "the guest shut itself down before the workload had ended",
-        BootEnd.QEMU: "the virtual machine ended before the workload did",
-        BootEnd.WORKLOAD: "the workload ended with an error",
+        BootEnd.RESET: f"the machine went down before {what} had ended",
+        BootEnd.SHUTDOWN: f"the guest shut itself down before {what} had ended",
+        BootEnd.QEMU: f"the virtual machine ended before {what} did",
+        BootEnd.WORKLOAD: f"{what} ended with an error",
     }[boot.end]
     why = boot.why or (strip_timestamp(boot.lines[0].strip()).strip() if boot.lines else "")
     return f"{sentence}: {why}" if why else sentence

@@ -283,6 +283,7 @@ def _record(scenario: Scenario, text: bytes) -> ScenarioRecord:
         workloads=_by_name(scenario.workloads),
         devices=_by_name(scenario.devices),
         overrides=scenario.overrides,
+        machine=plain(asdict(scenario.machine)),
     )
 
 

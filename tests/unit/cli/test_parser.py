@@ -30,7 +30,8 @@ def test_help_imports_only_the_parser() -> None:
     script += "try: main()\nexcept SystemExit: pass\n"
     script += "print(sorted(m for m in sys.modules if m.startswith(('pydantic', 'rich', 'orchestrator.'))))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    cli = [f"orchestrator.cli{name}" for name in ("", ".arguments", ".main", ".parser", ".report_parser")]
+    names = ("", ".arguments", ".debug_verbs", ".main", ".parser", ".report_verbs", ".review_verbs")
+    cli = [f"orchestrator.cli{name}" for name in names]
     assert done.stdout.splitlines()[-1] == str([*cli, "orchestrator.errors"])
 
 
@@ -43,7 +44,23 @@ def test_what_only_lab_hosts_and_mailing_lists_need_is_not_imported_by_every_run
 
 def test_help_fits_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    verbs = ("run", "plan", "check", "schema", "compare", "report", "bisect", "cache", "devices", "doctor")
+    verbs = (
+        "run",
+        "plan",
+        "check",
+        "schema",
+        "compare",
+        "report",
+        "review",
+        "b4-check",
+        "bisect",
+        "cache",
+        "devices",
+        "doctor",
+        "diff",
+        "shell",
+        "reproducer",
+    )
     for argv in ([], *([verb] for verb in verbs), *(["cache", action] for action in ("ls", "gc", "verify"))):
         with pytest.raises(SystemExit):
             main([*argv, "--help"])

@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from orchestrator.agent.inodes import shown
-from orchestrator.host.untrusted import OddFileError, copy_untrusted, read_beginning, read_untrusted, text_of
+from orchestrator.host.untrusted import (
+    OddFileError,
+    copy_untrusted,
+    read_beginning,
+    read_untrusted,
+    replace_untrusted,
+    text_of,
+)
 
 PACKAGE = Path(__file__).resolve().parents[3] / "orchestrator"
 SECRET = "root:secret"
@@ -164,3 +171,28 @@ def test_files_of_a_guest_are_read_by_the_one_reader(name: str) -> None:
 def test_the_check_for_readers_sees_them() -> None:
     source = "(share / 'x').read_text()\nopen(p)\npath.open()\nshutil.copyfile(a, b)\nos.readlink(a)\n"
     assert opens(source) == {"(share / 'x').read_text", "path.open", "shutil.copyfile", "os.readlink"}
+
+
+@pytest.mark.parametrize("kind", ["nothing", "file", "link", "broken link", "fifo"])
+def test_a_new_file_replaces_what_another_party_put_there(tmp_path: Path, kind: str) -> None:
+    share, precious = tmp_path / "share", tmp_path / "precious"
+    share.mkdir()
+    precious.write_text("precious")
+    path = share / "size"
+    if kind == "file":
+        path.write_text("long content that was there")
+    elif kind.endswith("link"):
+        path.symlink_to(precious if kind == "link" else tmp_path / "none")
+    elif kind == "fifo":
+        os.mkfifo(path)
+    replace_untrusted(share, "size", b"new")
+    assert path.read_bytes() == b"new"
+    assert not path.is_symlink()
+    assert precious.read_text() == "precious"
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_directory_in_the_way_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "size").mkdir()
+    with pytest.raises(OSError, match=r".+"):
+        replace_untrusted(tmp_path, "size", b"new")

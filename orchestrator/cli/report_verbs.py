@@ -12,17 +12,21 @@ if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]  # it has no public name
 
 
-def add(verbs: Verbs, epilog: str) -> argparse.ArgumentParser:
-    """Add the verb to the command line, and return its parser: it still lacks --results."""
-    report = verbs.add_parser("report", help="write a run as a page, for a forge, or for CI", epilog=epilog)
+def add_report(verbs: Verbs) -> None:
+    """Add the verb to the command line."""
+    report = verbs.add_parser("report", help="write a run as a page, for a list, a forge, or CI", epilog=types.STATUSES)
     report.set_defaults(handler=_report)
     report.add_argument(
-        "runs", nargs="*", metavar="RUN", help="a run's name or directory (latest); --junit and --kcidb take several"
+        "runs",
+        nargs="*",
+        metavar="RUN",
+        help="a run's name or directory (latest); not of --html and --markdown: several",
     )
     form = report.add_mutually_exclusive_group()
     forms = (
         ("html", "one page that needs no network, in the directory of the run (the default)"),
         ("markdown", "tables for a comment on GitHub or GitLab"),
+        ("mail", "the text of a mail to a list"),
         ("junit", "JUnit XML"),
         ("kcidb", "JSON for KCIDB"),
     )
@@ -32,7 +36,8 @@ def add(verbs: Verbs, epilog: str) -> argparse.ArgumentParser:
     report.add_argument(
         "--origin", type=types.origin, default="orch", metavar="NAME", help="the CI system, for --kcidb (orch)"
     )
-    return report
+    types.add_tested_by(report)
+    types.add_results(report)
 
 
 def _report(arguments: argparse.Namespace) -> int:
@@ -45,5 +50,6 @@ def _report(arguments: argparse.Namespace) -> int:
             arguments.form,
             arguments.output,
             arguments.origin,
+            arguments.tested_by or "",
         )
     )

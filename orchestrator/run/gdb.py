@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the user needs to know to start gdb on a guest's kernel."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from orchestrator.kernel.model import KernelBuild
+
+_ELF = b"\x7fELF"
+
+
+def gdb_lines(
+    place: Path | int | str, build: KernelBuild, config: Mapping[str, str], source: Path | None, *, stopped: bool
+) -> Iterator[str]:
+    """Yield the exact command, and what gdb knows of this kernel.
+
+    `place` is a socket, or a port of this machine.  `config` is the final configuration, `source` the source without
+    its patches; None for a kernel that was not built here.
+    """
+    target = f"target remote {f'127.0.0.1:{place}' if isinstance(place, int) else place}"
+    symbols = _with_symbols(build.image)
+    yield "gdb: " + shlex.join(["gdb", "-ex", target, *([str(symbols)] if symbols else [])])
+    if stopped:
+        yield "The machine is stopped before its first instruction; gdb's 'continue' starts it."
+    else:
+        yield "The machine runs; gdb stops it when it connects, and 'detach' lets it run on."
+    if symbols is None:
+        yield f"gdb has no symbols: the cache keeps only the image {build.image.name}, which is no ELF file."
+    elif config.get("DEBUG_INFO") != "y":
+        yield "gdb has the names of functions and variables, but no lines and types, as CONFIG_DEBUG_INFO is off; add"
+        yield "  options: {DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT: y}  to the kernel in the scenario."
+    if source is not None:
+        yield f"The source, without patches: {source}"
+
+
+def _with_symbols(image: Path) -> Path | None:
+    """Return `image` if it is an ELF file, as on x86: the kernel that boots is vmlinux itself."""
+    with image.open("rb") as file:
+        return image if file.read(len(_ELF)) == _ELF else None
