@@ -69,6 +69,7 @@ class ReviewOptions:
     reply: Path | None = None
     tested_by: str = ""
     again: bool = False
+    repeat: int | None = None
     verbose: bool = False
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.cli.options import ReviewOptions
@@ -63,7 +64,13 @@ def _steps(options: ReviewOptions, subject: Subject) -> Iterator[Step]:
     for path, why in chosen:
         _note(f"scenario: {path_text(path)}, {why}")
         arguments = arguments_of(options.series, subject, str(path))
-        yield step(load_scenario(path), subject, why, arguments)
+        scenario = load_scenario(path)
+        if options.repeat:
+            scenario, arguments = (
+                replace(scenario, repeat=options.repeat),
+                (*arguments, "--repeat", str(options.repeat)),
+            )
+        yield step(scenario, subject, why, arguments)
 
 
 def _answer(options: ReviewOptions, found: Step) -> Run:

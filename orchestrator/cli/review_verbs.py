@@ -48,6 +48,7 @@ def _add_review_inputs(verb: argparse.ArgumentParser) -> None:
         help="the scenario (those that answer for what the series touches); again for more",
     )
     types.add_jobs(verb)
+    types.add_repeat(verb)
     types.add_places(verb)
     types.add_results(verb)
     types.add_cache_directory(verb)
@@ -65,6 +66,7 @@ def _review_options(arguments: argparse.Namespace) -> ReviewOptions:
         git=arguments.git,
         base=arguments.base,
         scenarios=tuple(arguments.scenario or ()),
+        repeat=arguments.repeat,
     )
 
 

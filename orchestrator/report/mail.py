@@ -15,6 +15,7 @@ from pathlib import PurePath
 from orchestrator.report.mail_table import differing
 from orchestrator.report.origin import scenario_file
 from orchestrator.report.text import fit, one_line, wrap
+from orchestrator.report.times import is_emulated, times_tables
 from orchestrator.report.unexpected import groups
 from orchestrator.result.compare.alignment import Comparison
 from orchestrator.result.compare.finding import Finding, findings, without_log
@@ -58,6 +59,7 @@ def render(runs: Sequence[Reported], tested_by: str = "") -> str:
         *(section for run in runs if (section := _unexpected(run.comparison))),
         _inputs(runs),
         *(section for run in runs for section in differing(run.comparison)),
+        *(section for run in runs for section in _times(run.comparison)),
         _untested(runs),
         _repeat(runs),
         [f"Tested-by: {tested_by}"] if tested_by and deserves_trailer(runs) else [],
@@ -185,6 +187,12 @@ def _accelerator(text: str) -> str:
     return {"tcg": "emulated CPU (TCG)", "kvm": "KVM"}.get(name, fit(name, 20) or "no boot")
 
 
+def _times(comparison: Comparison) -> list[list[str]]:
+    """Return the tables of times, if each kernel was booted often enough to show a difference."""
+    times = comparison.times
+    return times_tables(comparison, WIDTH, color=False) if times and times.can_show else []
+
+
 def _untested(runs: Sequence[Reported]) -> list[str]:
     """Return what was not tested, with the reasons."""
     reasons: dict[str, int] = {}
@@ -207,8 +215,14 @@ def _limits(runs: Sequence[Reported]) -> Iterator[str]:
     devices = [device for run in runs for device in run.comparison.run.scenario.devices.values()]
     if devices and not any(device.get("address") for device in devices):
         yield "hardware: all devices are emulated by QEMU"
-    if any(run.comparison.run.accelerator.startswith("tcg") for run in runs):
-        yield "times: the CPU is emulated, and each kernel was booted once"
+    for comparison in (run.comparison for run in runs):
+        run, times = comparison.run, comparison.times
+        name = f" of {run.scenario.name}" if len(runs) > 1 else ""
+        if not (times and times.can_show):
+            needed = f", and a difference takes {times.needed} boots" if times else ""
+            yield f"times{name}: each kernel was booted {_count(run.repeat, 'time', 'times')}{needed}"
+        elif is_emulated(run):
+            yield f"times{name}: only ratios, as the CPU is emulated"
 
 
 def _repeat(runs: Sequence[Reported]) -> list[str]:

@@ -92,6 +92,7 @@ def _key(scenario: Scenario, subject: Subject) -> str:
     inputs = {
         "orch": [orch_version(), *_stats(sorted(Path(orchestrator.__file__).parent.rglob("*.[pc]*")))],
         "scenario": hashlib.sha256(scenario.path.read_bytes()).hexdigest(),
+        "repeat": scenario.repeat,
         "fragments": [hashlib.sha256(path.read_bytes()).hexdigest() for path in scenario.kernels[0].config],
         "base": [asdict(subject.base.candidate.source), repr(subject.base.candidate.patches)],
         "series": [patch.digest for patch in series.patches] if series else [],

