@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def add_review(verbs: Verbs) -> None:
+    """Add ``orch review``."""
     review = verbs.add_parser(
         "review",
         help="compare a kernel with and without a series; print a text for the list",
@@ -86,6 +87,7 @@ def _review(arguments: argparse.Namespace) -> int:
 
 
 def add_b4_check(verbs: Verbs) -> None:
+    """Add ``orch b4-check``."""
     check = verbs.add_parser("b4-check", help="a check for b4: the verdict on the mail on the standard input")
     check.set_defaults(handler=_b4_check)
     check.add_argument("--plain", action="store_true", help="print lines, for b4.prep-perpatch-check-cmd")
