@@ -28,11 +28,11 @@ CONSOLE = "".join(f"[    {at}.000000] line {at} {ALL_HOSTILE!r}\n" for at in ran
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium without a window.  Its sandbox does not run as root."""
+    """Chromium without a window.  Its sandbox does not run as root, and containers have little shared memory."""
     program = shutil.which("chromium")
     assert program, "chromium is not installed: see `tools/setup-system all`"
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield started
         started.close()
 
