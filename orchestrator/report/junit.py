@@ -17,9 +17,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from junit_xml import TestCase, TestSuite
 
@@ -35,6 +37,7 @@ _LONGEST_NAME = 2 * LONGEST_NAME
 _MOST_PROPERTIES = 100
 _SHORTEST = 200
 """Characters that a message keeps if no room is left."""
+_MOMENT = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|[+-][0-9]{2}:[0-9]{2})?", re.ASCII)
 _LEFT_OUT = "(left out: the details of the cases before it fill the report; see result.json of the boot)"
 
 
@@ -120,10 +123,18 @@ def _suite(run: Run, kernel: str, scenario: str, room: _Room) -> TestSuite:
             _test_case(case, name, group, seconds.get(case.id, 0.0), room)
             for case, name in zip(cases, names, strict=True)
         ],
-        hostname=_name(run.host),
-        timestamp=_name(run.started),
+        timestamp=_moment(run.started),
         properties=_properties(run, kernel),
     )
+
+
+def _moment(text: str) -> str:
+    """Return a time as the schema of Surefire wants it (xs:dateTime), "" for anything else."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return ""
+    return text if _MOMENT.fullmatch(text) else ""
 
 
 def _properties(run: Run, kernel: str) -> dict[str, str]:
@@ -133,6 +144,7 @@ def _properties(run: Run, kernel: str) -> dict[str, str]:
         "kernel": kernel,
         **run.kernels.get(kernel, {}),
         "device": " ".join(devices),
+        "host": run.host,
         "accelerator": run.accelerator,
         **run.tools,
         "scenario": run.scenario.name,

@@ -186,8 +186,8 @@ def _excerpt(excerpt: Excerpt) -> list[str]:
 
 def _place(comparison: Comparison, block: Block) -> Iterator[str]:
     name, why = place_words(comparison.run, block)
-    said = [fit("; ".join(notes(row)), _LONGEST_LINE) for row in block.rows]
-    parts = [f"### {code(name)}", why, _table(grid("", exact_columns(block), said))]
+    remarks = [fit("; ".join(notes(row)), _LONGEST_LINE) for row in block.rows]
+    parts = [f"### {code(name)}", why, _table(grid("", exact_columns(block), remarks))]
     yield "\n\n".join(part for part in (*parts, f"\\* {HOW_DEDUCED}" if has_deduced(block) else "") if part)
     costs = cost_columns(block)
     if costs:

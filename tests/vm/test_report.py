@@ -29,12 +29,12 @@ def forms(pud: Finished, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 def test_the_page_has_a_picture_of_each_placement(forms: dict[str, str]) -> None:
     root = html5lib.parse(forms["html"], namespaceHTMLElements=False)
     pictures = [one for one in root.iter("figure") if one.get("class") == "mapping"]
-    said = [" ".join("".join(one.itertext()).split()) for one in pictures]
-    assert len(said) == 4
-    assert "524,288 PTE, as predicted" in said[0]
-    assert "1,024 PMD, as predicted" in said[0]
-    assert "2 PUD, as predicted" in said[0]
-    assert all("does not follow" not in one for one in said)
+    words = [" ".join("".join(one.itertext()).split()) for one in pictures]
+    assert len(words) == 4
+    assert "524,288 PTE, as predicted" in words[0]
+    assert "1,024 PMD, as predicted" in words[0]
+    assert "2 PUD, as predicted" in words[0]
+    assert all("does not follow" not in one for one in words)
     assert len(forms["html"]) < 200_000
 
 

@@ -154,12 +154,12 @@ def _facts(run: Run) -> Iterator[str]:
 
 def _place(run: Run, block: Block) -> Place:
     name, why = place_words(run, block)
-    said = [fit("; ".join(notes(row)), _LONGEST_NOTE) for row in block.rows]
+    remarks = [fit("; ".join(notes(row)), _LONGEST_NOTE) for row in block.rows]
     costs = cost_columns(block)
     return Place(
         name,
         why,
-        grid("Entries, faults, and the change from the base", exact_columns(block), said),
+        grid("Entries, faults, and the change from the base", exact_columns(block), remarks),
         picture(block),
         plots(block),
         grid("Cost per GiB", costs) if costs else None,

@@ -137,7 +137,7 @@ def _lane(row: Row, extent: Extent | None, unit: int) -> Lane:
     if extent is None or entries is None:
         return Lane(row.kernel, row.reading.note or f"not measured{f': {row.status}' if row.status else ''}")
     found = spans(extent, entries) if extent.length > 0 else ()
-    bars = [Bar("process", _segments(found, extent), _grid(extent.address, extent.length, unit), _said(row, entries))]
+    bars = [Bar("process", _segments(found, extent), _grid(extent.address, extent.length, unit), _words(row, entries))]
     bars += _stage2(row, extent, found, unit)
     alignment = row.reading.numbers.get("alignment")
     text = "; ".join(f"{bar.name}: {bar.text}" if len(bars) > 1 else bar.text for bar in bars)
@@ -145,7 +145,7 @@ def _lane(row: Row, extent: Extent | None, unit: int) -> Lane:
     return Lane(row.kernel, text, tuple(bars), _where(extent), measured("alignment", row.reading), mark)
 
 
-def _said(row: Row, entries: Entries) -> str:
+def _words(row: Row, entries: Entries) -> str:
     oracle = row.reading.case("oracle")
     agrees = {Status.PASS: ", as predicted", Status.FAIL: ", not as predicted"}.get(oracle.status, "") if oracle else ""
     deduced = f" {DEDUCED_MARK}deduced" if DEDUCED in row.reading.values else ""

@@ -96,7 +96,7 @@ def test_the_exit_status_is_that_of_compare(run: Path, names: tuple[str, ...], s
         (("pud-1", "-o", "."), "is a directory; name a file, or - for the standard output"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_sentence(
+def test_what_is_wrong_is_one_sentence(
     run: Path, arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert report(run, *arguments) == 2

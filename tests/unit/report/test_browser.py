@@ -21,18 +21,18 @@ from orchestrator.result.run import Run
 from tests.unit.report.test_hostile import HOSTILE, run_with, suite_run
 from tests.unit.result.test_samples import broken_run, pud_run
 
-PHONE, DESKTOP = 390, 1280
+PHONE, PAPER, DESKTOP = 390, 720, 1280
 ALL_HOSTILE = "".join(text for text in HOSTILE.values() if len(text) < 1000)
 CONSOLE = "".join(f"[    {at}.000000] line {at} {ALL_HOSTILE!r}\n" for at in range(900))
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium without a window.  Its sandbox does not run as root."""
+    """Chromium without a window.  Its sandbox does not run as root, and containers have little shared memory."""
     program = shutil.which("chromium")
     assert program, "chromium is not installed: see `tools/setup-system all`"
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield started
         started.close()
 
@@ -202,10 +202,14 @@ def test_the_first_key_leads_past_the_navigation(browser: Browser, pages: dict[s
     tab.context.close()
 
 
-def test_on_paper_nothing_is_hidden_or_scrolls(browser: Browser, pages: dict[str, Path]) -> None:
-    tab, _ = opened(browser, pages["broken"])
+@pytest.mark.parametrize("name", ["pud", "broken", "suite"])
+def test_on_paper_nothing_is_cut_off_or_dark(browser: Browser, pages: dict[str, Path], name: str) -> None:
+    tab, _ = opened(browser, pages[name], PAPER, "dark")
     tab.emulate_media(media="print")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= PAPER
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not tab.locator("nav").is_visible()
-    assert tab.evaluate("getComputedStyle(document.querySelector('.console pre')).overflowX") == "visible"
+    scrolling = "[...document.querySelectorAll('pre, .scroll')].filter(e => getComputedStyle(e).overflowX != 'visible')"
+    assert tab.evaluate(f"{scrolling}.length") == 0
     assert tab.pdf()[:4] == b"%PDF"
     tab.context.close()

@@ -32,6 +32,7 @@ from orchestrator.report.text import LONGEST_VALUE, bounded, clean, fit, in_a_li
 from orchestrator.result.compare.alignment import compare
 from orchestrator.result.model import Case, CaseId, Status
 from orchestrator.result.run import BootResult, Run, ScenarioRecord
+from tests.unit.report.test_junit import problems
 from tests.unit.result.test_samples import GOOD, broken_run, killed_run, pud_run, run_of
 
 WORD = "w" * 1_000_000
@@ -188,6 +189,7 @@ def test_junit_of_any_run_is_read_by_a_parser(hostile: Hostile) -> None:
     assert time.monotonic() - began < 5
     assert not ACTING.findall(document)
     assert len(document) < 2_000_000
+    assert problems(document) == []
     root = ET.fromstring(document.encode())
     for suite in root:
         names = [one.attrib["name"] for one in suite.iter("testcase")]

@@ -193,7 +193,7 @@ def test_a_page_is_bounded_and_says_what_is_left_out() -> None:
     assert {row[0] for row in listed} == {"FAIL"}
 
 
-def test_times_are_said_to_be_noisy_wherever_they_are() -> None:
+def test_times_are_called_noisy_wherever_they_are() -> None:
     root = read(pud_run())
     places = [one for one in root.iter("section") if one.get("class") == "place"]
     assert len(places) == 2
@@ -260,7 +260,7 @@ def test_parts_have_labels_only_if_there_are_several() -> None:
         (HIGH + 4096, "0x7f0000001000 is off by 4 KiB modulo 2 MiB, off by 0x1000 modulo 1 GiB"),
     ],
 )
-def test_where_an_address_fell_is_said_in_words(address: int, words: str) -> None:
+def test_where_an_address_fell_is_in_words(address: int, words: str) -> None:
     assert lane_of(PTE | {"address": address}).where == words
 
 

@@ -64,6 +64,7 @@ def test_properties_say_where_the_numbers_come_from() -> None:
         "patches": "a b",
         "from_cache": "true",
         "device": "testdev",
+        "host": "local",
         "accelerator": "tcg",
         "orch": "0.1.0",
         "qemu": "10.0.2",
@@ -208,6 +209,15 @@ def test_a_night_has_the_names_of_the_night_before() -> None:
 def test_a_time_has_at_most_three_decimals(seconds: float) -> None:
     run = replace(pud_run(), jobs=tuple(replace(job, seconds=seconds) for job in pud_run().jobs))
     assert problems(junit.render(run)) == []
+
+
+@pytest.mark.parametrize(
+    "started", ["", "x", "2026-06-17", "20260617T193406Z", "2026-13-17T19:34:06Z", "2026-06-17T19:34:06Z"]
+)
+def test_a_time_that_is_none_is_left_out(started: str) -> None:
+    document = junit.render(replace(pud_run(), started=started))
+    assert problems(document) == []
+    assert ("timestamp" in document) == (started == "2026-06-17T19:34:06Z")
 
 
 NASTY = st.text(st.characters(codec=None, exclude_categories=())) | st.sampled_from(
