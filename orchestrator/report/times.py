@@ -7,7 +7,7 @@ machine that emulates: only ratios are shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from math import ceil
 from typing import Any
 
@@ -29,6 +29,7 @@ _TITLE = (
     "equal kernels, at most one shows any."
 )
 _CONFIDENT = f"{100 * CONFIDENCE:.0f} %"
+_OF_EARLIER_TESTS = "It may come from an earlier test of the same boot; to be sure, give each placement a workload."
 _OF_EMULATION = "Under emulation there are only ratios."
 _FACTOR = 2.0
 """From this ratio on, what could have been seen is a factor and not a percentage."""
@@ -46,8 +47,14 @@ def times_tables(comparison: Comparison, width: int, color: bool) -> list[list[s
         return []
     timed = {place for place, _, _ in times.samples}
     tables = [_table(comparison.run, times, b, width, color) for b in comparison.blocks if b.place in timed]
-    title = f"{_TITLE} {_OF_EMULATION}" if is_emulated(comparison.run) else _TITLE
-    return [wrap(title, width), *tables]
+    return [wrap(_title(comparison.run, timed), width), *tables]
+
+
+def _title(run: Run, timed: Collection[CompareKey]) -> str:
+    """Return what the reader must know of all tables; `timed` are the places with times."""
+    several = len({place.workload for place in timed}) < len(timed)
+    notes = (_OF_EARLIER_TESTS if several else "", _OF_EMULATION if is_emulated(run) else "")
+    return " ".join(filter(None, (_TITLE, *notes)))
 
 
 def too_few(run: Run, times: Times) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from orchestrator.report import as_json, terminal
 from orchestrator.report.times import finding, times_tables
 from orchestrator.result.compare.alignment import compare
+from orchestrator.result.repeated import with_boots
 from tests.unit.result.compare.test_times import SPREAD, Factors, repeated, slower
 
 SHOWN = {"base": SPREAD, "thp": slower(1 / 446), "same": slower(1.0), "slow": slower(1.2)}
@@ -48,6 +50,18 @@ def test_under_emulation_there_are_ratios_and_no_times() -> None:
     assert table == TABLE
     assert "Under emulation there are only ratios." in title.replace("\n", " ")
     assert not re.search(r"\d (ns|us|ms|s)\b", title + table)
+
+
+def test_only_a_boot_with_several_placements_has_earlier_tests() -> None:
+    title, _ = tables(SHOWN)
+    assert "earlier test" not in title
+    run = repeated(SHOWN)
+    others = (
+        replace(boot, measurements=(*boot.measurements, *(replace(one, test="qemu") for one in boot.measurements)))
+        for boot in run.samples
+    )
+    title = " ".join(times_tables(compare(with_boots(run, others)), 80, color=False)[0])
+    assert "It may come from an earlier test of the same boot; to be sure, give each placement a workload." in title
 
 
 def test_under_kvm_there_are_medians() -> None:

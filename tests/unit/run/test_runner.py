@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,19 @@ from orchestrator.events import ignore
 from orchestrator.kernel.build.builder import Builder
 from orchestrator.kernel.cache.store import KernelCache
 from orchestrator.kernel.model import KernelBuild, Recipe
-from orchestrator.result.model import Status
-from orchestrator.result.run import BootResult, JobStatus
+from orchestrator.machine.boothost.base import LocalBootHost
+from orchestrator.result.model import Case, CaseId, Status
+from orchestrator.result.run import BootResult, JobKind, JobStatus
 from orchestrator.result.store.load import load_run
+from orchestrator.result.store.writer import RunStore
 from orchestrator.run import runner as runner_module
-from orchestrator.run.context import ArchAssets, RunContext
+from orchestrator.run.context import ArchAssets, RunContext, Settings
 from orchestrator.run.estimate import Capacity
 from orchestrator.run.execute import exit_status
-from orchestrator.run.plan import boot_id, build_id
+from orchestrator.run.plan import boot_id, build_id, jobs
 from orchestrator.run.runner import Runner
+from orchestrator.scenario.model import Scenario
+from tests.fakes import FakeHost
 from tests.unit.result.store.test_tampered import show
 from tests.unit.result.test_samples import WORKLOAD
 from tests.unit.run.errors import ERRORS
@@ -101,3 +106,24 @@ def test_a_job_that_is_stopped_stays_so(runner: Runner, monkeypatch: pytest.Monk
     monkeypatch.setattr(runner_module, "boot_kernel", stop)
     with pytest.raises(Interrupted):
         runner._boot(recipe("base"), WORKLOAD, 0)
+
+
+def test_no_boot_of_a_kernel_that_did_not_build_is_left(tmp_path: Path, scenario: Scenario) -> None:
+    """In a repeated run, that is each of its rounds; the boots of the others are left as they were."""
+    thrice = replace(scenario, repeat=3)
+    store = RunStore.create(tmp_path / "results", thrice, jobs(thrice))
+    host = FakeHost()
+    context = RunContext(
+        thrice, Settings(tmp_path / "c", tmp_path / "results", 1), host, LocalBootHost(host, tmp_path), store, ignore
+    )
+    builder = Builder(host, KernelCache(tmp_path / "c"), 1, ignore)
+    runner = Runner(context, builder, (), {}, Capacity(1, 1 << 30))
+    failed, *others = (kernel.name for kernel in thrice.kernels)
+    store.end_build(build_id(failed), {}, seconds=1.0, failure=Case(CaseId.of_build(failed), Status.FAIL))
+    assert runner._changed(build_id(failed)) == ()
+    boots = {(job.kernel, job.round): job.status for job in store.run.jobs if job.kind is JobKind.BOOT}
+    assert boots == {
+        (name, number): JobStatus.SKIPPED if name == failed else JobStatus.PENDING
+        for name in (failed, *others)
+        for number in (1, 2, 3)
+    }
