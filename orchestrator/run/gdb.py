@@ -36,8 +36,8 @@ def gdb_lines(
     if symbols is None:
         yield f"gdb has no symbols: the cache has only {build.image}, which has none."
     elif config.get("DEBUG_INFO") != "y":
-        yield "gdb has the names of functions and variables, but no lines and types, as CONFIG_DEBUG_INFO is off; add"
-        yield "  options: {DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT: y}  to the kernel in the scenario."
+        yield "gdb has the names of functions and variables, but no lines and types; for those, the kernel needs"
+        yield "  options: {DEBUG_INFO: y, DEBUG_INFO_NONE: n, DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT: y}"
     if source is not None:
         yield f"The source, without patches: {source}"
 
