@@ -115,7 +115,11 @@ def gdb_place(text: str) -> Path | int | str:
         return text
     if text.isascii() and text.isdigit() and 0 < int(text) < 1 << 16:
         return int(text)
+    from orchestrator.paths import ALLOWED_IN_WORDS, odd_character  # noqa: PLC0415 -- see above
+
     path = Path(text).absolute()
+    if odd := odd_character(path):
+        raise argparse.ArgumentTypeError(f"{text!a} has {odd!a}; choose a path with {ALLOWED_IN_WORDS}")
     if "/" not in text:
         raise argparse.ArgumentTypeError(f"must be a port, or the path of a socket with a '/', not '{text}'")
     if path.exists() or path.is_symlink() or not path.parent.is_dir() or len(str(path).encode()) > LONGEST_SOCKET:

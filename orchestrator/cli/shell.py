@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from orchestrator.cli.hosts import choose_build_host
 from orchestrator.cli.options import ShellOptions
 from orchestrator.cli.scenarios import load_with_overrides
 from orchestrator.cli.signals import interruptible
-from orchestrator.errors import UsageError
+from orchestrator.errors import Interrupted, UsageError
 from orchestrator.events import Emit, Event
 from orchestrator.host.local import LOCAL, LocalHost
 from orchestrator.host.terminal import has_terminal
@@ -68,6 +69,7 @@ def shell(options: ShellOptions) -> int:
         ExitStack() as stack,
         choose_build_host(options.places, scenario) as build_host,
     ):
+        output = _Output()
         view = _View(stack, stack.enter_context(progress(sys.stderr, verbose=options.verbose)))
         request = ShellRequest(
             options.command,
@@ -76,9 +78,14 @@ def shell(options: ShellOptions) -> int:
             os.environ.get("TERM", "dumb"),
             view.show,
             view.close,
-            _write_shown if sys.stdout.isatty() else _write_bytes,
+            output.write,
         )
-        return run_shell(scenario, settings, LocalHost(), request, view.emit, build_host)
+        try:
+            return run_shell(scenario, settings, LocalHost(), request, view.emit, build_host)
+        except Interrupted:
+            if output.broken:
+                raise BrokenPipeError from None
+            raise
 
 
 def _chosen(scenario: Scenario, options: ShellOptions) -> Scenario:
@@ -103,11 +110,21 @@ def _named(what: str, name: str, known: tuple[str, ...]) -> str:
     raise UsageError(f"the scenario has no {what} {name!r}; did you mean {' or '.join(near[:3])}?")
 
 
-def _write_bytes(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+class _Output:
+    """The output of a command: byte for byte, but on a terminal so that nothing of it acts."""
 
+    def __init__(self) -> None:
+        self.broken = False
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace") if sys.stdout.isatty() else None
 
-def _write_shown(data: bytes) -> None:
-    """Print what a guest wrote on a terminal, so that nothing of it acts."""
-    say(data.decode(errors="replace"), end="")
+    def write(self, data: bytes) -> None:
+        """Print what the guest wrote.  Raises BrokenPipeError if stdout has no reader any more."""
+        try:
+            if self._decoder:
+                say(self._decoder.decode(data), end="")
+            else:
+                sys.stdout.buffer.write(data)
+                sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            self.broken = True
+            raise

@@ -51,7 +51,7 @@ class Ends:
 
     `ready` is called when the guest has written the mark.  `write` gets what the guest writes after that; None for the
     user's terminal, whose keys then go to the guest.  `resized` is called with the rows and columns of the terminal
-    when they changed, `stop` when the user ends the machine with `ESCAPE`.
+    when they changed, `stop` when the user ends the machine with `ESCAPE`, or if `write` fails.
     """
 
     mark: bytes
@@ -135,9 +135,12 @@ class Connection:
                 yield b""
 
     def _pass_output(self, connected: socket.socket, early: bytes, write: Callable[[bytes], None]) -> None:
-        write(early)
-        for data in self._received(connected):
-            write(data)
+        try:
+            write(early)
+            for data in self._received(connected):
+                write(data)
+        except OSError:
+            self._ends.stop()  # there is no reader any more, as behind a pipe to head
 
     def _pass_both(self, connected: socket.socket, early: bytes) -> None:
         output = sys.stdout.fileno()

@@ -60,6 +60,7 @@ def _pair_record(pair: PairDiff) -> dict[str, Any]:
         "base": pair.pair.base,
         "variant": pair.pair.variant,
         "same_build": pair.same_build,
+        "builds": list(pair.builds),
         "unchanged": pair.unchanged,
         "unknown": pair.unknown,
         "differences": [_record(difference) for difference in pair.differences],
@@ -90,6 +91,7 @@ def _listed(title: str, sentences: tuple[str, ...], width: int) -> list[str]:
 
 def _pair(diff: RunDiff, pair: PairDiff, width: int, color: bool) -> list[str]:
     lines = [paint(line, "bold", color) for line in wrap(_heading(pair), width, rest="  ")]
+    lines += [line for sentence in pair.builds for line in wrap(sentence, width, "  ", "    ")]
     shown = pair.differences[:MOST]
     if shown:
         table = lay_out(_columns(pair.pair, shown), width - 2, color)

@@ -28,6 +28,7 @@ def build_facts(build: KernelBuild, recipe: AnyRecipe, kernel: Kernel) -> dict[s
     facts = _provenance(build, recipe)
     return {
         "version": facts["version"],
+        "arch": build.arch,
         "source": facts["source"]["name"],
         "source_sha256": facts["source"]["sha256"],
         "patches": [f"{patch['name']} sha256:{patch['sha256'][:12]}" for patch in facts["patches"]],

@@ -4,12 +4,18 @@
 from __future__ import annotations
 
 import shlex
+import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from orchestrator.kernel.model import KernelBuild
 
-_ELF = b"\x7fELF"
+_ELF = b"\x7fELF\x02\x01"
+"""The beginning of a 64-bit little-endian ELF file (elf(5))."""
+_HEADER = struct.Struct("<40xQ10xHH")
+"""The header's e_shoff, e_shentsize and e_shnum."""
+_TYPE = struct.Struct("<I")
+_SYMTAB = 2
 
 
 def gdb_lines(
@@ -28,15 +34,25 @@ def gdb_lines(
     else:
         yield "The machine runs; gdb stops it when it connects, and 'detach' lets it run on."
     if symbols is None:
-        yield f"gdb has no symbols: the cache keeps only the image {build.image.name}, which is no ELF file."
+        yield f"gdb has no symbols: the cache has only {build.image}, which has none."
     elif config.get("DEBUG_INFO") != "y":
-        yield "gdb has the names of functions and variables, but no lines and types, as CONFIG_DEBUG_INFO is off; add"
-        yield "  options: {DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT: y}  to the kernel in the scenario."
+        yield "gdb has the names of functions and variables, but no lines and types; for those, the kernel needs"
+        yield "  options: {DEBUG_INFO: y, DEBUG_INFO_NONE: n, DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT: y}"
     if source is not None:
         yield f"The source, without patches: {source}"
 
 
 def _with_symbols(image: Path) -> Path | None:
-    """Return `image` if it is an ELF file, as on x86: the kernel that boots is vmlinux itself."""
+    """Return `image` if it is an ELF file with symbols.
+
+    On x86, the kernel that boots is vmlinux itself; that of a package was unpacked from a compressed one, and has none.
+    """
     with image.open("rb") as file:
-        return image if file.read(len(_ELF)) == _ELF else None
+        header = file.read(_HEADER.size)
+        if len(header) < _HEADER.size or not header.startswith(_ELF):
+            return None
+        start, size, count = _HEADER.unpack(header)[-3:]
+        file.seek(start)
+        table = file.read(size * count)
+    types = (_TYPE.unpack_from(table, at + 4)[0] for at in range(0, len(table) - 8, size or 1))
+    return image if _SYMTAB in types else None

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from time import monotonic
 
 from orchestrator.errors import InfrastructureError, KernelBuildError
@@ -41,6 +41,7 @@ from orchestrator.machine.shell import (
     terminal_arguments,
 )
 from orchestrator.passthrough.pool import resolve_devices
+from orchestrator.paths import odd_character
 from orchestrator.result.judge.alignment import describe_end
 from orchestrator.result.run import RunStatus
 from orchestrator.result.store.writer import RunStore
@@ -53,6 +54,8 @@ from orchestrator.run.plan import boot_id, build_id, jobs, seeded
 from orchestrator.run.suite_job import lay_out, suite_guest
 from orchestrator.scenario.model import MeasuringWorkload, Scenario, Workload
 
+_LONGEST_PLACE = 80
+"""Characters of a directory in which a socket can have its own directory."""
 _NO_LIMIT = 1e6
 """Seconds; a shell has no time limit (`host.supervisor.FOREVER`)."""
 
@@ -99,7 +102,7 @@ def run_shell(
         for note in notes:
             context.emit(Event("devices", "choose", Kind.NOTE, note))
         cache = KernelCache(settings.cache)
-        with working(context, cache), TemporaryDirectory(prefix="orch-") as sockets:
+        with working(context, cache), TemporaryDirectory(prefix="orch-", dir=_place()) as sockets:
             status = _Shell(context, request, Path(sockets)).run(cache)
         store.finish(RunStatus.FINISHED, status)
     return status
@@ -225,6 +228,12 @@ class _Shell:
         if status == NO_TERMINAL:
             raise InfrastructureError("the shell has no terminal: this kernel drives no second serial port")
         return 0
+
+
+def _place() -> str:
+    """Return a directory for sockets, whose paths are short (unix(7)) and without special characters."""
+    own = gettempdir()
+    return own if len(own) < _LONGEST_PLACE and not odd_character(Path(own)) else "/tmp"
 
 
 def _write_size(share: Path, rows: int, columns: int) -> None:

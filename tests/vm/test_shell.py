@@ -10,6 +10,7 @@ import re
 import select
 import shlex
 import signal
+import socket
 import struct
 import subprocess
 import termios
@@ -217,6 +218,20 @@ def test_a_kernel_of_another_architecture_runs_commands_only(tmp_path: Path) -> 
     with terminal(tmp_path, Path(scenario)) as shell:
         assert shell.ends() == 2
         assert "a guest for arm64 has no second serial port for a shell; use --command" in shell.screen_text
+
+
+def test_without_a_reader_the_command_ends(tmp_path: Path) -> None:
+    line = f"{ORCH} shell {SCENARIO} base --results {tmp_path} --command yes 2> {tmp_path}/err | head -n 3"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {line}"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "y\ny\ny\n"), (tmp_path / "err").read_text()
+    assert not virtual_machines(tmp_path)
+
+
+def test_a_port_in_use_is_the_infrastructures_fault(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = command(tmp_path, "true", "--gdb", str(taken.getsockname()[1]))
+    assert done.status == 3
+    assert "Address already in use" in done.err
 
 
 def test_all_output_arrives(tmp_path: Path) -> None:

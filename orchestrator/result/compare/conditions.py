@@ -19,6 +19,18 @@ SELECTING = ("tests", "placements", "bars", "targets", "only")
 _OF_RANDOM_TESTS = {"repeats": "repeat", "ranges": "random", "seed": "random"}
 """Options that change the numbers of a group of tests only."""
 
+_INPUTS = {
+    "arch": "architecture",
+    "version": "version",
+    "source": "source",
+    "source_sha256": "content of the source",
+    "patches": "patches",
+    "config_sha256": "configuration",
+    "compiler": "compiler",
+    "linker": "linker",
+}
+"""What a run knows of a build (`run.build_job.build_facts`), with the name for users."""
+
 _TOOLS = {"qemu": "QEMU", "virtme_ng": "virtme-ng", "host_kernel": "host kernel", "orch": "orch"}
 
 
@@ -34,6 +46,17 @@ def conditions(first: Run, second: Run) -> Iterator[str]:
             yield f"{name}: {_then(before, after)}{noisy}"
     for workload in first.scenario.workloads.keys() & second.scenario.workloads.keys():
         yield from _random_tests(workload, first, second)
+
+
+def build_changes(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[str]:
+    """Yield a sentence for each input that two builds do not have in common.
+
+    `before` and `after` are what the runs know of the kernels.
+    """
+    for key, name in _INPUTS.items():
+        if key in before and key in after and before[key] != after[key]:
+            values = [_short(key, facts[key]) for facts in (before, after)]
+            yield f"{name}: {_then(*values)}"
 
 
 def unfinished(first: Run, second: Run) -> Iterator[str]:
@@ -97,6 +120,10 @@ def _changed(before: Mapping[str, object], after: Mapping[str, object], but: tup
     for key in dict.fromkeys((*before, *after)):
         if key not in but and before.get(key) != after.get(key):
             yield f"{key} {_then(before.get(key), after.get(key))}"
+
+
+def _short(key: str, value: object) -> object:
+    return str(value)[:12] if key.endswith("sha256") else value
 
 
 def _accelerator(run: Run) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from orchestrator.result.compare.alignment import CheckChange, compare_readings, measured
+from orchestrator.result.compare.conditions import build_changes
 from orchestrator.result.compare.readings import CompareKey, KernelReading, Reader
 from orchestrator.result.compare.status import Change, change_of_statuses
 from orchestrator.result.compare.suite import SuiteRow, compare_suite_rows, read_suite
@@ -64,8 +65,9 @@ class Difference:
 class PairDiff:
     """The comparison of one pair.
 
-    `same_build` is whether both kernels are the same artifact, None if a run does not know.  `unchanged` is the number
-    of checks that both runs measured and that do not differ, `unknown` of those that neither run measured.
+    `same_build` is whether both kernels are the same artifact, None if a run does not know.  `builds` has a sentence
+    for each input that the builds do not have in common.  `unchanged` is the number of checks that both runs measured
+    and that do not differ, `unknown` of those that neither run measured.
     """
 
     pair: KernelPair
@@ -73,6 +75,7 @@ class PairDiff:
     differences: tuple[Difference, ...] = ()
     unchanged: int = 0
     unknown: int = 0
+    builds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,12 +115,11 @@ class PairReader:
             for workload in common.places:
                 compare = self._suite if workload in common.suites else self._places
                 compare(pair, workload, tally)
-        return PairDiff(pair, self._same_build(pair), tuple(tally.differences), tally.unchanged, tally.unknown)
-
-    def _same_build(self, pair: KernelPair) -> bool | None:
-        sides = ((self._common.first, pair.base), (self._common.second, pair.variant))
-        builds = [run.kernels.get(kernel, {}).get("build") for run, kernel in sides]
-        return builds[0] == builds[1] if all(builds) else None
+        before, after = common.first.kernels.get(pair.base, {}), common.second.kernels.get(pair.variant, {})
+        builds = before.get("build"), after.get("build")
+        same = builds[0] == builds[1] if all(builds) else None
+        changed = tuple(build_changes(before, after))
+        return PairDiff(pair, same, tuple(tally.differences), tally.unchanged, tally.unknown, changed)
 
     def _built(self, pair: KernelPair, tally: _Tally) -> bool:
         """Compare the builds.  Return whether the boots are compared, too: not if only one kernel was built."""

@@ -27,6 +27,7 @@ Not the same in both runs:
   machine: not recorded in the first and the second run, of an older orch
 
 base -> vfio-size
+  version: 7.3.4-base in the first, 7.3.4-vfio-size in the second
   check         base    vfio-size  change
   alignment/testdev/BAR2/kernel
     alignment   4 KiB   1 GiB      fix

@@ -162,6 +162,16 @@ def test_a_case_that_fails_on_several_kernels_needs_the_name_of_one() -> None:
     assert "kernel other;" in reproducer(both, "other/alignment/testdev/BAR2/kernel/level")
 
 
+@pytest.mark.parametrize(
+    ("arch", "path"), [("arm64", "current_user_page_tables"), ("x86_64", "page_tables/current_kernel"), (None, "page_")]
+)
+def test_the_page_tables_are_read_where_the_architecture_shows_them(arch: str | None, path: str) -> None:
+    run = failing()
+    facts = {**run.kernels["base"], "arch": arch} if arch else run.kernels["base"]
+    text = reproducer(replace(run, kernels={"base": facts}), "alignment/testdev/BAR2/kernel/level")
+    assert f'fopen("/sys/kernel/debug/{path}' in text
+
+
 def test_a_better_level_than_expected_is_shown_too(tmp_path: Path) -> None:
     text = reproducer(failing(numbers=PUD), "alignment/testdev/BAR2/kernel/level")
     assert "n[0] != 0 || n[1] != 1024 || n[2] != 0" in text

@@ -319,6 +319,28 @@ def test_the_same_artifact_is_recognized() -> None:
     assert [diff_runs(first, run).pairs[0].same_build for run in (first, other, one(PTE))] == [True, False, None]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "sentences"),
+    [
+        ({"version": "7.3.4", "cached": True}, {"version": "7.3.4", "cached": False}, ()),
+        ({"version": "7.3.4"}, {"version": "7.3.5"}, ("version: 7.3.4 in the first, 7.3.5 in the second",)),
+        ({"patches": []}, {"patches": ["a", "b"]}, ("patches: none in the first, a b in the second",)),
+        ({"arch": "arm64"}, {"arch": "x86_64"}, ("architecture: arm64 in the first, x86_64 in the second",)),
+        (
+            {"config_sha256": "a" * 64},
+            {"config_sha256": "b" * 64},
+            (f"configuration: {'a' * 12} in the first, {'b' * 12} in the second",),
+        ),
+        ({"version": "7.3.4"}, {"version": "7.3.4", "arch": "x86_64"}, ()),
+    ],
+)
+def test_the_inputs_of_builds_that_differ_are_named(
+    before: dict[str, object], after: dict[str, object], sentences: tuple[str, ...]
+) -> None:
+    first, second = (replace(one(PTE), kernels={"base": facts}) for facts in (before, after))
+    assert diff_runs(first, second).pairs[0].builds == sentences
+
+
 def test_a_pending_boot_is_unknown_in_both() -> None:
     run = run_of(names=("base",), status=RunStatus.INTERRUPTED)
     pending = replace(run, jobs=tuple(replace(job, status=JobStatus.INTERRUPTED) for job in run.jobs))
