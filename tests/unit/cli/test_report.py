@@ -69,7 +69,7 @@ def test_several_runs_are_one_document(run: Path, capsysbinary: pytest.CaptureFi
 @pytest.mark.parametrize("form", ["--html", "--markdown"])
 def test_what_shows_one_run_refuses_several(run: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert report(run, "pud-1", "pud-1", form) == 2
-    assert capsys.readouterr().err == f"orch: {form} shows one run, not 2; --junit and --kcidb take several\n"
+    assert capsys.readouterr().err == f"orch: {form} shows one run, not 2; --mail, --junit and --kcidb take several\n"
 
 
 def failing(run: Path) -> Path:

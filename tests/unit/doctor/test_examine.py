@@ -588,7 +588,7 @@ def test_lines_fit_a_terminal_but_commands_stay_whole() -> None:
     result = found(both(without_program("gcc", "busybox"), plain_user))
     lines = list(shown.lines(result, 80, False, quiet=False))
     assert lines[0] == "lab: Debian GNU/Linux 12 (bookworm), Linux 6.18.44-fc-v669 x86_64"
-    assert lines[-1] == "57 ok, 2 warnings, 2 missing"
+    assert lines[-1] == "61 ok, 2 warnings, 2 missing"
     assert max(len(line) for line in lines if not line.startswith("  ")) <= 80
     assert "  fix: sudo apt-get install -y --no-install-recommends gcc" in lines
     assert lines[-3:-1] == ["all packages at once:", f"  {result.install}"]
