@@ -161,7 +161,7 @@ def _place(run: Run, block: Block) -> Place:
         why,
         grid("Entries, faults, and the change from the base", exact_columns(block), remarks),
         picture(block),
-        plots(block),
+        plots(block, run.repeat),
         grid("Cost per GiB", costs) if costs else None,
         HOW_DEDUCED if has_deduced(block) else "",
     )

@@ -40,11 +40,15 @@ class Plot:
     rows: tuple[tuple[str, tuple[Mark, ...]], ...]
 
 
-def plots(block: Block) -> tuple[Plot, ...]:
-    """Return the plots of faults and of times; there is none of what nothing was measured of."""
+def plots(block: Block, boots: int = 1) -> tuple[Plot, ...]:
+    """Return the plots of faults and of times; there is none of what nothing was measured of.
+
+    `boots` is how often each kernel was booted.
+    """
+    of = "of one boot" if boots == 1 else f"median of {boots} boots"
     both = (
         _plot("Faults, exact", block, _FAULTS, lambda count: f"{count:,}", _short),
-        _plot("Times of one boot: noisy, comparable within this run only", block, _TIMES, format_ns, _short_ns),
+        _plot(f"Times, {of}: noisy, comparable within this run only", block, _TIMES, format_ns, _short_ns),
     )
     return tuple(plot for plot in both if plot)
 

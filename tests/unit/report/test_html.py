@@ -197,7 +197,7 @@ def test_times_are_called_noisy_wherever_they_are() -> None:
     root = read(pud_run())
     places = [one for one in root.iter("section") if one.get("class") == "place"]
     assert len(places) == 2
-    assert all("Times of one boot: noisy" in text(place) for place in places)
+    assert all("Times, of one boot: noisy" in text(place) for place in places)
     assert all("Times are noisy, and comparable within this run only" in text(place) for place in places)
 
 
