@@ -252,7 +252,7 @@ def test_all_output_arrives(tmp_path: Path) -> None:
         (["base", "--command", "true", "--stopped"], "--stopped is for --gdb"),
     ],
 )
-def test_what_cannot_be_is_said_at_once(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+def test_wrong_arguments_are_refused_at_once(tmp_path: Path, arguments: list[str], sentence: str) -> None:
     done = orch(tmp_path, "shell", str(SCENARIO), *arguments)
     assert done.status == 2
     assert sentence in done.err
