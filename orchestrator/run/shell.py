@@ -237,6 +237,6 @@ def _place() -> str:
 
 
 def _write_size(share: Path, rows: int, columns: int) -> None:
-    """Give the guest the size of the terminal; what it puts in the way is its own loss."""
+    """Give the guest the size of the terminal.  A guest that puts something in the way of the file gets none."""
     with suppress(OSError):
         replace_untrusted(share, SIZE_FILE, f"rows {rows} cols {columns}\n".encode())

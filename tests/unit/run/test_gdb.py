@@ -49,7 +49,7 @@ def test_the_command_is_exact(tmp_path: Path, place: Path | int, target: str) ->
         (b"", {}, "no symbols", "no lines"),
     ],
 )
-def test_what_gdb_does_not_know_is_said(
+def test_what_gdb_does_not_know_is_named(
     tmp_path: Path, image: bytes, config: dict[str, str], expected: str, missing: str
 ) -> None:
     text = "\n".join(gdb_lines(1, build(tmp_path, image), config, Path("/src"), stopped=True))
@@ -59,7 +59,7 @@ def test_what_gdb_does_not_know_is_said(
     assert "stopped before its first instruction" in text
 
 
-def test_a_machine_that_runs_is_said_to_run(tmp_path: Path) -> None:
+def test_of_a_machine_that_runs(tmp_path: Path) -> None:
     text = "\n".join(gdb_lines(1, build(tmp_path, b""), {}, None, stopped=False))
     assert "The machine runs" in text
     assert "source" not in text
