@@ -33,6 +33,9 @@ ELSEWHERE = {
     "pip install dist/orch-*.whl": "tests/vm/test_wheel.py, in a virtual environment of its own",
     "make run": "tests/vm/test_pud.py: it would write to the checkout",
     "sh results/latest/kernels/vfio-thp/reproduce.sh DIRECTORY": "tests/vm/test_reproduce.py",
+    "orch run scenarios/pud.yaml --repeat 15 -j 1": "tests/vm/test_repeat.py, with three boots of two kernels",
+    "orch run tools/same.yaml --repeat 40 -j 1": "its times are kept in tests/unit/data/times",
+    "python tools/false_alarms.py results/latest": "tests/unit/test_false_alarms.py",
 }
 """The commands that are not run here, with the reason or the place where they are."""
 BISECTION = "orch bisect scenarios/pud.yaml --git ~/linux --good v7.2 --bad master --case '*qemu*'"
@@ -49,7 +52,8 @@ def user(pud: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
     place = tmp_path_factory.mktemp("user")
     home, work = place / "home", place / "work"
     work.mkdir()
-    (work / "scenarios").symlink_to(REPOSITORY / "scenarios")
+    for directory in ("scenarios", "tests", "tools"):
+        (work / directory).symlink_to(REPOSITORY / directory)
     (work / ".venv").symlink_to(sys.prefix)
     _write_linux(home / "linux", work)
     _write_cache(place / "cache/orch")
