@@ -36,6 +36,13 @@ ELSEWHERE = {
     "orch reproducer latest base/alignment/testdev/BAR2/kernel/level -o repro.c": (
         "tests/vm/test_reproducer.py: no case of pud.yaml fails"
     ),
+    "orch review 20261128.1-1-dev@example.org": "the archive of a list cannot be reached from a test",
+    "orch review 20261128.1-1-dev@example.org --mbox thread.mbox": "tests/unit/review/test_subject.py",
+    "git send-email reply.eml": "tests/unit/report/test_reply.py",
+    "mutt -H reply.eml": "tests/unit/report/test_reply.py",
+    "orch run scenarios/pud.yaml --repeat 15 -j 1": "tests/vm/test_repeat.py, with three boots of two kernels",
+    "orch run tools/same.yaml --repeat 40 -j 1": "its times are kept in tests/unit/data/times",
+    "python tools/false_alarms.py results/latest": "tests/unit/test_false_alarms.py",
 }
 """The commands that are not run here, with the reason or the place where they are."""
 BISECTION = "orch bisect scenarios/pud.yaml --git ~/linux --good v7.2 --bad master --case '*qemu*'"
@@ -57,7 +64,8 @@ def user(pud: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
     place = tmp_path_factory.mktemp("user")
     home, work = place / "home", place / "work"
     work.mkdir()
-    (work / "scenarios").symlink_to(REPOSITORY / "scenarios")
+    for directory in ("scenarios", "tests", "tools"):
+        (work / directory).symlink_to(REPOSITORY / directory)
     (work / ".venv").symlink_to(sys.prefix)
     _write_linux(home / "linux", work)
     _write_cache(place / "cache/orch")
