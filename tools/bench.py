@@ -2,7 +2,8 @@
 """Measure what the README claims of time, in one run on this machine, and print it: ``make bench``.
 
 Builds: from an empty cache (the package is downloaded, too), the base alone and then eight variants of it.  Edit: from
-a change of one line in a source tree to the comparison of that tree with the base.  Distro: stock kernels, with
+a change of one line in a source tree to the comparison of that tree with the base.  Review: from a patch of one file
+to the text for the list, and the same again.  Distro: stock kernels, with
 nothing there but their packages.  Boots: a warm ``orch run``, and
 then the very same virtme-ng commands one after another.
 """
@@ -38,7 +39,7 @@ from orchestrator.scenario.sources import DebianImageSource, DebianSource
 
 SCENARIO, DISTRO = Path("scenarios/pud.yaml"), Path("scenarios/distro.yaml")
 BUILD_LIMIT, BOOT_LIMIT, EDIT_LIMIT_SECONDS, DISTRO_LIMIT_SECONDS = 1.5, 0.7, 45.0, 120.0
-HELP_LIMIT_SECONDS = 0.1
+HELP_LIMIT_SECONDS, REVIEW_LIMIT_SECONDS, AGAIN_LIMIT_SECONDS = 0.1, 20.0, 1.0
 VARIANTS = (
     ("no-huge",),
     ("vfio-thp",),
@@ -108,6 +109,29 @@ def bench_edit(place: Path) -> None:
     verdict("one line, in seconds", seconds, EDIT_LIMIT_SECONDS)
 
 
+def bench_review(place: Path) -> None:
+    """Review a patch of one file that was never built, then the same patch again."""
+    file = "drivers/vfio/pci/vfio_pci_core.c"
+    source = load(SCENARIO).kernels[0].source
+    assert isinstance(source, DebianSource)
+    pristine = fetch(LocalHost(), cache_directory(), source, where="bench", emit=ignore)
+    text = (pristine.path / file).read_text()
+    for name, edited in (("a", text), ("b", text.replace("based PCI devices", f"based PCI, {secrets.token_hex(4)}"))):
+        (place / name / file).parent.mkdir(parents=True)
+        (place / name / file).write_text(edited)
+    made = subprocess.run(
+        ["git", "diff", "--no-index", "a", "b"], cwd=place, capture_output=True, text=True, check=False
+    )
+    # git names the directories a and b, as in a repository.
+    patch = made.stdout.replace("a/a/", "a/").replace("b/b/", "b/")
+    (place / "series.mbox").write_text(f"From: A <a@b.org>\nSubject: [PATCH] vfio/pci: bench\n\nA word.\n---\n{patch}")
+    argv = [str(Path(sys.executable).parent / "orch"), "review", "series.mbox", "--results", str(place / "results")]
+    for what, limit in (("a patch of one file", REVIEW_LIMIT_SECONDS), ("the same again", AGAIN_LIMIT_SECONDS)):
+        started = monotonic()
+        subprocess.run(argv, check=True, cwd=place, **QUIET)
+        verdict(f"orch review, {what}, in seconds", monotonic() - started, limit)
+
+
 def bench_distro(place: Path) -> None:
     """Run the scenario of stock kernels in a cache that has nothing but their packages."""
     started = monotonic()
@@ -170,8 +194,8 @@ def bench_boots(results: Path) -> None:
 
 
 def main() -> None:
-    """All measurements; ``builds``, ``edit``, ``distro``, ``boots`` or ``help`` as arguments for some of them."""
-    wanted = sys.argv[1:] or ["builds", "edit", "distro", "boots", "help"]
+    """All measurements; ``builds``, ``edit``, ``review``, ``distro``, ``boots`` or ``help`` for some of them."""
+    wanted = sys.argv[1:] or ["builds", "edit", "review", "distro", "boots", "help"]
     cache_directory().mkdir(parents=True, exist_ok=True)
     if "builds" in wanted:
         # On the cache's own disk, for that is where builds happen.
@@ -182,6 +206,9 @@ def main() -> None:
     if "edit" in wanted:
         with TemporaryDirectory(prefix="orch-bench-", dir=cache_directory()) as name:
             bench_edit(Path(name))
+    if "review" in wanted:
+        with TemporaryDirectory(prefix="orch-bench-") as name:
+            bench_review(Path(name))
     if "distro" in wanted:
         with TemporaryDirectory(prefix="orch-bench-", dir=cache_directory()) as name:
             bench_distro(Path(name))

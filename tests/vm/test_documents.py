@@ -29,8 +29,9 @@ ELSEWHERE = {
     "make check": ".ci/run",
     "make unit": ".ci/run, as a part of make test",
     "make test": ".ci/run",
-    "python3 -m build --wheel": "tests/vm/test_wheel.py",
-    "pip install dist/orch-*.whl": "tests/vm/test_wheel.py, in a virtual environment of its own",
+    "python3 -m build --wheel && pip install dist/orch-*.whl": (
+        "tests/vm/test_wheel.py, in a virtual environment of its own"
+    ),
     "make run": "tests/vm/test_pud.py: it would write to the checkout",
     "sh results/latest/kernels/vfio-thp/reproduce.sh DIRECTORY": "tests/vm/test_reproduce.py",
     "orch reproducer latest base/alignment/testdev/BAR2/kernel/level -o repro.c": (
