@@ -152,4 +152,6 @@ def test_no_content_becomes_a_header(old: str, new: str) -> None:
     assert len(found.keys()) == len(set(found.keys()))
     assert found.get_content() == "The text.\n"
     assert len(found.as_bytes()) < 60_000
-    assert all(one.addr_spec != "evil@example.org" for name in ("To", "Cc") for one in found[name].addresses)
+    # A parser that takes a bare CR for the end of a line finds no Cc.
+    recipients = [one.addr_spec for name in ("To", "Cc") if found[name] for one in found[name].addresses]
+    assert "evil@example.org" not in recipients

@@ -177,8 +177,8 @@ cd "$share"
 mkfifo fifo
 rm -f version && ln -s /dev/zero version
 cp /bin/true root && chmod 4755 root
-perl -e 'for (1..300) { mkdir "d" x 100; chdir "d" x 100 or die }'
 echo true >run.sh
+perl -e 'for (1..300) { mkdir "d" x 100; chdir "d" x 100 or die }'
 """
 
 
@@ -191,7 +191,8 @@ def test_what_a_guest_must_not_leave_does_not_leave_the_host(tmp_path: Path, use
     share = tmp_path / "first/guest"
     assert booted.version == "orch: the guest left a symbolic link to '/dev/zero' here"
     problems = " ".join(booted.report.odd)
-    assert len(booted.report.odd) == 5
+    # The guest may have been ended for its deep directories, or been quicker.
+    assert len([one for one in booted.report.odd if not one.startswith("the guest was ended")]) == 5
     for what in ("guest/fifo was a FIFO", "guest/version was", "guest/root had the mode 4755", "run.sh was changed"):
         assert what in problems or "and so on, 1 more" in problems
     kinds = {path.name: (path.is_file(), path.is_symlink()) for path in share.iterdir()}
