@@ -12,13 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from orchestrator.report.finding import sentences
 from orchestrator.report.mail_table import differing
 from orchestrator.report.origin import scenario_file
 from orchestrator.report.text import fit, one_line, wrap
 from orchestrator.report.times import is_emulated, times_tables
 from orchestrator.report.unexpected import groups
 from orchestrator.result.compare.alignment import Comparison
-from orchestrator.result.compare.finding import Finding, findings, without_log
+from orchestrator.result.compare.finding import findings, without_log
 from orchestrator.result.compare.status import Change
 from orchestrator.result.model import Status
 from orchestrator.result.run import Run, RunStatus
@@ -55,7 +56,7 @@ def render(runs: Sequence[Reported], tested_by: str = "") -> str:
     found = [finding for run in runs for finding in findings(run.comparison)]
     sections = [
         _heading(runs),
-        [line for same in _alike(found) for line in _sentence(same)],
+        [line for text in sentences(found) for line in _wrap(text, "* ", "  ")],
         *(section for run in runs if (section := _unexpected(run.comparison))),
         _inputs(runs),
         *(section for run in runs for section in differing(run.comparison)),
@@ -97,27 +98,6 @@ def _titled(review: ReviewRecord) -> str:
     version = f" v{review.version}" if review.version > 1 else ""
     count = f" 0/{review.patches}" if review.patches > 1 else ""
     return f"[PATCH{version}{count}] {fit(review.title, 200)}"
-
-
-def _alike(found: Sequence[Finding]) -> list[list[Finding]]:
-    """Return the findings in groups that say the same about different kernels."""
-    groups: dict[tuple[str, int, int], list[Finding]] = {}
-    for finding in found:
-        rest = finding.sentence.removeprefix(f"{finding.kernel} ")
-        groups.setdefault((rest, finding.differ, finding.of), []).append(finding)
-    return list(groups.values())
-
-
-def _sentence(alike: Sequence[Finding]) -> list[str]:
-    """Return what was found about kernels, and how much of it differs."""
-    finding = alike[0]
-    sentence = finding.sentence
-    if len(alike) > 1 and sentence.startswith(f"{finding.kernel} "):
-        names = [one.kernel for one in alike]
-        sentence = f"{', '.join(names)}: each {sentence.removeprefix(f'{finding.kernel} ')}"
-    rest = "" if finding.change is Change.UNCHANGED else f"  {finding.differ} of {finding.of} compared values differ."
-    worse = "  Something got worse." if finding.change is Change.REGRESSION and finding.differ < finding.of else ""
-    return _wrap(f"{sentence}.{rest}{worse}", "* ", "  ")
 
 
 def _unexpected(comparison: Comparison) -> list[str]:

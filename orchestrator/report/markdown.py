@@ -15,6 +15,7 @@ from dataclasses import replace
 from orchestrator.report.blocks import HOW_DEDUCED, exact_columns, has_deduced, notes, place_words
 from orchestrator.report.costs import TITLE, cost_columns
 from orchestrator.report.failures import Failure, failures
+from orchestrator.report.finding import sentences
 from orchestrator.report.given import device_lines
 from orchestrator.report.grid import Grid, grid
 from orchestrator.report.matrix import Matrix, further, is_further
@@ -24,6 +25,7 @@ from orchestrator.report.suites import Noteworthy, noteworthy, suite_columns, su
 from orchestrator.report.text import fit, in_a_line, one_line
 from orchestrator.report.verdict import how_far, is_good, summary
 from orchestrator.result.compare.alignment import Block, Comparison
+from orchestrator.result.compare.finding import findings
 from orchestrator.result.compare.suite import Suite, compare_suites
 from orchestrator.result.store.excerpt import Excerpt
 
@@ -42,6 +44,9 @@ _PLAIN = re.compile(
     rf"(?:{_NUMBER} )?{_WORD}(?:,? {_WORD}){{0,3}}(?: {_NUMBER})?"
 )
 """Cells and headers that need no code span.  A hexadecimal word of seven letters could be the id of a commit."""
+
+
+_LONGEST_FINDING = 600
 
 
 def render(comparison: Comparison) -> str:
@@ -113,6 +118,7 @@ def _head(comparison: Comparison) -> Iterator[str]:
     yield f"**{'As expected.' if is_good(run) else 'Not as expected.'}** {summary(run)}"
     if how_far(run):
         yield how_far(run)
+    yield from _list([f"- {code(text[:_LONGEST_FINDING])}" for text in sentences(findings(comparison))])
     if run.scenario.description.strip():
         yield code(run.scenario.description)
     facts = [

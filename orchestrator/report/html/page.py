@@ -21,6 +21,7 @@ from markupsafe import Markup
 from orchestrator.report.blocks import HOW_DEDUCED, exact_columns, has_deduced, notes, place_words
 from orchestrator.report.costs import cost_columns
 from orchestrator.report.failures import failures
+from orchestrator.report.finding import sentences
 from orchestrator.report.given import device_lines
 from orchestrator.report.grid import Grid, grid
 from orchestrator.report.html.cases import case_list
@@ -33,6 +34,7 @@ from orchestrator.report.suites import Noteworthy, noteworthy, suite_columns, su
 from orchestrator.report.text import fit, in_a_line, one_line
 from orchestrator.report.verdict import how_far, is_good, summary
 from orchestrator.result.compare.alignment import Block, Comparison
+from orchestrator.result.compare.finding import findings
 from orchestrator.result.compare.suite import Suite, compare_suites
 from orchestrator.result.model import Status
 from orchestrator.result.run import Run
@@ -91,6 +93,7 @@ def render(comparison: Comparison) -> str:
             good=is_good(run),
             summary=summary(run),
             unfinished=how_far(run),
+            findings=sentences(findings(comparison)),
             facts=tuple(_facts(run)),
             overview=overview(comparison),
             failures=failures(comparison),
