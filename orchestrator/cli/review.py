@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from orchestrator.review.earlier import earlier_run
 from orchestrator.review.plan import Step, arguments_of, choose, step
 from orchestrator.review.subject import Subject, Wanted, find_subject
 from orchestrator.run.execute import exit_status
+from orchestrator.scenario.model import Scenario
 
 WORST_FIRST = (130, 2, 1, 3)
 """The exit statuses of several runs: the first of these counts."""
@@ -49,14 +50,15 @@ def review(options: ReviewOptions) -> int:
 
 def review_runs(options: ReviewOptions) -> tuple[Subject, list[tuple[Run, ReviewRecord]]]:
     """Return what is reviewed, and a run for each scenario that answers: an earlier one, or a new one."""
+    named = {path: load_scenario(path) for path in options.scenarios}  # before anything is fetched
     wanted = Wanted(options.series, options.mbox, options.git, options.base, Path.cwd())
     subject = find_subject(LocalHost(), options.places.cache, wanted, ignore, _note)
     if options.reply and not (subject.series and subject.series.message_id):
         raise UsageError("--reply: the series is no mail with a message id, so there is nothing to reply to")
-    return subject, [(_answer(options, found), found.record) for found in _steps(options, subject)]
+    return subject, [(_answer(options, found), found.record) for found in _steps(options, subject, named)]
 
 
-def _steps(options: ReviewOptions, subject: Subject) -> Iterator[Step]:
+def _steps(options: ReviewOptions, subject: Subject, named: Mapping[Path, Scenario]) -> Iterator[Step]:
     chosen = [(path, "as --scenario names it") for path in options.scenarios] or [
         (Path(f"scenarios/{found.scenario}.yaml"), f"because the series touches {one_line(found.file)}")
         for found in choose(subject)
@@ -64,7 +66,7 @@ def _steps(options: ReviewOptions, subject: Subject) -> Iterator[Step]:
     for path, why in chosen:
         _note(f"scenario: {path_text(path)}, {why}")
         arguments = arguments_of(options.series, subject, str(path))
-        scenario = load_scenario(path)
+        scenario = named.get(path) or load_scenario(path)
         if options.repeat:
             scenario, arguments = (
                 replace(scenario, repeat=options.repeat),

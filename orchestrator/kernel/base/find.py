@@ -48,6 +48,7 @@ class Search:
             if found:
                 return found
         if not self.stated.blobs:
+            notes.append("the series names no blob ids to look for in the git repository; --base names a commit")
             return None
         return self._by_refs(repository) or self._by_history(repository, notes)
 

@@ -229,6 +229,15 @@ def test_a_patch_without_blob_ids_has_the_newest_base_that_it_applies_to(tmp_pat
     )  # fmt: skip
 
 
+def test_a_patch_without_blob_ids_is_not_looked_for_in_git_and_that_is_said(toy: Toy, tmp_path: Path) -> None:
+    plain = "Subject: [PATCH] mine\n\n--- a/mm/a.c\n+++ b/mm/a.c\n@@ -1 +1 @@\n-one\n+mine\n"
+    base = find(toy, plain, tmp_path, *debian(tmp_path))
+    assert base.candidate.name == "linux-source-6.1 6.1.0-1"
+    assert base.notes == (
+        "the series names no blob ids to look for in the git repository; --base names a commit",
+    )  # fmt: skip
+
+
 def test_what_fits_nothing_is_one_sentence_with_the_nearest(toy: Toy, tmp_path: Path) -> None:
     toy.commit("elsewhere", mm__a_c="elsewhere\n")
     change(toy, "master", mm__a_c="mine\n", mm__b_c="mine\n")
