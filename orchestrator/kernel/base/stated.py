@@ -42,7 +42,6 @@ def stated_by(patches: Iterable[str], letters: Iterable[str] = ()) -> Stated:
     texts = tuple(patches)
     mails = (*letters, *texts)
     blobs: dict[str, str] = {}
-    made: set[str] = set()
     files: dict[str, None] = {}
     for text in texts:
         try:
@@ -51,17 +50,16 @@ def stated_by(patches: Iterable[str], letters: Iterable[str] = ()) -> Stated:
             continue
         files |= dict.fromkeys(diff.files)
         for blob in diff.blobs:
-            _add(blob, blobs, made)
+            _add(blob, blobs)
     return Stated(_all(_COMMIT, mails), _all(_PREREQUISITE, mails), blobs, tuple(files))
 
 
-def _add(blob: Blob, blobs: dict[str, str], made: set[str]) -> None:
-    """Add what one diff says about the base, unless an earlier patch of the series made the file as it is there."""
-    if blob.before and blob.before not in made and not _NO_BLOB.match(blob.old):
+def _add(blob: Blob, blobs: dict[str, str]) -> None:
+    """Add what one diff says about the base; what an earlier patch of the series said about a file stays."""
+    if blob.before and not _NO_BLOB.match(blob.old):
         blobs.setdefault(blob.before, blob.old)
-    if blob.after and blob.after != blob.before and blob.after not in made:
+    if blob.after and blob.after != blob.before:
         blobs.setdefault(blob.after, ABSENT)
-    made |= {name for name in (blob.before, blob.after) if name}
 
 
 def _all(pattern: re.Pattern[str], texts: Iterable[str]) -> tuple[str, ...]:

@@ -69,6 +69,11 @@ def test_it_is_in_the_thread() -> None:
     assert found["References"].split() == ["<v0.1@example.org>", "<v1.1@example.org>", "<cover.1@example.org>"]
 
 
+def test_no_name_has_a_character_that_acts() -> None:
+    found = reply(COVER.replace("=?utf-8?q?Zo=C3=AB=2C_A?=", "=?utf-8?q?Zo=E2=80=AE=1B=5B31m?="))
+    assert [one.display_name for one in found["Cc"].addresses if one.username == "zoe"] == ["Zo\\u202e\\x1b[31m"]
+
+
 def test_git_send_email_takes_it_unchanged(tmp_path: Path) -> None:
     """Recipients and thread are read from the message; --dry-run sends nothing."""
     (post,) = posts(COVER.encode())

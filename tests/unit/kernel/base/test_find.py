@@ -181,6 +181,18 @@ def test_prerequisite_patches_are_found_by_their_ids(toy: Toy, tmp_path: Path) -
     assert base.reason == "by base-commit, with 2 prerequisite patches of the git repository"
 
 
+def test_a_prerequisite_is_found_where_the_diffs_of_git_differ(toy: Toy, tmp_path: Path) -> None:
+    """git format-patch --base makes the id without the indent heuristic, with which git diff shows another hunk."""
+    block, last = "for x\n  do\nend\n", "for x\n  other\n"
+    start = toy.commit("a block", mm__b_c=block + last)
+    needed = toy.commit("one more", mm__b_c=block + block + last)
+    shown = [toy.git("show", f"--{no}indent-heuristic", "--format=", needed) for no in ("", "no-")]
+    assert shown[0] != shown[1]
+    toy.commit("mine", mm__a_c="y\n")
+    base = find(toy, toy.series("HEAD~1", f"--base={start}"), tmp_path)
+    assert base.candidate.patches == (GitRange(f"{needed}^..{needed}", str(toy.path)),)
+
+
 def test_a_prerequisite_that_is_missing_is_said(toy: Toy, tmp_path: Path) -> None:
     toy.git("checkout", "-q", "-b", "topic")
     toy.commit("first", mm__b_c="x\n")
